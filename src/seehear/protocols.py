@@ -1,0 +1,75 @@
+"""The seams: what a backbone and a binder must offer. One file per model implements one of them."""
+
+from collections.abc import Sequence
+from typing import Literal, Protocol, runtime_checkable
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from seehear.diffusion import NoiseLevel, Prediction
+
+Stream = Literal["audio", "video"]
+
+
+@runtime_checkable
+class Backbone(Protocol):
+    """A frozen diffusion model for one stream. Differentiable in latents and prompt embedding."""
+
+    stream: Stream
+    native_duration_s: float  # the clip length that the model was trained on
+    latents_per_s: float  # latent positions per second along `time_axis`
+    time_axis: int  # which axis of the latents is time (never the batch axis 0)
+    sample_rate: int  # of decoded audio; for video the frame rate, in frames per second
+
+    def levels(self, num_steps: int) -> tuple[NoiseLevel, ...]:
+        """`num_steps + 1` noise levels from noisiest to cleanest; step i goes from i to i + 1."""
+        ...
+
+    def prior(self, duration_s: float, batch: int, generator: torch.Generator) -> Tensor:
+        """Draw initial latents at the noisiest level, long enough for `duration_s` seconds."""
+        ...
+
+    def embed_prompt(self, prompts: Sequence[str]) -> Tensor:
+        """What the denoiser is conditioned on, `y`: unconditional rows first, then the prompts'.
+
+        Shape (2 * batch, ...). An empty prompt is the unconditional embedding itself.
+        """
+        ...
+
+    def predict(self, z: Tensor, level: NoiseLevel, y: Tensor) -> Prediction:
+        """Clean estimate and noise at `level`, classifier-free guidance included."""
+        ...
+
+    def decode(self, z_0: Tensor) -> Tensor:
+        """Clean latents to media, differentiably.
+
+        Audio: waveform (batch, samples) in about [-1, 1]. Video: frames (batch, time, 3, h, w)
+        in [0, 1].
+        """
+        ...
+
+
+@runtime_checkable
+class Binder(Protocol):
+    """A frozen network with one embedding space for picture, sound and text.
+
+    Every method returns one unit vector per sample and is differentiable in its tensors. The
+    binder owns resampling, front end, frame choice and normalisation.
+    """
+
+    def embed_audio(
+        self, waveform: Float[Tensor, "batch samples"], sample_rate: int
+    ) -> Float[Tensor, "batch dim"]:
+        """Embed mono waveforms in [-1, 1] of at least 0.1 s."""
+        ...
+
+    def embed_video(
+        self, frames: Float[Tensor, "batch frames 3 height width"]
+    ) -> Float[Tensor, "batch dim"]:
+        """Embed RGB frames in [0, 1]; a picture is a video of one frame."""
+        ...
+
+    def embed_text(self, prompts: Sequence[str]) -> Float[Tensor, "batch dim"]:
+        """Embed sentences."""
+        ...
