@@ -37,8 +37,10 @@ class Backbone(Protocol):
         """
         ...
 
-    def predict(self, z: Tensor, level: NoiseLevel, y: Tensor) -> Prediction:
-        """Clean estimate and noise at `level`, classifier-free guidance included."""
+    def predict(
+        self, z: Tensor, level: NoiseLevel, y: Tensor, guidance_scale: float
+    ) -> Prediction:
+        """Clean estimate and noise at `level`, after classifier-free guidance of that scale."""
         ...
 
     def decode(self, z_0: Tensor) -> Tensor:

@@ -1,0 +1,1 @@
+"""What generated media are scored with. Nothing here is ever used in guidance."""

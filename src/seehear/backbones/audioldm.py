@@ -1,0 +1,299 @@
+"""AudioLDM and other text-to-sound models in its format: latent diffusion of log-mel spectrograms.
+
+Source: Liu et al. 2023, "AudioLDM: Text-to-Audio Generation with Latent Diffusion Models",
+arXiv:2301.12503. On disk: `cvssp/audioldm-*`. Driven by components, since pipelines sample under
+`no_grad` and hide what the denoiser predicts.
+"""
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+import transformers
+from diffusers import AutoencoderKL, DDIMScheduler, UNet2DConditionModel
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.nn import functional
+from torch.utils.checkpoint import checkpoint
+from transformers import AutoTokenizer, PreTrainedModel, SpeechT5HifiGan
+
+from seehear.diffusion import NoiseLevel, Prediction, prediction_from, vp_levels
+from seehear.errors import WeightsError
+from seehear.mel import log_mel_from_waveform
+from seehear.protocols import Stream
+from seehear.weights import Checkpoint, find_checkpoint, read_json
+
+# AudioLDM was trained on 10.24 s (arXiv:2301.12503, 5.1). The UNet's `sample_size` is only the
+# length that a pipeline falls back on.
+TRAINING_DURATION_S = 10.24
+WEIGHT_COMPONENTS = ("unet", "vae", "vocoder", "text_encoder")
+
+
+class AudioLDM:
+    """A frozen text-to-sound model: latents (batch, channels, time, mel bands / downscale)."""
+
+    stream: Stream = "audio"
+    time_axis = 2
+
+    def __init__(
+        self,
+        *,
+        unet: UNet2DConditionModel,
+        vae: AutoencoderKL,
+        vocoder: SpeechT5HifiGan,
+        scheduler: DDIMScheduler,
+        text_encoder: PreTrainedModel | None = None,
+        tokenizer: Any = None,
+        native_duration_s: float = TRAINING_DURATION_S,
+        checkpointing: bool = False,
+        checkpoint: Checkpoint | None = None,
+    ):
+        """Put components together; `load` does it from a checkpoint.
+
+        Args:
+            unet: Denoiser that takes the pooled text embedding as `class_labels`.
+            vae: Autoencoder of log-mel spectrograms (batch, 1, frames, bands).
+            vocoder: Log-mel (batch, frames, bands) to waveform.
+            scheduler: Source of the noise schedule and of the prediction type.
+            text_encoder: Any text model; without one `embed_prompt` cannot be used.
+            tokenizer: The text encoder's.
+            native_duration_s: The clip length that the model was trained on.
+            checkpointing: Recompute activations of all networks in the backward pass: about half
+                the memory of guidance for about a third more time.
+            checkpoint: Where the components come from, for records.
+        """
+        self.unet, self.vae, self.vocoder = unet, vae, vocoder
+        self.scheduler, self.text_encoder, self.tokenizer = scheduler, text_encoder, tokenizer
+        self.native_duration_s = native_duration_s
+        self.checkpoint, self.checkpointing = checkpoint, checkpointing
+        for network in (unet, vae, vocoder, text_encoder):
+            if network is not None:
+                # Fresh modules are in train mode; weight gradients would only cost memory.
+                network.eval().requires_grad_(False)
+        if checkpointing:
+            unet.enable_gradient_checkpointing()
+            vae.enable_gradient_checkpointing()
+        self.sample_rate = int(vocoder.config.sampling_rate)
+        self.hop_samples = math.prod(vocoder.config.upsample_rates)
+        self.num_mels = int(vocoder.config.model_in_dim)
+        self.downscale = 2 ** (len(vae.config.block_out_channels) - 1)
+        self.latents_per_s = self.sample_rate / self.hop_samples / self.downscale
+
+    @property
+    def device(self) -> torch.device:
+        """Where the networks are."""
+        return self.unet.device
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """What the networks compute in. Latents and waveforms stay in float32 or wider."""
+        return self.unet.dtype
+
+    def levels(self, num_steps: int) -> tuple[NoiseLevel, ...]:
+        """`num_steps + 1` noise levels of the checkpoint's own schedule, spaced as it says."""
+        self.scheduler.set_timesteps(num_steps)
+        return vp_levels(
+            self.scheduler.alphas_cumprod,
+            self.scheduler.timesteps,
+            self.scheduler.final_alpha_cumprod,
+        )
+
+    def prior(
+        self, duration_s: float, batch: int, generator: torch.Generator
+    ) -> Float[Tensor, "batch channels time bands"]:
+        """Draw standard normal latents for at least `duration_s` seconds.
+
+        The draw happens on the generator's device, so that one seed gives one sound everywhere.
+        """
+        # The tolerance keeps 10.24 s * 25 / s from becoming 257 positions by rounding.
+        positions = max(1, math.ceil(duration_s * self.latents_per_s - 1e-6))
+        shape = (batch, self.unet.config.in_channels, positions, self.num_mels // self.downscale)
+        wide = torch.promote_types(self.dtype, torch.float32)
+        draw = torch.randn(shape, generator=generator, device=generator.device, dtype=wide)
+        return draw.to(self.device)
+
+    @torch.no_grad()
+    def embed_prompt(self, prompts: Sequence[str]) -> Float[Tensor, "2*batch dim"]:
+        """Unit text embeddings: one row of the empty prompt per prompt, then the prompts' rows.
+
+        Raises:
+            WeightsError: the model was put together without a text encoder.
+        """
+        if self.text_encoder is None or self.tokenizer is None:
+            raise WeightsError("expected a text encoder and a tokenizer, this model has none")
+        # Each text once, so that an empty prompt *is* the unconditional embedding, bit for bit.
+        row_of = {text: row for row, text in enumerate(dict.fromkeys(["", *prompts]))}
+        tokens = self.tokenizer(
+            list(row_of),
+            padding=True,
+            truncation=True,
+            max_length=_longest_prompt(self.tokenizer, self.text_encoder),
+            return_tensors="pt",
+        )
+        mask = tokens["attention_mask"].to(self.text_encoder.device)
+        ids = tokens["input_ids"].to(self.text_encoder.device)
+        output = self.text_encoder(input_ids=ids, attention_mask=mask)
+        pooled = _pool(output, mask).to(torch.promote_types(self.dtype, torch.float32))
+        rows = functional.normalize(pooled, dim=-1)
+        return rows[[0] * len(prompts) + [row_of[text] for text in prompts]].to(self.device)
+
+    def predict(
+        self,
+        z: Float[Tensor, "batch channels time bands"],
+        level: NoiseLevel,
+        y: Float[Tensor, "2*batch dim"],
+        guidance_scale: float,
+    ) -> Prediction:
+        """Clean estimate and noise after classifier-free guidance (Ho & Salimans 2022).
+
+        Both halves of `y` go through the UNet in one call; a scale of 1 needs only the second.
+        """
+        rows = y[len(z) :] if guidance_scale == 1 else y
+        copies = len(rows) // len(z)
+        output = self.unet(
+            z.to(self.dtype).repeat(copies, 1, 1, 1),
+            level.t,
+            encoder_hidden_states=None,  # text enters as the class label alone
+            class_labels=rows.to(self.dtype),
+        ).sample.to(z.dtype)
+        if copies == 2:
+            unconditional, conditional = output.chunk(2)
+            output = unconditional + guidance_scale * (conditional - unconditional)
+        return prediction_from(self.scheduler.config.prediction_type, output, z, level)
+
+    def decode(self, z_0: Float[Tensor, "batch channels time bands"]) -> Float[Tensor, "batch n"]:
+        """Clean latents to a waveform, some samples longer than the latents' duration."""
+        return self.waveform_from_mel(self.mel_from_latents(z_0))
+
+    def mel_from_latents(
+        self, z_0: Float[Tensor, "batch channels time bands"]
+    ) -> Float[Tensor, "batch frames mels"]:
+        """Clean latents to a natural-log mel spectrogram, `downscale` frames per position."""
+        scaled = (z_0 / self.vae.config.scaling_factor).to(self.dtype)
+        return self.vae.decode(scaled).sample.squeeze(1).to(z_0.dtype)
+
+    def waveform_from_mel(
+        self, mel: Float[Tensor, "batch frames mels"]
+    ) -> Float[Tensor, "batch samples"]:
+        """Natural-log mel spectrogram to a mono waveform in [-1, 1], in the spectrogram's dtype.
+
+        A vocoder with odd paddings adds a few samples: AudioLDM's gives 160 * frames + 32.
+        """
+        narrow = mel.to(self.dtype)
+        if self.checkpointing and torch.is_grad_enabled():
+            return checkpoint(self.vocoder, narrow, use_reentrant=False).to(mel.dtype)
+        return self.vocoder(narrow).to(mel.dtype)
+
+    def latents_from_mel(
+        self, mel: Float[Tensor, "batch frames mels"]
+    ) -> Float[Tensor, "batch channels time bands"]:
+        """Natural-log mel spectrogram to the mean of its latents, the last frame repeated to fit."""
+        short = -mel.shape[1] % self.downscale
+        padded = torch.cat([mel, mel[:, -1:].expand(-1, short, -1)], dim=1)
+        posterior = self.vae.encode(padded[:, None].to(self.dtype)).latent_dist
+        return (posterior.mean * self.vae.config.scaling_factor).to(mel.dtype)
+
+    def latents_from_waveform(
+        self, waveform: Float[Tensor, "batch samples"]
+    ) -> Float[Tensor, "batch channels time bands"]:
+        """Mono waveform at `sample_rate` to the mean of its latents."""
+        return self.latents_from_mel(log_mel_from_waveform(waveform))
+
+
+def load(
+    source: str | Path,
+    *,
+    device: str | torch.device = "cpu",
+    dtype: torch.dtype = torch.float32,
+    checkpointing: bool = False,
+    local_files_only: bool = False,
+) -> AudioLDM:
+    """Load a model in AudioLDM's format from a folder or by its hub name.
+
+    Args:
+        source: A folder with model_index.json, or a name such as "cvssp/audioldm-m-full".
+        device: Where to put the networks.
+        dtype: What they compute in: float32, bfloat16, or float64 for tests.
+        checkpointing: Trade time for memory in the backward pass.
+        local_files_only: Never use the network.
+
+    Raises:
+        WeightsError: the checkpoint or one of its components is missing or not in the format.
+    """
+    found = find_checkpoint(source, local_files_only=local_files_only)
+    return AudioLDM(
+        unet=_network(UNet2DConditionModel, found, "unet", torch_dtype=dtype).to(device),
+        vae=_network(AutoencoderKL, found, "vae", torch_dtype=dtype).to(device),
+        vocoder=_network(SpeechT5HifiGan, found, "vocoder", dtype=dtype).to(device),
+        text_encoder=_network(
+            _text_class(found), found, "text_encoder", optional=("pooler.",), dtype=dtype
+        ).to(device),
+        tokenizer=_from_folder(AutoTokenizer, found, "tokenizer"),
+        scheduler=_from_folder(DDIMScheduler, found, "scheduler"),
+        native_duration_s=float(found.index.get("_native_duration_s", TRAINING_DURATION_S)),
+        checkpointing=checkpointing,
+        checkpoint=found,
+    )
+
+
+def _from_folder(kind: Any, found: Checkpoint, name: str, **options: Any) -> Any:
+    """Let a library class read its component, with one kind of error for whatever goes wrong."""
+    folder = found.component(name)
+    try:
+        return kind.from_pretrained(folder, local_files_only=True, **options)
+    except (OSError, ValueError, RuntimeError, KeyError, TypeError) as error:
+        raise WeightsError(
+            f"{found.source}: expected {kind.__name__} files in {folder}, could not read them "
+            f"({error}); copy or download that folder again"
+        ) from error
+
+
+def _network(
+    kind: Any, found: Checkpoint, name: str, *, optional: tuple[str, ...] = (), **options: Any
+) -> Any:
+    """Read a network and insist that every weight came from the file.
+
+    The libraries only log a warning when they fill a missing weight with random numbers.
+    """
+    network, info = _from_folder(kind, found, name, output_loading_info=True, **options)
+    missing = [key for key in info["missing_keys"] if not key.startswith(optional)]
+    if missing or info["mismatched_keys"]:
+        wrong = [*sorted(missing), *(str(key) for key in info["mismatched_keys"])]
+        raise WeightsError(
+            f"{found.source}: expected all weights of {name} ({kind.__name__}) in the file, "
+            f"{len(wrong)} are missing or of another shape, first {wrong[0]}; "
+            "the file and config.json do not belong together"
+        )
+    return network
+
+
+def _text_class(found: Checkpoint) -> type[PreTrainedModel]:
+    """The text encoder's class, named by the index or by the encoder's own config."""
+    name = found.class_name("text_encoder")
+    if name is None:
+        config = read_json(found.component("text_encoder") / "config.json")
+        name = (config.get("architectures") or [""])[0]
+    kind = getattr(transformers, name, None)
+    if not (isinstance(kind, type) and issubclass(kind, PreTrainedModel)):
+        raise WeightsError(
+            f"{found.source}: expected a text model of transformers as text encoder, got {name!r}"
+        )
+    return kind
+
+
+def _longest_prompt(tokenizer: Any, text_encoder: PreTrainedModel) -> int:
+    """How many tokens fit. Tokenizers without a limit report an absurdly large one."""
+    # RoBERTa-like models count positions from the padding index + 1, hence 514 for 512 tokens.
+    config = text_encoder.config
+    positions = config.max_position_embeddings - 2
+    return min(tokenizer.model_max_length, positions)
+
+
+def _pool(output: Any, mask: Tensor) -> Float[Tensor, "rows dim"]:
+    """The encoder's own pooled embedding, else the mean over attended tokens."""
+    if getattr(output, "text_embeds", None) is not None:
+        return output.text_embeds
+    attended = mask[..., None].to(output.last_hidden_state)
+    return (output.last_hidden_state * attended).sum(1) / attended.sum(1).clamp(min=1)

@@ -1,0 +1,1 @@
+"""Networks whose features and classes the metrics read."""

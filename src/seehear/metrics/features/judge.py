@@ -1,0 +1,113 @@
+"""The pocket judge: independent classifiers of sound and of picture, used for scores only.
+
+They share no weights, architecture, training seed or training scenes with the pocket binder, so a
+score of theirs says something that guidance could not have optimised.
+"""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+from jaxtyping import Float
+from safetensors.torch import load_file
+from torch import Tensor, nn
+
+from seehear.mel import log_mel_from_waveform
+
+SHIPPED = Path(__file__).resolve().parents[2] / "data" / "pocket" / "judge"
+
+
+class Block(nn.Module):
+    """Two 3x3 convolutions with a short cut, then a halving of both axes."""
+
+    def __init__(self, channels_in: int, channels_out: int):
+        super().__init__()
+        self.conv1 = nn.Conv2d(channels_in, channels_out, 3, padding=1, bias=False)
+        self.norm1 = nn.BatchNorm2d(channels_out)
+        self.conv2 = nn.Conv2d(channels_out, channels_out, 3, padding=1, bias=False)
+        self.norm2 = nn.BatchNorm2d(channels_out)
+        self.skip = nn.Conv2d(channels_in, channels_out, 1, bias=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """[b, c, h, w] to [b, c', h/2, w/2]."""
+        y = self.norm2(self.conv2(torch.relu(self.norm1(self.conv1(x)))))
+        return nn.functional.avg_pool2d(torch.relu(y + self.skip(x)), 2)
+
+
+class Classifier(nn.Module):
+    """A small residual network over a picture-like input, with pooled features before the classes."""
+
+    def __init__(self, channels_in: int, widths: Sequence[int], num_classes: int):
+        super().__init__()
+        pairs = zip((channels_in, *widths), widths, strict=False)
+        self.blocks = nn.Sequential(*(Block(a, b) for a, b in pairs))
+        self.classes = nn.Linear(2 * widths[-1], num_classes)
+
+    def features(self, x: Float[Tensor, "b c h w"]) -> Float[Tensor, "b dim"]:
+        """Mean and maximum over all positions."""
+        maps = self.blocks(x)
+        return torch.cat([maps.mean(dim=(2, 3)), maps.amax(dim=(2, 3))], dim=1)
+
+    def forward(self, x: Float[Tensor, "b c h w"]) -> Float[Tensor, "b classes"]:
+        """Logits."""
+        return self.classes(self.features(x))
+
+
+def sound_input(waveform: Float[Tensor, "batch samples"]) -> Float[Tensor, "batch 1 frames 64"]:
+    """Normalised log mel, at least 64 frames long, of 16 kHz mono."""
+    mel = log_mel_from_waveform(waveform)[:, None]
+    mel = nn.functional.pad(mel, (0, 0, 0, max(0, 64 - mel.shape[2])), value=-11.5)
+    return (mel + 6.0) / 3.0
+
+
+def picture_input(frames: Float[Tensor, "n 3 h w"]) -> Float[Tensor, "n 3 64 64"]:
+    """Frames in [0, 1] as the picture judge reads them."""
+    small = nn.functional.interpolate(frames, (64, 64), mode="bilinear", antialias=True)
+    return (small - 0.5) / 0.25
+
+
+class Judge:
+    """Names what a sound or a picture shows. Frozen; every method runs without gradient."""
+
+    def __init__(self, sound: Classifier, picture: Classifier, classes: tuple[str, ...]):
+        self.sound, self.picture, self.classes = sound.eval(), picture.eval(), classes
+
+    @torch.no_grad()
+    def sound_logits(self, waveform: Float[Tensor, "batch samples"]) -> Float[Tensor, "batch n"]:
+        """Logits over `classes` for 16 kHz mono in [-1, 1]."""
+        return self.sound(sound_input(waveform))
+
+    @torch.no_grad()
+    def sound_features(self, waveform: Float[Tensor, "batch samples"]) -> Float[Tensor, "batch d"]:
+        """Features for Fréchet distances, of 16 kHz mono in [-1, 1]."""
+        return self.sound.features(sound_input(waveform))
+
+    @torch.no_grad()
+    def picture_logits(
+        self, frames: Float[Tensor, "batch frames 3 h w"]
+    ) -> Float[Tensor, "batch n"]:
+        """Logits over `classes`, averaged over frames in [0, 1]."""
+        return self.picture(picture_input(frames.flatten(0, 1))).view(*frames.shape[:2], -1).mean(1)
+
+    @torch.no_grad()
+    def picture_features(
+        self, frames: Float[Tensor, "batch frames 3 h w"]
+    ) -> Float[Tensor, "batch d"]:
+        """Features for Fréchet distances, averaged over frames in [0, 1]."""
+        features = self.picture.features(picture_input(frames.flatten(0, 1)))
+        return features.view(*frames.shape[:2], -1).mean(1)
+
+
+def load(source: str | Path | None = None) -> Judge:
+    """Load a judge folder (config.json, sound.safetensors, picture.safetensors); None: the shipped."""
+    folder = Path(source) if source else SHIPPED
+    config = json.loads((folder / "config.json").read_text())
+    classes = tuple(config["classes"])
+    nets = []
+    for name, channels_in in (("sound", 1), ("picture", 3)):
+        net = Classifier(channels_in, config[f"{name}_widths"], len(classes))
+        weights = load_file(folder / f"{name}.safetensors")
+        net.load_state_dict({k: v.float() for k, v in weights.items()}, strict=False)
+        nets.append(net.requires_grad_(False))
+    return Judge(nets[0], nets[1], classes)

@@ -1,0 +1,183 @@
+"""Where weights come from: find a checkpoint, read it without running its code, name its licence."""
+
+import hashlib
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from huggingface_hub import snapshot_download
+from huggingface_hub.errors import HfHubHTTPError, HFValidationError
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor
+
+from seehear.errors import WeightsError
+
+SAFE_SUFFIX = ".safetensors"
+PICKLE_SUFFIXES = (".bin", ".pth", ".pt")  # read with weights_only=True: tensors, never code
+
+
+@dataclass(frozen=True, kw_only=True)
+class Checkpoint:
+    """A folder in diffusers' layout: `model_index.json` and one sub-folder per component."""
+
+    source: str  # as the user named it
+    folder: Path
+    index: dict[str, Any] = field(repr=False)  # the parsed model_index.json
+
+    def component(self, name: str) -> Path:
+        """The folder of one component, which several checkpoints may share.
+
+        An entry `"_shared": {"text_encoder": "../text"}` in model_index.json, relative to the
+        checkpoint's folder, takes the component from there instead of from the sub-folder.
+
+        Raises:
+            WeightsError: the index does not list the component, or its folder is not there.
+        """
+        shared = self.index.get("_shared", {})
+        folder = (self.folder / shared.get(name, name)).resolve()
+        if name not in self.index and name not in shared:
+            listed = ", ".join(key for key in self.index if not key.startswith("_")) or "nothing"
+            raise WeightsError(
+                f"{self.source}: expected a component {name!r} in model_index.json, which lists "
+                f"{listed}; is this a checkpoint of another model?"
+            )
+        if not folder.is_dir():
+            raise WeightsError(
+                f"{self.source}: expected the component {name!r} in {folder}, which does not "
+                "exist; copy or download the whole checkpoint again"
+            )
+        return folder
+
+    def class_name(self, name: str) -> str | None:
+        """The class that model_index.json gives for a component, None if it gives none."""
+        entry = self.index.get(name)
+        return entry[1] if isinstance(entry, list) and len(entry) == 2 else None
+
+    def hashes(self, components: Iterable[str]) -> dict[str, str]:
+        """SHA-256 of every weight file of the named components, by `component/file`."""
+        return {
+            f"{name}/{path.name}": sha256_of(path)
+            for name in components
+            for path in weight_files(self.component(name))
+        }
+
+    def licence(self) -> str | None:
+        """What the model card (README.md) says under `license`, None if it does not say."""
+        return licence_of(self.folder)
+
+
+def find_checkpoint(source: str | Path, *, local_files_only: bool = False) -> Checkpoint:
+    """Find a checkpoint in a folder or, by its hub name, in the cache or on the hub.
+
+    Args:
+        source: A folder with a model_index.json, or a name such as "cvssp/audioldm-s-full-v2".
+        local_files_only: Never use the network; a hub name must be in the cache already.
+
+    Raises:
+        WeightsError: neither a folder nor a name that the hub or the cache knows, or a folder
+            without a readable model_index.json.
+    """
+    folder = Path(source)
+    if not folder.is_dir():
+        folder = _download(str(source), local_files_only=local_files_only)
+    path = folder / "model_index.json"
+    if not path.is_file():
+        raise WeightsError(
+            f"{source}: expected a model_index.json in the folder, found none; "
+            "give the folder that holds unet/, vae/ and so on"
+        )
+    return Checkpoint(source=str(source), folder=folder, index=read_json(path))
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """Parse a JSON object; WeightsError says which file is broken."""
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except (ValueError, OSError) as error:
+        raise WeightsError(f"{path}: expected JSON, could not read it ({error})") from error
+    if not isinstance(value, dict):
+        raise WeightsError(f"{path}: expected a JSON object, got {type(value).__name__}")
+    return value
+
+
+def weight_files(folder: Path) -> list[Path]:
+    """The weight files in a folder, safetensors if there are any, else the pickled kinds."""
+    for suffixes in ((SAFE_SUFFIX,), PICKLE_SUFFIXES):
+        found = sorted(path for path in folder.iterdir() if path.suffix in suffixes)
+        if found:
+            return found
+    return []
+
+
+def read_state_dict(path: Path) -> dict[str, Tensor]:
+    """Read named tensors from a .safetensors file or from a pickle that holds tensors only.
+
+    Raises:
+        WeightsError: the file is missing, of another kind, damaged or holds more than tensors.
+    """
+    if not path.is_file():
+        raise WeightsError(f"{path}: expected a weight file, found none; check the path")
+    try:
+        if path.suffix == SAFE_SUFFIX:
+            return load_file(path)
+        if path.suffix not in PICKLE_SUFFIXES:
+            kinds = ", ".join((SAFE_SUFFIX, *PICKLE_SUFFIXES))
+            raise WeightsError(f"{path}: expected one of {kinds}, got {path.suffix or 'no suffix'}")
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except WeightsError:
+        raise
+    # torch.load reports damaged files and forbidden pickles by several unrelated errors.
+    except Exception as error:
+        raise WeightsError(
+            f"{path}: expected a file of named tensors, could not read it "
+            f"({type(error).__name__}); download it again"
+        ) from error
+    if not isinstance(state, dict) or not all(isinstance(v, Tensor) for v in state.values()):
+        raise WeightsError(f"{path}: expected a plain dictionary of tensors")
+    return state
+
+
+def sha256_of(path: Path) -> str:
+    """Hexadecimal SHA-256 of a file, read in pieces."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def licence_of(folder: Path) -> str | None:
+    """The `license` line in the front matter of a model card, None where there is none."""
+    card = folder / "README.md"
+    if not card.is_file():
+        return None
+    lines = card.read_text(encoding="utf-8").splitlines()
+    if not lines or lines[0].strip() != "---":
+        return None
+    for line in lines[1:]:
+        key, _, value = line.partition(":")
+        if line.strip() == "---":
+            break
+        if key.strip() == "license":
+            return value.strip().strip("\"'") or None
+    return None
+
+
+def _download(name: str, *, local_files_only: bool) -> Path:
+    """Fetch a hub checkpoint; pickled weights only for components that have no safetensors."""
+    wanted = ["model_index.json", "README.md", "*/*.json", "*/*.txt", f"*/*{SAFE_SUFFIX}"]
+    try:
+        folder = Path(snapshot_download(name, allow_patterns=wanted, local_files_only=local_files_only))
+        lacking = [path.parent.name for path in folder.glob("*/config.json")]
+        lacking = [part for part in lacking if not list((folder / part).glob(f"*{SAFE_SUFFIX}"))]
+        if lacking:
+            pickles = [f"{part}/*.bin" for part in lacking]
+            snapshot_download(name, allow_patterns=pickles, local_files_only=local_files_only)
+    except (HFValidationError, HfHubHTTPError, OSError) as error:
+        where = "in the local cache" if local_files_only else "on the hub"
+        raise WeightsError(
+            f"{name}: expected a folder on this machine or the name of a model {where}, found "
+            f"neither ({type(error).__name__}); check the spelling, or the connection"
+        ) from error
+    return folder
