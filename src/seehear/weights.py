@@ -1,4 +1,4 @@
-"""Where weights come from: find a checkpoint, read it without running its code, name its licence."""
+"""Where weights come from: find a checkpoint, read it without running code, name its licence."""
 
 import hashlib
 import json
@@ -10,7 +10,6 @@ from typing import Any
 import torch
 from huggingface_hub import snapshot_download
 from huggingface_hub.errors import HfHubHTTPError, HFValidationError
-from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
 
@@ -168,7 +167,9 @@ def _download(name: str, *, local_files_only: bool) -> Path:
     """Fetch a hub checkpoint; pickled weights only for components that have no safetensors."""
     wanted = ["model_index.json", "README.md", "*/*.json", "*/*.txt", f"*/*{SAFE_SUFFIX}"]
     try:
-        folder = Path(snapshot_download(name, allow_patterns=wanted, local_files_only=local_files_only))
+        folder = Path(
+            snapshot_download(name, allow_patterns=wanted, local_files_only=local_files_only)
+        )
         lacking = [path.parent.name for path in folder.glob("*/config.json")]
         lacking = [part for part in lacking if not list((folder / part).glob(f"*{SAFE_SUFFIX}"))]
         if lacking:

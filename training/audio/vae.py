@@ -39,7 +39,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=2)
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
-    mels = load("train")[1]
+    mels = np.array(load("train")[1])
     held_out = torch.from_numpy(np.array(load("val")[1][:112])).float()[:, None]
     vae = new_vae().to(memory_format=torch.channels_last)
 

@@ -69,7 +69,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=1)
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
-    waves = load("train")[0]
+    waves = np.array(load("train")[0])
     held_out = torch.from_numpy(np.array(load("val")[0][:56])).float() / 32767
     vocoder = new_vocoder()
     samples = CROP_FRAMES * HOP_SAMPLES

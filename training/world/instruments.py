@@ -14,9 +14,9 @@ from functools import lru_cache, partial
 from pathlib import Path
 
 import numpy as np
-from scipy.signal import resample_poly, sosfilt
+from scipy.signal import resample_poly
 
-from training.world.dsp import SAMPLE_RATE, Draw, Sound, Synth, Voice
+from training.world.dsp import SAMPLE_RATE, Draw, Sound, Synth, Voice, finish, tilt
 
 SOUND_FONT = Path("/usr/share/sounds/sf2/FluidR3_GM.sf2")
 NOTE_BANK_DIR = Path(__file__).resolve().parents[2] / "cache" / "notes"
@@ -53,7 +53,7 @@ INSTRUMENTS: dict[str, Instrument] = {
     "accordion": Instrument(programs=(21,), held_out_program=23, low=48, high=88),
     "flute": Instrument(programs=(73, 72, 75), held_out_program=74, low=60, high=96),
     "drum": Instrument(
-        programs=(0, 8, 24, 40), held_out_program=16, low=35, high=57, step=1, channel=DRUM_CHANNEL
+        programs=(0, 8, 24, 32), held_out_program=16, low=35, high=57, step=1, channel=DRUM_CHANNEL
     ),
 }
 
@@ -337,10 +337,11 @@ def _drum(draw: Draw, voice: Voice, instrument: Instrument, duration_s: float) -
     toms = [TOMS[int(np.clip(round(large + d), 0, len(TOMS) - 1))] for d in (-1, 0, 1)]
     chance = {}  # key -> probability of a hit in each step of the bar
     if kind == "groove":
-        chance[kick] = np.where(np.arange(steps) % 8 == 0, 1.0, rng.choice([0, 1], steps, p=[0.85, 0.15]))
-        chance[snare] = np.where(np.arange(steps) % 8 == 4, 1.0, rng.choice([0, 1], steps, p=[0.95, 0.05]))
-        chance[hat] = np.where(np.arange(steps) % draw.choice((1, 2, 2)) == 0, 0.95, 0.0)
-        chance[draw.choice(CYMBALS)] = np.where(np.arange(steps) == 0, draw.choice((0.0, 1.0)), 0.0)
+        step = np.arange(steps)
+        chance[kick] = np.where(step % 8 == 0, 1.0, 1.0 * (rng.random(steps) < 0.15))
+        chance[snare] = np.where(step % 8 == 4, 1.0, 1.0 * (rng.random(steps) < 0.05))
+        chance[hat] = np.where(step % draw.choice((1, 2, 2)) == 0, 0.95, 0.0)
+        chance[draw.choice(CYMBALS)] = np.where(step == 0, draw.choice((0.0, 1.0)), 0.0)
     elif kind == "snare":
         hits = rng.choice([0.0, 1.0], steps, p=[0.45, 0.55])
         hits[::4] = 1
@@ -360,7 +361,7 @@ def _drum(draw: Draw, voice: Voice, instrument: Instrument, duration_s: float) -
         for key, odds in chance.items():
             if rng.random() < odds[step % steps]:
                 accent = 110 if step % 4 == 0 else 85
-                velocity = accent + rng.uniform(-25, 12)
+                velocity = (accent + rng.uniform(-25, 12)) * (0.6 if key in HATS + CYMBALS else 1)
                 jitter = rng.uniform(0, 0.006)
                 notes.append(
                     Note(
@@ -405,8 +406,7 @@ def play(
     """A random phrase of one instrument, float32 [num_samples], peak at most 1."""
     bank, instrument = load_note_bank(name, cache_dir), INSTRUMENTS[name]
     duration_s = num_samples / SAMPLE_RATE
-    is_held_out = getattr(draw, "held_out", False)
-    program = instrument.held_out_program if is_held_out else draw.choice(instrument.programs)
+    program = instrument.held_out_program if draw.held_out else draw.choice(instrument.programs)
     detune = draw.uniform(-0.4, 0.4) if name != "drum" else draw.uniform(-2.0, 2.0)
     fade_s = draw.log_uniform(0.03, 0.25)
     phrase = PHRASES[name](draw, voice, instrument, duration_s)
@@ -415,13 +415,10 @@ def play(
         at = int(note.start_s * SAMPLE_RATE)
         played = _played(note, bank, program, detune, fade_s)[: max(0, num_samples - at)]
         wave[at : at + len(played)] += played
-    # A colour of the room and microphone: a gentle one-pole tilt, dark to bright.
-    pole = draw.key(-0.35, 0.45)
-    wave = sosfilt([[1 - abs(pole), 0, 0, 1, -pole, 0]], wave)
-    onsets = {round(n.start_s, 4) for n in phrase if n.is_onset and n.start_s < duration_s - 1e-3}
-    peak = draw.uniform(0.6, 0.95)
-    wave = wave * (peak / max(1e-6, float(np.abs(wave).max())))
-    return Sound(waveform=wave.astype(np.float32), onsets_s=tuple(sorted(onsets)))
+    # The colour of the microphone: from nothing to a soft roll-off of the treble.
+    wave = tilt(wave, 1500.0 * 2 ** draw.key(0.0, 3.0))
+    onsets = sorted({round(n.start_s, 4) for n in phrase if n.is_onset})
+    return finish(wave, onsets, draw)
 
 
 SYNTHS: dict[str, Synth] = {name: partial(play, name) for name in INSTRUMENTS}

@@ -27,6 +27,7 @@ from training.world.dsp import (
     pitch_curve,
     place,
     pulse,
+    reverb,
     samples,
     saw,
     shaped_noise,
@@ -35,6 +36,7 @@ from training.world.dsp import (
     vibrato,
     wander,
 )
+from training.world.voices import scaled
 
 SPEED_OF_SOUND = 340.0  # m/s
 
@@ -42,11 +44,6 @@ SPEED_OF_SOUND = 340.0  # m/s
 def _unit(x: Wave) -> Wave:
     """Scaled to unit rms, so that parts can be mixed by ratio."""
     return x / (np.sqrt(np.mean(x * x)) + 1e-9)
-
-
-def scaled(voice: Voice, small: float, large: float) -> float:
-    """A parameter on a log scale: `small` for voice.size 0, `large` for 1."""
-    return float(small * (large / small) ** voice.size)
 
 
 def pass_by(draw: Draw, n: int, speed: float, miss: float) -> tuple[Wave, Wave]:
@@ -96,7 +93,7 @@ def exhaust(draw: Draw, x: Wave, low: float, spread: float, hiss: float) -> Wave
     x = _unit(x) + hiss * _unit(flow * noise(draw.rng, len(x)))
     freqs = [low * spread**k * draw.uniform(0.9, 1.1) for k in range(5)]
     gains = [1.0, 0.8, 0.5, 0.35, 0.2]
-    return _unit(lowpass(x, 3 * low)) + 1.2 * _unit(
+    return 0.6 * _unit(lowpass(x, 3 * low)) + 1.2 * _unit(
         formants(x, freqs, [0.35 * f for f in freqs], gains)
     )
 
@@ -133,13 +130,16 @@ def car(draw: Draw, voice: Voice, n: int) -> Sound:
     cycle = cycle * (1 + 0.01 * wander(rng, n, 12.0))
     fire = engine(draw, cycle, cylinders, sharpness=draw.uniform(2, 6), uneven=0.25)
     low = scaled(voice, 150, 70) * draw.uniform(0.8, 1.3)
-    motor = lowpass(exhaust(draw, fire, low, draw.key(1.7, 2.7), 0.5), draw.log_uniform(900, 3500))
+    motor = lowpass(exhaust(draw, fire, low, draw.key(1.7, 2.7), 0.9), draw.log_uniform(1800, 6000))
+    valves = shaped_noise(rng, n, [200, 1200, 3500, 7800], [-20, 0, -3, -20])
+    motor = _unit(motor) + draw.log_uniform(0.03, 0.25) * valves * (0.5 + np.clip(fire, 0, 2))
     peak = draw.key(500, 1300)  # tyres on asphalt are loudest near 1 kHz
     levels = [-6, 0, draw.uniform(-2, 6), -12, -30]
     road = shaped_noise(rng, n, [60, 200, peak, 2.5 * peak, 7500], levels)
     # Far sound is dull: the treble falls faster with distance than the rest.
     air = shaped_noise(rng, n, [300, 1500, 4000, 7800], [-30, 0, -3, -14])
     y = _unit(motor) * loudness**0.8 + tyres * (road * loudness + 0.5 * air * loudness**2)
+    y = highpass(y, draw.log_uniform(30, 350))  # small microphones drop the rumble
     return finish(y, (0.0,), draw, room=False)
 
 
@@ -165,7 +165,7 @@ def racing_car(draw: Draw, voice: Voice, n: int) -> Sound:
     low = scaled(voice, 700, 350) * draw.uniform(0.8, 1.2)
     y = soft_clip(0.5 * exhaust(draw, fire, low, draw.key(1.5, 2.2), 0.35), draw.uniform(0.6, 2.5))
     air = shaped_noise(rng, n, [100, 800, 3000, 7800], [-10, 0, -4, -15])
-    y = _unit(y) * loudness**1.1 + draw.log_uniform(0.05, 0.3) * air * loudness
+    y = _unit(y) * loudness**1.1 + draw.log_uniform(0.02, 0.15) * air * loudness
     return finish(y, (0.0,), draw, room=draw.chance(0.3))
 
 
@@ -174,7 +174,7 @@ def motorcycle(draw: Draw, voice: Voice, n: int) -> Sound:
     rng, kind = draw.rng, draw.choice(("idle", "blips", "blips", "ride", "pass"))
     cylinders = draw.choice((1, 2, 2, 2))
     crank = draw.choice((0.0, -0.125, -0.1)) if cylinders == 2 else 0.0
-    idle = scaled(voice, 13.0, 6.5) * draw.uniform(0.9, 1.15)
+    idle = scaled(voice, 14.0, 7.5) * draw.uniform(0.9, 1.15)
     loudness = np.ones(n)
     if kind in ("idle", "blips"):
         shape = np.ones(n)
@@ -198,6 +198,9 @@ def motorcycle(draw: Draw, voice: Voice, n: int) -> Sound:
     )  # fmt: skip
     low = scaled(voice, 240, 95) * draw.uniform(0.8, 1.25)
     pipe = exhaust(draw, fire, low, draw.key(1.6, 2.6), draw.uniform(0.5, 1.2))
+    pipe = reverb(pipe, rng, draw.uniform(0.06, 0.2), draw.uniform(0.3, 0.9))  # the ground's echo
+    clatter = shaped_noise(rng, n, [150, 800, 4000, 7800], [-16, 0, -2, -14])
+    pipe = _unit(pipe) + draw.log_uniform(0.03, 0.2) * clatter
     y = soft_clip(0.45 * pipe, draw.uniform(1.0, 4.0)) * loudness
     return finish(y, (0.0,), draw, room=draw.chance(0.4))
 
@@ -312,13 +315,13 @@ def airplane(draw: Draw, voice: Voice, n: int) -> Sound:
     else:
         blade = scaled(voice, 130, 62) * draw.uniform(0.9, 1.1) * doppler
         detuned = blade * (1 + draw.uniform(0.004, 0.02))
-        buzz = _unit(pulse(blade, n, draw.uniform(6, 20)))
-        buzz += draw.choice((0.0, 0.9)) * _unit(pulse(detuned, n, 10))  # two engines beat
+        buzz = _unit(pulse(blade, n, draw.log_uniform(60, 600)))
+        buzz += draw.choice((0.0, 0.9)) * _unit(pulse(detuned, n, 150))  # two engines beat
         freqs = [draw.key(180, 420), draw.uniform(600, 900), draw.uniform(1300, 2200)]
-        buzz = _unit(lowpass(buzz, 700)) + 0.7 * _unit(formants(buzz, freqs, [150, 250, 400],
+        buzz = 0.7 * _unit(lowpass(buzz, 3000)) + 1.0 * _unit(formants(buzz, freqs, [150, 250, 400],
                                                                 [1, 0.6, 0.3]))  # fmt: skip
-        rush = shaped_noise(rng, n, [60, 400, 2000, 7800], [-4, 0, -14, -36])
-        y = (buzz + draw.log_uniform(0.1, 0.5) * rush) * loudness**0.9
+        rush = shaped_noise(rng, n, [60, 400, 2000, 7800], [-6, 0, -8, -24])
+        y = (buzz + draw.log_uniform(0.15, 0.7) * rush) * loudness**0.9
     if draw.chance(0.25):  # cruising: no rise and fall
         y = y / np.maximum(loudness, 0.15) ** 0.8
     return finish(y, (0.0,), draw, room=False)
@@ -335,7 +338,7 @@ def ship(draw: Draw, voice: Voice, n: int) -> Sound:
     bend = pitch_curve([draw.uniform(0.93, 0.99), 1, 1, 0.97], m, [0, 0.15, 0.9, 1])
     bend = bend * vibrato(rng, m, 5, 0.0, 0.002)
     ratios = draw.choice(((1.0,), (1.0,), (1.0, 1.5), (1.0, 1.26), (1.0, 1.005), (1.0, 1.19, 1.5)))
-    tone = sum(_unit(pulse(base * r * bend, m, draw.uniform(6, 40))) for r in ratios)
+    tone = sum(_unit(pulse(base * r * bend, m, draw.log_uniform(15, 250))) for r in ratios)
     freqs = [draw.uniform(180, 320), draw.key(400, 900), draw.uniform(1100, 1700)]
     tone = _unit(lowpass(tone, 350)) + draw.uniform(0.3, 1.0) * _unit(
         formants(tone, freqs, [140, 250, 500], [1, 0.7, 0.4])

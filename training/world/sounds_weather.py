@@ -29,11 +29,7 @@ from training.world.dsp import (
     sine,
     wander,
 )
-
-
-def _scaled(voice: Voice, small: float, large: float) -> float:
-    """A parameter on a log scale: `small` for voice.size 0, `large` for 1."""
-    return float(small * (large / small) ** voice.size)
+from training.world.voices import scaled
 
 
 def bubble(freq: float, decay_s: float, rise: float) -> Wave:
@@ -55,7 +51,7 @@ def thunder(draw: Draw, voice: Voice, n: int) -> Sound:
     for at in times:
         m = min(n, samples(draw.uniform(2.5, 7.0)))
         t = np.arange(m) / SAMPLE_RATE
-        corner = _scaled(voice, 190, 70) * draw.uniform(0.8, 1.3)
+        corner = scaled(voice, 190, 70) * draw.uniform(0.8, 1.3)
         slope = draw.key(-22, -10)
         rumble = shaped_noise(rng, m, [20, corner, 4 * corner, 7800], [-3, 0, slope, slope - 34])
         claps = np.exp(0.9 * wander(rng, m, draw.uniform(3, 8)))  # echoes from along the channel
@@ -78,7 +74,7 @@ def thunder(draw: Draw, voice: Voice, n: int) -> Sound:
 def rain(draw: Draw, voice: Voice, n: int) -> Sound:
     """A hiss of distant drops with near ones pattering on top."""
     rng, duration = draw.rng, n / SAMPLE_RATE
-    peak = _scaled(voice, 5500, 1500) * draw.uniform(0.8, 1.25)
+    peak = scaled(voice, 5500, 1500) * draw.uniform(0.8, 1.25)
     slope = draw.key(4, 16)
     hiss = shaped_noise(rng, n, [80, peak / 4, peak, 7900], [-2.2 * slope, -slope, 0, -slope / 3])
     rate = 60 * (1500 / 60) ** voice.speed
@@ -105,7 +101,7 @@ def wind(draw: Draw, voice: Voice, n: int) -> Sound:
     rate = 0.4 + 1.4 * voice.speed
     gust = wander(rng, n, rate) + 0.35 * wander(rng, n, 4 * rate)
     gust = 1 / (1 + np.exp(-1.3 * gust))
-    centre = _scaled(voice, 750, 230) * draw.uniform(0.85, 1.2)
+    centre = scaled(voice, 750, 230) * draw.uniform(0.85, 1.2)
     width = draw.key(0.07, 0.6)  # narrow howls, wide rushes
     source = noise(rng, n)
     shapes = [([centre * r, 2.1 * centre * r], [width * centre * r, 1.6 * width * centre * r],
@@ -125,7 +121,7 @@ def ocean(draw: Draw, voice: Voice, n: int) -> Sound:
     """Waves that swell, break with a crash and run out in a hiss of foam."""
     rng, duration = draw.rng, n / SAMPLE_RATE
     period = 6.5 * (2.0 / 6.5) ** voice.speed
-    low = _scaled(voice, 500, 160) * draw.uniform(0.85, 1.2)
+    low = scaled(voice, 500, 160) * draw.uniform(0.85, 1.2)
     t = np.arange(n) / SAMPLE_RATE
     swell, crash, foam = np.full(n, 0.15), np.full(n, 0.03), np.full(n, 0.05)
     at = draw.uniform(-0.5, 0.4) * period
@@ -149,7 +145,7 @@ def fire(draw: Draw, voice: Voice, n: int) -> Sound:
     """Snaps and crackles of wood, heavy-tailed in loudness, over a soft fluttering roar."""
     rng, duration = draw.rng, n / SAMPLE_RATE
     rate = 12 * (110 / 12) ** voice.speed
-    peak = _scaled(voice, 4200, 1400) * draw.uniform(0.8, 1.25)
+    peak = scaled(voice, 4200, 1400) * draw.uniform(0.8, 1.25)
     grains = []
     for _ in range(14):
         m = samples(draw.log_uniform(0.0015, 0.02))
@@ -174,7 +170,7 @@ def drops(draw: Draw, voice: Voice, n: int) -> Sound:
     """Single drops: a tick on the surface and the rising note of the bubble it leaves."""
     rng, duration = draw.rng, n / SAMPLE_RATE
     times = event_times(draw, voice, duration, 0.9, 7.0, jitter=draw.choice((0.03, 0.15, 0.4)))
-    base = _scaled(voice, 2400, 550) * draw.uniform(0.85, 1.2)
+    base = scaled(voice, 2400, 550) * draw.uniform(0.85, 1.2)
     rise, decay = draw.key(0.1, 1.1), draw.log_uniform(0.05, 0.22)
     y = np.zeros(n)
     for at in times:
@@ -200,7 +196,7 @@ def toilet(draw: Draw, voice: Voice, n: int) -> Sound:
     t = np.arange(n) / SAMPLE_RATE - start
     u = np.clip(t / length, 0, 1.5)
     rush = np.clip(t / draw.uniform(0.1, 0.35), 0, 1) * np.exp(-np.maximum(u - 0.45, 0) * 6)
-    centre = _scaled(voice, 1100, 420) * draw.uniform(0.85, 1.2)
+    centre = scaled(voice, 1100, 420) * draw.uniform(0.85, 1.2)
     levels = [-14, -2, 0, -9, draw.key(-30, -14)]
     water = shaped_noise(rng, n, [80, centre / 2, centre, 3 * centre, 7800], levels)
     # The bowl's resonance wobbles as the water swirls.
@@ -212,15 +208,19 @@ def toilet(draw: Draw, voice: Voice, n: int) -> Sound:
     swirl /= np.sqrt(np.mean(swirl**2)) + 1e-9
     y = rush * (water + draw.uniform(0.3, 1.0) * swirl) * (1 + 0.2 * wander(rng, n, 25))
     count = int(45 * length) + 5  # the gurgle: big bubbles, mostly towards the end
-    grains = [bubble(_scaled(voice, 520, 190) * draw.log_uniform(0.6, 2.2),
-                     draw.uniform(0.03, 0.1), draw.uniform(0.1, 0.6)) for _ in range(12)]  # fmt: skip
+    low = scaled(voice, 520, 190)
+    grains = [
+        bubble(low * draw.log_uniform(0.6, 2.2), draw.uniform(0.03, 0.1), draw.uniform(0.1, 0.6))
+        for _ in range(12)
+    ]
     when = start + length * np.clip(rng.beta(3.0, 2.0, count), 0, 1)
     starts = (when * SAMPLE_RATE).astype(int)
     y += draw.uniform(0.5, 1.6) * scatter(n, grains, starts, rng.uniform(0.2, 1, count))
     refill = shaped_noise(rng, n, [400, 2500, 5000, 7800], [-25, 0, -2, -12])
     y += draw.log_uniform(0.04, 0.25) * refill * np.clip(4 * u - 1, 0, 1)
     if draw.chance(0.4):  # the lever
-        clunk = modal(1600, [180, 420, 1300, 2600], [0.06, 0.05, 0.03, 0.02], [1, 0.8, 0.5, 0.4], rng)
+        freqs, decays = [180, 420, 1300, 2600], [0.06, 0.05, 0.03, 0.02]
+        clunk = modal(1600, freqs, decays, [1, 0.8, 0.5, 0.4], rng)
         place(y, clunk, start, draw.uniform(0.5, 1.5))
     return finish(y, (0.0,), draw)
 
@@ -234,7 +234,7 @@ def fireworks(draw: Draw, voice: Voice, n: int) -> Sound:
     for at in times:
         m = samples(1.6)
         t = np.arange(m) / SAMPLE_RATE
-        corner = _scaled(voice, 320, 95) * draw.uniform(0.7, 1.4)
+        corner = scaled(voice, 320, 95) * draw.uniform(0.7, 1.4)
         slope = draw.key(-14, -4)
         blast = shaped_noise(rng, m, [25, corner, 1500, 7800], [-3, 0, slope, 2.2 * slope])
         boom = blast * percussive(m, 0.002, draw.uniform(0.25, 0.8))
@@ -250,7 +250,7 @@ def fireworks(draw: Draw, voice: Voice, n: int) -> Sound:
             place(y, shower, at + draw.uniform(0.08, 0.3), draw.uniform(0.2, 0.6))
         if has_whistle and at > 0.35 and draw.chance(0.7):
             k = samples(min(at, draw.uniform(0.4, 1.2)))
-            f0 = _scaled(voice, 2600, 1300) * draw.uniform(0.8, 1.3)
+            f0 = scaled(voice, 2600, 1300) * draw.uniform(0.8, 1.3)
             glide = draw.choice(((0.6, 1.2, 1.0), (1.2, 0.7), (0.7, 1.3)))
             scream = harmonics(f0 * pitch_curve(glide, k) * (1 + 0.01 * wander(rng, k, 50)),
                                [1, 0.4, 0.15], k)  # fmt: skip

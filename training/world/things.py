@@ -19,7 +19,7 @@ class Thing:
     is_continuous: bool = False  # one long sound instead of separate events
 
 
-def _t(group, id, emoji, names, sounds, motion, is_continuous=False):  # noqa: A002
+def _t(group, id, emoji, names, sounds, motion, is_continuous=False):
     return Thing(
         id=id, group=group, emoji=tuple(emoji.split()), names=tuple(names.split("|")),
         sounds=tuple(sounds.split("|")), motion=motion, is_continuous=is_continuous,

@@ -6,7 +6,8 @@ arXiv:2301.12503. On disk: `cvssp/audioldm-*`. Driven by components, since pipel
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +15,11 @@ import torch
 import transformers
 from diffusers import AutoencoderKL, DDIMScheduler, UNet2DConditionModel
 from jaxtyping import Float
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional
-from torch.utils.checkpoint import checkpoint
+from torch.utils.checkpoint import checkpoint as recompute
 from transformers import AutoTokenizer, PreTrainedModel, SpeechT5HifiGan
+from transformers.utils import logging
 
 from seehear.diffusion import NoiseLevel, Prediction, prediction_from, vp_levels
 from seehear.errors import WeightsError
@@ -64,21 +66,26 @@ class AudioLDM:
                 the memory of guidance for about a third more time.
             checkpoint: Where the components come from, for records.
         """
-        self.unet, self.vae, self.vocoder = unet, vae, vocoder
-        self.scheduler, self.text_encoder, self.tokenizer = scheduler, text_encoder, tokenizer
+        # Typed as Any: the libraries' classes hide their methods behind lazy imports.
+        self.unet: Any = unet
+        self.vae: Any = vae
+        self.vocoder: Any = vocoder
+        self.scheduler: Any = scheduler
+        self.text_encoder: Any = text_encoder
+        self.tokenizer: Any = tokenizer
         self.native_duration_s = native_duration_s
         self.checkpoint, self.checkpointing = checkpoint, checkpointing
-        for network in (unet, vae, vocoder, text_encoder):
+        for network in (self.unet, self.vae, self.vocoder, self.text_encoder):
             if network is not None:
                 # Fresh modules are in train mode; weight gradients would only cost memory.
                 network.eval().requires_grad_(False)
         if checkpointing:
-            unet.enable_gradient_checkpointing()
-            vae.enable_gradient_checkpointing()
-        self.sample_rate = int(vocoder.config.sampling_rate)
-        self.hop_samples = math.prod(vocoder.config.upsample_rates)
-        self.num_mels = int(vocoder.config.model_in_dim)
-        self.downscale = 2 ** (len(vae.config.block_out_channels) - 1)
+            self.unet.enable_gradient_checkpointing()
+            self.vae.enable_gradient_checkpointing()
+        self.sample_rate = int(self.vocoder.config.sampling_rate)
+        self.hop_samples = math.prod(self.vocoder.config.upsample_rates)
+        self.num_mels = int(self.vocoder.config.model_in_dim)
+        self.downscale = 2 ** (len(self.vae.config.block_out_channels) - 1)
         self.latents_per_s = self.sample_rate / self.hop_samples / self.downscale
 
     @property
@@ -183,13 +190,13 @@ class AudioLDM:
         """
         narrow = mel.to(self.dtype)
         if self.checkpointing and torch.is_grad_enabled():
-            return checkpoint(self.vocoder, narrow, use_reentrant=False).to(mel.dtype)
+            return recompute(self.vocoder, narrow, use_reentrant=False).to(mel.dtype)
         return self.vocoder(narrow).to(mel.dtype)
 
     def latents_from_mel(
         self, mel: Float[Tensor, "batch frames mels"]
     ) -> Float[Tensor, "batch channels time bands"]:
-        """Natural-log mel spectrogram to the mean of its latents, the last frame repeated to fit."""
+        """Natural-log mel spectrogram to the mean of its latents, last frame repeated to fit."""
         short = -mel.shape[1] % self.downscale
         padded = torch.cat([mel, mel[:, -1:].expand(-1, short, -1)], dim=1)
         posterior = self.vae.encode(padded[:, None].to(self.dtype)).latent_dist
@@ -242,12 +249,27 @@ def _from_folder(kind: Any, found: Checkpoint, name: str, **options: Any) -> Any
     """Let a library class read its component, with one kind of error for whatever goes wrong."""
     folder = found.component(name)
     try:
-        return kind.from_pretrained(folder, local_files_only=True, **options)
+        with _quiet_transformers():
+            return kind.from_pretrained(folder, local_files_only=True, **options)
     except (OSError, ValueError, RuntimeError, KeyError, TypeError) as error:
         raise WeightsError(
             f"{found.source}: expected {kind.__name__} files in {folder}, could not read them "
             f"({error}); copy or download that folder again"
         ) from error
+
+
+@contextmanager
+def _quiet_transformers() -> Iterator[None]:
+    """No progress bar and no load report: `_network` turns what matters in them into errors."""
+    verbosity, bar = logging.get_verbosity(), logging.is_progress_bar_enabled()
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        logging.set_verbosity(verbosity)
+        if bar:
+            logging.enable_progress_bar()
 
 
 def _network(

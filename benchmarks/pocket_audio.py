@@ -1,0 +1,93 @@
+"""The pocket autoencoder and vocoder on held-out sounds, the vocoder beside Griffin-Lim.
+
+`python -m benchmarks.pocket_audio --count 224` (needs the world: see training/README.md).
+"""
+
+import argparse
+
+import torch
+from torch import Tensor
+
+from benchmarks.results import table, write
+from seehear.backbones import audioldm
+from seehear.mel import HOP_SAMPLES, WINDOW_SAMPLES, log_mel_from_waveform, mel_filters
+from seehear.metrics.features import judge as pocket_judge
+from training.audio.vocoder import stft_distance
+from training.world.scenes import heard
+from training.world.things import IDS
+
+
+def griffin_lim(mel: Tensor, iterations: int = 60, momentum: float = 0.99) -> Tensor:
+    """Waveforms [b, 160 frames] from log mels: pseudo-inverse filters, then fast Griffin-Lim.
+
+    Source: Griffin & Lim 1984; Perraudin et al. 2013 for the momentum.
+    """
+    magnitude = (torch.linalg.pinv(mel_filters()) @ mel.exp().transpose(1, 2)).clamp(min=0)
+    window = torch.hann_window(WINDOW_SAMPLES)
+    pad = (WINDOW_SAMPLES - HOP_SAMPLES) // 2
+    length = mel.shape[1] * HOP_SAMPLES + 2 * pad
+    generator = torch.Generator().manual_seed(0)
+    angles = torch.exp(2j * torch.pi * torch.rand(magnitude.shape, generator=generator))
+    previous = torch.zeros_like(angles)
+    # torch.istft wants centred frames: half a window of padding on both sides of the signal.
+    edge = WINDOW_SAMPLES // 2
+    for _ in range(iterations):
+        wave = _overlap_add(magnitude * angles, window, length)
+        rebuilt = torch.stft(
+            wave, WINDOW_SAMPLES, HOP_SAMPLES, window=window, center=False, return_complex=True
+        )[..., : magnitude.shape[2]]
+        angles = rebuilt - momentum / (1 + momentum) * previous
+        angles = angles / angles.abs().clamp(min=1e-9)
+        previous = rebuilt
+    assert edge >= pad
+    return _overlap_add(magnitude * angles, window, length)[:, pad : length - pad]
+
+
+def _overlap_add(spectrum: Tensor, window: Tensor, length: int) -> Tensor:
+    frames = torch.fft.irfft(spectrum, n=WINDOW_SAMPLES, dim=1) * window[:, None]
+    weights = (window.square())[:, None].expand(-1, spectrum.shape[2])[None]
+    size = ((spectrum.shape[2] - 1) * HOP_SAMPLES + WINDOW_SAMPLES, 1)
+    fold = lambda x: torch.nn.functional.fold(  # noqa: E731
+        x, size, (WINDOW_SAMPLES, 1), stride=(HOP_SAMPLES, 1)
+    )[:, 0, :, 0]
+    wave = fold(frames) / fold(weights).clamp(min=1e-6)
+    return torch.nn.functional.pad(wave, (0, max(0, length - wave.shape[1])))[:, :length]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--count", type=int, default=224)
+    options = parser.parse_args()
+    model = audioldm.load("src/seehear/data/pocket/audio")
+    judge = pocket_judge.load()
+    sounds = [heard(seed, "test") for seed in range(options.count)]
+    real = torch.stack([torch.from_numpy(s.waveform) for s in sounds])
+    labels = torch.tensor([IDS.index(s.thing) for s in sounds])
+    mel = log_mel_from_waveform(real)
+    with torch.no_grad():
+        coded = torch.cat([model.encode(m) for m in mel[:, None].split(28)])
+        mel_again = torch.cat([model.mel_from_latents(z) for z in coded.split(28)]).view_as(mel)
+        made = {
+            "held-out sounds themselves": real,
+            "vocoder": torch.cat([model.waveform_from_mel(m) for m in mel.split(28)]),
+            "Griffin-Lim, 60 iterations": griffin_lim(mel),
+            "autoencoder, then vocoder": torch.cat(
+                [model.waveform_from_mel(m) for m in mel_again.split(28)]
+            ),
+        }
+    rows, raw = [], {"count": options.count, "mel_l1": float((mel_again - mel).abs().mean())}
+    for name, wave in made.items():
+        distance = float(stft_distance(wave[:, : real.shape[1]], real))
+        accuracy = float((judge.sound_logits(wave).argmax(1) == labels).float().mean())
+        raw[name] = {"stft_distance": distance, "judge_accuracy": accuracy}
+        rows.append([name, f"{distance:.3f}", f"{accuracy:.3f}"])
+    text = (
+        f"{options.count} held-out sounds. Multi-resolution STFT distance (lower is better) and the "
+        f"judge's accuracy. The autoencoder's mean absolute mel error is {raw['mel_l1']:.3f} "
+        "(natural log units).\n\n"
+    ) + table(["from", "STFT distance", "judge accuracy"], rows)
+    write("pocket_audio", "Pocket autoencoder and vocoder", raw, text)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,39 @@
+"""The text tower: MiniLM, a six-layer BERT whose mean over tokens says what a sentence is about."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from transformers import AutoTokenizer, BertModel
+
+NUM_FEATURES = 384
+MAX_TOKENS = 128
+
+
+class SentenceEncoder(nn.Module):
+    """Sentences to unit vectors; reads a folder in transformers' format, never the network."""
+
+    def __init__(self, folder: Path):
+        super().__init__()
+        self.tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+        self.bert = BertModel.from_pretrained(folder, local_files_only=True, dtype=torch.float32)
+
+    @torch.no_grad()
+    def forward(self, sentences: Sequence[str]) -> Float[Tensor, "batch 384"]:
+        """Mean over the attended tokens, normalised. Sentences are cut at 128 tokens.
+
+        Source: Sentence-BERT's mean pooling (Reimers & Gurevych 2019, arXiv:1908.10084).
+        """
+        tokens = self.tokenizer(
+            list(sentences),
+            padding=True,
+            truncation=True,
+            max_length=MAX_TOKENS,
+            return_tensors="pt",
+        ).to(self.bert.device)
+        hidden = self.bert(**tokens).last_hidden_state.float()
+        attended = tokens["attention_mask"][..., None].to(hidden)
+        mean = (hidden * attended).sum(1) / attended.sum(1)
+        return torch.nn.functional.normalize(mean, dim=1)

@@ -1,0 +1,26 @@
+"""Media in and out: files to tensors with exact clocks, and tensors to files that play."""
+
+from seehear.media.kinds import Audio, Image, Probe, Video
+from seehear.media.level import finish_level, peak_dbfs
+from seehear.media.mux import mux_sound
+from seehear.media.read import probe, read_audio, read_image
+from seehear.media.read_video import read_video, stream_frames
+from seehear.media.write import replacing, write_audio, write_video
+
+__all__ = [
+    "Audio",
+    "Image",
+    "Probe",
+    "Video",
+    "finish_level",
+    "mux_sound",
+    "peak_dbfs",
+    "probe",
+    "read_audio",
+    "read_image",
+    "read_video",
+    "replacing",
+    "stream_frames",
+    "write_audio",
+    "write_video",
+]

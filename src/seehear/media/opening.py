@@ -1,0 +1,105 @@
+"""Opens media files safely and says in plain words why one cannot be used."""
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from fractions import Fraction
+from pathlib import Path
+
+import av
+from av.audio.stream import AudioStream
+from av.container import InputContainer
+from av.stream import Disposition
+from av.video.stream import VideoStream
+
+from seehear.errors import MediaError
+
+logger = logging.getLogger("seehear.media")
+
+# Demuxers that turn text into pictures, or that open other files and addresses named inside.
+_REFUSED_FORMATS = {"tty", "hls", "dash", "concat", "sdp", "rtsp", "ffmetadata", "imf"}
+
+
+def existing_file(path: str | Path) -> Path:
+    """The path, once it is sure that it names a file with something in it.
+
+    Raises:
+        MediaError: it is missing, a folder, empty or unreadable.
+    """
+    path = Path(path)
+    try:
+        with path.open("rb") as file:
+            first_byte = file.read(1)
+    except FileNotFoundError:
+        raise MediaError(f"{path}: no such file; check the name") from None
+    except IsADirectoryError:
+        raise MediaError(f"{path}: expected a media file, got a folder") from None
+    except (OSError, ValueError) as error:
+        raise MediaError(f"{path}: cannot be read ({error}); check its permissions") from error
+    if not first_byte:
+        raise MediaError(f"{path}: the file is empty (0 bytes); export or download it again")
+    return path
+
+
+@contextmanager
+def open_media(path: str | Path) -> Iterator[InputContainer]:
+    """Open a video or sound file for reading.
+
+    Raises:
+        MediaError: the file is missing, a folder, empty, unreadable or not video or sound.
+    """
+    path = existing_file(path)
+    try:
+        # An absolute path, since FFmpeg would read "a:b.mp4" as a protocol named "a".
+        container = av.open(str(path.absolute()), metadata_errors="replace")
+    except (av.FFmpegError, ValueError, UnicodeError) as error:
+        raise MediaError(
+            f"{path}: expected a video or sound file, but its content is not one or is cut short "
+            f"before its index ({error}); export it again, for example as .mp4 or .wav"
+        ) from error
+    with container:
+        if container.format.name in _REFUSED_FORMATS:
+            raise MediaError(
+                f"{path}: expected a video or sound file, got {container.format.long_name}"
+            )
+        yield container
+
+
+def picture_stream(container: InputContainer) -> VideoStream | None:
+    """The moving picture of a file; None if it has none. Cover art does not count."""
+    for stream in container.streams.video:
+        if not stream.disposition & Disposition.attached_pic and stream.width:
+            return stream
+    return None
+
+
+def sound_stream(container: InputContainer) -> AudioStream | None:
+    """The first sound track of a file that can be decoded; None if it has none."""
+    for stream in container.streams.audio:
+        # A track whose codec is unknown has no codec context.
+        if stream.codec_context is not None and stream.codec_context.sample_rate:
+            return stream
+    return None
+
+
+def seconds(ticks: int | None, time_base: Fraction | None) -> Fraction | None:
+    """Ticks of a clock as exact seconds; None where the file does not say."""
+    return None if ticks is None or time_base is None else ticks * time_base
+
+
+def declared_duration(
+    container: InputContainer, stream: VideoStream | AudioStream
+) -> Fraction | None:
+    """The length in seconds that the header promises, or None."""
+    if stream.duration:
+        return seconds(stream.duration, stream.time_base)
+    return Fraction(container.duration, av.time_base) if container.duration else None
+
+
+def check_duration(path: str | Path, duration_s: float | Fraction, max_duration_s: float) -> None:
+    """Raise MediaError if a file is longer than the limit."""
+    if duration_s > max_duration_s:
+        raise MediaError(
+            f"{path}: expected at most {max_duration_s:g} s, got {float(duration_s):.1f} s; "
+            "cut the file or raise the limit (max_duration_s)"
+        )

@@ -1,0 +1,246 @@
+"""Moving pictures in: decodes frame by frame and keeps only what is on screen at regular times."""
+
+import math
+from collections.abc import Iterator
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+import torch
+from av.container import InputContainer
+from av.sidedata.sidedata import Type as SideDataType
+from av.video.frame import VideoFrame
+from av.video.stream import VideoStream
+from jaxtyping import UInt8
+
+from seehear.errors import MediaError
+from seehear.media.kinds import Video
+from seehear.media.opening import (
+    check_duration,
+    declared_duration,
+    logger,
+    open_media,
+    picture_stream,
+    seconds,
+    sound_stream,
+)
+
+MAX_DURATION_S = 600.0  # 8 frames/s of 398 x 224 pixels then take 1.3 GB
+_FALLBACK_FPS = Fraction(25)  # for raw streams without a clock; FFmpeg's own default
+
+
+def read_video(
+    path: str | Path,
+    *,
+    frames_per_s: float = 8.0,
+    short_side: int = 224,
+    max_duration_s: float = MAX_DURATION_S,
+) -> Video:
+    """Read the frames that are on screen at regular times.
+
+    Memory holds the kept frames only, already scaled down. A file that is cut short gives what
+    can be decoded.
+
+    Args:
+        path: Any video file that FFmpeg reads.
+        frames_per_s: How many frames to keep for each second; a slower file repeats frames.
+        short_side: Frames are scaled down, never up, to this many pixels on their shorter side.
+        max_duration_s: Longer files are refused, from their header where it tells.
+
+    Raises:
+        MediaError: not a video, no picture, nothing decodes, or longer than `max_duration_s`.
+    """
+    with open_media(path) as container:
+        stream = _require_picture(path, container)
+        has_audio = sound_stream(container) is not None
+        fps = float(_frame_rate(stream))
+        grid = _Grid(path, container, stream, frames_per_s, short_side, max_duration_s)
+        frames = torch.from_numpy(_stack(list(grid)))
+    return Video(
+        frames=frames,
+        times_s=torch.arange(len(frames), dtype=torch.float64) / frames_per_s,
+        duration_s=float(grid.duration),
+        fps=fps,
+        frames_per_s=frames_per_s,
+        has_audio=has_audio,
+        rotation_deg=grid.rotation_deg,
+        path=Path(path),
+    )
+
+
+def stream_frames(
+    path: str | Path,
+    *,
+    frames_per_s: float = 8.0,
+    short_side: int = 224,
+    max_duration_s: float = math.inf,
+) -> Iterator[tuple[float, UInt8[np.ndarray, "3 height width"]]]:
+    """Yield (time in seconds, frame) at regular times, as `read_video`, holding one frame.
+
+    Raises:
+        MediaError: as for `read_video`.
+    """
+    with open_media(path) as container:
+        stream = _require_picture(path, container)
+        grid = _Grid(path, container, stream, frames_per_s, short_side, max_duration_s)
+        for k, frame in enumerate(grid):
+            yield k / frames_per_s, frame
+
+
+class _Grid:
+    """One pass over the frames that are on screen at 0, 1/f, 2/f, ... seconds."""
+
+    def __init__(
+        self,
+        path: str | Path,
+        container: InputContainer,
+        stream: VideoStream,
+        frames_per_s: float,
+        short_side: int,
+        max_duration_s: float,
+    ):
+        if not frames_per_s > 0 or short_side < 1:
+            raise ValueError(
+                f"frames_per_s and short_side must be positive, got {frames_per_s}, {short_side}"
+            )
+        self.path, self.container, self.stream = path, container, stream
+        self.step = 1 / Fraction(frames_per_s)
+        self.short_side, self.max_duration_s = short_side, max_duration_s
+        self.duration = Fraction(0)  # these two are known once the pass has begun or ended
+        self.rotation_deg = 0
+
+    def __iter__(self) -> Iterator[UInt8[np.ndarray, "3 height width"]]:
+        check_duration(
+            self.path, declared_duration(self.container, self.stream) or 0, self.max_duration_s
+        )
+        k, kept = 0, None
+        current: VideoFrame | None = None
+        for start, end, frame in _clocked_frames(self.path, self.container, self.stream):
+            check_duration(self.path, start, self.max_duration_s)
+            # The frame before this one stays on screen up to `start`.
+            while current is not None and k * self.step < start:
+                kept = _upright_pixels(current, self.short_side) if kept is None else kept
+                yield kept
+                k += 1
+            current, kept = frame, None
+            self.duration = max(self.duration, end)
+        if current is None:
+            raise MediaError(
+                f"{self.path}: none of its frames could be decoded; the file is damaged or cut "
+                "short, export it again"
+            )
+        self.rotation_deg = current.rotation % 360
+        while k * self.step < self.duration:
+            kept = _upright_pixels(current, self.short_side) if kept is None else kept
+            yield kept
+            k += 1
+
+
+def _require_picture(path: str | Path, container: InputContainer) -> VideoStream:
+    stream = picture_stream(container)
+    if stream is None:
+        raise MediaError(
+            f"{path}: has no picture: expected a video, got "
+            f"{'a sound file' if container.streams.audio else container.format.long_name}"
+        )
+    if container.format.name == "image2" or container.format.name.endswith("_pipe"):
+        raise MediaError(f"{path}: expected a video, got a still picture; use i2a or read_image")
+    if stream.codec_context is None or stream.codec_context.codec is None:
+        raise MediaError(f"{path}: no decoder for its picture; convert it to H.264 in .mp4")
+    return stream
+
+
+def _frame_rate(stream: VideoStream) -> Fraction:
+    return stream.average_rate or stream.guessed_rate or _FALLBACK_FPS
+
+
+def _clocked_frames(
+    path: str | Path, container: InputContainer, stream: VideoStream
+) -> Iterator[tuple[Fraction, Fraction, VideoFrame]]:
+    """Yield (on, off, frame): seconds from the first picture, never going back."""
+    stream.thread_type = "AUTO"
+    frame_s = 1 / _frame_rate(stream)
+    zero: Fraction | None = None
+    on, off = Fraction(0), Fraction(0)
+    for frame in _decodable_frames(path, container, stream):
+        time = seconds(frame.pts, frame.time_base)
+        if zero is None:
+            zero = time or Fraction(0)
+        # Raw streams have no clock: each frame then follows the one before.
+        on = max(on, off if time is None else time - zero)
+        length = seconds(frame.duration or None, frame.time_base)
+        off = on + (length or frame_s)
+        yield on, off, frame
+
+
+def _decodable_frames(
+    path: str | Path, container: InputContainer, stream: VideoStream
+) -> Iterator[VideoFrame]:
+    """Decode and skip what is broken, as players do, but say so in the log."""
+    num_broken = 0
+    packets = container.demux(stream)
+    while True:
+        try:
+            packet = next(packets, None)
+            if packet is None:
+                break
+            yield from packet.decode()
+        except (av.error.InvalidDataError, av.error.EOFError):
+            num_broken += 1
+            if packet is None or num_broken > 10_000:
+                break
+    if num_broken:
+        logger.warning("%s: skipped %d damaged packets", path, num_broken)
+
+
+def _upright_pixels(frame: VideoFrame, short_side: int) -> UInt8[np.ndarray, "3 height width"]:
+    """One frame in RGB: square pixels, scaled down, turned as its display matrix asks."""
+    aspect = _pixel_aspect(frame)
+    width, height = frame.width * max(aspect, 1), frame.height * max(1 / aspect, 1)
+    scale = min(1, Fraction(short_side) / min(width, height))
+    scaled = frame.reformat(
+        width=max(1, round(width * scale)),
+        height=max(1, round(height * scale)),
+        format="rgb24",
+        interpolation="AREA" if scale < 1 else "BICUBIC",
+    )
+    return np.ascontiguousarray(_turned(scaled.to_ndarray(), frame).transpose(2, 0, 1))
+
+
+def _pixel_aspect(frame: VideoFrame) -> Fraction:
+    """Width of a stored pixel over its height; 1 if unknown or absurd."""
+    aspect = getattr(frame, "sample_aspect_ratio", None) or Fraction(1)
+    return aspect if Fraction(1, 10) <= aspect <= 10 else Fraction(1)
+
+
+def _turned(
+    rgb: UInt8[np.ndarray, "height width 3"], frame: VideoFrame
+) -> UInt8[np.ndarray, "new_height new_width 3"]:
+    """Turn and mirror by the display matrix, to the nearest quarter turn.
+
+    The matrix [[a, b], [c, d]] sends a stored point to x' = a x + c y, y' = b x + d y, y down.
+    """
+    data = frame.side_data.get(SideDataType.DISPLAYMATRIX)
+    if data is None:
+        return rgb
+    a, b, _, c, d = np.frombuffer(bytes(data)[:20], np.int32)
+    if abs(b) > abs(a):
+        rgb, a, d = rgb.transpose(1, 0, 2), c, b
+    return rgb[:: -1 if d < 0 else 1, :: -1 if a < 0 else 1]
+
+
+def _stack(frames: list[np.ndarray]) -> UInt8[np.ndarray, "n 3 height width"]:
+    """Stack frames, releasing each once copied. A size that changes midway follows the first."""
+    stacked = np.empty((len(frames), *frames[0].shape), np.uint8)
+    for k in range(len(frames)):
+        stacked[k] = _fitted(frames[k], stacked.shape[2:])
+        frames[k] = frames[0]
+    return stacked
+
+
+def _fitted(frame: np.ndarray, size: tuple[int, ...]) -> np.ndarray:
+    if frame.shape[1:] == size:
+        return frame
+    picture = VideoFrame.from_ndarray(np.ascontiguousarray(frame.transpose(1, 2, 0)), "rgb24")
+    return picture.reformat(width=size[1], height=size[0]).to_ndarray().transpose(2, 0, 1)
