@@ -24,7 +24,6 @@ DATA = ROOT / "src" / "seehear" / "data" / "pocket"
 CACHE = ROOT / "cache"
 NUM_PIECES = 9_000
 MAX_TOKENS = 128
-OUR_WORDS = 300.0  # a word of our names weighs as much as one spoken 90 000 times
 
 
 def installed(package: str, file: str) -> Path:
@@ -44,10 +43,12 @@ def folded(
     return weight, state[f"{norm}.bias"] - state[f"{norm}.running_mean"] * scale
 
 
-def half(state: dict[str, Tensor]) -> dict[str, Tensor]:
-    """The same tensors in float16, contiguous."""
+def save(state: dict[str, Tensor], target: Path, *, licence: str) -> None:
+    """Write the tensors as float16 to a file that anyone may read."""
     assert all(bool(tensor.abs().max() < 6e4) for tensor in state.values())
-    return {key: tensor.half().contiguous() for key, tensor in state.items()}
+    halves = {key: tensor.half().contiguous() for key, tensor in state.items()}
+    save_file(halves, target, {"format": "pt", "licence": licence})
+    target.chmod(0o644)
 
 
 def convert_efficientnet(target: Path) -> None:
@@ -67,7 +68,7 @@ def convert_efficientnet(target: Path) -> None:
     ours = {"classifier.weight": state["_fc.weight"], "classifier.bias": state["_fc.bias"]}
     for name, (conv, norm) in pairs.items():
         ours[f"{name}.weight"], ours[f"{name}.bias"] = folded(state, conv, norm, 1e-3)
-    save_file(half(ours), target, {"licence": "Apache-2.0", "source": path.name})
+    save(ours, target, licence="Apache-2.0")
 
 
 def convert_sfx(target: Path) -> None:
@@ -83,7 +84,7 @@ def convert_sfx(target: Path) -> None:
         for n in (1, 2):
             weight, bias = folded(state, f"{block}conv{n}", f"{block}bn{n}", 1e-5)
             ours[f"blocks.{i}.conv{n}.weight"], ours[f"blocks.{i}.conv{n}.bias"] = weight, bias
-    save_file(half(ours), target, {"licence": "CC-BY-4.0", "source": "aisfx 0.1.2"})
+    save(ours, target, licence="CC-BY-4.0")
 
 
 def imagenet_names() -> list[str]:
@@ -105,13 +106,14 @@ def word_weights() -> Counter[str]:
     """
     weights: Counter[str] = Counter()
     for entry in json.loads((CACHE / "words" / "subtlex.json").read_text()):
-        weights[entry["word"].lower()] += entry["count"] ** 0.5
-    ours = [word for thing in THINGS for word in (*thing.names, *thing.sounds)]
-    ours += [*PHRASES, *imagenet_names()]
+        if entry["word"].islower():  # names of people are capitalised
+            weights[entry["word"]] += entry["count"] ** 0.5
+    ours = [word for thing in THINGS for word in (*thing.names, *thing.sounds)] + [*PHRASES]
     for style in TRAIN_STYLES:
         ours += json.loads((CACHE / "emoji" / style / "icons.json").read_text())["icons"]
-    for word in set(re.findall(r"[a-z]+", " ".join(ours).lower())):
-        weights[word] += OUR_WORDS
+    for names, weight in ((ours, 300.0), (imagenet_names(), 30.0)):
+        for word in set(re.findall(r"[a-z]+", " ".join(names).lower())):
+            weights[word] += weight
     return weights
 
 
@@ -145,7 +147,7 @@ def convert_text(folder: Path) -> None:
     state[table] = state[table][kept]
     positions = "embeddings.position_embeddings.weight"
     state[positions] = state[positions][:MAX_TOKENS]
-    save_file(half(state), folder / "model.safetensors", {"format": "pt", "licence": "Apache-2.0"})
+    save(state, folder / "model.safetensors", licence="Apache-2.0")
     config = json.loads((old / "config.json").read_text())
     for stale in ("_name_or_path", "gradient_checkpointing", "transformers_version"):
         config.pop(stale, None)

@@ -6,11 +6,19 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 import torch
-from jaxtyping import Float
 from torch import Tensor
 
 from seehear.errors import SettingsError
 from seehear.protocols import Stream
+from seehear.step_rules import (
+    Moments,
+    adam_direction,
+    heavy_ball,
+    mean_norm,
+    relative_change,
+    sample_norm,
+    sample_rms,
+)
 
 StepRule = Literal["descent", "fresh_adam", "persistent_adam", "relative", "mpgd"]
 Rate = float | Mapping[Stream, float]  # one number for all streams, or one for each
@@ -19,17 +27,14 @@ Rate = float | Mapping[Stream, float]  # one number for all streams, or one for 
 # embeddings. Gradients are taken piece by piece, so a graph never outlives its piece.
 Piece = Callable[[dict[Stream, Tensor], dict[Stream, Tensor]], dict[str, Tensor]]
 
-ADAM_BETAS = (0.9, 0.999)  # PyTorch's defaults, as in the authors' code
-ADAM_EPS = 1e-8
-
 
 @dataclass(frozen=True, kw_only=True)
 class AlignerConfig:
     """How, when and how strongly to pull the latents towards the condition.
 
-    Of S steps, step i (from 0) is guided when int(start * S) < i < int(end * S), and i = S - 1
-    too when `end` is 1. So step 0 never is, and the authors' 30 steps with start 0.2 are guided
-    from i = 7 on. Samples of a batch never influence each other.
+    Of S steps, step i (from 0) is guided when int(start * S) < i < int(end * S). So step 0 never
+    is, and the authors' 30 steps with start 0.2 and end 1 are guided from i = 7 to i = 29.
+    Samples of a batch never influence each other.
     """
 
     # descent: z - lr g, Eq. 13. fresh_adam: a new Adam at every timestep, the authors' code.
@@ -53,6 +58,11 @@ class AlignerConfig:
     tuned_half: Literal["both", "cond", "uncond"] = "both"  # which rows of the prompt stack
 
     def __post_init__(self):
+        if min(_smallest(self.lr_latents), _smallest(self.lr_prompt)) < 0:
+            raise SettingsError(
+                "rates are not negative, got "
+                f"lr_latents={self.lr_latents}, lr_prompt={self.lr_prompt}"
+            )
         if not 0 <= self.start < 1 or not self.start <= self.end <= 1:
             raise SettingsError(
                 "start and end are fractions of the steps, 0 <= start <= end <= 1 and start < 1; "
@@ -89,10 +99,11 @@ class AlignerConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class StepTrace:
-    """What happened at one denoising step. Numbers are means over the batch."""
+    """What happened at one denoising step. Losses, norms and steps are means over the batch."""
 
     i: int
-    seconds: float  # of the whole step; of the alignment alone when `align` returns it
+    seconds: float = 0.0  # of the whole step
+    align_seconds: float = 0.0  # of its alignment
     is_guided: bool = False
     losses: dict[str, float] = field(default_factory=dict)  # every term, before the first update
     gradient_norm: dict[str, float] = field(default_factory=dict)  # "audio", "audio prompt", ...
@@ -107,7 +118,7 @@ class Aligner:
 
     def __init__(self, config: AlignerConfig):
         self.config = config
-        self._moments: dict[str, dict[str, Tensor | int]] = {}
+        self._moments: dict[str, Moments] = {}
 
     def align(
         self,
@@ -131,21 +142,22 @@ class Aligner:
         """
         z, y = dict(z), dict(y)
         if not self.config.is_guided(i, num_steps):
-            return z, y, StepTrace(i=i, seconds=0.0)
+            return z, y, StepTrace(i=i)
         began = time.perf_counter()
         if self.config.rule == "fresh_adam":
             self._moments.clear()
         tuned_z = [s for s in z if rate_of(self.config.lr_latents, s) > 0]
         tuned_y = [s for s in y if rate_of(self.config.lr_prompt, s) > 0]
         z_before, y_before = z, y
-        trace: dict[str, dict[str, float]] = {}
+        losses_before: dict[str, float] = {}
+        norms_before: dict[str, float] = {}
         is_dead = False
         for n in range(self.config.num_updates):
             grads_z, grads_y, losses = gradients(z, y, tuned_z, tuned_y, pieces)
-            norms = {s: mean_norm(g) for s, g in grads_z.items()}
+            norms: dict[str, float] = {s: mean_norm(g) for s, g in grads_z.items()}
             norms |= {f"{s} prompt": mean_norm(g) for s, g in grads_y.items()}
             if n == 0:
-                trace = {"losses": losses, "gradient_norm": norms}
+                losses_before, norms_before = losses, norms
             new_z, new_y = dict(z), dict(y)
             for s, grad in grads_z.items():  # Eq. 13
                 lr = rate_of(self.config.lr_latents, s)
@@ -156,12 +168,11 @@ class Aligner:
                 new_y[s], dead = self._update_prompt(f"{s} prompt", y[s], grad, lr)
                 is_dead |= dead
             z, y = new_z, new_y
-        relative_step = {s: relative_change(z_before[s], z[s]) for s in tuned_z}
+        relative_step: dict[str, float] = {s: relative_change(z_before[s], z[s]) for s in tuned_z}
         relative_step |= {f"{s} prompt": relative_change(y_before[s], y[s]) for s in tuned_y}
-        seconds = time.perf_counter() - began
         return z, y, StepTrace(
-            i=i, seconds=seconds, is_guided=True, relative_step=relative_step,
-            dead_gradient=is_dead, **trace,
+            i=i, align_seconds=time.perf_counter() - began, is_guided=True, losses=losses_before,
+            gradient_norm=norms_before, relative_step=relative_step, dead_gradient=is_dead,
         )  # fmt: skip
 
     def _update(self, name: str, value: Tensor, grad: Tensor, lr: float) -> tuple[Tensor, bool]:
@@ -184,9 +195,7 @@ class Aligner:
         moved = value - lr * direction
         return torch.where(is_alive, moved, value), not bool(is_alive.all())
 
-    def _update_prompt(
-        self, name: str, y: Tensor, grad: Tensor, lr: float
-    ) -> tuple[Tensor, bool]:
+    def _update_prompt(self, name: str, y: Tensor, grad: Tensor, lr: float) -> tuple[Tensor, bool]:
         """One step on the tuned half of a prompt stack; a sample owns a row of either half."""
         first, last = {"both": (0, 2), "uncond": (0, 1), "cond": (1, 2)}[self.config.tuned_half]
         stack, grad = (t.unflatten(0, (2, -1)).transpose(0, 1) for t in (y, grad))
@@ -233,51 +242,14 @@ def gradients(
     )
 
 
-def adam_direction(grad: Tensor, moments: dict[str, Tensor | int]) -> Tensor:
-    """Adam's bias-corrected direction (Kingma & Ba 2015), in PyTorch's order of operations."""
-    beta_1, beta_2 = ADAM_BETAS
-    count = int(moments.get("count", 0)) + 1
-    mean = moments.get("mean", torch.zeros_like(grad)).lerp(grad, 1 - beta_1)
-    square = moments.get("square", torch.zeros_like(grad)) * beta_2
-    square = torch.addcmul(square, grad, grad, value=1 - beta_2)
-    moments.update(count=count, mean=mean, square=square)
-    root = square.sqrt() / (1 - beta_2**count) ** 0.5 + ADAM_EPS
-    return mean / root / (1 - beta_1**count)
-
-
-def heavy_ball(grad: Tensor, moments: dict[str, Tensor | int], momentum: float) -> Tensor:
-    """The gradient plus `momentum` times the direction before."""
-    if momentum > 0:
-        grad = grad + momentum * moments.get("direction", torch.zeros_like(grad))
-        moments["direction"] = grad
-    return grad
-
-
 def rate_of(rate: Rate, stream: Stream) -> float:
     """The rate of one stream; 0 for a stream that a mapping leaves out."""
     return rate.get(stream, 0.0) if isinstance(rate, Mapping) else rate
 
 
+def _smallest(rate: Rate) -> float:
+    return min(rate.values(), default=0.0) if isinstance(rate, Mapping) else rate
+
+
 def _largest(rate: Rate) -> float:
     return max(rate.values(), default=0.0) if isinstance(rate, Mapping) else rate
-
-
-def sample_norm(samples: Float[Tensor, "batch *rest"]) -> Float[Tensor, "batch *ones"]:
-    """Euclidean norm of every sample, ready to broadcast; never 0, so that one can divide by it."""
-    norm = samples.flatten(1).norm(dim=1).view(-1, *[1] * (samples.ndim - 1))
-    return norm.clamp(min=torch.finfo(samples.dtype).tiny)
-
-
-def sample_rms(samples: Float[Tensor, "batch *rest"]) -> Float[Tensor, "batch *ones"]:
-    """Root mean square of every sample, ready to broadcast; never 0."""
-    return sample_norm(samples) / samples[0].numel() ** 0.5
-
-
-def mean_norm(samples: Float[Tensor, "batch *rest"]) -> float:
-    """Mean Euclidean norm over the batch."""
-    return samples.flatten(1).norm(dim=1).mean().item()
-
-
-def relative_change(before: Tensor, after: Tensor) -> float:
-    """Mean over the batch of rms(after - before) / rms(before); rows are samples."""
-    return ((after - before).flatten(1).norm(dim=1) / sample_norm(before).flatten()).mean().item()

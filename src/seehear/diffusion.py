@@ -29,7 +29,7 @@ class NoiseLevel:
 
 @dataclass(frozen=True)
 class Prediction:
-    """What a denoiser says about z at one noise level; the two are tied by z = alpha x0 + sigma eps."""
+    """What a denoiser says about z at one noise level, where z = alpha x0 + sigma eps."""
 
     x0: Tensor  # predicted clean latents, z̃_0 of Eq. 11
     eps: Tensor  # predicted noise

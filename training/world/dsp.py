@@ -235,12 +235,16 @@ def harmonics(f0: float | Wave, amplitudes: Sequence[float], n: int) -> Wave:
     """A sum of exact harmonics; those above 7.6 kHz are silent."""
     p = 2 * np.pi * phase(f0, n)
     f0 = np.broadcast_to(np.asarray(f0, dtype=float), (n,))
+    lowest, highest = float(f0.min()), float(f0.max())
     y = np.zeros(n)
+    # sin(kp) = 2 cos(p) sin((k-1)p) - sin((k-2)p): two products instead of a sine per harmonic
+    double_cos, before, tone = 2 * np.cos(p), np.zeros(n), np.sin(p)
     for k, amplitude in enumerate(amplitudes, start=1):
-        if amplitude == 0 or k * f0.min() > 7600:
-            continue
-        tone = amplitude * np.sin(k * p)
-        y += tone if k * f0.max() <= 7600 else tone * (k * f0 <= 7600)
+        if k * lowest > 7600:
+            break
+        if amplitude != 0:
+            y += amplitude * (tone if k * highest <= 7600 else tone * (k * f0 <= 7600))
+        before, tone = tone, double_cos * tone - before
     return y
 
 

@@ -135,7 +135,7 @@ def _calls(
 
 
 def dog(draw: Draw, voice: Voice, n: int) -> Sound:
-    """Barks: short harsh bursts, the pitch jumping up and falling, the mouth opening and closing."""
+    """Barks: short harsh bursts; the pitch jumps up and falls, the mouth opens and closes."""
     pitch = _sized(draw, voice, 850, 230)
     tract = _sized(draw, voice, 1.45, 0.75, 0.15)
     length = draw.key(0.11, 0.3)
@@ -186,7 +186,8 @@ def cat(draw: Draw, voice: Voice, n: int) -> Sound:
         f0 = f0 * vibrato(draw.rng, m, draw.uniform(5, 9), wobble, 0.006)
         env = curve([0, 0.5, 1, 0.7, 0], m, [0, 0.15, peak_at, 0.8, 1])
         position = curve([0, 0.4, 1, 1.9, 2], m, [0, 0.15, peak_at, 0.9, 1])
-        return _voiced(draw, f0, env, mouth, position, breath=breath, rough=rough, cutoff=5000)
+        return _voiced(draw, f0, env, mouth, position, breath=breath, rough=rough, jitter=0.004,
+                       cutoff=5000)  # fmt: skip
 
     return finish(*_calls(draw, voice, n, (0.4, 1.6), meow), draw)
 
@@ -264,9 +265,8 @@ def horse(draw: Draw, voice: Voice, n: int) -> Sound:
         shake = np.sin(2 * np.pi * phase(rate, m))
         grow = curve([0.1, 1, 1], m, [0, 0.35, 1])
         f0 = f0 * (1 + depth * grow * shake)
-        env = curve([0, 1, 0.9, 0.6, 0], m, [0, 0.08, 0.4, 0.8, 1]) * (
-            1 - 0.45 * grow * (1 - shake)
-        )
+        env = curve([0, 1, 0.9, 0.6, 0], m, [0, 0.08, 0.4, 0.8, 1])
+        env = env * (1 - 0.45 * grow * (1 - shake))
         y = _voiced(draw, f0, env, mouth, breath=breath, rough=rough, jitter=0.012, cutoff=4500)
         if gap_s - m / SAMPLE_RATE > 0.1 and draw.chance(0.6):
             k = samples(min(0.5, gap_s - m / SAMPLE_RATE))
@@ -422,7 +422,7 @@ def rooster(draw: Draw, voice: Voice, n: int) -> Sound:
             ends = [0.8 * p, p, 0.9 * p] if k < 3 else [0.85 * p, 1.03 * p, p, last_fall * p]
             f0 = pitch_curve(ends, m) * vibrato(draw.rng, m, 12, 0.006, 0.006)
             env = adsr(m, 0.015, 0.03, 0.9, 0.05 if k < 3 else 0.3)
-            y = _voiced(draw, f0, env, mouth, breath=breath, rough=rough, cutoff=6000)
+            y = _voiced(draw, f0, env, mouth, breath=breath, rough=rough, jitter=0.006, cutoff=6000)
             place(clip, soft_clip(y, 2), time_s, [0.7, 0.75, 0.95, 1.0][k])
             onsets.append(time_s)
             time_s += m / SAMPLE_RATE + rests[k]
@@ -466,8 +466,9 @@ def owl(draw: Draw, voice: Voice, n: int) -> Sound:
     rhythm = draw.choice([(1,), (1, 1), (0.6, 0.6, 1.3), (1.2, 0.5, 0.5, 1.2), (0.8,) * 5])
     tempo = draw.uniform(1.2, 1.7) * (1.25 - 0.6 * voice.speed)
     clip, onsets = np.zeros(n), []
-    time_s = draw.uniform(0, min(0.4, 0.3 * n / SAMPLE_RATE))
-    while time_s < n / SAMPLE_RATE - 0.08:
+    time_s = draw.uniform(0, min(0.4, 0.2 * n / SAMPLE_RATE))
+    end_s = n / SAMPLE_RATE - min(0.08, 0.3 * n / SAMPLE_RATE)
+    while time_s < end_s:
         for step in rhythm:
             m = samples(max(length * step, 0.09))
             f0 = pitch * pitch_curve([1 - bend, 1, 1 - 0.7 * bend], m, [0, 0.35, 1])
@@ -481,7 +482,7 @@ def owl(draw: Draw, voice: Voice, n: int) -> Sound:
             onsets.append(time_s)
             time_s += length * step * tempo + 0.06
         time_s += draw.uniform(0.3, 1.0) * tempo
-    return finish(clip, [t for t in onsets if t < n / SAMPLE_RATE - 0.05], draw)
+    return finish(clip, [t for t in onsets if t < end_s], draw)
 
 
 def _bird_syllable(draw: Draw, centre: float) -> Wave:
@@ -543,7 +544,7 @@ def frog(draw: Draw, voice: Voice, n: int) -> Sound:
     pulse_rate = draw.key(24, 85)
     length, sharpness = draw.key(0.14, 0.5), draw.uniform(1.5, 6)
     overtones = [1, draw.uniform(0.2, 0.9), draw.uniform(0.05, 0.5), draw.uniform(0, 0.25)]
-    is_ribbit, bend = draw.chance(0.5), draw.uniform(0.85, 1.35)
+    is_ribbit, bend = draw.chance(0.5), draw.uniform(0.85, 1.15)
 
     def part(m: int, start: float, end: float, rate: float) -> Wave:
         f0 = tone * pitch_curve([start, end], m) * (1 + 0.02 * wander(draw.rng, m, 80))
@@ -573,7 +574,8 @@ def bee(draw: Draw, voice: Voice, n: int) -> Sound:
     f0 = (
         beat * 2 ** (drift * 2 * wander(draw.rng, n, speed)) * (1 + 0.006 * wander(draw.rng, n, 60))
     )
-    levels = np.arange(1, 25) ** -slope * draw.rng.uniform(0.3, 1.0, 24)
+    k = np.arange(1, 33)
+    levels = k**-slope * np.exp(-k / draw.uniform(5, 14)) * draw.rng.uniform(0.3, 1.0, 32)
     buzz = harmonics(f0, list(levels), n)
     buzz = buzz * (1 + 0.15 * wander(draw.rng, n, 70)) + 0.1 * saw(f0, n) * noise(draw.rng, n)
     body = draw.key(350, 1100)
@@ -581,7 +583,7 @@ def bee(draw: Draw, voice: Voice, n: int) -> Sound:
     near = np.exp(0.7 * wander(draw.rng, n, speed))
     has_stops = draw.chance(0.25)
     if has_stops:  # it lands and takes off again
-        near = near * (0.06 + tilt((wander(draw.rng, n, 1.5) > -0.5).astype(float), 8))
+        near = near * (0.06 + tilt((wander(draw.rng, n, 1.5) > -0.5).astype(float), 2.5))
     return finish(buzz * np.minimum(near, 3.0), [0.0], draw, noise_db=(-70, -35))
 
 
@@ -663,11 +665,12 @@ def applause(draw: Draw, voice: Voice, n: int) -> Sound:
     starts, gains = [], []
     for _ in range(num_people):
         rate = _about(draw, tempo, 0.12)
-        times = (np.arange(int(total_s * rate) + 1) + draw.rng.random()) / rate
+        times = (np.arange(int(total_s * rate) + 2) + draw.rng.random()) / rate
         times = times + 0.012 * draw.rng.standard_normal(len(times))
         starts.append(times)
         gains.append(draw.log_uniform(0.1, 1.0) * draw.rng.uniform(0.6, 1.0, len(times)))
     at, gain = np.concatenate(starts), np.concatenate(gains)
+    at = at - at.min() + draw.uniform(0, min(0.15, 0.3 * total_s))  # the first clap is early
     order = draw.rng.permutation(len(at))
     clip = scatter(n, grains, (at[order] * SAMPLE_RATE).astype(int), gain[order])
     if num_people > 20:  # the far rows melt into a hiss
@@ -677,10 +680,7 @@ def applause(draw: Draw, voice: Voice, n: int) -> Sound:
     clip = reverb(clip, draw.rng, draw.uniform(0.3, 1.4), draw.uniform(0.15, 0.6))
     if draw.chance(0.25):
         clip = clip * np.minimum(1, 0.1 + np.arange(n) / samples(0.3 * total_s))
-    audible = at[(at >= 0) & (at < total_s)]
-    first = [float(audible.min())] if len(audible) else [0.0]
-    return finish(soft_clip(normalise(clip), 1.5), first if first[0] < total_s else [0.0], draw,
-                  room=False)  # fmt: skip
+    return finish(soft_clip(normalise(clip), 1.5), [at.min()], draw, room=False)
 
 
 VOWELS = {

@@ -13,7 +13,9 @@ from typing import Any
 
 import torch
 import transformers
-from diffusers import AutoencoderKL, DDIMScheduler, UNet2DConditionModel
+from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
+from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
+from diffusers.schedulers.scheduling_ddim import DDIMScheduler
 from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional
@@ -21,7 +23,7 @@ from torch.utils.checkpoint import checkpoint as recompute
 from transformers import AutoTokenizer, PreTrainedModel, SpeechT5HifiGan
 from transformers.utils import logging
 
-from seehear.diffusion import NoiseLevel, Prediction, prediction_from, vp_levels
+from seehear.diffusion import NoiseLevel, Prediction, PredictionKind, prediction_from, vp_levels
 from seehear.errors import WeightsError
 from seehear.mel import log_mel_from_waveform
 from seehear.protocols import Stream
@@ -31,6 +33,12 @@ from seehear.weights import Checkpoint, find_checkpoint, read_json
 # length that a pipeline falls back on.
 TRAINING_DURATION_S = 10.24
 WEIGHT_COMPONENTS = ("unet", "vae", "vocoder", "text_encoder")
+# The scheduler's names for what the UNet predicts, and ours.
+_PREDICTION_KINDS: dict[str, PredictionKind] = {
+    "epsilon": "eps",
+    "v_prediction": "v",
+    "sample": "x0",
+}
 
 
 class AudioLDM:
@@ -66,26 +74,22 @@ class AudioLDM:
                 the memory of guidance for about a third more time.
             checkpoint: Where the components come from, for records.
         """
-        # Typed as Any: the libraries' classes hide their methods behind lazy imports.
-        self.unet: Any = unet
-        self.vae: Any = vae
-        self.vocoder: Any = vocoder
-        self.scheduler: Any = scheduler
-        self.text_encoder: Any = text_encoder
-        self.tokenizer: Any = tokenizer
+        self.unet, self.vae, self.vocoder = unet, vae, vocoder
+        self.scheduler, self.text_encoder, self.tokenizer = scheduler, text_encoder, tokenizer
         self.native_duration_s = native_duration_s
         self.checkpoint, self.checkpointing = checkpoint, checkpointing
-        for network in (self.unet, self.vae, self.vocoder, self.text_encoder):
+        for network in (unet, vae, vocoder, text_encoder):
             if network is not None:
                 # Fresh modules are in train mode; weight gradients would only cost memory.
                 network.eval().requires_grad_(False)
         if checkpointing:
             self.unet.enable_gradient_checkpointing()
             self.vae.enable_gradient_checkpointing()
+        self.prediction_kind = _PREDICTION_KINDS[scheduler.config["prediction_type"]]
         self.sample_rate = int(self.vocoder.config.sampling_rate)
         self.hop_samples = math.prod(self.vocoder.config.upsample_rates)
         self.num_mels = int(self.vocoder.config.model_in_dim)
-        self.downscale = 2 ** (len(self.vae.config.block_out_channels) - 1)
+        self.downscale = 2 ** (len(self.vae.config["block_out_channels"]) - 1)
         self.latents_per_s = self.sample_rate / self.hop_samples / self.downscale
 
     @property
@@ -103,8 +107,8 @@ class AudioLDM:
         self.scheduler.set_timesteps(num_steps)
         return vp_levels(
             self.scheduler.alphas_cumprod,
-            self.scheduler.timesteps,
-            self.scheduler.final_alpha_cumprod,
+            self.scheduler.timesteps.tolist(),
+            float(self.scheduler.final_alpha_cumprod),
         )
 
     def prior(
@@ -116,13 +120,13 @@ class AudioLDM:
         """
         # The tolerance keeps 10.24 s * 25 / s from becoming 257 positions by rounding.
         positions = max(1, math.ceil(duration_s * self.latents_per_s - 1e-6))
-        shape = (batch, self.unet.config.in_channels, positions, self.num_mels // self.downscale)
+        shape = (batch, self.unet.config["in_channels"], positions, self.num_mels // self.downscale)
         wide = torch.promote_types(self.dtype, torch.float32)
         draw = torch.randn(shape, generator=generator, device=generator.device, dtype=wide)
         return draw.to(self.device)
 
     @torch.no_grad()
-    def embed_prompt(self, prompts: Sequence[str]) -> Float[Tensor, "2*batch dim"]:
+    def embed_prompt(self, prompts: Sequence[str]) -> Float[Tensor, "rows dim"]:
         """Unit text embeddings: one row of the empty prompt per prompt, then the prompts' rows.
 
         Raises:
@@ -168,7 +172,7 @@ class AudioLDM:
         if copies == 2:
             unconditional, conditional = output.chunk(2)
             output = unconditional + guidance_scale * (conditional - unconditional)
-        return prediction_from(self.scheduler.config.prediction_type, output, z, level)
+        return prediction_from(self.prediction_kind, output, z, level)
 
     def decode(self, z_0: Float[Tensor, "batch channels time bands"]) -> Float[Tensor, "batch n"]:
         """Clean latents to a waveform, some samples longer than the latents' duration."""
@@ -178,7 +182,7 @@ class AudioLDM:
         self, z_0: Float[Tensor, "batch channels time bands"]
     ) -> Float[Tensor, "batch frames mels"]:
         """Clean latents to a natural-log mel spectrogram, `downscale` frames per position."""
-        scaled = (z_0 / self.vae.config.scaling_factor).to(self.dtype)
+        scaled = (z_0 / self.vae.config["scaling_factor"]).to(self.dtype)
         return self.vae.decode(scaled).sample.squeeze(1).to(z_0.dtype)
 
     def waveform_from_mel(
@@ -200,7 +204,7 @@ class AudioLDM:
         short = -mel.shape[1] % self.downscale
         padded = torch.cat([mel, mel[:, -1:].expand(-1, short, -1)], dim=1)
         posterior = self.vae.encode(padded[:, None].to(self.dtype)).latent_dist
-        return (posterior.mean * self.vae.config.scaling_factor).to(mel.dtype)
+        return (posterior.mean * self.vae.config["scaling_factor"]).to(mel.dtype)
 
     def latents_from_waveform(
         self, waveform: Float[Tensor, "batch samples"]

@@ -86,6 +86,7 @@ def container_for(path: Path) -> Container:
 def add_sound(output: OutputContainer, kind: Container, num_channels: int) -> AudioStream:
     """Add an empty sound track to a file that is being written."""
     stream = output.add_stream(kind.sound_codec, rate=SOUND_RATE, layout=_LAYOUTS[num_channels])
+    assert isinstance(stream, AudioStream)
     stream.bit_rate = kind.bit_rate_per_channel * num_channels
     return stream
 
@@ -106,7 +107,7 @@ def sound_packets(
 
 def sound_for_tracks(
     waveform: Float32[np.ndarray, "channels samples"], sample_rate: int
-) -> Float32[np.ndarray, "channels samples"]:
+) -> Float32[np.ndarray, "channels new_samples"]:
     """Resample to 48 kHz, the rate of every track that is written.
 
     Raises:
@@ -159,7 +160,7 @@ def _decoded_peak(waveform: Float32[np.ndarray, "channels samples"], kind: Conta
         for packet in sound_packets(stream, waveform):
             output.mux(packet)
     file.seek(0)
-    with av.open(file) as written:
+    with av.open(file, "r") as written:
         return max(
             (float(np.abs(frame.to_ndarray()).max()) for frame in written.decode(audio=0)),
             default=0.0,

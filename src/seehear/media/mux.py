@@ -1,5 +1,6 @@
 """Puts a new sound to an existing picture without touching one byte of the picture."""
 
+import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
@@ -106,22 +107,24 @@ def _picture_clock(path: Path) -> _Clock:
         time_base, can_reorder = stream.time_base, stream.codec_context.has_b_frames
     if not times:
         raise MediaError(f"{path}: has no picture data; the file is damaged or cut short")
-    pts = [p for p, _, _, _ in times]
-    dts = [d for _, d, _, _ in times]
-    if None in pts and not can_reorder:
+    pts = [p for p, _, _, _ in times if p is not None]
+    dts = [d for _, d, _, _ in times if d is not None]
+    if len(pts) < len(times) and not can_reorder:
         # Without reordering, frames are shown as they are decoded, one after the other.
-        pts = [k * round(frame) if d is None else d for k, d in enumerate(dts)]
-    if None in pts:
+        pts = dts if len(dts) == len(times) else [k * round(frame) for k in range(len(times))]
+    if len(pts) < len(times):
         raise MediaError(
             f"{path}: its packets carry no timestamps; convert it to .mp4 or .mkv first"
         )
+    if len(dts) < len(times) or any(b <= a for a, b in itertools.pairwise(dts)):
+        dts = _decode_times(pts)
     # Frames before an edit list's start are needed to decode but are never shown.
     shown = [(p, d) for p, (_, _, d, is_hidden) in zip(pts, times, strict=True) if not is_hidden]
     start = min((p for p, _ in shown), default=min(pts))
     end = max((p + d for p, d in shown), default=start)
     return _Clock(
         pts=tuple(pts),
-        dts=tuple(_decode_times(pts) if None in dts or _has_step_back(dts) else dts),
+        dts=tuple(dts),
         durations=tuple(d for _, _, d, _ in times),
         start=start,
         time_base=time_base,
@@ -146,10 +149,6 @@ def _decode_times(pts: list[int]) -> list[int]:
     order = sorted(pts)
     lead = max(o - p for o, p in zip(order, pts, strict=True))
     return [o - lead for o in order]
-
-
-def _has_step_back(dts: list[int]) -> bool:
-    return any(b <= a for a, b in zip(dts, dts[1:], strict=False))
 
 
 def _mixed(

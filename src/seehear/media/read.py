@@ -152,7 +152,7 @@ def _samples_in_order(
         if not parts:
             continue
         samples = np.concatenate(parts, axis=1)
-        if counts_samples and length and accepted[2] == rate:
+        if counts_samples and length and frame.sample_rate == rate:
             samples = samples[:, :length]  # the last AAC frame is padded to 1024 samples
         if counts_samples and end is not None and pts is not None:
             samples = samples[:, : max(0, end - pts)]

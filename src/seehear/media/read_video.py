@@ -27,6 +27,7 @@ from seehear.media.opening import (
 )
 
 MAX_DURATION_S = 600.0  # 8 frames/s of 398 x 224 pixels then take 1.3 GB
+_ONE = Fraction(1)
 _FALLBACK_FPS = Fraction(25)  # for raw streams without a clock; FFmpeg's own default
 
 
@@ -114,13 +115,13 @@ class _Grid:
         check_duration(
             self.path, declared_duration(self.container, self.stream) or 0, self.max_duration_s
         )
-        k, kept = 0, None
+        k, kept, aspect = 0, None, _pixel_aspect(self.stream)
         current: VideoFrame | None = None
         for start, end, frame in _clocked_frames(self.path, self.container, self.stream):
             check_duration(self.path, start, self.max_duration_s)
             # The frame before this one stays on screen up to `start`.
             while current is not None and k * self.step < start:
-                kept = _upright_pixels(current, self.short_side) if kept is None else kept
+                kept = _upright_pixels(current, self.short_side, aspect) if kept is None else kept
                 yield kept
                 k += 1
             current, kept = frame, None
@@ -132,7 +133,7 @@ class _Grid:
             )
         self.rotation_deg = current.rotation % 360
         while k * self.step < self.duration:
-            kept = _upright_pixels(current, self.short_side) if kept is None else kept
+            kept = _upright_pixels(current, self.short_side, aspect) if kept is None else kept
             yield kept
             k += 1
 
@@ -194,11 +195,12 @@ def _decodable_frames(
         logger.warning("%s: skipped %d damaged packets", path, num_broken)
 
 
-def _upright_pixels(frame: VideoFrame, short_side: int) -> UInt8[np.ndarray, "3 height width"]:
+def _upright_pixels(
+    frame: VideoFrame, short_side: int, aspect: Fraction
+) -> UInt8[np.ndarray, "3 height width"]:
     """One frame in RGB: square pixels, scaled down, turned as its display matrix asks."""
-    aspect = _pixel_aspect(frame)
-    width, height = frame.width * max(aspect, 1), frame.height * max(1 / aspect, 1)
-    scale = min(1, Fraction(short_side) / min(width, height))
+    width, height = frame.width * max(aspect, _ONE), frame.height * max(1 / aspect, _ONE)
+    scale = min(_ONE, short_side / min(width, height))
     scaled = frame.reformat(
         width=max(1, round(width * scale)),
         height=max(1, round(height * scale)),
@@ -208,10 +210,10 @@ def _upright_pixels(frame: VideoFrame, short_side: int) -> UInt8[np.ndarray, "3 
     return np.ascontiguousarray(_turned(scaled.to_ndarray(), frame).transpose(2, 0, 1))
 
 
-def _pixel_aspect(frame: VideoFrame) -> Fraction:
+def _pixel_aspect(stream: VideoStream) -> Fraction:
     """Width of a stored pixel over its height; 1 if unknown or absurd."""
-    aspect = getattr(frame, "sample_aspect_ratio", None) or Fraction(1)
-    return aspect if Fraction(1, 10) <= aspect <= 10 else Fraction(1)
+    aspect = stream.sample_aspect_ratio or _ONE
+    return aspect if Fraction(1, 10) <= aspect <= 10 else _ONE
 
 
 def _turned(
@@ -221,10 +223,10 @@ def _turned(
 
     The matrix [[a, b], [c, d]] sends a stored point to x' = a x + c y, y' = b x + d y, y down.
     """
-    data = frame.side_data.get(SideDataType.DISPLAYMATRIX)
-    if data is None:
+    data = [bytes(d) for d in frame.side_data if d.type == SideDataType.DISPLAYMATRIX]  # type: ignore
+    if not data:
         return rgb
-    a, b, _, c, d = np.frombuffer(bytes(data)[:20], np.int32)
+    a, b, _, c, d = np.frombuffer(data[0][:20], np.int32).tolist()
     if abs(b) > abs(a):
         rgb, a, d = rgb.transpose(1, 0, 2), c, b
     return rgb[:: -1 if d < 0 else 1, :: -1 if a < 0 else 1]

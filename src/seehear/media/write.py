@@ -10,6 +10,7 @@ import av
 import numpy as np
 import soundfile
 from av.video.frame import VideoFrame
+from av.video.stream import VideoStream
 from jaxtyping import Float, UInt8
 from torch import Tensor
 
@@ -49,8 +50,6 @@ def replacing(path: str | Path) -> Iterator[Path]:
         yield temporary
         temporary.replace(path)
     except (av.FFmpegError, soundfile.SoundFileError, OSError) as error:
-        if isinstance(error, MediaError):
-            raise
         raise MediaError(
             f"{path}: could not be written ({error}); check space and permissions"
         ) from error
@@ -130,6 +129,7 @@ def write_video(
         av.open(str(temporary), "w", format=kind.format, options=dict(kind.options)) as output,
     ):
         picture = output.add_stream(kind.picture_codec, rate=rate, options={"crf": "18"})
+        assert isinstance(picture, VideoStream)
         height, width = frames.shape[2:]
         picture.width, picture.height = width + width % 2, height + height % 2
         picture.pix_fmt = "yuv420p"

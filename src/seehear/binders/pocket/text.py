@@ -5,8 +5,9 @@ from pathlib import Path
 
 import torch
 from jaxtyping import Float
+from safetensors.torch import load_file
 from torch import Tensor, nn
-from transformers import AutoTokenizer, BertModel
+from transformers import AutoTokenizer, BertConfig, BertModel
 
 NUM_FEATURES = 384
 MAX_TOKENS = 128
@@ -18,7 +19,10 @@ class SentenceEncoder(nn.Module):
     def __init__(self, folder: Path):
         super().__init__()
         self.tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
-        self.bert = BertModel.from_pretrained(folder, local_files_only=True, dtype=torch.float32)
+        # Read by hand: `from_pretrained` draws a progress bar of its own.
+        self.bert = BertModel(BertConfig.from_pretrained(folder, local_files_only=True))
+        self.bert.load_state_dict(load_file(folder / "model.safetensors"))
+        self.bert.eval()
 
     @torch.no_grad()
     def forward(self, sentences: Sequence[str]) -> Float[Tensor, "batch 384"]:

@@ -1,0 +1,51 @@
+"""CLIP's byte-pair tokens of a sentence, as ImageBind's text tower reads them."""
+
+import html
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+from jaxtyping import Int
+from torch import Tensor
+from transformers import CLIPTokenizer
+
+from seehear.errors import WeightsError
+
+CONTEXT_TOKENS = 77
+END_TOKEN = 49407
+
+
+class Tokenizer:
+    """Sentences to ids, by CLIP's vocabulary."""
+
+    def __init__(self, vocabulary: str | Path):
+        """Read `vocab.json` and `merges.txt` from a folder, such as that of any CLIP checkpoint.
+
+        Raises:
+            WeightsError: the folder lacks them, or they are another model's.
+        """
+        try:
+            self._tokenizer = CLIPTokenizer.from_pretrained(vocabulary, local_files_only=True)
+        except (OSError, ValueError, TypeError) as error:
+            raise WeightsError(
+                f"{vocabulary}: expected a folder with CLIP's vocab.json and merges.txt, could "
+                f"not read them ({error})"
+            ) from error
+        if self._tokenizer.eos_token_id != END_TOKEN:
+            raise WeightsError(
+                f"{vocabulary}: expected CLIP's vocabulary, whose end token is {END_TOKEN}, got "
+                f"{self._tokenizer.eos_token_id}"
+            )
+
+    def __call__(self, prompts: Sequence[str]) -> Int[Tensor, "batch 77"]:
+        """Start token, at most 75 tokens, end token, zeros.
+
+        The authors' older tokenizer cut the end token off long prompts; this one never does.
+        """
+        # Captions scraped from the web are escaped once or twice.
+        texts = [" ".join(html.unescape(html.unescape(p)).split()).lower() for p in prompts]
+        rows = self._tokenizer(texts, truncation=True, max_length=CONTEXT_TOKENS)["input_ids"]
+        ids = torch.zeros(len(rows), CONTEXT_TOKENS, dtype=torch.long)
+        for row, tokens in zip(ids, rows, strict=True):
+            row[: len(tokens)] = torch.tensor(tokens)
+        return ids

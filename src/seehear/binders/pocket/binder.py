@@ -1,0 +1,156 @@
+"""The pocket binder: picture, sound and text in one space, on three small pretrained towers."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+from jaxtyping import Float
+from safetensors.torch import load_file
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from seehear.binders.pocket.efficientnet import EfficientNetLite0, evenly_chosen, resized
+from seehear.binders.pocket.heads import Heads
+from seehear.binders.pocket.sfx import (
+    SAMPLE_RATE,
+    SfxNet,
+    blocks_of,
+    peak_normalised,
+    sfx_mel_from_waveform,
+)
+from seehear.binders.pocket.text import SentenceEncoder
+from seehear.errors import WeightsError
+from seehear.resample import resample
+
+SHIPPED = Path(__file__).resolve().parents[2] / "data" / "pocket"
+SHORTEST_S = 0.1
+NUM_FRAMES = 8  # of a clip that are looked at
+
+
+class PocketBinder(nn.Module):
+    """Says how well a picture, a sound and a sentence belong together. A `Binder`; frozen.
+
+    Made by `load`. Every method returns unit vectors, float32, shape (batch, 384), whose dot
+    products compare any two kinds. Gradients reach pixels and waveforms, never the weights.
+    """
+
+    def __init__(
+        self,
+        picture_tower: EfficientNetLite0,
+        sound_tower: SfxNet,
+        text_tower: SentenceEncoder,
+        heads: Heads,
+    ):
+        super().__init__()
+        self.picture_tower = picture_tower
+        self.sound_tower = sound_tower
+        self.text_tower = text_tower
+        self.heads = heads
+        self.eval().requires_grad_(False)
+
+    def embed_video(
+        self, frames: Float[Tensor, "batch frames 3 height width"]
+    ) -> Float[Tensor, "batch 384"]:
+        """Embed RGB frames in [0, 1] of any size and number; a picture is a video of one frame.
+
+        At most 8 frames, evenly spaced, are looked at, each as a whole; their unit vectors are
+        averaged.
+
+        Raises:
+            ValueError: no frame, or a side of no pixels.
+        """
+        if 0 in frames.shape[1:]:
+            raise ValueError(
+                f"expected frames (batch, frames, 3, height, width), got {tuple(frames.shape)}; "
+                "pass at least one frame of at least one pixel"
+            )
+        chosen = evenly_chosen(frames, NUM_FRAMES)
+        pictures = resized(chosen.flatten(0, 1).float()).to(self.picture_dtype)
+        features, logits = self.picture_tower(pictures)
+        each = self.heads.picture(features.float(), logits.float())
+        return F.normalize(each.unflatten(0, chosen.shape[:2]).mean(1), dim=1)
+
+    def embed_audio(
+        self, waveform: Float[Tensor, "batch samples"], sample_rate: int
+    ) -> Float[Tensor, "batch 384"]:
+        """Embed mono waveforms of any rate and length from 0.1 s; loudness does not matter.
+
+        Reads up to 8 kHz. Blocks of 2.3 s, evenly placed, are embedded and averaged.
+
+        Raises:
+            ValueError: the waveform is shorter than 0.1 s.
+        """
+        if waveform.shape[1] < SHORTEST_S * sample_rate:
+            raise ValueError(
+                f"expected a waveform of at least {SHORTEST_S} s, got "
+                f"{waveform.shape[1] / sample_rate:.3f} s at {sample_rate} Hz; pass a longer one"
+            )
+        waveform = resample(waveform.float(), sample_rate, SAMPLE_RATE)
+        blocks = blocks_of(sfx_mel_from_waveform(peak_normalised(waveform)))
+        maps = self.sound_tower.maps(blocks.flatten(0, 1).to(self.sound_dtype))
+        each = self.heads.sound(maps.float())
+        return F.normalize(each.unflatten(0, blocks.shape[:2]).mean(1), dim=1)
+
+    def embed_text(self, prompts: Sequence[str]) -> Float[Tensor, "batch 384"]:
+        """Embed English sentences or phrases; what is beyond 128 word pieces is not read."""
+        return self.heads.text(self.text_tower(prompts))
+
+    @property
+    def picture_dtype(self) -> torch.dtype:
+        """What the picture tower computes in."""
+        return self.picture_tower.stem.weight.dtype
+
+    @property
+    def sound_dtype(self) -> torch.dtype:
+        """What the sound tower computes in."""
+        return next(self.sound_tower.parameters()).dtype
+
+
+def _read_into(module: nn.Module, path: Path) -> None:
+    """Load float16 weights from a safetensors file into a float32 module."""
+    if not path.is_file():
+        raise WeightsError(
+            f"{path}: expected weights of the pocket binder, found no file; install seehear again "
+            "or name a folder with text/ and binder/"
+        )
+    try:
+        module.load_state_dict(load_file(path))
+    except RuntimeError as error:
+        raise WeightsError(f"{path}: not weights of the pocket binder: {error}") from error
+
+
+def load(
+    source: str | Path | None = None,
+    *,
+    device: torch.device | str = "cpu",
+    dtype: torch.dtype = torch.float32,
+) -> PocketBinder:
+    """Load the pocket binder; without a source the one that ships with the package.
+
+    Args:
+        source: A folder with `binder/` (three safetensors files) and `text/` (a BERT in
+            transformers' format); None for the shipped one.
+        device: Where it computes.
+        dtype: What the picture and the sound tower compute in; bfloat16 is faster where the
+            machine has it. Front ends, heads and text stay float32.
+
+    Raises:
+        WeightsError: the folder lacks a file, or a file holds something else.
+    """
+    folder = SHIPPED if source is None else Path(source)
+    picture, sound, heads = EfficientNetLite0(), SfxNet(), Heads()
+    _read_into(picture, folder / "binder" / "efficientnet_lite0.safetensors")
+    _read_into(sound, folder / "binder" / "aisfx.safetensors")
+    _read_into(heads, folder / "binder" / "heads.safetensors")
+    if not (folder / "text" / "config.json").is_file():
+        raise WeightsError(
+            f"{folder / 'text'}: expected a text encoder in transformers' format, found no "
+            "config.json; install seehear again or name a folder with text/ and binder/"
+        )
+    binder = PocketBinder(
+        picture.to(dtype).to(memory_format=torch.channels_last),
+        sound.to(dtype).to(memory_format=torch.channels_last),
+        SentenceEncoder(folder / "text"),
+        heads,
+    )
+    return binder.to(device)

@@ -1,0 +1,86 @@
+"""The trained part: from each tower's features into the one space, which is the text tower's."""
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from seehear.binders.pocket import efficientnet, sfx, text
+
+DIM = text.NUM_FEATURES
+TOP_CLASSES = 10
+
+
+class Mlp(nn.Module):
+    """Standardise, one hidden layer, into the space."""
+
+    def __init__(self, inputs: int, hidden: int, outputs: int = DIM):
+        super().__init__()
+        self.register_buffer("mean", torch.zeros(inputs))
+        self.register_buffer("spread", torch.ones(inputs))
+        self.hidden = nn.Linear(inputs, hidden)
+        self.dropout = nn.Dropout(0.0)  # > 0 only while training
+        self.out = nn.Linear(hidden, outputs)
+
+    def forward(self, features: Float[Tensor, "batch inputs"]) -> Float[Tensor, "batch outputs"]:
+        scaled = (features - self.mean) / self.spread
+        return self.out(self.dropout(F.gelu(self.hidden(self.dropout(scaled)))))
+
+
+class TextHead(nn.Module):
+    """Sentences relative to the average caption: MiniLM's vectors all lean one way."""
+
+    def __init__(self):
+        super().__init__()
+        self.register_buffer("mean", torch.zeros(DIM))
+
+    def forward(self, features: Float[Tensor, "batch 384"]) -> Float[Tensor, "batch 384"]:
+        """Unit vectors."""
+        return F.normalize(features - self.mean, dim=1)
+
+
+class PictureHead(nn.Module):
+    """What ImageNet's classes say, in words, plus what a small network adds to it.
+
+    The first part is the probability-weighted mean of the embedded names of the ten most
+    probable classes: it knows photographs. The second was trained on drawings and names.
+    """
+
+    def __init__(self, hidden: int = 256):
+        super().__init__()
+        self.register_buffer("class_names", torch.zeros(efficientnet.NUM_CLASSES, DIM))
+        self.mlp = Mlp(efficientnet.NUM_FEATURES, hidden)
+
+    def named(self, logits: Float[Tensor, "batch 1000"]) -> Float[Tensor, "batch 384"]:
+        """The mean of the most probable classes' names; shorter than 1 when they differ."""
+        top, index = logits.softmax(1).topk(TOP_CLASSES, dim=1)
+        weight = top / top.sum(1, keepdim=True)
+        return (weight[..., None] * self.class_names[index]).sum(1)
+
+    def forward(
+        self, features: Float[Tensor, "batch 1280"], logits: Float[Tensor, "batch 1000"]
+    ) -> Float[Tensor, "batch 384"]:
+        """Unit vectors."""
+        return F.normalize(self.named(logits) + self.mlp(features), dim=1)
+
+
+class SoundHead(nn.Module):
+    """The sound tower's maximum and mean over time into the space."""
+
+    def __init__(self, hidden: int = 384):
+        super().__init__()
+        self.mlp = Mlp(2 * sfx.NUM_FEATURES, hidden)
+
+    def forward(self, maps: Float[Tensor, "batch 512 time"]) -> Float[Tensor, "batch 384"]:
+        """Unit vectors."""
+        return F.normalize(self.mlp(torch.cat([maps.amax(2), maps.mean(2)], dim=1)), dim=1)
+
+
+class Heads(nn.Module):
+    """The three heads, as they lie in one file."""
+
+    def __init__(self):
+        super().__init__()
+        self.text = TextHead()
+        self.picture = PictureHead()
+        self.sound = SoundHead()

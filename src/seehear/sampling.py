@@ -1,0 +1,200 @@
+"""The denoising loop, Algorithm 1: every task runs through it."""
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+
+import torch
+from torch import Tensor
+
+from seehear.aligner import Aligner, AlignerConfig, Rate, StepTrace
+from seehear.diffusion import (
+    NoiseLevel,
+    Prediction,
+    step,
+    x0_from_eps,
+    x0_from_eps_by_reciprocal,
+)
+from seehear.errors import SettingsError
+from seehear.objective import Estimate, Objective
+from seehear.protocols import Backbone, Stream
+
+
+@dataclass(frozen=True, kw_only=True)
+class SamplingSettings:
+    """How to denoise: number of steps, classifier-free guidance, alignment."""
+
+    num_steps: int = 30  # S; 30 for AudioLDM in the authors' code
+    guidance_scale: Rate = 2.5  # classifier-free; 2.5 for AudioLDM in the authors' code, 1 is off
+    aligner: AlignerConfig = field(default_factory=AlignerConfig)
+
+    def __post_init__(self):
+        if self.num_steps < 1:
+            raise SettingsError(f"num_steps counts from 1, got {self.num_steps}")
+
+
+@dataclass(frozen=True)
+class Progress:
+    """What a callback is told after every step. It may raise `errors.Cancelled` to stop."""
+
+    i: int  # the step just made, from 0
+    num_steps: int
+    trace: StepTrace
+    # Decodes the present clean estimate of every stream, without gradients, when it is called.
+    preview: Callable[[], dict[Stream, Tensor]]
+
+
+@dataclass(frozen=True)
+class Sampled:
+    """Clean latents to decode, and how they came about."""
+
+    latents: dict[Stream, Tensor]
+    prompts: dict[Stream, Tensor]  # as tuned by Eq. 17; unchanged without prompt tuning
+    trace: tuple[StepTrace, ...]  # one entry per step
+
+
+@torch.no_grad()
+def sample(
+    backbones: Mapping[Stream, Backbone],
+    latents: Mapping[Stream, Tensor],
+    prompts: Mapping[Stream, Tensor],
+    objective: Objective | None,
+    settings: SamplingSettings,
+    on_step: Callable[[Progress], None] | None = None,
+) -> Sampled:
+    """Denoise latents of one or more streams while an objective pulls them together.
+
+    Args:
+        backbones: One frozen model per generated stream.
+        latents: Their initial latents, batch first, drawn from `Backbone.prior`.
+        prompts: Their prompt embeddings y, from `Backbone.embed_prompt`.
+        objective: What alignment makes smaller; None samples the models as they are.
+        settings: Steps, guidance scale and alignment.
+        on_step: Called after every step; an exception that it raises ends the run.
+
+    Raises:
+        SettingsError: The streams of the arguments differ.
+    """
+    if not backbones.keys() == latents.keys() == prompts.keys():
+        raise SettingsError(
+            "backbones, latents and prompts must have the same streams, got "
+            f"{list(backbones)}, {list(latents)} and {list(prompts)}"
+        )
+    num_steps, config = settings.num_steps, settings.aligner
+    levels = {s: backbone.levels(num_steps) for s, backbone in backbones.items()}
+    scales = {s: _scale_of(settings.guidance_scale, s) for s in backbones}
+    aligner = Aligner(config)
+    z, y = dict(latents), dict(prompts)
+    traces: list[StepTrace] = []
+    for i in range(num_steps):  # Algorithm 1
+        began = time.perf_counter()
+        trace = StepTrace(i=i)
+        guide = objective if config.is_guided(i, num_steps) else None
+        before = {s: levels[s][i] for s in backbones}
+        after = {s: levels[s][i + 1] for s in backbones}
+
+        if (
+            guide is not None and config.through_denoiser
+        ):  # Eqs. 13 and 17, with eps a function of both
+            estimate = denoising_estimate(backbones, before, scales)
+            z, y, trace = aligner.align(i, num_steps, z, y, guide.pieces(estimate))
+
+        predicted = {s: b.predict(z[s], before[s], y[s], scales[s]) for s, b in backbones.items()}
+
+        if guide is not None and config.rule == "mpgd":  # the variable is the clean estimate itself
+            x0 = {s: p.x0 for s, p in predicted.items()}
+            pieces = guide.pieces(clean_estimate(backbones))
+            x0, y, trace = aligner.align(i, num_steps, x0, y, pieces)
+            predicted = {s: Prediction(x0=x0[s], eps=p.eps) for s, p in predicted.items()}
+
+        z = {s: step(predicted[s], after[s]) for s in backbones}
+
+        if guide is not None and not config.through_denoiser and config.rule != "mpgd":
+            # Eq. 13 with eps a constant. The authors guide after the step; with the level that
+            # the latents have by then ("matching") this is Eq. 11 as written.
+            eps = {s: p.eps for s, p in predicted.items()}
+            is_stale = config.level == "stale"
+            estimate = frozen_estimate(backbones, eps, before if is_stale else after, is_stale)
+            z, y, trace = aligner.align(i, num_steps, z, y, guide.pieces(estimate))
+
+        traces.append(replace(trace, seconds=time.perf_counter() - began))
+        if on_step is not None:
+            preview = preview_of(backbones, z, {s: p.eps for s, p in predicted.items()}, after)
+            on_step(Progress(i, num_steps, traces[-1], preview))
+    return Sampled(z, y, tuple(traces))
+
+
+def frozen_estimate(
+    backbones: Mapping[Stream, Backbone],
+    eps: Mapping[Stream, Tensor],
+    levels: Mapping[Stream, NoiseLevel],
+    is_stale: bool,
+) -> Estimate:
+    """Clean latents by Eq. 11 with a constant noise; a stale level uses the authors' rounding."""
+    x0_from = x0_from_eps_by_reciprocal if is_stale else x0_from_eps
+
+    def estimate(z, y, spans=None):
+        z, noise = parts(backbones, z, spans), parts(backbones, eps, spans)
+        return {s: x0_from(z[s], noise[s], levels[s]) for s in z}
+
+    return estimate
+
+
+def denoising_estimate(
+    backbones: Mapping[Stream, Backbone],
+    levels: Mapping[Stream, NoiseLevel],
+    scales: Mapping[Stream, float],
+) -> Estimate:
+    """Clean latents from a fresh prediction, differentiable in latents and prompt."""
+
+    def estimate(z, y, spans=None):
+        z = parts(backbones, z, spans)
+        return {s: b.predict(z[s], levels[s], y[s], scales[s]).x0 for s, b in backbones.items()}
+
+    return estimate
+
+
+def clean_estimate(backbones: Mapping[Stream, Backbone]) -> Estimate:
+    """Latents that are clean already."""
+
+    def estimate(z, y, spans=None):
+        return parts(backbones, z, spans)
+
+    return estimate
+
+
+def parts(
+    backbones: Mapping[Stream, Backbone],
+    z: Mapping[Stream, Tensor],
+    spans: Mapping[Stream, slice] | None,
+) -> dict[Stream, Tensor]:
+    """The given span of every stream's time axis, or all of it."""
+    if spans is None:
+        return dict(z)
+    return {
+        s: v.narrow(backbones[s].time_axis, spans[s].start, spans[s].stop - spans[s].start)
+        for s, v in z.items()
+    }
+
+
+def preview_of(
+    backbones: Mapping[Stream, Backbone],
+    z: Mapping[Stream, Tensor],
+    eps: Mapping[Stream, Tensor],
+    levels: Mapping[Stream, NoiseLevel],
+) -> Callable[[], dict[Stream, Tensor]]:
+    """Decode the clean estimate when asked to, and not before."""
+
+    @torch.no_grad()
+    def preview() -> dict[Stream, Tensor]:
+        return {s: b.decode(x0_from_eps(z[s], eps[s], levels[s])) for s, b in backbones.items()}
+
+    return preview
+
+
+def _scale_of(scale: Rate, stream: Stream) -> float:
+    if not isinstance(scale, Mapping):
+        return scale
+    if stream not in scale:
+        raise SettingsError(f"guidance_scale names {list(scale)} but {stream!r} is generated too")
+    return scale[stream]

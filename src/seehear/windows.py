@@ -1,0 +1,185 @@
+"""Clips longer than a model's own length: overlapping windows of latents, fused at every step."""
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from seehear.diffusion import NoiseLevel, Prediction
+from seehear.errors import SettingsError
+from seehear.protocols import Backbone
+
+
+@dataclass(frozen=True, kw_only=True)
+class WindowLayout:
+    """How windows lie over a clip, counted in latent positions."""
+
+    window: int  # length of a window
+    overlap: int  # least number of positions that neighbours share
+
+    def __post_init__(self):
+        if not 0 < self.overlap < self.window:
+            raise SettingsError(
+                f"windows need 0 < overlap < window, got window={self.window}, "
+                f"overlap={self.overlap}"
+            )
+
+    def starts(self, length: int) -> tuple[int, ...]:
+        """First position of each window: evenly spread, the last one ends with the clip."""
+        if length <= self.window:
+            return (0,)
+        count = math.ceil((length - self.overlap) / (self.window - self.overlap))
+        return tuple(round(k * (length - self.window) / (count - 1)) for k in range(count))
+
+    def spans(self, length: int) -> tuple[slice, ...]:
+        """The windows as slices of the time axis; one that is the clip itself if it fits."""
+        return tuple(slice(s, min(s + self.window, length)) for s in self.starts(length))
+
+    def times_s(
+        self, length: int, latents_per_s: float, duration_s: float
+    ) -> list[tuple[float, float]]:
+        """Start and end of each window in seconds, no later than the clip's own end."""
+        return [
+            (span.start / latents_per_s, min(span.stop / latents_per_s, duration_s))
+            for span in self.spans(length)
+        ]
+
+    def weights(self, length: int) -> Float[Tensor, "windows window"]:
+        """How much each window says at each of its positions: triangles that sum to one."""
+        spans = self.spans(length)
+        size = spans[0].stop - spans[0].start
+        ramp = torch.arange(size, dtype=torch.float64) + 0.5
+        triangle = torch.minimum(ramp, ramp.flip(0))
+        total = torch.zeros(length, dtype=torch.float64)
+        for span in spans:
+            total[span] += triangle
+        return torch.stack([triangle / total[span] for span in spans])
+
+
+class Windowed:
+    """A backbone for clips of any length, made of one for clips of a fixed length.
+
+    A clip no longer than the native length is generated as one native window, which the caller
+    then cuts: models are at their best at the length that they were trained on. With one window
+    everything is bit for bit the inner backbone's.
+    """
+
+    def __init__(
+        self,
+        backbone: Backbone,
+        layout: WindowLayout,
+        *,
+        max_batch: int = 4,
+        crossfade: int = 2,
+    ):
+        """Wrap a backbone.
+
+        Args:
+            backbone: The model.
+            layout: Window and overlap in its latent positions.
+            max_batch: Windows that are denoised at once (times the batch of samples).
+            crossfade: Latent positions over which decoded neighbours are blended, in the middle
+                of what they share; the rest of it is the margin that hides the decoder's edges.
+        """
+        # Evenly spread starts lie at least half of (window - overlap) apart: fades never meet.
+        longest = min(layout.overlap, max(1, (layout.window - layout.overlap) // 2))
+        if not 0 < crossfade <= longest:
+            raise SettingsError(
+                f"crossfade must lie within 1 and {longest} latent positions for this layout, "
+                f"got {crossfade}"
+            )
+        self.backbone = backbone
+        self.layout = layout
+        self.max_batch = max_batch
+        self.crossfade = crossfade
+        self.stream = backbone.stream
+        self.native_duration_s = backbone.native_duration_s
+        self.latents_per_s = backbone.latents_per_s
+        self.time_axis = backbone.time_axis
+        self.sample_rate = backbone.sample_rate
+
+    def levels(self, num_steps: int) -> tuple[NoiseLevel, ...]:
+        """The inner backbone's."""
+        return self.backbone.levels(num_steps)
+
+    def prior(self, duration_s: float, batch: int, generator: torch.Generator) -> Tensor:
+        """The inner backbone's, for at least one native window."""
+        return self.backbone.prior(max(duration_s, self.native_duration_s), batch, generator)
+
+    def embed_prompt(self, prompts: Sequence[str]) -> Tensor:
+        """The inner backbone's: every window hears the same prompt."""
+        return self.backbone.embed_prompt(prompts)
+
+    def predict(self, z: Tensor, level: NoiseLevel, y: Tensor, guidance_scale: float) -> Prediction:
+        """Predict window by window and average where windows overlap."""
+        length = z.shape[self.time_axis]
+        spans = self.layout.spans(length)
+        if len(spans) == 1:
+            return self.backbone.predict(z, level, y, guidance_scale)
+        weights = self.layout.weights(length).to(z)
+        shape = [1] * z.ndim
+        shape[self.time_axis] = self.layout.window
+        x0, eps = torch.zeros_like(z), torch.zeros_like(z)
+        for first in range(0, len(spans), self.max_batch):
+            chosen = range(first, min(first + self.max_batch, len(spans)))
+            windows = torch.cat([self._part(z, spans[k]) for k in chosen])
+            found = self.backbone.predict(
+                windows, level, self._for_windows(y, len(chosen)), guidance_scale
+            )
+            for k, x0_k, eps_k in zip(
+                chosen, found.x0.chunk(len(chosen)), found.eps.chunk(len(chosen)), strict=True
+            ):
+                weight = weights[k].view(shape)
+                self._part(x0, spans[k]).add_(weight * x0_k)
+                self._part(eps, spans[k]).add_(weight * eps_k)
+        return Prediction(x0=x0, eps=eps)
+
+    def decode(self, z_0: Tensor) -> Tensor:
+        """Decode the clip; one longer than a window is decoded in chunks and lands on the CPU."""
+        if z_0.shape[self.time_axis] <= self.layout.window:
+            return self.backbone.decode(z_0)
+        return torch.cat(list(self.decode_chunks(z_0)), dim=1)
+
+    def decode_chunks(self, z_0: Tensor) -> Iterator[Tensor]:
+        """Decode piece by piece; the pieces, on the CPU, join along axis 1 to the whole clip.
+
+        Each chunk is one window. Where two overlap, they are blended linearly in the middle.
+        """
+        spans = self.layout.spans(z_0.shape[self.time_axis])
+        per_latent = self.sample_rate / self.latents_per_s
+        tail: Tensor | None = None  # of the chunk before: the part to blend with
+        begin = 0  # first sample of the clip that is not yet out, where `tail` starts
+        for k, span in enumerate(spans):
+            media = self.backbone.decode(self._part(z_0, span)).cpu()
+            media = media[:, begin - round(span.start * per_latent) :]
+            if tail is not None:
+                media = torch.cat(
+                    [_crossfaded(tail, media[:, : tail.shape[1]]), media[:, tail.shape[1] :]], dim=1
+                )
+            if k + 1 == len(spans):
+                yield media
+                return
+            middle = (spans[k + 1].start + span.stop) / 2
+            fade_start = round((middle - self.crossfade / 2) * per_latent)
+            fade_stop = round((middle + self.crossfade / 2) * per_latent)
+            yield media[:, : fade_start - begin]
+            tail = media[:, fade_start - begin : fade_stop - begin]
+            begin = fade_start
+
+    def _part(self, z: Tensor, span: slice) -> Tensor:
+        return z.narrow(self.time_axis, span.start, span.stop - span.start)
+
+    def _for_windows(self, y: Tensor, count: int) -> Tensor:
+        """Repeat a prompt stack for `count` windows: unconditional rows stay first."""
+        uncond, cond = y.chunk(2)
+        return torch.cat([uncond] * count + [cond] * count)
+
+
+def _crossfaded(old: Tensor, new: Tensor) -> Tensor:
+    """Go from old to new linearly along axis 1; the two show the same thing, so gains add to 1."""
+    ramp = (torch.arange(old.shape[1], dtype=old.dtype) + 0.5) / old.shape[1]
+    ramp = ramp.view(1, -1, *[1] * (old.ndim - 2))
+    return old * (1 - ramp) + new * ramp

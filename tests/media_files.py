@@ -1,0 +1,101 @@
+"""Builders of media files with known content and odd properties, made on the spot."""
+
+import hashlib
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+from av.video.frame import VideoFrame
+
+
+def numbered_frame(k: int, height: int = 48, width: int = 64) -> np.ndarray:
+    """A grey frame whose brightness tells its number (10 k), with a white top left corner."""
+    pixels = np.full((height, width, 3), 10 * k % 240, np.uint8)
+    pixels[: height // 4, : width // 4] = 255
+    return pixels
+
+
+def frame_number(frame: np.ndarray) -> int:
+    """Which frame of `numbered_frame` a read frame [3, h, w] is, from its lower half."""
+    return round(float(frame[:, frame.shape[1] * 3 // 4 :].mean()) / 10)
+
+
+def click(num_samples: int, at: int, channels: int = 1) -> np.ndarray:
+    """Silence with a short decaying burst that starts at one sample."""
+    sound = np.zeros((channels, num_samples), np.float32)
+    n = np.arange(min(400, num_samples - at))
+    sound[:, at : at + len(n)] = 0.5 * np.exp(-n / 80) * np.cos(n * 0.3)
+    return sound
+
+
+def delay(sound: np.ndarray, reference: np.ndarray, reach: int = 2000) -> int:
+    """By how many samples `sound` comes after `reference`, by cross-correlation."""
+    n = max(len(sound), len(reference)) + 2 * reach
+    product = np.fft.irfft(np.fft.rfft(sound, n) * np.fft.rfft(reference, n).conj(), n)
+    return int(np.argmax(np.concatenate([product[-reach:], product[:reach]]))) - reach
+
+
+def make_video(
+    path: Path,
+    *,
+    pts: list[int] | None = None,
+    time_base: Fraction = Fraction(1, 25),
+    rate: Fraction = Fraction(25),
+    num_frames: int = 25,
+    size: tuple[int, int] = (48, 64),
+    codec: str = "libx264",
+    pix_fmt: str = "yuv420p",
+    rotation_deg: int | None = None,
+    mirrored: bool = False,
+    sound: np.ndarray | None = None,
+    sound_rate: int = 48_000,
+    sound_codec: str = "aac",
+    shift_s: Fraction = Fraction(0),
+    options: dict[str, str] | None = None,
+) -> Path:
+    """Encode numbered frames at the given times. Packets move by `shift_s` after encoding."""
+    with av.open(str(path), "w", options=options or {}) as output:
+        picture = output.add_stream(codec, rate=rate)
+        picture.height, picture.width = size
+        picture.pix_fmt = pix_fmt
+        picture.codec_context.time_base = time_base
+        if rotation_deg is not None or mirrored:
+            picture.set_display_rotation(rotation_deg or 0, hflip=mirrored)
+        track = None
+        if sound is not None:
+            layout = {1: "mono", 2: "stereo"}[len(sound)]
+            track = output.add_stream(sound_codec, rate=sound_rate, layout=layout)
+        packets = []
+        for k, at in enumerate(pts if pts is not None else range(num_frames)):
+            frame = VideoFrame.from_ndarray(numbered_frame(k, *size), "rgb24")
+            frame.pts, frame.time_base = at, time_base
+            packets += picture.encode(frame)
+        packets += picture.encode(None)
+        for packet in packets:
+            if shift_s:
+                packet.pts += round(shift_s / packet.time_base)
+                packet.dts += round(shift_s / packet.time_base)
+            output.mux(packet)
+        if track is not None:
+            frame = av.AudioFrame.from_ndarray(sound, "fltp", layout)
+            frame.sample_rate, frame.pts, frame.time_base = sound_rate, 0, Fraction(1, sound_rate)
+            output.mux([*track.encode(frame), *track.encode(None)])
+    return path
+
+
+def packet_hashes(path: Path) -> list[str]:
+    """One hash for the content of each packet of the picture, in file order."""
+    with av.open(str(path)) as source:
+        return [
+            hashlib.sha256(bytes(packet)).hexdigest()
+            for packet in source.demux(video=0)
+            if packet.size
+        ]
+
+
+def stream_duration(path: Path, kind: str) -> Fraction:
+    """The duration in seconds that the container declares for its first stream of a kind."""
+    with av.open(str(path)) as source:
+        stream = next(s for s in source.streams if s.type == kind)
+        return stream.duration * stream.time_base
