@@ -6,6 +6,7 @@ from pathlib import Path
 
 import av
 import numpy as np
+from av.stream import Disposition
 from av.video.frame import VideoFrame
 
 
@@ -52,6 +53,7 @@ def make_video(
     sound_rate: int = 48_000,
     sound_codec: str = "aac",
     shift_s: Fraction = Fraction(0),
+    sound_shift_s: Fraction = Fraction(0),
     options: dict[str, str] | None = None,
 ) -> Path:
     """Encode numbered frames at the given times. Packets move by `shift_s` after encoding."""
@@ -79,8 +81,28 @@ def make_video(
             output.mux(packet)
         if track is not None:
             frame = av.AudioFrame.from_ndarray(sound, "fltp", layout)
-            frame.sample_rate, frame.pts, frame.time_base = sound_rate, 0, Fraction(1, sound_rate)
+            frame.sample_rate, frame.pts = sound_rate, round(sound_shift_s * sound_rate)
+            frame.time_base = Fraction(1, sound_rate)
             output.mux([*track.encode(frame), *track.encode(None)])
+    return path
+
+
+def make_sound(path: Path, sound: np.ndarray, codec: str, cover: bool = False) -> Path:
+    """Encode a mono sound at 48 kHz, with a cover picture if asked for."""
+    with av.open(str(path), "w") as output:
+        track = output.add_stream(codec, rate=48_000, layout="mono")
+        art = None
+        if cover:
+            art = output.add_stream("png")
+            art.width, art.height, art.pix_fmt = 16, 16, "rgb24"
+            art.disposition = Disposition.attached_pic
+        frame = av.AudioFrame.from_ndarray(sound, "fltp", "mono")
+        frame.sample_rate = 48_000
+        packets = [*track.encode(frame), *track.encode(None)]
+        if art is not None:
+            picture = VideoFrame.from_ndarray(numbered_frame(0, 16, 16), "rgb24")
+            output.mux([*art.encode(picture), *art.encode(None)])
+        output.mux(packets)
     return path
 
 

@@ -25,24 +25,28 @@ def members_of_deb(deb: Path, wanted: set[str]) -> Iterator[tuple[str, bytes]]:
             inside[outer].add(inner)
     found = set()
     unpack = ["dpkg-deb", "--fsys-tarfile", str(deb)]
-    with subprocess.Popen(unpack, stdout=subprocess.PIPE) as process:
-        with tarfile.open(fileobj=process.stdout, mode="r|") as tar:
-            for member in tar:
-                outer = member.name.removeprefix("./")
-                if outer not in inside or not member.isfile():
-                    continue
-                content = tar.extractfile(member).read()
-                if not inside[outer]:
-                    found.add(outer)
-                    yield outer, content
-                    continue
-                for inner, part in _members_of_container(outer, content):
-                    if inner in inside[outer]:
-                        found.add(f"{outer}!{inner}")
-                        yield f"{outer}!{inner}", part
+    with (
+        subprocess.Popen(unpack, stdout=subprocess.PIPE) as process,
+        tarfile.open(fileobj=process.stdout, mode="r|") as tar,
+    ):
+        for member in tar:
+            outer = member.name.removeprefix("./")
+            if outer not in inside or not member.isfile():
+                continue
+            content = tar.extractfile(member).read()
+            if not inside[outer]:
+                found.add(outer)
+                yield outer, content
+                continue
+            for inner, part in _members_of_container(outer, content):
+                if inner in inside[outer]:
+                    found.add(f"{outer}!{inner}")
+                    yield f"{outer}!{inner}", part
     if missing := sorted(wanted - found):
-        raise FileNotFoundError(f"{deb.name}: expected {missing[0]} and {len(missing) - 1} more "
-                                "inside; the package has another version than the table")  # fmt: skip
+        raise FileNotFoundError(
+            f"{deb.name}: expected {missing[0]} (one of {len(missing)}) inside, it is not there; "
+            "fetch the version that training.fetch names"
+        )
 
 
 def _members_of_container(name: str, content: bytes) -> Iterator[tuple[str, bytes]]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from torch import Tensor
 
@@ -13,6 +13,7 @@ from seehear.losses import Pair, pair_losses
 from seehear.protocols import Backbone, Binder, Stream
 
 
+@runtime_checkable
 class Estimate(Protocol):
     """From noisy latents to predicted clean ones (Eq. 11); the sampler knows how."""
 
@@ -26,6 +27,7 @@ class Estimate(Protocol):
         ...
 
 
+@runtime_checkable
 class Objective(Protocol):
     """What the aligner makes smaller, cut into pieces that are differentiated one by one."""
 

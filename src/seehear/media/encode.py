@@ -30,6 +30,7 @@ class Container:
     picture_codec: str  # for new pictures; existing ones are copied as they are
     sound_codec: str
     bit_rate_per_channel: int
+    can_hide_frames: bool = False  # by an edit list
     options: tuple[tuple[str, str], ...] = ()
 
 
@@ -42,6 +43,7 @@ CONTAINERS = {
         picture_codec="libx264",
         sound_codec="aac",
         bit_rate_per_channel=128_000,
+        can_hide_frames=True,
         options=_MP4,
     ),
     ".mov": Container(
@@ -49,6 +51,7 @@ CONTAINERS = {
         picture_codec="libx264",
         sound_codec="aac",
         bit_rate_per_channel=128_000,
+        can_hide_frames=True,
         options=_MP4,
     ),
     # AAC in Matroska has no end mark, so its padding would play; Opus has one.

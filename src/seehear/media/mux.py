@@ -69,6 +69,11 @@ def mux_sound(
     if out_path.exists() and video_path.exists() and out_path.samefile(video_path):
         raise MediaError(f"{out_path}: is the input itself; choose another name for the output")
     clock = _picture_clock(video_path)
+    if clock.has_hidden_start and not kind.can_hide_frames:
+        raise MediaError(
+            f"{out_path}: the start of {video_path.name} is hidden by an edit list, which "
+            f"{out_path.suffix} has none of; choose .mp4 or .mov"
+        )
     sound = sound_for_tracks(waveform.detach().cpu().float().numpy(), sample_rate)
     if keep == "mix":
         sound = _mixed(video_path, sound, 10 ** (mix_gain_db / 20))
@@ -89,6 +94,7 @@ class _Clock:
     dts: tuple[int, ...]
     durations: tuple[int, ...]
     start: int
+    has_hidden_start: bool  # frames before `start` are decoded, but an edit list hides them
     time_base: Fraction
     duration: Fraction  # seconds from the first frame on to the last frame off
 
@@ -127,6 +133,7 @@ def _picture_clock(path: Path) -> _Clock:
         dts=tuple(dts),
         durations=tuple(d for _, _, d, _ in times),
         start=start,
+        has_hidden_start=min(pts) < start,
         time_base=time_base,
         duration=(end - start) * time_base,
     )

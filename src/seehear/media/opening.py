@@ -96,9 +96,11 @@ def declared_duration(
     return Fraction(container.duration, av.time_base) if container.duration else None
 
 
-def check_duration(path: str | Path, duration_s: float | Fraction, max_duration_s: float) -> None:
-    """Raise MediaError if a file is longer than the limit."""
-    if duration_s > max_duration_s:
+def check_duration(
+    path: str | Path, duration_s: float | Fraction | None, max_duration_s: float
+) -> None:
+    """Raise MediaError if a file is longer than the limit, as far as its length is known."""
+    if duration_s is not None and duration_s > max_duration_s:
         raise MediaError(
             f"{path}: expected at most {max_duration_s:g} s, got {float(duration_s):.1f} s; "
             "cut the file or raise the limit (max_duration_s)"

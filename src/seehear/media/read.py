@@ -116,7 +116,7 @@ def read_audio(
         stream = sound_stream(container)
         if stream is None:
             raise MediaError(f"{path}: has no sound: expected a sound track, got none")
-        check_duration(path, declared_duration(container, stream) or 0, max_duration_s)
+        check_duration(path, declared_duration(container, stream), max_duration_s)
         picture = picture_stream(container)
         zero = seconds(picture.start_time, picture.time_base) if picture else None
         rate = stream.codec_context.sample_rate
@@ -139,7 +139,8 @@ def _samples_in_order(
     """Decoded samples at the file's own rate, placed by its clock, from `zero` seconds on."""
     rate = stream.codec_context.sample_rate
     counts_samples = stream.time_base == Fraction(1, rate)
-    end = (stream.start_time or 0) + stream.duration if stream.duration else None
+    if zero is None:
+        zero = seconds(stream.start_time, stream.time_base)
     to_float, accepted = None, None
     position = 0  # how many samples after `zero` the next one is
     for frame in _decodable_frames(container, stream):
@@ -147,15 +148,13 @@ def _samples_in_order(
             accepted = (frame.format.name, frame.layout.name, frame.sample_rate)
             to_float = AudioResampler(format="fltp", layout=stream.layout, rate=rate)
         assert to_float is not None
-        pts, time, length = frame.pts, seconds(frame.pts, frame.time_base), frame.duration
+        time, length = seconds(frame.pts, frame.time_base), frame.duration
         parts = [part.to_ndarray() for part in to_float.resample(frame)]
         if not parts:
             continue
         samples = np.concatenate(parts, axis=1)
         if counts_samples and length and frame.sample_rate == rate:
             samples = samples[:, :length]  # the last AAC frame is padded to 1024 samples
-        if counts_samples and end is not None and pts is not None:
-            samples = samples[:, : max(0, end - pts)]
         if zero is None:
             zero = time or Fraction(0)
         gap = 0 if time is None else round((time - zero) * rate) - position

@@ -113,7 +113,7 @@ class _Grid:
 
     def __iter__(self) -> Iterator[UInt8[np.ndarray, "3 height width"]]:
         check_duration(
-            self.path, declared_duration(self.container, self.stream) or 0, self.max_duration_s
+            self.path, declared_duration(self.container, self.stream), self.max_duration_s
         )
         k, kept, aspect = 0, None, _pixel_aspect(self.stream)
         current: VideoFrame | None = None

@@ -1,0 +1,331 @@
+"""The tasks, start here: give a video a sound (v2a), give a picture a sound (i2a)."""
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from seehear.aligner import AlignerConfig
+from seehear.captioners.nearest import Match, PhraseBank
+from seehear.conditions import Targets, targets_for_video
+from seehear.errors import MediaError, SettingsError
+from seehear.families import Family, load_family
+from seehear.media import Image, Video, finish_level, read_image, read_video
+from seehear.objective import ByWindows
+from seehear.outputs import Result, describe_input, plain
+from seehear.presets import DEFAULT, PRESETS, Preset
+from seehear.sampling import Progress, Sampled, SamplingSettings, sample
+from seehear.windows import Windowed, WindowLayout
+
+OnStep = Callable[[Progress], None]
+Picture = str | Path | Video | Image | np.ndarray
+
+FRAMES_PER_S = 4.0  # how densely the binder sees a video; its towers read single frames
+NAMING_FRAMES = 16  # spread over the clip, to name what it shows
+MAX_IMAGE_DURATION_S = 600.0
+MIN_DURATION_S = 0.1  # a binder hears nothing in less
+
+
+def load(models: str = "pocket", **options: Any) -> "Studio":
+    """Load a family of models once, to use it for many clips.
+
+    >>> studio = seehear.load("pocket")
+    >>> result = studio.video_to_audio("clip.mp4", seed=0)
+    >>> result.save("clip_with_sound.mp4")
+
+    Args:
+        models: "pocket" ships with the package; "paper" needs weights and a GPU.
+        **options: Of `seehear.families.load_family`: audio, binder, device, dtype.
+    """
+    return Studio(load_family(models, **options))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Job:
+    """One clip, ready to be sampled: what it is conditioned on and how it is cut."""
+
+    frames: Float[Tensor, "frames 3 height width"]  # RGB in [0, 1]
+    times_s: tuple[float, ...]
+    duration_s: float  # of the sound to make
+    prompt: str  # empty: none
+    named: tuple[Match, ...]  # the binder's nearest phrases, best first, if nobody gave a prompt
+    layout: WindowLayout
+    windows_s: tuple[tuple[float, float], ...]
+    preset: Preset
+    seed: int
+
+
+class Studio:
+    """A loaded family of models and the tasks that they can do."""
+
+    def __init__(self, family: Family):
+        self.family = family
+
+    def video_to_audio(
+        self,
+        video: str | Path | Video | np.ndarray,
+        prompt: str | None = None,
+        seed: int = 0,
+        *,
+        preset: str | Preset = DEFAULT,
+        fps: float | None = None,
+        on_step: OnStep | None = None,
+    ) -> Result:
+        """Make a sound that belongs to a video, exactly as long as the video.
+
+        Args:
+            video: A file, a `Video`, or frames [n, height, width, 3], uint8, with `fps`.
+            prompt: What is to be heard. None: the binder names it; "": no prompt at all.
+            seed: Of the initial noise; same seed, same sound on the same machine.
+            preset: A name of `seehear.presets.PRESETS`, or settings of your own.
+            fps: Frames per second, for frames given as an array.
+            on_step: Called after every denoising step; may raise `seehear.errors.Cancelled`.
+
+        Returns:
+            Mono float32 at the model's rate with `round(duration * rate)` samples, peak at most
+            -1 dBFS; `Result.save` puts it to the untouched picture.
+
+        Raises:
+            MediaError: The video cannot be read, or is shorter than 0.1 s.
+            SettingsError: No preset of that name, or settings that do not go together.
+        """
+        clip = as_video(video, fps)
+        job = self.prepare(
+            clip.frames, clip.times_s.tolist(), clip.duration_s, prompt, seed, preset
+        )
+        return self._make("v2a", job, clip.path, on_step, prompt)
+
+    def image_to_audio(
+        self,
+        image: str | Path | Image | np.ndarray,
+        duration_s: float = 4.0,
+        prompt: str | None = None,
+        seed: int = 0,
+        *,
+        preset: str | Preset = DEFAULT,
+        on_step: OnStep | None = None,
+    ) -> Result:
+        """Make a sound of `duration_s` seconds that belongs to a picture.
+
+        Args:
+            image: A file, an `Image`, or pixels [height, width, 3], uint8.
+            duration_s: Length of the sound, 0.1 to 600 s.
+            prompt: As in `video_to_audio`.
+            seed: As in `video_to_audio`.
+            preset: As in `video_to_audio`.
+            on_step: As in `video_to_audio`.
+
+        Raises:
+            MediaError: The picture cannot be read.
+            SettingsError: A duration out of range, or as in `video_to_audio`.
+        """
+        if not MIN_DURATION_S <= duration_s <= MAX_IMAGE_DURATION_S:
+            raise SettingsError(
+                f"a sound for a picture lasts {MIN_DURATION_S} to {MAX_IMAGE_DURATION_S:.0f} s, "
+                f"got {duration_s} s"
+            )
+        picture = as_image(image)
+        job = self.prepare(picture.pixels[None], [0.0], duration_s, prompt, seed, preset)
+        return self._make("i2a", job, picture.path, on_step, prompt)
+
+    def prepare(
+        self,
+        frames: Tensor,
+        times_s: Sequence[float],
+        duration_s: float,
+        prompt: str | None,
+        seed: int,
+        preset: str | Preset,
+    ) -> Job:
+        """Choose windows and prompt for frames (uint8), without sampling anything yet."""
+        if duration_s < MIN_DURATION_S:
+            raise MediaError(
+                f"expected at least {MIN_DURATION_S} s of video, got {duration_s:.3f} s"
+            )
+        chosen = preset_of(preset)
+        audio = self.family.audio
+        window = round(audio.native_duration_s * audio.latents_per_s)
+        layout = WindowLayout(window=window, overlap=max(1, round(window * chosen.overlap)))
+        length = max(window, math.ceil(duration_s * audio.latents_per_s))
+        pixels = frames.float() / 255
+        named: tuple[Match, ...] = ()
+        if prompt is None:
+            named = self.name(pixels)
+            prompt = named[0].phrase
+        return Job(
+            frames=pixels,
+            times_s=tuple(times_s),
+            duration_s=duration_s,
+            prompt=prompt.strip(),
+            named=named,
+            layout=layout,
+            windows_s=tuple(layout.times_s(length, audio.latents_per_s, duration_s)),
+            preset=chosen,
+            seed=seed,
+        )
+
+    @cached_property
+    def phrases(self) -> PhraseBank:
+        """The sounding things that a clip without a prompt may be named as."""
+        return PhraseBank(self.family.binder)
+
+    def name(self, frames: Float[Tensor, "frames 3 height width"]) -> tuple[Match, ...]:
+        """The five phrases nearest to what frames in [0, 1] show, best first."""
+        chosen = torch.linspace(0, len(frames) - 1, min(len(frames), NAMING_FRAMES)).round().long()
+        with torch.no_grad():
+            embedding = self.family.binder.embed_video(frames[chosen][None])
+        return self.phrases.nearest(embedding, 5)[0]
+
+    def targets(self, job: Job) -> Targets:
+        """What the sound is aligned with: embeddings per window and of the whole clip."""
+        return targets_for_video(
+            self.family.binder, job.frames, job.times_s, job.windows_s, job.prompt
+        )
+
+    def run(self, job: Job, on_step: OnStep | None = None) -> tuple[Tensor, Sampled]:
+        """Sample a job: waveform [samples] of the job's duration, and how it came about."""
+        audio = Windowed(self.family.audio, job.layout)
+        generator = torch.Generator().manual_seed(job.seed)
+        latents = audio.prior(job.duration_s, 1, generator)
+        spans = job.layout.spans(latents.shape[audio.time_axis])
+        objective = ByWindows(
+            backbones={"audio": self.family.audio},
+            binder=self.family.binder,
+            pairs=job.preset.pairs,
+            weights=job.preset.weights,
+            spans=tuple({"audio": span} for span in spans),
+            targets=self.targets(job),
+            local_weight=job.preset.local_weight,
+            duration_s=job.duration_s,
+        )
+        sampled = sample(
+            {"audio": audio},
+            {"audio": latents},
+            {"audio": audio.embed_prompt([job.prompt])},
+            objective,
+            job.preset.settings,
+            on_step,
+        )
+        with torch.no_grad():
+            waveform = audio.decode(sampled.latents["audio"])[0].float().cpu()
+        length = round(job.duration_s * audio.sample_rate)
+        waveform = torch.nn.functional.pad(waveform, (0, max(0, length - len(waveform))))
+        return finish_level(waveform[:length], audio.sample_rate), sampled
+
+    def _make(
+        self,
+        task: str,
+        job: Job,
+        path: Path | None,
+        on_step: OnStep | None,
+        asked_prompt: str | None,
+    ) -> Result:
+        waveform, sampled = self.run(job, on_step)
+        return Result(
+            task=task,
+            waveform=waveform[None],
+            sample_rate=self.family.audio.sample_rate,
+            video_path=path if task == "v2a" else None,
+            caption=job.prompt or None,
+            seed=job.seed,
+            settings={
+                "models": self.family.name,
+                "prompt": asked_prompt,
+                "named": [match._asdict() for match in job.named],
+                "duration_s": job.duration_s,
+                "windows_s": job.windows_s,
+                "preset": plain(job.preset),
+            },
+            trace=[plain(step) for step in sampled.trace],
+            inputs=[describe_input(path, job.duration_s)] if path else [],
+            weights=self.family.weights(),
+        )
+
+
+def preset_of(preset: str | Preset) -> Preset:
+    """A preset by name, or the given one.
+
+    Raises:
+        SettingsError: No preset has that name.
+    """
+    if isinstance(preset, Preset):
+        return preset
+    if preset not in PRESETS:
+        raise SettingsError(f"no preset is called {preset!r}; choose one of {', '.join(PRESETS)}")
+    return PRESETS[preset]
+
+
+def adjusted(preset: str | Preset, num_steps: int | None = None, **aligner: Any) -> Preset:
+    """A preset with another number of steps or other fields of `AlignerConfig`."""
+    chosen = preset_of(preset)
+    settings = replace(chosen.settings, aligner=replace(chosen.settings.aligner, **aligner))
+    if num_steps is not None:
+        settings = replace(settings, num_steps=num_steps)
+    return replace(chosen, settings=settings)
+
+
+def as_video(video: str | Path | Video | np.ndarray, fps: float | None = None) -> Video:
+    """A video from a file, from frames [n, height, width, 3] in uint8 with `fps`, or as it is.
+
+    Raises:
+        MediaError: The file cannot be read, or the array is not such frames.
+        SettingsError: An array without `fps`.
+    """
+    if isinstance(video, Video):
+        return video
+    if not isinstance(video, np.ndarray):
+        return read_video(video, frames_per_s=FRAMES_PER_S)
+    if video.ndim != 4 or video.shape[-1] != 3 or video.dtype != np.uint8 or not len(video):
+        raise MediaError(
+            "expected frames of shape [n, height, width, 3] in uint8, got "
+            f"{video.dtype} {list(video.shape)}"
+        )
+    if not fps or fps <= 0:
+        raise SettingsError(f"frames in an array need fps, a positive number; got {fps}")
+    every = max(1, round(fps / FRAMES_PER_S))
+    frames = torch.from_numpy(np.ascontiguousarray(video[::every])).permute(0, 3, 1, 2)
+    return Video(
+        frames=frames,
+        times_s=torch.arange(len(frames), dtype=torch.float64) * (every / fps),
+        duration_s=float(Fraction(len(video)) / Fraction(fps)),
+        fps=fps,
+        frames_per_s=fps / every,
+    )
+
+
+def as_image(image: str | Path | Image | np.ndarray) -> Image:
+    """A picture from a file, from pixels [height, width, 3] in uint8, or as it is.
+
+    Raises:
+        MediaError: The file cannot be read, or the array is not such pixels.
+    """
+    if isinstance(image, Image):
+        return image
+    if not isinstance(image, np.ndarray):
+        return read_image(image)
+    if image.ndim != 3 or image.shape[-1] != 3 or image.dtype != np.uint8:
+        raise MediaError(
+            "expected pixels of shape [height, width, 3] in uint8, got "
+            f"{image.dtype} {list(image.shape)}"
+        )
+    return Image(pixels=torch.from_numpy(np.ascontiguousarray(image)).permute(2, 0, 1))
+
+
+def preset_from_plain(record: Mapping[str, Any]) -> Preset:
+    """The preset that a manifest tells of; the inverse of `outputs.plain`."""
+    settings = dict(record["settings"])
+    settings["aligner"] = AlignerConfig(**settings["aligner"])
+    fields = dict(record) | {
+        "settings": SamplingSettings(**settings),
+        "pairs": tuple(tuple(pair) for pair in record["pairs"]),
+        "weights": tuple(record["weights"]),
+    }
+    return Preset(**fields)

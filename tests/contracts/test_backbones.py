@@ -1,0 +1,114 @@
+"""What every backbone promises, whatever model is inside."""
+
+import pkgutil
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+import seehear.backbones
+from seehear.diffusion import step
+from seehear.protocols import Backbone
+
+sys.path.insert(0, str(Path(__file__).parent))
+from small import BACKBONES
+
+NAMES = sorted(module.name for module in pkgutil.iter_modules(seehear.backbones.__path__))
+
+
+@pytest.fixture(scope="module", params=NAMES)
+def backbone(request):
+    if request.param not in BACKBONES:
+        pytest.skip(f"no small {request.param} in tests/contracts/small.py")
+    return BACKBONES[request.param]()
+
+
+def tolerance(value):
+    return 1e-9 if value.dtype == torch.float64 else 1e-4
+
+
+def start(backbone, batch, seed=0):
+    z = backbone.prior(backbone.native_duration_s, batch, torch.Generator().manual_seed(seed))
+    return z, backbone.embed_prompt(["a dog barking"] * batch)
+
+
+def test_it_has_every_method_and_attribute(backbone):
+    assert isinstance(backbone, Backbone)
+    assert backbone.time_axis > 0
+
+
+def test_levels_run_from_noisy_to_clean(backbone):
+    levels = backbone.levels(5)
+    assert len(levels) == 6
+    sigmas = [level.sigma for level in levels]
+    assert sigmas == sorted(sigmas, reverse=True)
+    assert sigmas[-1] < 0.1 < sigmas[0]
+
+
+def test_the_same_seed_draws_the_same_latents_and_another_seed_others(backbone):
+    assert torch.equal(start(backbone, 1)[0], start(backbone, 1)[0])
+    assert not torch.equal(start(backbone, 1)[0], start(backbone, 1, seed=1)[0])
+
+
+def test_latents_are_long_enough_and_decode_to_the_duration(backbone):
+    z, _ = start(backbone, 1)
+    needed = backbone.native_duration_s * backbone.latents_per_s
+    assert z.shape[backbone.time_axis] >= needed - 1e-6
+    with torch.no_grad():
+        media = backbone.decode(z)
+    assert media.shape[1] >= round(backbone.native_duration_s * backbone.sample_rate)
+
+
+def test_an_empty_prompt_is_the_unconditional_one(backbone):
+    uncond, cond = backbone.embed_prompt([""]).chunk(2)
+    assert torch.equal(uncond, cond)
+
+
+@torch.no_grad()
+def test_clean_estimate_and_noise_make_up_the_latents(backbone):
+    z, y = start(backbone, 1)
+    level = backbone.levels(10)[5]
+    found = backbone.predict(z, level, y, 2.0)
+    rebuilt = step(found, level)
+    torch.testing.assert_close(rebuilt, z, rtol=0, atol=1e-4)
+
+
+@torch.no_grad()
+def test_a_batch_of_two_equals_two_batches_of_one(backbone):
+    z = start(backbone, 2)[0]
+    y = backbone.embed_prompt(["a dog barking", "rain"])
+    level = backbone.levels(10)[5]
+    together = backbone.predict(z, level, y, 2.5)
+    media = backbone.decode(z)
+    for k in range(2):
+        alone = backbone.predict(z[k : k + 1], level, y[[k, k + 2]], 2.5)
+        close = {"rtol": 0, "atol": tolerance(z)}
+        torch.testing.assert_close(together.x0[k : k + 1], alone.x0, **close)
+        torch.testing.assert_close(together.eps[k : k + 1], alone.eps, **close)
+        torch.testing.assert_close(media[k : k + 1], backbone.decode(z[k : k + 1]), **close)
+
+
+def test_gradients_reach_latents_and_prompt_through_denoiser_and_decoder(backbone):
+    z, y = (v.requires_grad_() for v in start(backbone, 1))
+    media = backbone.decode(backbone.predict(z, backbone.levels(10)[5], y, 2.0).x0)
+    for grad in torch.autograd.grad(media.square().sum(), [z, y]):
+        assert grad.isfinite().all()
+        assert grad.abs().max() > 0
+
+
+def test_finite_differences_agree_with_the_gradient(backbone):
+    z, y = start(backbone, 1)
+    if z.dtype != torch.float64:
+        pytest.skip("finite differences need a float64 model")
+    level = backbone.levels(10)[5]
+    direction = torch.randn_like(z)
+
+    def loss(latents):
+        return backbone.decode(backbone.predict(latents, level, y, 2.0).x0).square().sum()
+
+    leaf = z.clone().requires_grad_()
+    slope = (torch.autograd.grad(loss(leaf), leaf)[0] * direction).sum()
+    with torch.no_grad():
+        expected = (loss(z + 1e-6 * direction) - loss(z - 1e-6 * direction)) / 2e-6
+    torch.testing.assert_close(slope, expected, rtol=1e-5, atol=1e-8)
