@@ -97,7 +97,7 @@ def make_sound(path: Path, sound: np.ndarray, codec: str, cover: bool = False) -
             art.width, art.height, art.pix_fmt = 16, 16, "rgb24"
             art.disposition = Disposition.attached_pic
         frame = av.AudioFrame.from_ndarray(sound, "fltp", "mono")
-        frame.sample_rate = 48_000
+        frame.sample_rate, frame.pts, frame.time_base = 48_000, 0, Fraction(1, 48_000)
         packets = [*track.encode(frame), *track.encode(None)]
         if art is not None:
             picture = VideoFrame.from_ndarray(numbered_frame(0, 16, 16), "rgb24")

@@ -160,9 +160,7 @@ def test_an_objective_that_ignores_the_latents_is_a_dead_gradient():
     ("half", "moved_rows"), [("both", [0, 1, 2, 3]), ("uncond", [0, 1]), ("cond", [2, 3])]
 )
 def test_prompt_tuning_moves_the_chosen_half_and_keeps_the_norm_of_each_sample(half, moved_rows):
-    config = replace(
-        CONFIG, lr_latents=0.0, lr_prompt=0.1, through_denoiser=True, tuned_half=half
-    )
+    config = replace(CONFIG, lr_latents=0.0, lr_prompt=0.1, through_denoiser=True, tuned_half=half)
     y = {"audio": torch.randn(4, 5, dtype=torch.float64)}
 
     def pull(z, y):

@@ -28,7 +28,11 @@ def test_half_precision_embeddings_are_compared_in_float32(given, expected):
 
 def test_joint_generation_compares_all_three_sides_of_the_triangle():
     e = {name: torch.randn(2, 4) for name in ("audio", "video", "text")}
-    assert list(pair_losses(e, JOINT, (1, 1, 1))) == ["audio-video", "audio-text", "video-text"]
+    assert list(pair_losses(e, JOINT, (1.0, 1.0, 1.0))) == [
+        "audio-video",
+        "audio-text",
+        "video-text",
+    ]
 
 
 def test_without_a_prompt_the_text_pair_is_left_out():

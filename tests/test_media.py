@@ -257,7 +257,8 @@ def test_frames_hidden_by_an_edit_list_do_not_shift_the_sound(tmp_path):
 
 def test_late_sound_is_padded_with_silence(tmp_path):
     path = tmp_path / "a.mp4"
-    make_video(path, sound=click(48_000, 9000), sound_shift_s=Fraction(1, 4))
+    options = {"movie_timescale": "48000"}  # else the header rounds to milliseconds
+    make_video(path, sound=click(48_000, 9000), sound_shift_s=Fraction(1, 4), options=options)
     audio = media.read_audio(path, 48_000).waveform
     assert audio.shape[1] == 60_000
     assert delay(audio[0].numpy(), click(60_000, 21_000)[0]) == 0
@@ -394,8 +395,10 @@ def test_written_sound_reads_back(tmp_path, suffix, tolerance):
     sound = torch.from_numpy(click(16_000, 5000, channels=2))
     assert media.write_audio(tmp_path / f"a{suffix}", sound, 16_000) == 1.0
     got = media.read_audio(tmp_path / f"a{suffix}", mono=False).waveform
-    assert got.shape == sound.shape
-    assert (got - sound).abs().max() < tolerance
+    # FFmpeg loses half a block, 256 samples, at the end of libsndfile's Vorbis files.
+    length = 16_000 - (256 if suffix == ".ogg" else 0)
+    assert got.shape == (2, length)
+    assert (got - sound[:, :length]).abs().max() < tolerance
     assert delay(got[0].numpy(), sound[0].numpy()) == 0
 
 

@@ -45,7 +45,7 @@ def load(models: str = "pocket", **options: Any) -> "Studio":
         models: "pocket" ships with the package; "paper" needs weights and a GPU.
         **options: Of `seehear.families.load_family`: audio, binder, device, dtype.
     """
-    return Studio(load_family(models, **options))
+    return Studio(load_family(models, **options), options)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,13 +61,23 @@ class Job:
     windows_s: tuple[tuple[float, float], ...]
     preset: Preset
     seed: int
+    task: str = "v2a"
+    path: Path | None = None  # of the clip or picture, if it came from a file
+    asked_prompt: str | None = None  # what the caller gave; None: the binder names the thing
 
 
 class Studio:
     """A loaded family of models and the tasks that they can do."""
 
-    def __init__(self, family: Family):
+    def __init__(self, family: Family, loaded: Mapping[str, Any] | None = None):
+        """Wrap a family; `load` does it by name.
+
+        Args:
+            family: Models that work together.
+            loaded: The options that they were loaded with, for the manifest.
+        """
         self.family = family
+        self.loaded = {name: _plain_option(name, value) for name, value in (loaded or {}).items()}
 
     def video_to_audio(
         self,
@@ -97,11 +107,7 @@ class Studio:
             MediaError: The video cannot be read, or is shorter than 0.1 s.
             SettingsError: No preset of that name, or settings that do not go together.
         """
-        clip = as_video(video, fps)
-        job = self.prepare(
-            clip.frames, clip.times_s.tolist(), clip.duration_s, prompt, seed, preset
-        )
-        return self._make("v2a", job, clip.path, on_step, prompt)
+        return self.make(self.video_job(as_video(video, fps), prompt, seed, preset), on_step)
 
     def image_to_audio(
         self,
@@ -127,14 +133,45 @@ class Studio:
             MediaError: The picture cannot be read.
             SettingsError: A duration out of range, or as in `video_to_audio`.
         """
+        return self.make(self.image_job(as_image(image), duration_s, prompt, seed, preset), on_step)
+
+    def video_job(
+        self, video: Video, prompt: str | None, seed: int, preset: str | Preset = DEFAULT
+    ) -> Job:
+        """Choose windows and prompt for a video, without sampling anything yet.
+
+        Raises:
+            MediaError: The video is shorter than 0.1 s.
+        """
+        if video.duration_s < MIN_DURATION_S:
+            raise MediaError(
+                f"expected at least {MIN_DURATION_S} s of video, got {video.duration_s:.3f} s"
+            )
+        job = self.prepare(
+            video.frames, video.times_s.tolist(), video.duration_s, prompt, seed, preset
+        )
+        return replace(job, path=video.path)
+
+    def image_job(
+        self,
+        image: Image,
+        duration_s: float,
+        prompt: str | None,
+        seed: int,
+        preset: str | Preset = DEFAULT,
+    ) -> Job:
+        """Choose windows and prompt for a picture, without sampling anything yet.
+
+        Raises:
+            SettingsError: A duration out of range.
+        """
         if not MIN_DURATION_S <= duration_s <= MAX_IMAGE_DURATION_S:
             raise SettingsError(
                 f"a sound for a picture lasts {MIN_DURATION_S} to {MAX_IMAGE_DURATION_S:.0f} s, "
                 f"got {duration_s} s"
             )
-        picture = as_image(image)
-        job = self.prepare(picture.pixels[None], [0.0], duration_s, prompt, seed, preset)
-        return self._make("i2a", job, picture.path, on_step, prompt)
+        job = self.prepare(image.pixels[None], [0.0], duration_s, prompt, seed, preset)
+        return replace(job, task="i2a", path=image.path)
 
     def prepare(
         self,
@@ -146,31 +183,30 @@ class Studio:
         preset: str | Preset,
     ) -> Job:
         """Choose windows and prompt for frames (uint8), without sampling anything yet."""
-        if duration_s < MIN_DURATION_S:
-            raise MediaError(
-                f"expected at least {MIN_DURATION_S} s of video, got {duration_s:.3f} s"
-            )
         chosen = preset_of(preset)
         audio = self.family.audio
         window = round(audio.native_duration_s * audio.latents_per_s)
         layout = WindowLayout(window=window, overlap=max(1, round(window * chosen.overlap)))
         length = max(window, math.ceil(duration_s * audio.latents_per_s))
         pixels = frames.float() / 255
-        named: tuple[Match, ...] = ()
-        if prompt is None:
-            named = self.name(pixels)
-            prompt = named[0].phrase
+        named = self.name(pixels) if prompt is None else ()
         return Job(
             frames=pixels,
             times_s=tuple(times_s),
             duration_s=duration_s,
-            prompt=prompt.strip(),
+            prompt=(named[0].phrase if prompt is None else prompt).strip(),
             named=named,
             layout=layout,
             windows_s=tuple(layout.times_s(length, audio.latents_per_s, duration_s)),
             preset=chosen,
             seed=seed,
+            asked_prompt=prompt,
         )
+
+    @cached_property
+    def weights(self) -> list[dict[str, Any]]:
+        """Name, hash and licence of the weight files, read once for all clips."""
+        return self.family.weights()
 
     @cached_property
     def phrases(self) -> PhraseBank:
@@ -191,7 +227,12 @@ class Studio:
         )
 
     def run(self, job: Job, on_step: OnStep | None = None) -> tuple[Tensor, Sampled]:
-        """Sample a job: waveform [samples] of the job's duration, and how it came about."""
+        """Sample and decode a job: waveform [samples], and how it came about."""
+        sampled = self.sample(job, on_step)
+        return self.decode(job, sampled.latents["audio"]), sampled
+
+    def sample(self, job: Job, on_step: OnStep | None = None) -> Sampled:
+        """Denoise a job's latents: Algorithm 1 over its windows."""
         audio = Windowed(self.family.audio, job.layout)
         generator = torch.Generator().manual_seed(job.seed)
         latents = audio.prior(job.duration_s, 1, generator)
@@ -206,7 +247,7 @@ class Studio:
             local_weight=job.preset.local_weight,
             duration_s=job.duration_s,
         )
-        sampled = sample(
+        return sample(
             {"audio": audio},
             {"audio": latents},
             {"audio": audio.embed_prompt([job.prompt])},
@@ -214,39 +255,47 @@ class Studio:
             job.preset.settings,
             on_step,
         )
+
+    def decode(self, job: Job, latents: Tensor) -> Float[Tensor, " samples"]:
+        """Turn clean latents into a sound of the job's duration, at its final level.
+
+        Raises:
+            SettingsError: The samples are not finite numbers: the rates were far too high.
+        """
+        audio = Windowed(self.family.audio, job.layout)
         with torch.no_grad():
-            waveform = audio.decode(sampled.latents["audio"])[0].float().cpu()
+            waveform = audio.decode(latents)[0].float().cpu()
+        if not waveform.isfinite().all():
+            raise SettingsError(
+                "the sound left the range of numbers: lower the alignment's rate, "
+                f"lr_latents={job.preset.settings.aligner.lr_latents}, or compute in float32"
+            )
         length = round(job.duration_s * audio.sample_rate)
         waveform = torch.nn.functional.pad(waveform, (0, max(0, length - len(waveform))))
-        return finish_level(waveform[:length], audio.sample_rate), sampled
+        return finish_level(waveform[:length], audio.sample_rate)
 
-    def _make(
-        self,
-        task: str,
-        job: Job,
-        path: Path | None,
-        on_step: OnStep | None,
-        asked_prompt: str | None,
-    ) -> Result:
+    def make(self, job: Job, on_step: OnStep | None = None) -> Result:
+        """Do a job, with everything that its manifest tells."""
         waveform, sampled = self.run(job, on_step)
         return Result(
-            task=task,
+            task=job.task,
             waveform=waveform[None],
             sample_rate=self.family.audio.sample_rate,
-            video_path=path if task == "v2a" else None,
+            video_path=job.path if job.task == "v2a" else None,
             caption=job.prompt or None,
             seed=job.seed,
             settings={
                 "models": self.family.name,
-                "prompt": asked_prompt,
+                "loaded": self.loaded,
+                "prompt": job.asked_prompt,
                 "named": [match._asdict() for match in job.named],
                 "duration_s": job.duration_s,
                 "windows_s": job.windows_s,
                 "preset": plain(job.preset),
             },
             trace=[plain(step) for step in sampled.trace],
-            inputs=[describe_input(path, job.duration_s)] if path else [],
-            weights=self.family.weights(),
+            inputs=[describe_input(job.path, job.duration_s)] if job.path else [],
+            weights=self.weights,
         )
 
 
@@ -329,3 +378,12 @@ def preset_from_plain(record: Mapping[str, Any]) -> Preset:
         "weights": tuple(record["weights"]),
     }
     return Preset(**fields)
+
+
+def _plain_option(name: str, value: Any) -> Any:
+    """A type by its name, a folder of weights by its full path; hub names and so on as they are."""
+    if isinstance(value, torch.dtype):
+        return str(value).removeprefix("torch.")
+    if name in ("audio", "binder") and value is not None and Path(value).exists():
+        return str(Path(value).resolve())
+    return value

@@ -1,14 +1,18 @@
 """ImageBind against numbers of the original modules at a tiny size, float64, random weights."""
 
+import json
+
 import golden_numbers as golden
 import pytest
 import torch
+from tokenizers import pre_tokenizers
 from torch.nn.functional import cosine_similarity, normalize
 
 from seehear.binders import imagebind
 from seehear.binders.imagebind import ImageBindConfig, clip_bounds
 from seehear.binders.imagebind.filter_bank import audio_input, mel_bank
 from seehear.binders.imagebind.pictures import clip_pairs, vision_input
+from seehear.binders.imagebind.text import Tokenizer
 from seehear.binders.imagebind.towers import towers_from_state
 from seehear.errors import WeightsError
 from seehear.protocols import Binder
@@ -223,3 +227,38 @@ def test_another_models_weights_are_refused_by_name(tmp_path):
         towers_from_state({"unet.weight": torch.zeros(2)})
     with pytest.raises(WeightsError, match="found none"):
         imagebind.load(tmp_path / "absent.pth")
+
+
+@pytest.fixture(scope="module")
+def vocabulary(tmp_path_factory):
+    """A folder in CLIP's vocabulary format that knows single letters and no merges."""
+    folder = tmp_path_factory.mktemp("vocabulary")
+    letters = sorted(pre_tokenizers.ByteLevel.alphabet())
+    tokens = [*letters, *(letter + "</w>" for letter in letters)]
+    tokens += [f"unused {i}" for i in range(49_406 - len(tokens))]
+    tokens += ["<|startoftext|>", "<|endoftext|>"]
+    ids = {token: i for i, token in enumerate(tokens)}
+    (folder / "vocab.json").write_text(json.dumps(ids))
+    (folder / "merges.txt").write_text("#version: 0.2\n")
+    return folder
+
+
+def test_tokens_start_and_end_however_long_the_prompt(vocabulary):
+    prompts = golden.settings("imagebind/inputs.json")["prompts"]
+    ids = Tokenizer(vocabulary)(prompts)
+    assert ids.shape == (len(prompts), 77)
+    assert (ids[:, 0] == 49_406).all()
+    assert ((ids == 49_407).sum(1) == 1).all()
+    long, empty = ids[4], ids[2]
+    assert long[76] == 49_407
+    assert empty.tolist() == [49_406, 49_407, *[0] * 75]
+
+
+def test_escapes_case_and_white_space_do_not_matter(vocabulary):
+    one, two = Tokenizer(vocabulary)(["  waves &amp;amp; WIND\tcrash\n", "waves & wind crash"])
+    assert torch.equal(one, two)
+
+
+def test_another_vocabulary_is_refused(vocabulary, tmp_path):
+    with pytest.raises(WeightsError, match=r"vocab\.json"):
+        Tokenizer(tmp_path)

@@ -9,6 +9,7 @@ import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any
 
 import torch
@@ -17,6 +18,7 @@ from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
 from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
 from diffusers.schedulers.scheduling_ddim import DDIMScheduler
 from jaxtyping import Float
+from safetensors import SafetensorError
 from torch import Tensor
 from torch.nn import functional
 from torch.utils.checkpoint import checkpoint as recompute
@@ -33,6 +35,16 @@ from seehear.weights import Checkpoint, find_checkpoint, read_json
 # length that a pipeline falls back on.
 TRAINING_DURATION_S = 10.24
 WEIGHT_COMPONENTS = ("unet", "vae", "vocoder", "text_encoder")
+# What the libraries raise for files that are absent, damaged or another class's.
+_READ_ERRORS = (
+    OSError,
+    ValueError,
+    RuntimeError,
+    KeyError,
+    TypeError,
+    SafetensorError,
+    UnpicklingError,
+)
 # The scheduler's names for what the UNet predicts, and ours.
 _PREDICTION_KINDS: dict[str, PredictionKind] = {
     "epsilon": "eps",
@@ -255,7 +267,7 @@ def _from_folder(kind: Any, found: Checkpoint, name: str, **options: Any) -> Any
     try:
         with _quiet_transformers():
             return kind.from_pretrained(folder, local_files_only=True, **options)
-    except (OSError, ValueError, RuntimeError, KeyError, TypeError) as error:
+    except _READ_ERRORS as error:
         raise WeightsError(
             f"{found.source}: expected {kind.__name__} files in {folder}, could not read them "
             f"({error}); copy or download that folder again"

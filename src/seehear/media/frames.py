@@ -1,7 +1,7 @@
 """Moving pictures in: decodes frame by frame and keeps only what is on screen at regular times."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from fractions import Fraction
 from pathlib import Path
 
@@ -57,7 +57,7 @@ def read_video(
         has_audio = sound_stream(container) is not None
         fps = float(_frame_rate(stream))
         grid = _Grid(path, container, stream, frames_per_s, short_side, max_duration_s)
-        frames = torch.from_numpy(_stack(list(grid)))
+        frames = torch.from_numpy(_stacked(grid, grid.expected_frames()))
     return Video(
         frames=frames,
         times_s=torch.arange(len(frames), dtype=torch.float64) / frames_per_s,
@@ -111,6 +111,11 @@ class _Grid:
         self.duration = Fraction(0)  # these two are known once the pass has begun or ended
         self.rotation_deg = 0
 
+    def expected_frames(self) -> int:
+        """How many frames the header promises; a guess that may be wrong."""
+        promised = declared_duration(self.container, self.stream) or 1
+        return math.ceil(min(promised, Fraction(self.max_duration_s)) / self.step) + 1
+
     def __iter__(self) -> Iterator[UInt8[np.ndarray, "3 height width"]]:
         check_duration(
             self.path, declared_duration(self.container, self.stream), self.max_duration_s
@@ -160,7 +165,7 @@ def _clocked_frames(
     path: str | Path, container: InputContainer, stream: VideoStream
 ) -> Iterator[tuple[Fraction, Fraction, VideoFrame]]:
     """Yield (on, off, frame): seconds from the first picture, never going back."""
-    stream.thread_type = "AUTO"
+    stream.thread_type = "SLICE"
     frame_s = 1 / _frame_rate(stream)
     zero: Fraction | None = None
     on, off = Fraction(0), Fraction(0)
@@ -232,13 +237,23 @@ def _turned(
     return rgb[:: -1 if d < 0 else 1, :: -1 if a < 0 else 1]
 
 
-def _stack(frames: list[np.ndarray]) -> UInt8[np.ndarray, "n 3 height width"]:
-    """Stack frames, releasing each once copied. A size that changes midway follows the first."""
-    stacked = np.empty((len(frames), *frames[0].shape), np.uint8)
-    for k in range(len(frames)):
-        stacked[k] = _fitted(frames[k], stacked.shape[2:])
-        frames[k] = frames[0]
-    return stacked
+def _stacked(
+    frames: Iterable[UInt8[np.ndarray, "3 height width"]], expected: int
+) -> UInt8[np.ndarray, "n 3 new_height new_width"]:
+    """Stack frames as they come. A size that changes midway follows the first.
+
+    They go into one big array from the start: kept one by one between the decoder's large
+    buffers, they would scatter over four times their memory.
+    """
+    stack, n = np.empty((0, 3, 1, 1), np.uint8), 0
+    for frame in frames:
+        if not n:
+            stack = np.empty((expected, *frame.shape), np.uint8)  # pages count once written
+        elif n == len(stack):
+            stack = np.concatenate([stack, np.empty_like(stack)])
+        stack[n] = _fitted(frame, stack.shape[2:])
+        n += 1
+    return stack[:n]
 
 
 def _fitted(frame: np.ndarray, size: tuple[int, ...]) -> np.ndarray:

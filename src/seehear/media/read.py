@@ -139,8 +139,6 @@ def _samples_in_order(
     """Decoded samples at the file's own rate, placed by its clock, from `zero` seconds on."""
     rate = stream.codec_context.sample_rate
     counts_samples = stream.time_base == Fraction(1, rate)
-    if zero is None:
-        zero = seconds(stream.start_time, stream.time_base)
     to_float, accepted = None, None
     position = 0  # how many samples after `zero` the next one is
     for frame in _decodable_frames(container, stream):

@@ -1,0 +1,140 @@
+"""Writes docs/presets.md from the presets themselves and from the comments beside their values.
+
+`python scripts/write_preset_docs.py` writes it; `--check` fails if the committed page is stale.
+"""
+
+import argparse
+import ast
+import io
+import re
+import sys
+import tokenize
+from dataclasses import fields
+from pathlib import Path
+from types import ModuleType
+
+from seehear import aligner, presets, sampling
+from seehear.presets import PRESETS, Preset
+
+PAGE = Path(__file__).resolve().parents[1] / "docs" / "presets.md"
+HEAD = """# Presets
+
+A preset is everything that decides how a clip is made, but for models, prompt and seed.
+Choose one with `--preset NAME` or `preset="NAME"`; `seehear.tasks.adjusted` changes single values.
+What the three names stand for, and where paper and released code differ: [method.md](method.md).
+
+This page is written by `python scripts/write_preset_docs.py` from `seehear/presets.py`; edit there.
+"""
+
+
+def comments_of(source: str) -> dict[int, str]:
+    """The text of every comment by its line number."""
+    tokens = tokenize.generate_tokens(io.StringIO(source).readline)
+    return {
+        token.start[0]: re.sub(r"\s*fmt: skip$", "", token.string.lstrip("# "))
+        for token in tokens
+        if token.type == tokenize.COMMENT
+    }
+
+
+def source_of(module: ModuleType) -> str:
+    """The text of a module's file."""
+    return Path(str(module.__file__)).read_text(encoding="utf-8")
+
+
+def meanings_of(module: ModuleType, name: str) -> dict[str, str]:
+    """What the comments beside or right above the fields of a dataclass say."""
+    source = source_of(module)
+    comments, lines = comments_of(source), source.splitlines()
+    found = {}
+    for node in ast.walk(ast.parse(source)):
+        if not (isinstance(node, ast.ClassDef) and node.name == name):
+            continue
+        for field in node.body:
+            if not (isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name)):
+                continue
+            said = [comments.get(n, "") for n in range(field.lineno, (field.end_lineno or 0) + 1)]
+            above = field.lineno - 1
+            while not any(said) and lines[above - 1].lstrip().startswith("#"):
+                above -= 1
+            said += [comments[n] for n in range(above + 1, field.lineno)]
+            found[field.target.id] = " ".join(filter(None, said))
+    return found
+
+
+def reasons_of(preset: Preset) -> dict[str, str]:
+    """What the comments beside the values of one preset say, by the name of the value."""
+    source = source_of(presets)
+    comments = comments_of(source)
+    for node in ast.parse(source).body:
+        if isinstance(node, ast.Assign) and getattr(node.targets[0], "id", "").lower() == (
+            preset.name
+        ):
+            return {
+                k.arg: " ".join(filter(None, (comments.get(n, "") for n in lines_of(k.value))))
+                for k in ast.walk(node)
+                if isinstance(k, ast.keyword) and k.arg and not isinstance(k.value, ast.Call)
+            }
+    sys.exit(f"expected {preset.name.upper()} = Preset(...) in {presets.__file__}, found none")
+
+
+def lines_of(node: ast.expr) -> range:
+    """The lines that an expression covers."""
+    return range(node.lineno, (node.end_lineno or node.lineno) + 1)
+
+
+def values_of(preset: Preset) -> dict[str, object]:
+    """Every value of a preset, nested settings spread out."""
+    settings, guidance = preset.settings, preset.settings.aligner
+    values = {f.name: getattr(settings, f.name) for f in fields(settings) if f.name != "aligner"}
+    values |= {f.name: getattr(guidance, f.name) for f in fields(guidance)}
+    values |= {f.name: getattr(preset, f.name) for f in fields(preset)}
+    return {k: v for k, v in values.items() if k not in ("name", "settings")}
+
+
+def shown(value: object) -> str:
+    """A value as one would write it in Python, on one line of a table."""
+    if isinstance(value, tuple) and value and isinstance(value[0], tuple):
+        return ", ".join("-".join(map(str, pair)) for pair in value)
+    if isinstance(value, tuple):
+        return ", ".join(map(str, value))
+    return f"`{value}`"
+
+
+def row(*cells: str) -> str:
+    """One line of a Markdown table."""
+    return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |\n"
+
+
+def page() -> str:
+    """The whole page as Markdown."""
+    meanings = meanings_of(sampling, "SamplingSettings") | meanings_of(aligner, "AlignerConfig")
+    meanings |= meanings_of(presets, "Preset")
+    values = {name: values_of(preset) for name, preset in PRESETS.items()}
+    text = HEAD + "\n## Side by side\n\n"
+    text += row("setting", *PRESETS, "what it is") + "|" + " --- |" * (len(PRESETS) + 2) + "\n"
+    for key in next(iter(values.values())):
+        cells = [shown(values[name][key]) for name in PRESETS]
+        text += row(f"`{key}`", *cells, meanings.get(key, ""))
+    for name, preset in PRESETS.items():
+        text += f"\n## `{name}`: where each value comes from\n\n"
+        text += row("setting", "value", "source") + "| --- | --- | --- |\n"
+        for key, reason in reasons_of(preset).items():
+            if key in values[name] and reason:
+                text += row(f"`{key}`", shown(values[name][key]), reason)
+    return text
+
+
+def main() -> None:
+    """Write the page, or compare it with what would be written."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--check", action="store_true", help="write nothing; fail if stale")
+    text = page()
+    if not parser.parse_args().check:
+        PAGE.write_text(text, encoding="utf-8")
+    elif not PAGE.is_file() or PAGE.read_text(encoding="utf-8") != text:
+        sys.exit(f"{PAGE.name} is stale: run python scripts/write_preset_docs.py and commit it")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""Trains the heads of the pocket binder on cached features of its frozen towers."""
