@@ -128,18 +128,27 @@ def test_stream_frames_yields_what_read_video_keeps(tmp_path):
     assert np.array_equal(np.stack(frames), video.frames.numpy())
 
 
-def test_reading_holds_no_more_than_the_kept_frames(tmp_path, monkeypatch):
-    path = make_video(tmp_path / "a.mp4", num_frames=100)
-    converted = []
-    reformat = av.VideoFrame.reformat
+def test_only_kept_frames_are_converted(tmp_path, monkeypatch):
+    path, converted = make_video(tmp_path / "a.mp4", num_frames=100), []
+    turned = media.frames._turned
     monkeypatch.setattr(
-        "seehear.media.frames._upright_pixels",
-        lambda frame, *_: (
-            converted.append(frame.pts) or reformat(frame, 4, 4, "rgb24").to_ndarray()
-        ),
+        media.frames, "_turned", lambda rgb, matrix: converted.append(1) or turned(rgb, matrix)
     )
-    kept = list(media.stream_frames(path, frames_per_s=2.0))
-    assert len(kept) == len(converted) == 8
+    assert len(list(media.stream_frames(path, frames_per_s=2.0))) == len(converted) == 8
+
+
+@pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="needs /proc")
+def test_streaming_a_long_video_does_not_grow(tmp_path):
+    def resident_mb():
+        return int(Path("/proc/self/statm").read_text().split()[1]) * 4096 / 1e6
+
+    path = make_video(tmp_path / "a.mp4", num_frames=400, size=(180, 320))
+    frames = media.stream_frames(path, frames_per_s=25.0)
+    for _ in range(100):
+        next(frames)
+    early = resident_mb()
+    assert sum(1 for _ in frames) == 300
+    assert resident_mb() - early < 15  # the 300 frames would take 52 MB
 
 
 def test_sound_file_has_no_picture(tmp_path):

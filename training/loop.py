@@ -74,7 +74,7 @@ def train(
             pairs = [(averaged[k], v) for k, v in current.items() if v.is_floating_point()]
             torch._foreach_lerp_([a for a, _ in pairs], [v for _, v in pairs], 1 - rate)
         for key, value in {**losses, "grad_norm": norm}.items():
-            sums[key] = sums.get(key, 0.0) + float(value)
+            sums[key] = sums.get(key, 0.0) + float(value.detach())
         if step % 50 == 0:
             line = {"step": step, "s": round(spent_s, 1)} | {k: v / 50 for k, v in sums.items()}
             log.write(json.dumps(line) + "\n")

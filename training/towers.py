@@ -34,9 +34,7 @@ def installed(package: str, file: str) -> Path:
     return path
 
 
-def folded(
-    state: dict[str, Tensor], conv: str, norm: str, epsilon: float
-) -> tuple[Tensor, Tensor]:
+def folded(state: dict[str, Tensor], conv: str, norm: str, epsilon: float) -> tuple[Tensor, Tensor]:
     """Weight and bias of a convolution with the batch norm after it folded in."""
     scale = state[f"{norm}.weight"] / (state[f"{norm}.running_var"] + epsilon).sqrt()
     weight = state[f"{conv}.weight"] * scale[:, None, None, None]

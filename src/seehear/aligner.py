@@ -58,7 +58,7 @@ class AlignerConfig:
     tuned_half: Literal["both", "cond", "uncond"] = "both"  # which rows of the prompt stack
 
     def __post_init__(self):
-        if min(_smallest(self.lr_latents), _smallest(self.lr_prompt)) < 0:
+        if min(_values(self.lr_latents, self.lr_prompt), default=0) < 0:
             raise SettingsError(
                 "rates are not negative, got "
                 f"lr_latents={self.lr_latents}, lr_prompt={self.lr_prompt}"
@@ -77,7 +77,7 @@ class AlignerConfig:
             raise SettingsError(f"momentum lies in [0, 1), got {self.momentum}")
         if self.clip_norm is not None and self.clip_norm <= 0:
             raise SettingsError(f"clip_norm must be positive or None, got {self.clip_norm}")
-        if _largest(self.lr_prompt) > 0 and not self.through_denoiser:
+        if any(_values(self.lr_prompt)) and not self.through_denoiser:
             raise SettingsError(
                 "the prompt acts only through the denoiser: lr_prompt > 0 needs "
                 "through_denoiser=True"
@@ -94,7 +94,7 @@ class AlignerConfig:
         """Whether step i of `num_steps` is guided. Rates of zero guide nothing."""
         first = int(self.start * num_steps) + 1
         is_inside = first <= i < int(self.end * num_steps) and (i - first) % self.every == 0
-        return is_inside and max(_largest(self.lr_latents), _largest(self.lr_prompt)) > 0
+        return is_inside and any(_values(self.lr_latents, self.lr_prompt))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -247,9 +247,5 @@ def rate_of(rate: Rate, stream: Stream) -> float:
     return rate.get(stream, 0.0) if isinstance(rate, Mapping) else rate
 
 
-def _smallest(rate: Rate) -> float:
-    return min(rate.values(), default=0.0) if isinstance(rate, Mapping) else rate
-
-
-def _largest(rate: Rate) -> float:
-    return max(rate.values(), default=0.0) if isinstance(rate, Mapping) else rate
+def _values(*rates: Rate) -> list[float]:
+    return [v for r in rates for v in (r.values() if isinstance(r, Mapping) else (r,))]

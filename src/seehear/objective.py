@@ -14,7 +14,6 @@ from seehear.protocols import Backbone, Binder, Stream
 
 
 @runtime_checkable
-@runtime_checkable
 class Estimate(Protocol):
     """From noisy latents to predicted clean ones (Eq. 11); the sampler knows how."""
 
@@ -28,7 +27,6 @@ class Estimate(Protocol):
         ...
 
 
-@runtime_checkable
 @runtime_checkable
 class Objective(Protocol):
     """What the aligner makes smaller, cut into pieces that are differentiated one by one."""

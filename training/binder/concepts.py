@@ -37,7 +37,12 @@ def world_concepts() -> list[Concept]:
             Concept(
                 id=thing.id,
                 seen=(label(thing), *names, *deeds),
-                heard=(label(thing), *deeds, *(f"the sound of {deed}" for deed in deeds[:3]), *names),
+                heard=(
+                    label(thing),
+                    *deeds,
+                    *(f"the sound of {deed}" for deed in deeds[:3]),
+                    *names,
+                ),
             )
         )
     return concepts

@@ -53,7 +53,9 @@ def varied(wave: np.ndarray, rng: np.random.Generator, other: np.ndarray | None)
     if rng.random() < 0.5:
         noise = rng.normal(size=len(wave))
         if rng.random() < 0.5:  # rumble rather than hiss
-            noise = sosfilt(butter(1, float(rng.uniform(60, 800)), fs=SAMPLE_RATE, output="sos"), noise)
+            noise = sosfilt(
+                butter(1, float(rng.uniform(60, 800)), fs=SAMPLE_RATE, output="sos"), noise
+            )
         noise /= float(np.sqrt((noise**2).mean()))
         wave = wave + noise * rms * 10 ** (-rng.uniform(5, 40) / 20)
     if rng.random() < 0.1:  # an overdriven recorder

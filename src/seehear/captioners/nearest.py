@@ -38,9 +38,6 @@ class PhraseBank:
         scores = embedding.detach().to(self.embeddings) @ self.embeddings.T
         top = scores.topk(min(count, len(self.phrases)), dim=1)
         return [
-            tuple(
-                Match(self.phrases[i], value)
-                for i, value in zip(row, values, strict=True)
-            )
+            tuple(Match(self.phrases[i], value) for i, value in zip(row, values, strict=True))
             for row, values in zip(top.indices.tolist(), top.values.tolist(), strict=True)
         ]

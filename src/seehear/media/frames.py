@@ -11,6 +11,7 @@ import torch
 from av.container import InputContainer
 from av.sidedata.sidedata import Type as SideDataType
 from av.video.frame import VideoFrame
+from av.video.reformatter import VideoReformatter
 from av.video.stream import VideoStream
 from jaxtyping import UInt8
 
@@ -28,6 +29,7 @@ from seehear.media.opening import (
 
 MAX_DURATION_S = 600.0  # 8 frames/s of 398 x 224 pixels then take 1.3 GB
 _ONE = Fraction(1)
+_Matrix = tuple[int, int, int, int]
 _FALLBACK_FPS = Fraction(25)  # for raw streams without a clock; FFmpeg's own default
 
 
@@ -108,8 +110,12 @@ class _Grid:
         self.path, self.container, self.stream = path, container, stream
         self.step = 1 / Fraction(frames_per_s)
         self.short_side, self.max_duration_s = short_side, max_duration_s
+        self.aspect = _pixel_aspect(stream)
+        # One for the whole pass: a frame's own `reformat` makes one per frame, and memory grows.
+        self.reformatter = VideoReformatter()
         self.duration = Fraction(0)  # these two are known once the pass has begun or ended
         self.rotation_deg = 0
+        self.matrix: _Matrix = (1, 0, 0, 1)
 
     def expected_frames(self) -> int:
         """How many frames the header promises; a guess that may be wrong."""
@@ -120,13 +126,16 @@ class _Grid:
         check_duration(
             self.path, declared_duration(self.container, self.stream), self.max_duration_s
         )
-        k, kept, aspect = 0, None, _pixel_aspect(self.stream)
+        k, kept = 0, None
         current: VideoFrame | None = None
         for start, end, frame in _clocked_frames(self.path, self.container, self.stream):
             check_duration(self.path, start, self.max_duration_s)
+            if current is None:
+                # Only once, since asking ties a frame into a cycle, freed late.
+                self.matrix, self.rotation_deg = _display_matrix(frame), frame.rotation % 360
             # The frame before this one stays on screen up to `start`.
             while current is not None and k * self.step < start:
-                kept = _upright_pixels(current, self.short_side, aspect) if kept is None else kept
+                kept = self._pixels(current) if kept is None else kept
                 yield kept
                 k += 1
             current, kept = frame, None
@@ -136,11 +145,24 @@ class _Grid:
                 f"{self.path}: none of its frames could be decoded; the file is damaged or cut "
                 "short, export it again"
             )
-        self.rotation_deg = current.rotation % 360
         while k * self.step < self.duration:
-            kept = _upright_pixels(current, self.short_side, aspect) if kept is None else kept
+            kept = self._pixels(current) if kept is None else kept
             yield kept
             k += 1
+
+    def _pixels(self, frame: VideoFrame) -> UInt8[np.ndarray, "3 height width"]:
+        """One frame in RGB: square pixels, scaled down, turned as its display matrix asks."""
+        width = frame.width * max(self.aspect, _ONE)
+        height = frame.height * max(1 / self.aspect, _ONE)
+        scale = min(_ONE, self.short_side / min(width, height))
+        scaled = self.reformatter.reformat(
+            frame,
+            width=max(1, round(width * scale)),
+            height=max(1, round(height * scale)),
+            format="rgb24",
+            interpolation="AREA" if scale < 1 else "BICUBIC",
+        )
+        return np.ascontiguousarray(_turned(scaled.to_ndarray(), self.matrix).transpose(2, 0, 1))
 
 
 def _require_picture(path: str | Path, container: InputContainer) -> VideoStream:
@@ -165,7 +187,7 @@ def _clocked_frames(
     path: str | Path, container: InputContainer, stream: VideoStream
 ) -> Iterator[tuple[Fraction, Fraction, VideoFrame]]:
     """Yield (on, off, frame): seconds from the first picture, never going back."""
-    stream.thread_type = "SLICE"
+    stream.thread_type = "AUTO"
     frame_s = 1 / _frame_rate(stream)
     zero: Fraction | None = None
     on, off = Fraction(0), Fraction(0)
@@ -200,38 +222,26 @@ def _decodable_frames(
         logger.warning("%s: skipped %d damaged packets", path, num_broken)
 
 
-def _upright_pixels(
-    frame: VideoFrame, short_side: int, aspect: Fraction
-) -> UInt8[np.ndarray, "3 height width"]:
-    """One frame in RGB: square pixels, scaled down, turned as its display matrix asks."""
-    width, height = frame.width * max(aspect, _ONE), frame.height * max(1 / aspect, _ONE)
-    scale = min(_ONE, short_side / min(width, height))
-    scaled = frame.reformat(
-        width=max(1, round(width * scale)),
-        height=max(1, round(height * scale)),
-        format="rgb24",
-        interpolation="AREA" if scale < 1 else "BICUBIC",
-    )
-    return np.ascontiguousarray(_turned(scaled.to_ndarray(), frame).transpose(2, 0, 1))
-
-
 def _pixel_aspect(stream: VideoStream) -> Fraction:
     """Width of a stored pixel over its height; 1 if unknown or absurd."""
     aspect = stream.sample_aspect_ratio or _ONE
     return aspect if Fraction(1, 10) <= aspect <= 10 else _ONE
 
 
-def _turned(
-    rgb: UInt8[np.ndarray, "height width 3"], frame: VideoFrame
-) -> UInt8[np.ndarray, "new_height new_width 3"]:
-    """Turn and mirror by the display matrix, to the nearest quarter turn.
+def _display_matrix(frame: VideoFrame) -> _Matrix:
+    """[[a, b], [c, d]] as (a, b, c, d): a stored point goes to x' = a x + c y, y' = b x + d y."""
+    for data in frame.side_data:
+        if data.type == SideDataType.DISPLAYMATRIX:  # type: ignore[attr-defined]
+            a, b, _, c, d = np.frombuffer(bytes(data)[:20], np.int32).tolist()  # type: ignore
+            return a, b, c, d
+    return 1, 0, 0, 1
 
-    The matrix [[a, b], [c, d]] sends a stored point to x' = a x + c y, y' = b x + d y, y down.
-    """
-    data = [bytes(d) for d in frame.side_data if d.type == SideDataType.DISPLAYMATRIX]  # type: ignore
-    if not data:
-        return rgb
-    a, b, _, c, d = np.frombuffer(data[0][:20], np.int32).tolist()
+
+def _turned(
+    rgb: UInt8[np.ndarray, "height width 3"], matrix: _Matrix
+) -> UInt8[np.ndarray, "new_height new_width 3"]:
+    """Turn and mirror by a display matrix, to the nearest quarter turn; y points down."""
+    a, b, c, d = matrix
     if abs(b) > abs(a):
         rgb, a, d = rgb.transpose(1, 0, 2), c, b
     return rgb[:: -1 if d < 0 else 1, :: -1 if a < 0 else 1]
@@ -242,8 +252,7 @@ def _stacked(
 ) -> UInt8[np.ndarray, "n 3 new_height new_width"]:
     """Stack frames as they come. A size that changes midway follows the first.
 
-    They go into one big array from the start: kept one by one between the decoder's large
-    buffers, they would scatter over four times their memory.
+    They go into one big array from the start, so that no second copy is made at the end.
     """
     stack, n = np.empty((0, 3, 1, 1), np.uint8), 0
     for frame in frames:

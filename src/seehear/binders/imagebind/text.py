@@ -31,10 +31,11 @@ class Tokenizer:
                 f"{vocabulary}: expected a folder with CLIP's vocab.json and merges.txt, could "
                 f"not read them ({error})"
             ) from error
+        # An empty folder gives an empty vocabulary without an error.
         if self._tokenizer.eos_token_id != END_TOKEN:
             raise WeightsError(
-                f"{vocabulary}: expected CLIP's vocabulary, whose end token is {END_TOKEN}, got "
-                f"{self._tokenizer.eos_token_id}"
+                f"{vocabulary}: expected CLIP's vocab.json and merges.txt, whose end token is "
+                f"{END_TOKEN}; this end token is {self._tokenizer.eos_token_id}"
             )
 
     def __call__(self, prompts: Sequence[str]) -> Int[Tensor, "batch 77"]:

@@ -89,7 +89,9 @@ def blocks_of(
         return F.pad(mel, (0, 0, 0, missing))[:, None]
     spare = mel.shape[1] - BLOCK_FRAMES
     further = max(0, -(-(spare - UNCOVERED_FRAMES) // BLOCK_FRAMES))
-    starts = [spare // 2] if further == 0 else [round(i * spare / further) for i in range(further + 1)]
+    starts = (
+        [spare // 2] if further == 0 else [round(i * spare / further) for i in range(further + 1)]
+    )
     return torch.stack([mel[:, start : start + BLOCK_FRAMES] for start in starts], dim=1)
 
 

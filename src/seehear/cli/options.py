@@ -1,0 +1,188 @@
+"""What the options are called, what they mean in plain words, and what they add up to."""
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+PresetName = Literal["default", "authors", "equations"]
+ModelsName = Literal["pocket", "paper"]
+DtypeName = Literal["float32", "bfloat16"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Asked:
+    """What the options of a command add up to."""
+
+    prompt: str | None = None  # None: the binder names the thing; "": no prompt
+    seed: int = 0
+    steps: int | None = None  # None: the preset's
+    preset: PresetName = "default"
+    lr: float | None = None  # None: the preset's
+    models: ModelsName = "pocket"
+    audio: str | None = None
+    binder: Path | None = None
+    device: str = "cpu"
+    dtype: DtypeName = "float32"
+    threads: int | None = None  # None: PyTorch decides
+    suffix: str | None = None  # None: the clip's own, or .wav
+    mix: bool = False
+    overwrite: bool = False
+    dry_run: bool = False
+    quiet: bool = False
+    duration_s: float = 4.0  # of the sound for a picture
+    max_duration_s: float = 600.0  # longer clips are refused
+
+
+def finite(number: float | None) -> float | None:
+    """The number itself; "nan" and "inf" are refused, which ranges alone would let through."""
+    if number is not None and not math.isfinite(number):
+        raise typer.BadParameter(f"expected a finite number, got {number}")
+    return number
+
+
+def asked_prompt(prompt: str | None, no_prompt: bool) -> str | None:
+    """The two options about the prompt as one value."""
+    if no_prompt and prompt:
+        raise typer.BadParameter("--prompt and --no-prompt exclude each other; give one of them")
+    return "" if no_prompt else prompt
+
+
+_MODELS, _OUTPUT, _SOUND = "Models and machine", "Output", "Sound"
+
+Output = Annotated[
+    Path,
+    typer.Option(
+        "--output", "-o", show_default=False, rich_help_panel=_OUTPUT,
+        help="File to write, or a folder if there are several inputs. A JSON file of the same "
+        "name, written beside each output, tells how to make it again.",
+    ),
+]  # fmt: skip
+Suffix = Annotated[
+    str | None,
+    typer.Option(
+        "--suffix", show_default=False, rich_help_panel=_OUTPUT,
+        help="For a folder of outputs: their format, such as .mp4 or .wav.",
+    ),
+]  # fmt: skip
+Mix = Annotated[
+    bool,
+    typer.Option(
+        "--mix", rich_help_panel=_OUTPUT,
+        help="Lay the new sound over the clip's own instead of replacing it.",
+    ),
+]  # fmt: skip
+Overwrite = Annotated[
+    bool,
+    typer.Option("--overwrite", rich_help_panel=_OUTPUT, help="Replace outputs that exist."),
+]
+DryRun = Annotated[
+    bool,
+    typer.Option(
+        "--dry-run", rich_help_panel=_OUTPUT,
+        help="Write nothing: time a few steps here, then say what would be done and how much "
+        "time and memory it would take.",
+    ),
+]  # fmt: skip
+Quiet = Annotated[
+    bool, typer.Option("--quiet", "-q", rich_help_panel=_OUTPUT, help="Say nothing but errors.")
+]
+Prompt = Annotated[
+    str | None,
+    typer.Option(
+        "--prompt", "-p", show_default=False, rich_help_panel=_SOUND,
+        help="What is to be heard, such as 'a dog barks'. Without it the models look at the "
+        "picture, name the thing themselves and say so.",
+    ),
+]  # fmt: skip
+NoPrompt = Annotated[
+    bool,
+    typer.Option(
+        "--no-prompt", rich_help_panel=_SOUND,
+        help="Use no words at all: the picture alone leads the sound.",
+    ),
+]  # fmt: skip
+Seed = Annotated[
+    int,
+    typer.Option(
+        "--seed", "-s", min=0, max=2**63 - 1, rich_help_panel=_SOUND,
+        help="Another number, another take. The same number gives the same sound again.",
+    ),
+]  # fmt: skip
+Steps = Annotated[
+    int | None,
+    typer.Option(
+        "--steps", min=1, show_default="the preset's, 30", rich_help_panel=_SOUND,
+        help="How many denoising steps; fewer are faster and rougher.",
+    ),
+]  # fmt: skip
+PresetOption = Annotated[
+    PresetName,
+    typer.Option(
+        "--preset", rich_help_panel=_SOUND,
+        help="How the picture pulls the sound: our settings, those of the authors' code, or the "
+        "paper's equations. `seehear presets` lists them.",
+    ),
+]  # fmt: skip
+Lr = Annotated[
+    float | None,
+    typer.Option(
+        "--lr", min=0.0, callback=finite, show_default="the preset's", rich_help_panel=_SOUND,
+        help="How hard the picture pulls; 0 turns it off.",
+    ),
+]  # fmt: skip
+Models = Annotated[
+    ModelsName,
+    typer.Option(
+        "--models", rich_help_panel=_MODELS,
+        help="pocket comes with the package and runs on any laptop; paper (AudioLDM and "
+        "ImageBind) needs downloads and a GPU.",
+    ),
+]  # fmt: skip
+AudioOption = Annotated[
+    str | None,
+    typer.Option(
+        "--audio", metavar="FOLDER|HUB", show_default=False, rich_help_panel=_MODELS,
+        help="Another sound model in AudioLDM's format: a folder, or a name on the hub.",
+    ),
+]  # fmt: skip
+BinderOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--binder", metavar="PATH", show_default=False, rich_help_panel=_MODELS,
+        help="Weights of the network that compares picture and sound; needed for paper.",
+    ),
+]  # fmt: skip
+Device = Annotated[
+    str, typer.Option("--device", rich_help_panel=_MODELS, help="cpu, cuda, cuda:1, mps ...")
+]
+Dtype = Annotated[
+    DtypeName,
+    typer.Option(
+        "--dtype", rich_help_panel=_MODELS,
+        help="What the networks compute in; bfloat16 halves the memory on a GPU.",
+    ),
+]  # fmt: skip
+Threads = Annotated[
+    int | None,
+    typer.Option(
+        "--threads", min=1, show_default="PyTorch's choice", rich_help_panel=_MODELS,
+        help="CPU threads. The same sound, bit for bit, needs the same number.",
+    ),
+]  # fmt: skip
+MaxDuration = Annotated[
+    float,
+    typer.Option(
+        "--max-duration", min=0.1, metavar="SECONDS", rich_help_panel=_MODELS,
+        help="Refuse clips that are longer than this.",
+    ),
+]  # fmt: skip
+Duration = Annotated[
+    float,
+    typer.Option(
+        "--duration", "-d", metavar="SECONDS", callback=finite, rich_help_panel=_SOUND,
+        help="How long the sound lasts, 0.1 to 600.",
+    ),
+]  # fmt: skip
