@@ -65,7 +65,7 @@ def main() -> None:
     labels = torch.tensor([IDS.index(s.thing) for s in sounds])
     mel = log_mel_from_waveform(real)
     with torch.no_grad():
-        coded = torch.cat([model.encode(m) for m in mel[:, None].split(28)])
+        coded = torch.cat([model.latents_from_mel(m) for m in mel.split(28)])
         mel_again = torch.cat([model.mel_from_latents(z) for z in coded.split(28)]).view_as(mel)
         made = {
             "held-out sounds themselves": real,

@@ -21,7 +21,7 @@ from training.towers import DATA
 from training.world.pictures import CACHE
 
 FOLDER = CACHE / "binder"
-WORLD_SOUNDS = 56 * 72  # per seed
+WORLD_SOUNDS = 56 * 18  # per seed
 
 
 def frozen(tower: torch.nn.Module, file: str) -> torch.nn.Module:
@@ -40,7 +40,7 @@ def make_features(seeds: list[int], kinds: list[str]) -> None:
     for seed in seeds:
         if "sounds" in kinds and not (FOLDER / f"sounds_{seed}.json").exists():
             net = frozen(SfxNet(), "aisfx.safetensors")
-            write("sounds", seed, *sound_features(net, seed, WORLD_SOUNDS, per_recording=4))
+            write("sounds", seed, *sound_features(net, seed, WORLD_SOUNDS, per_recording=1))
         if "pictures" in kinds and not (FOLDER / f"pictures_{seed}.json").exists():
             net = frozen(EfficientNetLite0(), "efficientnet_lite0.safetensors")
             write("pictures", seed, *picture_features(net, seed))

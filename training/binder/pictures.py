@@ -1,7 +1,5 @@
 """Picture features: drawings of named things over backgrounds, through the frozen tower."""
 
-import json
-
 import numpy as np
 import torch
 from PIL import Image, ImageEnhance, ImageFilter
@@ -51,7 +49,7 @@ def _jobs(per_world_drawing: int, per_other_drawing: int) -> list[tuple[str, tup
 
 @torch.no_grad()
 def picture_features(
-    tower: EfficientNetLite0, seed: int, per_world_drawing: int = 40, per_other_drawing: int = 4
+    tower: EfficientNetLite0, seed: int, per_world_drawing: int = 8, per_other_drawing: int = 1
 ) -> tuple[np.ndarray, list[str]]:
     """Features (float16 [n, 1280]) of composed pictures and the concept that each shows."""
     rng = np.random.default_rng([seed, 17])
@@ -70,8 +68,3 @@ def picture_features(
         features.append(tower.features(torch.cat(pictures).to(dtype)).half().numpy())
     return np.concatenate(features), concepts
 
-
-def save_picture_features(tower: EfficientNetLite0, folder, seed: int) -> None:
-    features, concepts = picture_features(tower, seed)
-    np.save(folder / f"pictures_{seed}.npy", features)
-    (folder / f"pictures_{seed}.json").write_text(json.dumps(concepts))

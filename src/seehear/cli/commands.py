@@ -68,7 +68,7 @@ def v2a(
     clips: Annotated[
         list[str],
         typer.Argument(
-            metavar="CLIP...",
+            metavar="CLIP",
             show_default=False,
             help="Videos, folders of videos, or patterns such as 'clips/*.mp4'.",
         ),
@@ -95,10 +95,10 @@ def v2a(
 ) -> None:
     """Video to audio: give videos a sound, exactly as long as they are.
 
-    The picture is copied untouched. The output's name decides what is written: a video (.mp4,
-    .mov, .m4v, .mkv, .webm) or the sound alone (.wav, .flac, .ogg).
+    The picture is copied untouched. The output's name decides what is written:
+    a video (.mp4, .mov, .m4v, .mkv, .webm) or the sound alone (.wav, .flac, .ogg).
 
-    Examples:
+    For example:
 
         seehear v2a clip.mp4 -o out.mp4
 
@@ -108,7 +108,7 @@ def v2a(
 
         seehear v2a long.mp4 -o out.mp4 --dry-run
     """
-    from seehear.cli.batch import make_videos
+    from seehear.cli.batch import make_all
 
     asked = Asked(
         prompt=asked_prompt(prompt, no_prompt),
@@ -129,7 +129,7 @@ def v2a(
         threads=threads,
         max_duration_s=max_duration,
     )
-    raise typer.Exit(make_videos(clips, output, asked))
+    raise typer.Exit(make_all("v2a", clips, output, asked))
 
 
 @app.command("i2a")
@@ -137,7 +137,7 @@ def i2a(
     pictures: Annotated[
         list[str],
         typer.Argument(
-            metavar="PICTURE...",
+            metavar="PICTURE",
             show_default=False,
             help="Photos or drawings, folders of them, or patterns such as 'photos/*.jpg'.",
         ),
@@ -165,13 +165,13 @@ def i2a(
 
     The output's name decides the format: .wav, .flac or .ogg.
 
-    Examples:
+    For example:
 
         seehear i2a photo.jpg -o out.wav --duration 4
 
         seehear i2a photos/ -o sounds/ --seed 1
     """
-    from seehear.cli.batch import make_pictures
+    from seehear.cli.batch import make_all
 
     asked = Asked(
         duration_s=duration,
@@ -191,7 +191,7 @@ def i2a(
         dtype=dtype,
         threads=threads,
     )
-    raise typer.Exit(make_pictures(pictures, output, asked))
+    raise typer.Exit(make_all("i2a", pictures, output, asked))
 
 
 @app.command("replay")
@@ -203,15 +203,23 @@ def replay(
         ),
     ],
     output: Annotated[
-        Path | None,
+        str | None,
         typer.Option(
-            "--output", "-o", show_default=False, help="Write the media again, under this name."
+            "--output",
+            "-o",
+            metavar="PATH",
+            show_default=False,
+            help="Write the media again, under this name.",
         ),
     ] = None,
     threads: Annotated[
         int | None,
         typer.Option(
-            "--threads", min=1, show_default="as recorded", help="CPU threads to do it with."
+            "--threads",
+            min=1,
+            metavar="NUMBER",
+            show_default="as recorded",
+            help="CPU threads to do it with.",
         ),
     ] = None,
     device: Annotated[
@@ -223,10 +231,10 @@ def replay(
 ) -> None:
     """Make an output again from its JSON, and say whether the samples are the same.
 
-    The exit code is 0 if they are, bit for bit, and 1 if not; then it is said which versions,
-    weights and threads differ from those that made the original.
+    The exit code is 0 if they are, bit for bit, and 1 if not; then it is said
+    which versions, weights and threads differ from those of the original.
 
-    Examples:
+    For example:
 
         seehear replay out.json
 
@@ -235,9 +243,7 @@ def replay(
     from seehear.cli.replay import replayed
 
     raise typer.Exit(
-        replayed(
-            manifest, output, threads=threads, device=device, overwrite=overwrite, quiet=quiet
-        )
+        replayed(manifest, output, threads=threads, device=device, overwrite=overwrite, quiet=quiet)
     )
 
 
@@ -245,7 +251,7 @@ def replay(
 def presets() -> None:
     """List the presets and their main values.
 
-    Example:
+    For example:
 
         seehear v2a clip.mp4 -o out.mp4 --preset authors
     """

@@ -53,9 +53,9 @@ def asked_prompt(prompt: str | None, no_prompt: bool) -> str | None:
 _MODELS, _OUTPUT, _SOUND = "Models and machine", "Output", "Sound"
 
 Output = Annotated[
-    Path,
+    str,  # a path would lose the slash at its end, which says "folder"
     typer.Option(
-        "--output", "-o", show_default=False, rich_help_panel=_OUTPUT,
+        "--output", "-o", metavar="PATH", show_default=False, rich_help_panel=_OUTPUT,
         help="File to write, or a folder if there are several inputs. A JSON file of the same "
         "name, written beside each output, tells how to make it again.",
     ),
@@ -107,14 +107,14 @@ NoPrompt = Annotated[
 Seed = Annotated[
     int,
     typer.Option(
-        "--seed", "-s", min=0, max=2**63 - 1, rich_help_panel=_SOUND,
+        "--seed", "-s", min=0, max=2**32 - 1, metavar="NUMBER", rich_help_panel=_SOUND,
         help="Another number, another take. The same number gives the same sound again.",
     ),
 ]  # fmt: skip
 Steps = Annotated[
     int | None,
     typer.Option(
-        "--steps", min=1, show_default="the preset's, 30", rich_help_panel=_SOUND,
+        "--steps", min=1, metavar="NUMBER", show_default="the preset's, 30", rich_help_panel=_SOUND,
         help="How many denoising steps; fewer are faster and rougher.",
     ),
 ]  # fmt: skip
@@ -129,7 +129,8 @@ PresetOption = Annotated[
 Lr = Annotated[
     float | None,
     typer.Option(
-        "--lr", min=0.0, callback=finite, show_default="the preset's", rich_help_panel=_SOUND,
+        "--lr", min=0.0, metavar="RATE", callback=finite, show_default="the preset's",
+        rich_help_panel=_SOUND,
         help="How hard the picture pulls; 0 turns it off.",
     ),
 ]  # fmt: skip
@@ -168,7 +169,8 @@ Dtype = Annotated[
 Threads = Annotated[
     int | None,
     typer.Option(
-        "--threads", min=1, show_default="PyTorch's choice", rich_help_panel=_MODELS,
+        "--threads", min=1, metavar="NUMBER", show_default="PyTorch's choice",
+        rich_help_panel=_MODELS,
         help="CPU threads. The same sound, bit for bit, needs the same number.",
     ),
 ]  # fmt: skip

@@ -142,7 +142,8 @@ def turned_down(
 ) -> Float32[np.ndarray, "channels samples"]:
     """Turn a sound down until it is at most `max_dbfs` *after* encoding and decoding.
 
-    Lossy codecs overshoot by an amount that only trying tells. Left as it is when below already.
+    Lossy codecs overshoot by an amount that only trying tells: AAC by under 0.1 dB on recordings,
+    by 6 dB on a square wave that starts at full level. Left as it is when below already.
     """
     limit = 10 ** (max_dbfs / 20)
     peak = float(np.abs(waveform).max(initial=0))

@@ -113,14 +113,14 @@ class _Grid:
         self.aspect = _pixel_aspect(stream)
         # One for the whole pass: a frame's own `reformat` makes one per frame, and memory grows.
         self.reformatter = VideoReformatter()
-        self.duration = Fraction(0)  # these two are known once the pass has begun or ended
+        self.duration = Fraction(0)  # these three are known once the pass has begun or ended
         self.rotation_deg = 0
         self.matrix: _Matrix = (1, 0, 0, 1)
 
     def expected_frames(self) -> int:
         """How many frames the header promises; a guess that may be wrong."""
         promised = declared_duration(self.container, self.stream) or 1
-        return math.ceil(min(promised, Fraction(self.max_duration_s)) / self.step) + 1
+        return math.ceil(min(float(promised), self.max_duration_s) / self.step) + 1
 
     def __iter__(self) -> Iterator[UInt8[np.ndarray, "3 height width"]]:
         check_duration(

@@ -6,8 +6,6 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-# Lossy codecs overshoot: broadband noise comes back up to about 1 dB above the peak it went in
-# with. `mux_sound` measures that and corrects; sounds saved otherwise need this room.
 _FADE_S = 0.005
 _DRIFT_WINDOW_S = 0.05
 
@@ -24,7 +22,7 @@ def finish_level(
     """Remove offset and drift, fade the ends over 5 ms and turn down to `max_dbfs` if louder.
 
     Never turns up. The drift removed is the mean under a triangle of 0.1 s that glides along, a
-    high-pass of about 13 Hz (-3 dB) that shifts no phase.
+    high-pass of about 11 Hz (-3 dB) that shifts no phase.
 
     Raises:
         ValueError: a sample is not a finite number.

@@ -194,9 +194,11 @@ def _copy(
         output.set_chapters(source.chapters())
         output.start_encoding()
     except (ValueError, av.FFmpegError) as error:
+        is_mkv = out_path.suffix.lower() == ".mkv"
+        advice = "convert them to H.264 first" if is_mkv else "choose .mkv, which holds nearly all"
         raise MediaError(
             f"{out_path}: {out_path.suffix} cannot hold {stream.codec_context.name} pictures "
-            f"({error}); choose .mkv, which holds nearly all"
+            f"({error}); {advice}"
         ) from error
     sounds = sound_packets(track, sound)
     pending = next(sounds, None)

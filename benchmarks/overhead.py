@@ -1,0 +1,125 @@
+"""What guidance costs: guided against unguided in one run, by stage, and peak memory.
+
+`python -m benchmarks.overhead --duration 10 --repeats 3`
+"""
+
+import argparse
+import json
+import resource
+import subprocess
+import sys
+import time
+from collections import defaultdict
+from collections.abc import Callable
+
+import torch
+
+from benchmarks.results import table, write
+from seehear.presets import PRESETS
+from seehear.tasks import Studio, adjusted, load
+
+STAGES = ("denoise", "decode", "vocoder", "binder", "backward", "other")
+
+
+class Clock:
+    """Seconds by stage, taken around a family's own methods."""
+
+    def __init__(self, studio: Studio):
+        self.seconds: dict[str, float] = defaultdict(float)
+        audio, binder = studio.family.audio, studio.family.binder
+        for owner, method, stage in (
+            (audio, "predict", "denoise"),
+            (audio, "mel_from_latents", "decode"),
+            (audio, "waveform_from_mel", "vocoder"),
+            (binder, "embed_audio", "binder"),
+        ):
+            setattr(owner, method, self._timed(getattr(owner, method), stage))
+        self._grad = torch.autograd.grad
+        torch.autograd.grad = self._timed(self._grad, "backward")
+
+    def _timed(self, function: Callable, stage: str) -> Callable:
+        def timed(*args, **kwargs):
+            began = time.perf_counter()
+            try:
+                return function(*args, **kwargs)
+            finally:
+                self.seconds[stage] += time.perf_counter() - began
+
+        return timed
+
+    def take(self, total_s: float) -> dict[str, float]:
+        """The stages since the last call, with what is left of `total_s` as "other"."""
+        taken = dict(self.seconds)
+        self.seconds.clear()
+        taken["other"] = total_s - sum(taken.values())
+        return {stage: taken.get(stage, 0.0) for stage in STAGES}
+
+
+def one_run(studio: Studio, preset, duration_s: float) -> float:
+    picture = torch.rand(3, 96, 96, generator=torch.Generator().manual_seed(0))
+    job = studio.prepare((picture[None] * 255).byte(), [0.0], duration_s, "rain falling", 0, preset)
+    began = time.perf_counter()
+    studio.run(job)
+    return time.perf_counter() - began
+
+
+def measured(preset_name: str, duration_s: float, is_guided: bool, repeats: int) -> dict:
+    """Fastest of `repeats` runs, with its stages, and this process's peak memory."""
+    preset = PRESETS[preset_name]
+    if not is_guided:
+        preset = adjusted(preset, None, lr_latents=0.0, lr_prompt=0.0)
+    studio = load("pocket")
+    studio.family.binder.embed_text(["warm up"])
+    resting_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    clock = Clock(studio)
+    runs = []
+    for _ in range(repeats):
+        total = one_run(studio, preset, duration_s)
+        runs.append({"total": total, **clock.take(total)})
+    peak_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    return min(runs, key=lambda run: run["total"]) | {
+        "peak_mb": peak_mb, "above_weights_mb": peak_mb - resting_mb,
+    }  # fmt: skip
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--duration", type=float, default=10.0, help="seconds of sound")
+    parser.add_argument("--preset", default="default", choices=list(PRESETS))
+    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--child", choices=("guided", "unguided"), help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.child:
+        found = measured(
+            options.preset, options.duration, options.child == "guided", options.repeats
+        )
+        print(json.dumps(found))
+        return
+    # Peak memory is a process's own, so each mode gets a process.
+    raw: dict = {"preset": options.preset, "duration_s": options.duration}
+    for mode in ("unguided", "guided"):
+        command = [sys.executable, "-m", "benchmarks.overhead", "--child", mode,
+                   "--duration", str(options.duration), "--preset", options.preset,
+                   "--repeats", str(options.repeats)]  # fmt: skip
+        output = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+        raw[mode] = json.loads(output.strip().splitlines()[-1])
+    plain, guided = raw["unguided"], raw["guided"]
+    raw["time_ratio"] = guided["total"] / plain["total"]
+    raw["memory_ratio"] = guided["peak_mb"] / plain["peak_mb"]
+    rows = [
+        [key, f"{plain[key]:.2f}", f"{guided[key]:.2f}", f"{guided[key] / guided['total']:.0%}"]
+        for key in ("total", *STAGES)
+    ]
+    text = (
+        f"Preset `{options.preset}`, {options.duration:g} s of sound, "
+        f"{torch.get_num_threads()} threads, fastest of {options.repeats} runs. Guided takes "
+        f"**{raw['time_ratio']:.2f}** times the unguided run's time and "
+        f"**{raw['memory_ratio']:.2f}** times its peak memory "
+        f"({guided['peak_mb']:.0f} against {plain['peak_mb']:.0f} MB, libraries and weights "
+        "included).\n\n"
+    ) + table(["stage", "unguided, s", "guided, s", "share of guided"], rows)
+    write("overhead", "Cost of guidance", raw, text)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,132 @@
+"""Which files go in and which come out, all decided before anything is computed."""
+
+import glob
+import os
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from seehear.errors import MediaError, SeehearError
+
+# What counts as a video or a picture when a folder is given; a file named by itself always does.
+# fmt: off
+VIDEO_SUFFIXES = frozenset({
+    ".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".ts", ".mts", ".m2ts",
+    ".ogv", ".flv", ".wmv", ".3gp", ".gif",
+})
+PICTURE_SUFFIXES = frozenset({
+    ".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif", ".avif", ".heic",
+})
+# fmt: on
+
+
+@dataclass(frozen=True)
+class Errand:
+    """One input and what is to be written for it."""
+
+    source: Path
+    target: Path
+
+    @property
+    def manifest(self) -> Path:
+        """The JSON that comes beside the target."""
+        return self.target.with_suffix(".json")
+
+
+def expanded(
+    inputs: Sequence[str], suffixes: frozenset[str], tell: Callable[[SeehearError], None]
+) -> list[Path]:
+    """The files that names, folders and patterns stand for, each once, in order.
+
+    Args:
+        inputs: Files, folders (their direct children with one of `suffixes`) and patterns.
+        suffixes: In lower case, with the dot.
+        tell: Called with the error of every input that stands for nothing.
+    """
+    found: dict[Path, None] = {}
+    for text in inputs:
+        path = Path(text)
+        if path.is_dir():
+            children = sorted(
+                child
+                for child in path.iterdir()
+                if child.suffix.lower() in suffixes and child.is_file() and child.name[0] != "."
+            )
+            if not children:
+                kinds = ", ".join(sorted(suffixes))
+                tell(MediaError(f"{path}: the folder holds no file of these kinds: {kinds}"))
+            found |= dict.fromkeys(children)
+        elif not path.exists() and glob.has_magic(text):
+            matches = sorted(Path(match) for match in glob.glob(text, recursive=True))
+            matches = [match for match in matches if match.is_file()]
+            if not matches:
+                tell(MediaError(f"{text}: no file matches this pattern; check it"))
+            found |= dict.fromkeys(matches)
+        else:
+            found[path] = None  # whoever reads it says what is wrong with it
+    return list(found)
+
+
+def errands(
+    sources: Sequence[Path], output: str, suffix_for: Callable[[Path], str]
+) -> list[Errand]:
+    """Pair every source with its output.
+
+    Args:
+        sources: Files to read.
+        output: For one source a file. A folder for any number: one that exists, or a name that
+            ends with a slash or has no suffix.
+        suffix_for: The suffix of the output for a source, if `output` is a folder.
+
+    Raises:
+        MediaError: One file for several sources, two sources with one name, or no folder to
+            write the file in.
+    """
+    path = Path(output)
+    if not (path.is_dir() or output.endswith(("/", os.sep)) or not path.suffix):
+        if len(sources) > 1:
+            raise MediaError(
+                f"{output}: expected a folder for {len(sources)} inputs, got the name of a file; "
+                "end it with / if it is a folder's"
+            )
+        if not path.parent.is_dir():
+            raise MediaError(f"{output}: there is no folder {path.parent}; create it first")
+        return [Errand(source, path) for source in sources]
+    owners: dict[str, Path] = {}
+    for source in sources:
+        other = owners.setdefault(source.stem.casefold(), source)
+        if other is not source:
+            raise MediaError(
+                f"{source} and {other} would both be written as {path / source.stem}; "
+                "write them to different folders"
+            )
+    return [Errand(s, path / (s.stem + suffix_for(s))) for s in sources]
+
+
+def check_target(errand: Errand, allowed: Iterable[str], *, overwrite: bool) -> None:
+    """Refuse an output that could not be kept, while nothing has been computed yet.
+
+    Raises:
+        MediaError: Another suffix, a folder that is missing or not writable, the input itself, or
+            a file that exists and may not be replaced.
+    """
+    target = errand.target
+    if target.suffix.lower() not in allowed:
+        raise MediaError(
+            f"{target}: cannot write {target.suffix or 'a file without suffix'!r} here; choose "
+            f"one of {', '.join(allowed)}, or end the name with / for a folder"
+        )
+    for path in (target, errand.manifest):
+        if not path.exists():
+            continue
+        if path.is_dir():
+            raise MediaError(f"{path}: expected the name of a file to write, got a folder")
+        if errand.source.exists() and path.samefile(errand.source):
+            raise MediaError(f"{path}: is the input itself; choose another name for the output")
+        if not overwrite:
+            raise MediaError(f"{path}: exists already; choose another name or give --overwrite")
+    folder = target.parent
+    while not folder.exists() and folder != folder.parent:
+        folder = folder.parent
+    if not folder.is_dir() or not os.access(folder, os.W_OK):
+        raise MediaError(f"{target}: cannot be written in {folder}; choose another folder")

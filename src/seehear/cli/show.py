@@ -1,0 +1,134 @@
+"""What the user sees: the falling loss, one line per output, plans and presets."""
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from seehear.captioners.nearest import Match
+from seehear.errors import SeehearError
+from seehear.plan import Plan
+from seehear.presets import PRESETS, Preset
+from seehear.sampling import Progress as StepProgress
+
+# What was made goes to stdout, how it is going and what went wrong to stderr. File names may
+# hold brackets, so nothing is read as markup; off a terminal neither uses colours.
+out = Console(markup=False, highlight=False, soft_wrap=True)
+err = Console(stderr=True, markup=False, highlight=False, soft_wrap=True)
+
+
+def tell_error(error: SeehearError, path: Path | None = None) -> None:
+    """Say in one sentence what the caller can put right, and of which file."""
+    sentence = str(error)
+    if path is not None and str(path) not in sentence:
+        sentence = f"{path}: {sentence}"
+    err.print(f"seehear: error: {sentence}", style="red")
+
+
+@contextmanager
+def step_progress(name: str, is_quiet: bool) -> Iterator[Callable[[StepProgress], None]]:
+    """A callback for every denoising step: a bar on a terminal, a line now and then elsewhere."""
+    if is_quiet:
+        yield lambda step: None
+        return
+    if not err.is_terminal:
+        yield lambda step: _print_quarters(name, step)
+        return
+    with Progress(
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        TextColumn("{task.fields[state]}", markup=False),
+        TimeRemainingColumn(),
+        console=err,
+        transient=True,
+    ) as bar:
+        task = bar.add_task(name, total=None, state="looking at the picture")
+        first: list[float] = []
+
+        def on_step(step: StepProgress) -> None:
+            loss = total_loss(step)
+            if loss is not None:
+                first.append(loss)
+            state = f"step {step.i + 1}/{step.num_steps}" + _falling(first)
+            bar.update(task, total=step.num_steps, completed=step.i + 1, state=state)
+
+        yield on_step
+
+
+def total_loss(step: StepProgress) -> float | None:
+    """The sum of all terms before the step's update; None for a step without guidance."""
+    return sum(step.trace.losses.values()) if step.trace.losses else None
+
+
+def _falling(losses: Sequence[float]) -> str:
+    return f", loss {losses[0]:.3f} -> {losses[-1]:.3f}" if losses else ""
+
+
+def _print_quarters(name: str, step: StepProgress) -> None:
+    """Four lines per clip are enough for a log."""
+    done, quarter = step.i + 1, max(1, math.ceil(step.num_steps / 4))
+    if done % quarter == 0 or done == step.num_steps:
+        loss = total_loss(step)
+        so_far = "" if loss is None else f", loss {loss:.3f}"
+        err.print(f"{name}: step {done}/{step.num_steps}{so_far}")
+
+
+def named_as(named: Sequence[Match], prompt: str) -> str:
+    """Which words were used, and whose they are."""
+    if not named:
+        return f'prompt "{prompt}"' if prompt else "no prompt"
+    others = ", ".join(match.phrase for match in named[1:3])
+    best = f"named it: {named[0].phrase} ({named[0].score:.2f})"
+    return f"{best}, also: {others}" if others else best
+
+
+def plan_text(source: Path, target: Path, plan: Plan) -> str:
+    """A plan as lines of names and values."""
+    windows = f"{plan.num_windows} of {plan.window_s:g} s"
+    memory = "not known on this system"
+    if plan.peak_bytes is not None:
+        memory = f"{plan.peak_bytes / 1e9:.2f} GB at the peak"
+    if plan.peak_device_bytes is not None:
+        memory += f", {plan.peak_device_bytes / 1e9:.2f} GB on the accelerator"
+    rows = {
+        "sound": f"{plan.duration_s:.3f} s",
+        "words": named_as(plan.named, plan.prompt),
+        "windows": windows,
+        "steps": f"{plan.num_steps}, {plan.num_guided} of them guided",
+        "latents": " x ".join(str(size) for size in plan.latents_shape),
+        "memory": memory,
+        "time": f"about {plan.seconds:.1f} s (a step takes {plan.plain_s:.2f} s, guided "
+        f"{plan.guided_s:.2f} s; decoding a window {plan.decode_s:.2f} s)",
+    }
+    lines = [f"{source} -> {target}"]
+    return "\n".join(lines + [f"  {name:8} {value}" for name, value in rows.items()])
+
+
+def print_presets() -> None:
+    """Print the presets side by side, one column each."""
+    table = Table("", *PRESETS, box=None, pad_edge=False)
+    columns = [_preset_rows(preset) for preset in PRESETS.values()]
+    for name in columns[0]:
+        table.add_row(name, *(column[name] for column in columns))
+    out.print(table)
+
+
+def _preset_rows(preset: Preset) -> dict[str, str]:
+    settings, aligner = preset.settings, preset.settings.aligner
+    steps = range(settings.num_steps)
+    guided = sum(aligner.is_guided(i, settings.num_steps) for i in steps)
+    return {
+        "steps (--steps)": str(settings.num_steps),
+        "of them guided": str(guided),
+        "step rule": aligner.rule,
+        "rate of latents (--lr)": str(aligner.lr_latents),
+        "rate of the prompt": str(aligner.lr_prompt),
+        "updates per step": str(aligner.num_updates),
+        "gradient through the denoiser": "yes" if aligner.through_denoiser else "no",
+        "noise level of the estimate": aligner.level,
+        "classifier-free guidance": str(settings.guidance_scale),
+    }

@@ -1,0 +1,37 @@
+"""Real model classes at a tiny random size: a family that makes a second of sound in a moment."""
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from tiny_audioldm import write_model
+
+from seehear.backbones import audioldm
+from seehear.binders import linear
+from seehear.families import Family
+
+WINDOW_S = 1.28
+
+
+def write_small(folder: Path) -> Path:
+    """A checkpoint in AudioLDM's format whose own length is 1.28 s."""
+    return write_model(folder / "audio", extra_index={"_native_duration_s": WINDOW_S})
+
+
+def small_family(folder: Path) -> Family:
+    """The checkpoint of `write_small` and a binder of random matrices."""
+    return Family(
+        name="pocket",
+        audio=audioldm.load(folder),
+        binder=linear.load(dtype=torch.float32),
+        folders={"audio": folder},
+    )
+
+
+def moving_frames(num_frames: int = 25, height: int = 24, width: int = 32) -> np.ndarray:
+    """A bright square that walks over a grey ground: [n, height, width, 3] in uint8."""
+    frames = np.full((num_frames, height, width, 3), 60, np.uint8)
+    for k, frame in enumerate(frames):
+        left = k % (width - 8)
+        frame[8:16, left : left + 8] = (250, 120, 30)
+    return frames
