@@ -123,7 +123,8 @@ def kept_pieces(tokenizer: BertTokenizer) -> list[int]:
         for piece in tokenizer.tokenize(word):
             use[vocabulary[piece]] += weight
     special = [i for piece, i in vocabulary.items() if re.fullmatch(r"\[(?!unused).*\]", piece)]
-    single = [i for piece, i in vocabulary.items() if re.fullmatch(r"(##)?[!-~]", piece)]
+    # Every Latin letter and mark alone, so that no European spelling becomes [UNK].
+    single = [i for piece, i in vocabulary.items() if re.fullmatch(r"(##)?[!-\u024f–—‘-”…]", piece)]
     kept = set(special) | set(single)
     for i, _ in use.most_common():
         if len(kept) >= NUM_PIECES:

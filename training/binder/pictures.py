@@ -67,4 +67,3 @@ def picture_features(
         dtype = next(tower.parameters()).dtype
         features.append(tower.features(torch.cat(pictures).to(dtype)).half().numpy())
     return np.concatenate(features), concepts
-

@@ -7,15 +7,14 @@ from pathlib import Path
 import numpy as np
 import torch
 from jaxtyping import Float
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 from torch import Tensor, nn
-from torch.nn import functional as F
+from torch.nn import functional
 from transformers import AutoTokenizer, BertModel
 
-from seehear.binders.pocket.heads import Heads, SoundHead
+from seehear.binders.pocket.heads import Heads
 from seehear.binders.pocket.text import SentenceEncoder
 from seehear.captioners.phrases import PHRASES
-from training.binder.concepts import Concept, world_concepts
 from training.towers import DATA, imagenet_names, installed
 from training.world.captions import label, with_article
 from training.world.things import THINGS
@@ -50,7 +49,7 @@ class Texts:
         """The row of a concept, added if it is new."""
         if key not in self.rows:
             self.rows[key] = len(self.pools)
-            self.pools.append(F.normalize(self.encoder(texts) - self.mean, dim=1))
+            self.pools.append(functional.normalize(self.encoder(texts) - self.mean, dim=1))
         return self.rows[key]
 
     def drawn(self, generator: torch.Generator) -> Float[Tensor, "concepts 384"]:
@@ -82,7 +81,11 @@ def class_embeddings(encoder: SentenceEncoder, mean: Tensor) -> Float[Tensor, "1
     rows = []
     for names in imagenet_names():
         synonyms = [f"a {name.strip()}" for name in names.split(",")][:3]
-        rows.append(F.normalize(F.normalize(encoder(synonyms) - mean, dim=1).mean(0), dim=0))
+        rows.append(
+            functional.normalize(
+                functional.normalize(encoder(synonyms) - mean, dim=1).mean(0), dim=0
+            )
+        )
     return torch.stack(rows)
 
 

@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Float
 from safetensors.torch import load_file
 from torch import Tensor, nn
-from torch.nn import functional as F
+from torch.nn import functional
 
 from seehear.binders.pocket.efficientnet import EfficientNetLite0, evenly_chosen, resized
 from seehear.binders.pocket.heads import Heads
@@ -68,7 +68,7 @@ class PocketBinder(nn.Module):
         pictures = resized(chosen.flatten(0, 1).float()).to(self.picture_dtype)
         features, logits = self.picture_tower(pictures)
         each = self.heads.picture(features.float(), logits.float())
-        return F.normalize(each.unflatten(0, chosen.shape[:2]).mean(1), dim=1)
+        return functional.normalize(each.unflatten(0, chosen.shape[:2]).mean(1), dim=1)
 
     def embed_audio(
         self, waveform: Float[Tensor, "batch samples"], sample_rate: int
@@ -89,7 +89,7 @@ class PocketBinder(nn.Module):
         blocks = blocks_of(sfx_mel_from_waveform(peak_normalised(waveform)))
         maps = self.sound_tower.maps(blocks.flatten(0, 1).to(self.sound_dtype))
         each = self.heads.sound(maps.float())
-        return F.normalize(each.unflatten(0, blocks.shape[:2]).mean(1), dim=1)
+        return functional.normalize(each.unflatten(0, blocks.shape[:2]).mean(1), dim=1)
 
     def embed_text(self, prompts: Sequence[str]) -> Float[Tensor, "batch 384"]:
         """Embed English sentences or phrases; what is beyond 128 word pieces is not read."""

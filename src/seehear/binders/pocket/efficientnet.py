@@ -5,7 +5,7 @@ from typing import NamedTuple
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
-from torch.nn import functional as F
+from torch.nn import functional
 
 NUM_FEATURES = 1280
 NUM_CLASSES = 1000
@@ -41,14 +41,19 @@ class SameConv2d(nn.Conv2d):
     def forward(
         self, image: Float[Tensor, "batch channels height width"]
     ) -> Float[Tensor, "batch outputs new_height new_width"]:
+        """Height and width divided by the stride, rounded up."""
         kernel, stride = self.kernel_size[0], self.stride[0]
         if stride == 1:
-            return F.conv2d(image, self.weight, self.bias, 1, kernel // 2, groups=self.groups)
+            return functional.conv2d(
+                image, self.weight, self.bias, 1, kernel // 2, groups=self.groups
+            )
         pads = []
         for size in (image.shape[-1], image.shape[-2]):
             total = max((-(-size // stride) - 1) * stride + kernel - size, 0)
             pads += [total // 2, total - total // 2]
-        return F.conv2d(F.pad(image, pads), self.weight, self.bias, stride, groups=self.groups)
+        return functional.conv2d(
+            functional.pad(image, pads), self.weight, self.bias, stride, groups=self.groups
+        )
 
 
 class InvertedResidual(nn.Module):
@@ -66,8 +71,9 @@ class InvertedResidual(nn.Module):
     def forward(
         self, image: Float[Tensor, "batch channels height width"]
     ) -> Float[Tensor, "batch outputs new_height new_width"]:
-        hidden = F.relu6(self.expand(image)) if self.widens else image
-        hidden = self.project(F.relu6(self.depthwise(hidden)))
+        """Height and width divided by the block's stride, rounded up."""
+        hidden = functional.relu6(self.expand(image)) if self.widens else image
+        hidden = self.project(functional.relu6(self.depthwise(hidden)))
         return image + hidden if self.adds_input else hidden
 
 
@@ -89,8 +95,8 @@ class EfficientNetLite0(nn.Module):
     ) -> Float[Tensor, "batch 1280"]:
         """Pooled features, not negative, of RGB pictures in [0, 1]; made for 224 x 224 pixels."""
         scaled = (pictures * 255.0 - 127.0) / 128.0
-        hidden = self.blocks(F.relu6(self.stem(scaled)))
-        return F.relu6(self.head(hidden)).mean(dim=(2, 3))
+        hidden = self.blocks(functional.relu6(self.stem(scaled)))
+        return functional.relu6(self.head(hidden)).mean(dim=(2, 3))
 
     def forward(
         self, pictures: Float[Tensor, "batch 3 height width"]
@@ -115,7 +121,7 @@ def resized(
     new_width = max(32, round(pixels * aspect**0.5 / 32) * 32)
     if (height, width) == (new_height, new_width):
         return frames
-    return F.interpolate(
+    return functional.interpolate(
         frames, (new_height, new_width), mode="bilinear", align_corners=False, antialias=True
     ).clamp(0, 1)
 

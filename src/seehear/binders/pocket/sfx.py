@@ -1,11 +1,12 @@
 """The sound tower: aiSFX, a CNN trained on sound-effect libraries, and its mel front end."""
 
 from functools import lru_cache
+from itertools import pairwise
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
-from torch.nn import functional as F
+from torch.nn import functional
 
 SAMPLE_RATE = 16_000  # ours; the tower was trained at 44100
 TOWER_SAMPLE_RATE = 44_100
@@ -53,9 +54,9 @@ def peak_normalised(waveform: Float[Tensor, "batch samples"]) -> Float[Tensor, "
 def sfx_mel_from_waveform(
     waveform: Float[Tensor, "batch samples"],
 ) -> Float[Tensor, "batch frames 96"]:
-    """The tower's log-mel spectrum, computed at 16 kHz instead of 44.1 kHz; about 43 frames a second.
+    """The tower's log-mel spectrum, computed at 16 kHz instead of 44.1 kHz.
 
-    A window as long in time has bins as far apart in Hz, so that the tower's mel filters apply
+    There are about 43 frames a second, the first from sample 0. A window as long in time has bins as far apart in Hz, so that the tower's mel filters apply
     as they are; bands above 8 kHz are silent. Powers are scaled to the longer window's.
 
     Args:
@@ -64,7 +65,7 @@ def sfx_mel_from_waveform(
     Source: aiSFX (Ma & Lerch, ISMIR 2022): window 2048, hop 1024 at 44.1 kHz, 96 HTK mel bands
     of the power spectrum with unit sum, log10(10000 S + 1) over its maximum in training.
     """
-    waveform = F.pad(waveform, (0, max(0, WINDOW - waveform.shape[1])))
+    waveform = functional.pad(waveform, (0, max(0, WINDOW - waveform.shape[1])))
     count = 1 + int((waveform.shape[1] - WINDOW) / HOP + 1e-9)
     starts = torch.arange(count, dtype=torch.float64).mul(HOP).round().long()
     index = (starts[:, None] + torch.arange(WINDOW)).to(waveform.device)
@@ -86,7 +87,7 @@ def blocks_of(
     """
     missing = BLOCK_FRAMES - mel.shape[1]
     if missing > 0:
-        return F.pad(mel, (0, 0, 0, missing))[:, None]
+        return functional.pad(mel, (0, 0, 0, missing))[:, None]
     spare = mel.shape[1] - BLOCK_FRAMES
     further = max(0, -(-(spare - UNCOVERED_FRAMES) // BLOCK_FRAMES))
     starts = (
@@ -106,7 +107,8 @@ class ConvBlock(nn.Module):
     def forward(
         self, image: Float[Tensor, "batch channels time bands"]
     ) -> Float[Tensor, "batch outputs time bands"]:
-        return F.relu(self.conv2(F.relu(self.conv1(image))))
+        """Maps of the same height and width."""
+        return functional.relu(self.conv2(functional.relu(self.conv1(image))))
 
 
 class SfxNet(nn.Module):
@@ -115,9 +117,7 @@ class SfxNet(nn.Module):
     def __init__(self):
         super().__init__()
         widths = (1, 64, 128, 256, NUM_FEATURES)
-        self.blocks = nn.ModuleList(
-            ConvBlock(n, m) for n, m in zip(widths[:-1], widths[1:], strict=True)
-        )
+        self.blocks = nn.ModuleList(ConvBlock(n, m) for n, m in pairwise(widths))
 
     def maps(self, mel: Float[Tensor, "batch 100 96"]) -> Float[Tensor, "batch 512 12"]:
         """Features over time: mean over frequency, one position for 8 frames (0.19 s)."""
@@ -125,7 +125,7 @@ class SfxNet(nn.Module):
         for i, block in enumerate(self.blocks):
             hidden = block(hidden)
             if i < 3:
-                hidden = F.max_pool2d(hidden, 2)
+                hidden = functional.max_pool2d(hidden, 2)
         return hidden.mean(dim=3)
 
     def forward(self, mel: Float[Tensor, "batch 100 96"]) -> Float[Tensor, "batch 512"]:
