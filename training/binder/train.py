@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from jaxtyping import Float
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.nn import functional
 from transformers import AutoTokenizer, BertModel
@@ -15,6 +15,8 @@ from transformers import AutoTokenizer, BertModel
 from seehear.binders.pocket.heads import Heads
 from seehear.binders.pocket.text import SentenceEncoder
 from seehear.captioners.phrases import PHRASES
+from training.binder.concepts import emoji_concepts, world_concepts
+from training.binder.sounds import recordings
 from training.towers import DATA, imagenet_names, installed
 from training.world.captions import label, with_article
 from training.world.things import THINGS
@@ -26,14 +28,19 @@ CLASSIFIER = DATA / "binder" / "efficientnet_lite0.safetensors"
 class HeadTraining:
     """How the heads are trained; minutes on one core."""
 
-    steps: int = 4000
-    batch: int = 512  # of each kind
+    steps: int = 3000
+    batch: int = 256  # of each kind
+    distractors: int = 500  # further concepts that a step compares with
     learning_rate: float = 1e-3
     weight_decay: float = 0.05
     dropout: float = 0.2
     temperature: float = 0.05
     target_temperature: float = 0.03  # texts as near as this share a target
     pseudo: float = 0.15  # share of pictures that are made-up features of an ImageNet class
+    nearness: float = 1.0  # weight of the plain cosine beside the comparison
+    pairs: float = 0.5  # weight of picture against sound
+    world_pictures: float = 0.5  # shares of examples that show or sound like the world's things
+    world_sounds: float = 0.6
     seed: int = 0
 
 
@@ -116,3 +123,151 @@ def read_features(folder: Path, kind: str) -> tuple[Tensor, list[str]]:
         features.append(torch.from_numpy(np.load(path)))
         concepts += json.loads(path.with_suffix(".json").read_text())
     return torch.cat(features), concepts
+
+
+def concept_texts(texts: Texts) -> dict[str, dict[str, int]]:
+    """Adds all concepts' texts; rows of the bank by kind and by concept as the features name it."""
+    rows: dict[str, dict[str, int]] = {"seen": {}, "heard": {}, "classes": {}}
+    for concept in world_concepts():
+        rows["seen"][concept.id] = texts.add(f"seen:{concept.id}", concept.seen)
+        rows["heard"][concept.id] = texts.add(f"heard:{concept.id}", concept.heard)
+    for name in emoji_concepts():
+        article = with_article(name)
+        spoken = (article, name, f"a picture of {article}", f"{article} and its sound")
+        rows["seen"][f"emoji:{name}"] = texts.add(f"emoji:{name}", spoken)
+    for entry in recordings("train"):
+        said, key = entry["text"], f"recording:{entry['text']}|{entry['thing'] or ''}"
+        rows["heard"][key] = texts.add(key, (said, f"the sound of {said}"))
+    for i, names in enumerate(imagenet_names()):
+        synonyms = tuple(with_article(name.strip()) for name in names.split(",")[:3])
+        rows["classes"][str(i)] = texts.add(f"class:{i}", synonyms)
+    for phrase in PHRASES:
+        texts.add(f"phrase:{phrase}", (phrase,))
+    return rows
+
+
+class Examples:
+    """Features and bank rows of one kind; draws the world's things and the rest in a fixed mix."""
+
+    def __init__(self, folder: Path, kind: str, rows: dict[str, int], world_share: float):
+        features, concepts = read_features(folder, kind)
+        known = [i for i, concept in enumerate(concepts) if concept in rows]
+        self.features = features[known]
+        self.rows = torch.tensor([rows[concepts[i]] for i in known])
+        is_world = torch.tensor([":" not in concepts[i] for i in known])
+        counts = torch.bincount(self.rows)[self.rows].float()
+        # Every concept as often as another: few have many drawings or recordings.
+        weight = counts.rsqrt() if kind == "sounds" else counts.reciprocal()
+        world, other = weight * is_world, weight * ~is_world
+        share = world_share * world / world.sum()
+        self.weight = share + (1 - world_share) * other / other.sum()
+
+    def batch(self, count: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+        index = torch.multinomial(self.weight, count, replacement=True, generator=generator)
+        return self.features[index].float(), self.rows[index]
+
+
+def pseudo_features(
+    features: Float[Tensor, "batch 1280"],
+    classes: Float[Tensor, "batch"],
+    weight: Float[Tensor, "1000 1280"],
+    generator: torch.Generator,
+) -> Float[Tensor, "batch 1280"]:
+    """Features moved along a class's row of the classifier until that class is likely.
+
+    There are no photographs to train on; this is what one of the class would do to the features.
+    """
+    towards = weight[classes] - weight.mean(0)
+    towards = towards / towards.norm(dim=1, keepdim=True)
+    length = 3.0 + 6.0 * torch.rand(len(features), 1, generator=generator)
+    shrunk = features * (0.3 + 0.6 * torch.rand(len(features), 1, generator=generator))
+    return (shrunk + length * towards).clamp(min=0)
+
+
+def to_texts(
+    e: Float[Tensor, "batch 384"],
+    rows: Tensor,
+    texts: Float[Tensor, "concepts 384"],
+    plain: Float[Tensor, "concepts 384"],
+    settings: HeadTraining,
+) -> Float[Tensor, ""]:
+    """Cross-entropy between the texts that an embedding is near and those that its name is near.
+
+    Names that mean nearly the same share the target, so that synonyms don't push each other away.
+    """
+    target = (plain[rows] @ plain.T / settings.target_temperature).softmax(1)
+    logits = e @ texts.T / settings.temperature
+    near = 1 - (e * texts[rows]).sum(1).mean()
+    return -(target * logits.log_softmax(1)).sum(1).mean() + settings.nearness * near
+
+
+def to_each_other(
+    e_v: Tensor, e_a: Tensor, same: Tensor, settings: HeadTraining
+) -> Float[Tensor, ""]:
+    """Pictures and sounds of the same thing find each other, both ways."""
+    logits = e_v @ e_a.T / settings.temperature
+    loss = logits.new_zeros(())
+    for scores, is_same in ((logits, same), (logits.T, same.T)):
+        has_any = is_same.any(1)
+        target = is_same[has_any].float()
+        target = target / target.sum(1, keepdim=True)
+        loss = loss - (target * scores[has_any].log_softmax(1)).sum(1).mean() / 2
+    return loss
+
+
+def train(folder: Path, out: Path, settings: HeadTraining = HeadTraining()) -> Heads:
+    """Train the heads on everything in `folder`, write them to `out` and return them."""
+    torch.manual_seed(settings.seed)
+    generator = torch.Generator().manual_seed(settings.seed)
+    encoder = SentenceEncoder(DATA / "text")
+    heads = initial_heads(encoder)
+    texts = Texts(encoder, heads.text.mean)
+    rows = concept_texts(texts)
+    pictures = Examples(folder, "pictures", rows["seen"], settings.world_pictures)
+    sounds = Examples(folder, "sounds", rows["heard"], settings.world_sounds)
+    thing_of_row = torch.full((len(texts.pools),), -1)
+    for i, thing in enumerate(THINGS):
+        thing_of_row[[rows["seen"][thing.id], rows["heard"][thing.id]]] = i
+    for head, examples in ((heads.picture.mlp, pictures), (heads.sound.mlp, sounds)):
+        sample, _ = examples.batch(4096, generator)
+        head.mean.copy_(sample.mean(0))
+        head.spread.copy_(sample.std(0) + 0.1 * sample.std(0).mean())
+        head.dropout.p = settings.dropout
+    classifier = load_file(CLASSIFIER)
+    weight, bias = (classifier[f"classifier.{k}"].float() for k in ("weight", "bias"))
+    class_rows = torch.tensor([rows["classes"][str(i)] for i in range(len(weight))])
+    heads.train()
+    optimizer = torch.optim.AdamW(
+        heads.parameters(), settings.learning_rate, weight_decay=settings.weight_decay
+    )
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, settings.steps)
+    all_plain = torch.stack([pool[0] for pool in texts.pools])
+    for step in range(settings.steps):
+        f_v, row_v = pictures.batch(settings.batch, generator)
+        f_a, row_a = sounds.batch(settings.batch, generator)
+        count = round(settings.pseudo * settings.batch)
+        classes = torch.randint(len(weight), (count,), generator=generator)
+        f_v[:count] = pseudo_features(f_v[:count], classes, weight, generator)
+        row_v[:count] = class_rows[classes]
+        e_v = heads.picture(f_v, f_v @ weight.T + bias)
+        e_a = heads.sound.from_statistics(f_a)
+        others = torch.randperm(len(all_plain), generator=generator)[: settings.distractors]
+        used, index = torch.unique(torch.cat([row_v, row_a, others]), return_inverse=True)
+        drawn, plain = texts.drawn(generator)[used], all_plain[used]
+        in_v, in_a = index[: settings.batch], index[settings.batch : 2 * settings.batch]
+        things_v, things_a = thing_of_row[row_v], thing_of_row[row_a]
+        same = (things_v[:, None] == things_a[None]) & (things_v[:, None] >= 0)
+        loss = (
+            to_texts(e_v, in_v, drawn, plain, settings)
+            + to_texts(e_a, in_a, drawn, plain, settings)
+            + settings.pairs * to_each_other(e_v, e_a, same, settings)
+        )
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        schedule.step()
+        if step % 250 == 0:
+            print(f"step {step} loss {loss.item():.3f}", flush=True)
+    heads.eval()
+    save_heads(heads, out)
+    return heads

@@ -40,10 +40,11 @@ app = typer.Typer(
 )
 
 
-def _show_version(is_asked: bool) -> None:
+def _show_version(is_asked: bool) -> bool:
     if is_asked:
         typer.echo(f"seehear {__version__}")
         raise typer.Exit
+    return is_asked
 
 
 @app.callback()
@@ -57,9 +58,13 @@ def seehear(
 ) -> None:
     """Give silent videos and pictures a sound that belongs to them.
 
-    Start with
+    No model is trained for it: a frozen sound model is led by what is seen.
+
+    For example:
 
         seehear v2a clip.mp4 -o clip_with_sound.mp4
+
+        seehear v2a --help
     """
 
 
@@ -251,7 +256,11 @@ def replay(
 def presets() -> None:
     """List the presets and their main values.
 
+    A preset says how the picture pulls the sound; --steps and --lr change its values.
+
     For example:
+
+        seehear presets
 
         seehear v2a clip.mp4 -o out.mp4 --preset authors
     """

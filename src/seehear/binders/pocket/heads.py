@@ -74,9 +74,13 @@ class SoundHead(nn.Module):
         super().__init__()
         self.mlp = Mlp(2 * sfx.NUM_FEATURES, hidden)
 
+    def from_statistics(self, statistics: Float[Tensor, "batch 1024"]) -> Float[Tensor, "batch 384"]:
+        """Unit vectors from the maximum and the mean over time, side by side."""
+        return functional.normalize(self.mlp(statistics), dim=1)
+
     def forward(self, maps: Float[Tensor, "batch 512 time"]) -> Float[Tensor, "batch 384"]:
         """Unit vectors."""
-        return functional.normalize(self.mlp(torch.cat([maps.amax(2), maps.mean(2)], dim=1)), dim=1)
+        return self.from_statistics(torch.cat([maps.amax(2), maps.mean(2)], dim=1))
 
 
 class Heads(nn.Module):

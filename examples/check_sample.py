@@ -1,0 +1,30 @@
+"""Check what the README's command made of the sample clip: `python -m examples.check_sample OUT`.
+
+Shows how to read a result back, and how to let the judge, which guidance never sees, name it.
+"""
+
+import sys
+
+from seehear.media import peak_dbfs, probe, read_audio
+from seehear.metrics.features import judge
+
+
+def main() -> None:
+    """Print what is in the file; exit with 1 if it is not what it should be."""
+    path = sys.argv[1]
+    found, sound = probe(path), read_audio(path)
+    named = judge.load()
+    logits = named.sound_logits(sound.waveform)[0]
+    best = [named.classes[k] for k in logits.topk(3).indices.tolist()]
+    print(
+        f"{path}: {found.duration_s:.2f} s of video, {sound.duration_s:.2f} s of sound, "
+        f"peak {peak_dbfs(sound.waveform):.1f} dBFS; the judge hears: {', '.join(best)}"
+    )
+    assert found.has_audio, "the file has no sound"
+    assert abs(sound.duration_s - (found.duration_s or 0)) < 0.05, "sound and picture differ in length"
+    assert -40 < peak_dbfs(sound.waveform) <= -1, "silent or too loud"
+    assert "rooster" in best, "expected a rooster among the judge's first three names"
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,76 @@
+"""The shipped models, end to end, heard by a judge that guidance never sees."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from seehear.metrics.features import judge as pocket_judge
+from seehear.tasks import load
+
+SAMPLE = Path(__file__).resolve().parents[1] / "examples" / "rooster.mp4"
+SHIPPED = Path(pocket_judge.SHIPPED).parent
+
+
+@pytest.fixture(scope="module")
+def studio():
+    return load("pocket")
+
+
+@pytest.fixture(scope="module")
+def judge():
+    return pocket_judge.load()
+
+
+def named(judge, waveform, count=3):
+    logits = judge.sound_logits(waveform.view(1, -1))[0]
+    return [judge.classes[k] for k in logits.topk(count).indices.tolist()]
+
+
+def test_the_sample_clip_gets_the_sound_of_what_it_shows(studio, judge):
+    result = studio.video_to_audio(SAMPLE, seed=0)
+    assert result.waveform is not None
+    assert result.waveform.shape == (1, 64_000)
+    assert "rooster" in (result.caption or "")
+    assert "rooster" in named(judge, result.waveform)
+
+
+def test_guidance_alone_turns_noise_towards_the_picture(studio, judge):
+    """No prompt: what is heard comes from the gradient of the binder alone."""
+    result = studio.video_to_audio(SAMPLE, prompt="", seed=1)
+    first, last = (step["losses"] for step in (_guided(result)[0], _guided(result)[-1]))
+    assert sum(last.values()) < 0.8 * sum(first.values())
+    assert not any(step["dead_gradient"] for step in result.trace)
+
+
+def _guided(result):
+    return [step for step in result.trace if step["is_guided"]]
+
+
+def test_a_prompt_is_heard(studio, judge):
+    hits = 0
+    for thing, prompt in (("bell", "a bell ringing"), ("cow", "a cow mooing"),
+                          ("helicopter", "a helicopter flying")):  # fmt: skip
+        y = studio.family.audio.embed_prompt([prompt])
+        assert y.shape[0] == 2
+        picture = torch.zeros(1, 3, 64, 64, dtype=torch.uint8)
+        job = studio.prepare(picture, [0.0], 2.56, prompt, 0, vanilla())
+        hits += thing in named(judge, studio.run(job)[0])
+    assert hits >= 2
+
+
+def vanilla():
+    from seehear.tasks import adjusted
+
+    return adjusted("default", None, lr_latents=0.0)
+
+
+def test_shipped_weights_fit_the_budget_and_hold_no_pickle():
+    files = [path for path in SHIPPED.rglob("*") if path.is_file()]
+    assert not [p for p in files if p.suffix in {".bin", ".pt", ".pth", ".pkl", ".ckpt"}]
+    assert sum(p.stat().st_size for p in files if p.suffix == ".safetensors") <= 60e6
+
+
+def test_every_weight_file_has_a_licence_in_the_manifest(studio):
+    weights = studio.family.weights()
+    assert len(weights) >= 6
+    assert all(entry["licence"] for entry in weights)
