@@ -11,7 +11,7 @@ from seehear.backbones import audioldm
 from seehear.binders import imagebind, pocket
 from seehear.errors import SettingsError, WeightsError
 from seehear.protocols import Backbone, Binder
-from seehear.weights import SAFE_SUFFIX, licence_of, sha256_of
+from seehear.weights import PICKLE_SUFFIXES, SAFE_SUFFIX, licence_of, sha256_of
 
 POCKET = Path(__file__).resolve().parent / "data" / "pocket"
 
@@ -34,7 +34,8 @@ class Family:
                 "licence": licence_of(folder) or licence_of(folder.parent),
             }
             for part, folder in self.folders.items()
-            for path in sorted(folder.rglob(f"*{SAFE_SUFFIX}"))
+            for path in sorted(folder.rglob("*"))
+            if path.suffix in (SAFE_SUFFIX, *PICKLE_SUFFIXES)
         ]
 
 
@@ -72,17 +73,23 @@ def load_family(
 def _pocket(
     audio: str | Path | None, binder: str | Path | None, device: str, dtype: torch.dtype
 ) -> Family:
-    folders = {
-        "audio": Path(audio) if audio else POCKET / "audio",
-        "binder": Path(binder) if binder else POCKET / "binder",
-        "text": POCKET / "text",
-    }
+    model = audioldm.load(audio or POCKET / "audio", device=device, dtype=dtype)
+    binder_folder = Path(binder) if binder else POCKET  # holds binder/ and text/
     return Family(
         name="pocket",
-        audio=audioldm.load(folders["audio"], device=device, dtype=dtype),
-        binder=pocket.load(binder, device=device, dtype=dtype),
-        folders={part: folder for part, folder in folders.items() if folder.is_dir()},
+        audio=model,
+        binder=pocket.load(binder_folder, device=device, dtype=dtype),
+        folders={
+            **_audio_folders(model),
+            "binder": binder_folder / "binder",
+            "text": binder_folder / "text",
+        },
     )
+
+
+def _audio_folders(model: audioldm.AudioLDM) -> dict[str, Path]:
+    """Where the audio model's weights lie, hub caches included."""
+    return {"audio": model.checkpoint.folder} if model.checkpoint else {}
 
 
 def _paper(
@@ -93,12 +100,16 @@ def _paper(
             "the family 'paper' needs ImageBind's weights, which may not be redistributed: "
             "download imagebind_huge.pth and name it with --binder"
         )
-    source = audio or "cvssp/audioldm-m-full"  # the authors' checkpoint
+    folder = Path(binder) if Path(binder).is_dir() else Path(binder).parent
+    # CLIP's vocabulary beside the weights lets ImageBind read text too.
+    vocabulary = folder if (folder / "merges.txt").is_file() else None
+    # The authors' checkpoint, unless another is named.
+    model = audioldm.load(audio or "cvssp/audioldm-m-full", device=device, dtype=dtype)
     return Family(
         name="paper",
-        audio=audioldm.load(source, device=device, dtype=dtype),
-        binder=imagebind.load(binder, device=device, dtype=dtype),
-        folders={"audio": Path(source)} if Path(source).is_dir() else {},
+        audio=model,
+        binder=imagebind.load(binder, vocabulary=vocabulary, device=device, dtype=dtype),
+        folders={**_audio_folders(model), "binder": folder},
     )
 
 

@@ -18,7 +18,9 @@ from scipy.signal import resample_poly
 
 from training.world.dsp import SAMPLE_RATE, Draw, Sound, Synth, Voice, finish, tilt
 
-SOUND_FONT = Path("/usr/share/sounds/sf2/FluidR3_GM.sf2")
+_FETCHED_FONT = Path(__file__).resolve().parents[2] / "cache" / "soundfont" / "FluidR3_GM.sf2"
+_INSTALLED_FONT = Path("/usr/share/sounds/sf2/FluidR3_GM.sf2")
+SOUND_FONT = _FETCHED_FONT if _FETCHED_FONT.exists() else _INSTALLED_FONT
 NOTE_BANK_DIR = Path(__file__).resolve().parents[2] / "cache" / "notes"
 
 NOTE_S = 2.5  # length of a banked note
