@@ -7,14 +7,14 @@ import argparse
 
 import torch
 from torch import Tensor
+from training.audio.vocoder import stft_distance
+from training.world.scenes import heard
+from training.world.things import IDS
 
 from benchmarks.results import table, write
 from seehear.backbones import audioldm
 from seehear.mel import HOP_SAMPLES, WINDOW_SAMPLES, log_mel_from_waveform, mel_filters
 from seehear.metrics.features import judge as pocket_judge
-from training.audio.vocoder import stft_distance
-from training.world.scenes import heard
-from training.world.things import IDS
 
 
 def griffin_lim(mel: Tensor, iterations: int = 60, momentum: float = 0.99) -> Tensor:
@@ -82,8 +82,8 @@ def main() -> None:
         raw[name] = {"stft_distance": distance, "judge_accuracy": accuracy}
         rows.append([name, f"{distance:.3f}", f"{accuracy:.3f}"])
     text = (
-        f"{options.count} held-out sounds. Multi-resolution STFT distance (lower is better) and the "
-        f"judge's accuracy. The autoencoder's mean absolute mel error is {raw['mel_l1']:.3f} "
+        f"{options.count} held-out sounds. Multi-resolution STFT distance (lower is better) and "
+        f"the judge's accuracy. The autoencoder's mean absolute mel error is {raw['mel_l1']:.3f} "
         "(natural log units).\n\n"
     ) + table(["from", "STFT distance", "judge accuracy"], rows)
     write("pocket_audio", "Pocket autoencoder and vocoder", raw, text)

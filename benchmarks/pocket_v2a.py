@@ -1,6 +1,7 @@
 """Does guidance give a picture its sound? The pocket family on held-out scenes of the world.
 
-`python -m benchmarks.pocket_v2a --count 280 --presets default` (needs the world: training/README.md)
+`python -m benchmarks.pocket_v2a --count 280 --presets default` (needs the world, see
+training/README.md)
 
 Prompts {none, automatic caption, right, wrong} times {vanilla, guided}; an independent judge names
 what it hears. Results of earlier calls with other presets stay in the raw file and in the table.
@@ -13,6 +14,9 @@ from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
+from training.world.captions import label
+from training.world.scenes import heard, seen
+from training.world.things import BY_ID, IDS
 
 from benchmarks.results import FOLDER, table, write
 from seehear.captioners.nearest import PhraseBank
@@ -24,9 +28,6 @@ from seehear.objective import WholeClip
 from seehear.presets import PRESETS, Preset
 from seehear.sampling import sample
 from seehear.tasks import adjusted
-from training.world.captions import label
-from training.world.scenes import heard, seen
-from training.world.things import BY_ID, IDS
 
 PROMPTS = ("none", "caption", "right", "wrong")
 NUM_SAMPLES = 40_960
@@ -44,7 +45,7 @@ class Held:
 
 
 def held_out(family: Family, count: int) -> Held:
-    """The first `count` scenes of the test split: art and synthesis that no model was trained on."""
+    """The first `count` scenes of the test split: art and synthesis that were held out."""
     sounds = [heard(seed, "test") for seed in range(count)]
     frames = torch.stack(
         [torch.from_numpy(seen(s, k, "test")[::4]).float() / 255 for k, s in enumerate(sounds)]
@@ -121,6 +122,7 @@ def scores(family: Family, judge, held: Held, made: Tensor, real_features: Tenso
 
 def tables(raw: dict) -> str:
     """Markdown from the raw results."""
+
     def interval(pair, digits=2):
         return f"[{pair[0]:.{digits}f}, {pair[1]:.{digits}f}]"
 
@@ -141,7 +143,8 @@ def tables(raw: dict) -> str:
     return (
         f"{raw['count']} held-out scenes of 2.56 s; {len(IDS)} things, so chance is "
         f"{1 / len(IDS):.3f}. The judge names {reference['accuracy']:.3f} of the real sounds "
-        f"rightly; the automatic caption comes from the picture alone. Brackets: 95 % intervals.\n\n"
+        f"rightly; the automatic caption comes from the picture alone. Brackets: 95 % "
+        "intervals.\n\n"
         + table(header, rows)
     )
 
@@ -152,8 +155,8 @@ def main() -> None:
     parser.add_argument("--presets", nargs="+", default=["default"], choices=list(PRESETS))
     parser.add_argument("--prompts", nargs="+", default=list(PROMPTS), choices=PROMPTS)
     parser.add_argument("--batch", type=int, default=14)
-    parser.add_argument("--set", nargs="*", default=[], metavar="FIELD=VALUE",
-                        help="trial values of AlignerConfig fields or weights=a,b; not saved")  # fmt: skip
+    trial_help = "trial values of AlignerConfig fields or weights=a,b; not saved"
+    parser.add_argument("--set", nargs="*", default=[], metavar="FIELD=VALUE", help=trial_help)
     parser.add_argument("--no-vanilla", action="store_true")
     options = parser.parse_args()
     family, judge = load_family("pocket"), pocket_judge.load()

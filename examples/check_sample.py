@@ -21,7 +21,9 @@ def main() -> None:
         f"peak {peak_dbfs(sound.waveform):.1f} dBFS; the judge hears: {', '.join(best)}"
     )
     assert found.has_audio, "the file has no sound"
-    assert abs(sound.duration_s - (found.duration_s or 0)) < 0.05, "sound and picture differ in length"
+    assert abs(sound.duration_s - (found.duration_s or 0)) < 0.05, (
+        "sound and picture differ in length"
+    )
     assert -40 < peak_dbfs(sound.waveform) <= -1, "silent or too loud"
     assert "rooster" in best, "expected a rooster among the judge's first three names"
 

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 import torch
+
 from seehear.metrics.features import judge as pocket_judge
 from seehear.tasks import load
 

@@ -121,7 +121,9 @@ def main() -> None:
     net = train(run, net, loss_of, evaluate)
     scores = evaluate(net)
     judge.SHIPPED.mkdir(parents=True, exist_ok=True)
-    weights = {k: v.half().contiguous() for k, v in net.state_dict().items() if v.is_floating_point()}
+    weights = {
+        k: v.half().contiguous() for k, v in net.state_dict().items() if v.is_floating_point()
+    }
     save_file(weights, judge.SHIPPED / f"{options.kind}.safetensors")
     path = judge.SHIPPED / "config.json"
     config = json.loads(path.read_text()) if path.exists() else {"classes": IDS}

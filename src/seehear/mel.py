@@ -1,4 +1,4 @@
-"""AudioLDM's log-mel spectrogram, differentiable: what its autoencoder codes and its vocoder reads."""
+"""AudioLDM's log-mel spectrogram, differentiable: what its autoencoder and its vocoder work on."""
 
 from functools import lru_cache
 

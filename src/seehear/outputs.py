@@ -196,7 +196,7 @@ def describe_input(path: str | Path, duration_s: float | None = None) -> dict[st
     path = Path(path)
     return {
         "file": path.name,
-        "path": str(path),
+        "path": str(path.absolute()),
         "sha256": file_sha256(path),
         "duration_s": duration_s,
     }

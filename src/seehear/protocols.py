@@ -37,9 +37,7 @@ class Backbone(Protocol):
         """
         ...
 
-    def predict(
-        self, z: Tensor, level: NoiseLevel, y: Tensor, guidance_scale: float
-    ) -> Prediction:
+    def predict(self, z: Tensor, level: NoiseLevel, y: Tensor, guidance_scale: float) -> Prediction:
         """Clean estimate and noise at `level`, after classifier-free guidance of that scale."""
         ...
 

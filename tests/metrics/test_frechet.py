@@ -1,5 +1,6 @@
 import pytest
 import torch
+
 from seehear.metrics.frechet import frechet_distance
 
 

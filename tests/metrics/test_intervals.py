@@ -1,5 +1,6 @@
 import pytest
 import torch
+
 from seehear.metrics.intervals import bootstrap_interval, wilson_interval
 
 

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 import torch
+
 from seehear.metrics.features import judge as pocket_judge
 
 pytest.importorskip("scipy")

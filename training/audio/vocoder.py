@@ -43,9 +43,7 @@ def new_vocoder() -> SpeechT5HifiGan:
 
 def spectrum(waveform: Tensor, window: int, hop: int) -> Tensor:
     """Magnitudes [batch, bins, frames]."""
-    spec = torch.stft(
-        waveform, window, hop, window=torch.hann_window(window), return_complex=True
-    )
+    spec = torch.stft(waveform, window, hop, window=torch.hann_window(window), return_complex=True)
     return torch.sqrt(spec.real.square() + spec.imag.square() + 1e-8)
 
 

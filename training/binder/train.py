@@ -169,7 +169,7 @@ class Examples:
 
 def pseudo_features(
     features: Float[Tensor, "batch 1280"],
-    classes: Float[Tensor, "batch"],
+    classes: Float[Tensor, " batch"],
     weight: Float[Tensor, "1000 1280"],
     generator: torch.Generator,
 ) -> Float[Tensor, "batch 1280"]:

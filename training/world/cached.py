@@ -12,5 +12,7 @@ def load(split: str) -> tuple[np.ndarray, np.ndarray, list[dict]]:
     folder = CACHE / "world" / split
     waves = np.load(folder / "waves.npy", mmap_mode="r")
     mels = np.load(folder / "mels.npy", mmap_mode="r")
-    notes = [n for part in sorted(folder.glob("notes_*.json")) for n in json.loads(part.read_text())]
+    notes = [
+        n for part in sorted(folder.glob("notes_*.json")) for n in json.loads(part.read_text())
+    ]
     return waves[: len(notes)], mels[: len(notes)], notes

@@ -58,7 +58,7 @@ def art_of_thing(thing: Thing, styles: tuple[str, ...]) -> list[tuple[str, str]]
 
 
 def background(rng: np.random.Generator, size: int) -> np.ndarray:
-    """A scenery without things: gradient, horizon, blobs, stripes or texture; uint8 [size, size, 3]."""
+    """A scenery without things, uint8 [size, size, 3]: gradient, horizon, blobs or texture."""
     yy, xx = np.mgrid[0:size, 0:size] / size
     first, second = rng.uniform(0, 255, (2, 3))
     if rng.random() < 0.5:  # muted, as walls, skies and lawns are

@@ -37,9 +37,7 @@ def _varied_speed(samples: np.ndarray, ratio: float) -> np.ndarray:
     return np.interp(at, np.arange(len(samples)), samples).astype(np.float32)
 
 
-def sound_of(
-    thing: str, rng: np.random.Generator, split: str, num_samples: int
-) -> Sound | None:
+def sound_of(thing: str, rng: np.random.Generator, split: str, num_samples: int) -> Sound | None:
     """A recording of the thing, varied in speed by ±15 % and placed at random; None if none."""
     files = _index().get((thing, split), [])
     if not files:

@@ -1,4 +1,4 @@
-"""The Fréchet distance between two sets of features: FD, FAD and FVD are this with other features."""
+"""The Fréchet distance between two sets of features: FD, FAD and FVD by the features given."""
 
 import torch
 from jaxtyping import Float

@@ -74,7 +74,9 @@ class SoundHead(nn.Module):
         super().__init__()
         self.mlp = Mlp(2 * sfx.NUM_FEATURES, hidden)
 
-    def from_statistics(self, statistics: Float[Tensor, "batch 1024"]) -> Float[Tensor, "batch 384"]:
+    def from_statistics(
+        self, statistics: Float[Tensor, "batch 1024"]
+    ) -> Float[Tensor, "batch 384"]:
         """Unit vectors from the maximum and the mean over time, side by side."""
         return functional.normalize(self.mlp(statistics), dim=1)
 

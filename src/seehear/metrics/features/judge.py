@@ -36,7 +36,7 @@ class Block(nn.Module):
 
 
 class Classifier(nn.Module):
-    """A small residual network over a picture-like input, with pooled features before the classes."""
+    """A small residual network over a picture-like input: pooled features, then classes."""
 
     def __init__(self, channels_in: int, widths: Sequence[int], num_classes: int):
         super().__init__()
@@ -100,7 +100,7 @@ class Judge:
 
 
 def load(source: str | Path | None = None) -> Judge:
-    """Load a judge folder (config.json, sound.safetensors, picture.safetensors); None: the shipped."""
+    """Load a folder with config.json, sound.safetensors and picture.safetensors; None: ours."""
     folder = Path(source) if source else SHIPPED
     config = json.loads((folder / "config.json").read_text())
     classes = tuple(config["classes"])
