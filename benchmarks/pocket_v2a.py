@@ -144,8 +144,7 @@ def tables(raw: dict) -> str:
         f"{raw['count']} held-out scenes of 2.56 s; {len(IDS)} things, so chance is "
         f"{1 / len(IDS):.3f}. The judge names {reference['accuracy']:.3f} of the real sounds "
         f"rightly; the automatic caption comes from the picture alone. Brackets: 95 % "
-        "intervals.\n\n"
-        + table(header, rows)
+        "intervals.\n\n" + table(header, rows)
     )
 
 

@@ -15,7 +15,7 @@ from training.world.pictures import CACHE
 from training.world.scenes import heard, seen
 from training.world.things import IDS
 
-WIDTHS = {"sound": (24, 48, 80, 96, 96), "picture": (24, 48, 80, 96)}
+WIDTHS = {"sound": (16, 40, 72, 96, 96), "picture": (24, 48, 80, 96)}
 INDEX_OF = {thing: index for index, thing in enumerate(IDS)}
 
 
@@ -42,16 +42,17 @@ def varied_mels(mel: Tensor, generator: torch.Generator) -> Tensor:
 def sound_batches(batch: int):
     """(loss inputs by step, held-out inputs, held-out labels) of the sound judge."""
     mels, notes = load("judge")[1:]
+    mels = np.array(mels)  # random rows of a mapped file would be read from disk one by one
     labels = torch.tensor([INDEX_OF[note["thing"]] for note in notes])
     test_mels, test_notes = load("test")[1:]
-    test = (torch.from_numpy(np.array(test_mels[:1120])).float()[:, None] + 6) / 3
-    test_labels = torch.tensor([INDEX_OF[note["thing"]] for note in test_notes[:1120]])
+    test = judge.normalised_mel(torch.from_numpy(np.array(test_mels[:448])).float()[:, None])
+    test_labels = torch.tensor([INDEX_OF[note["thing"]] for note in test_notes[:448]])
 
     def draw(step: int):
         generator = torch.Generator().manual_seed(70_000_000 + step)
         picks = torch.randint(0, len(mels), (batch,), generator=generator)
         mel = torch.from_numpy(mels[picks.numpy()]).float()[:, None]
-        return (varied_mels(mel, generator) + 6) / 3, labels[picks]
+        return judge.normalised_mel(varied_mels(mel, generator)), labels[picks]
 
     return draw, test, test_labels
 
@@ -104,7 +105,7 @@ def main() -> None:
     channels = {"sound": 1, "picture": 3}[options.kind]
     net = judge.Classifier(channels, WIDTHS[options.kind], len(IDS))
     net = net.to(memory_format=torch.channels_last)
-    draw, test, test_labels = {"sound": sound_batches, "picture": picture_batches}[options.kind](64)
+    draw, test, test_labels = {"sound": sound_batches, "picture": picture_batches}[options.kind](32)
 
     def loss_of(step: int) -> dict[str, Tensor]:
         x, labels = draw(step)

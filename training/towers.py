@@ -22,7 +22,7 @@ from training.world.things import THINGS, TRAIN_STYLES
 ROOT = Path(__file__).resolve().parents[1]
 DATA = ROOT / "src" / "seehear" / "data" / "pocket"
 CACHE = ROOT / "cache"
-NUM_PIECES = 9_000
+NUM_PIECES = 4_700
 MAX_TOKENS = 128
 
 
@@ -141,7 +141,8 @@ def convert_text(folder: Path) -> None:
     kept = kept_pieces(BertTokenizer.from_pretrained(old))
     pieces = (old / "vocab.txt").read_text().splitlines()
     state = load_file(old / "model.safetensors")
-    state.pop("embeddings.position_ids", None)
+    for unused in ("embeddings.position_ids", "pooler.dense.weight", "pooler.dense.bias"):
+        state.pop(unused, None)
     table = "embeddings.word_embeddings.weight"
     state[table] = state[table][kept]
     positions = "embeddings.position_embeddings.weight"

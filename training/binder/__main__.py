@@ -40,7 +40,7 @@ def make_features(seeds: list[int], kinds: list[str]) -> None:
     for seed in seeds:
         if "sounds" in kinds and not (FOLDER / f"sounds_{seed}.json").exists():
             net = frozen(SfxNet(), "aisfx.safetensors")
-            write("sounds", seed, *sound_features(net, seed, WORLD_SOUNDS, per_recording=1))
+            write("sounds", seed, *sound_features(net, seed, WORLD_SOUNDS, 2, per_extra=8))
         if "pictures" in kinds and not (FOLDER / f"pictures_{seed}.json").exists():
             net = frozen(EfficientNetLite0(), "efficientnet_lite0.safetensors")
             write("pictures", seed, *picture_features(net, seed))
@@ -50,7 +50,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
     features = commands.add_parser("features", help="run the frozen towers over made examples")
-    features.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3, 4])
+    features.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3, 4, 5, 6])
     features.add_argument("--kinds", nargs="+", default=["sounds", "pictures"])
     training = commands.add_parser("train", help="train the heads on the cached features")
     training.add_argument("--out", type=Path, default=DATA / "binder" / "heads.safetensors")

@@ -14,6 +14,7 @@ from seehear.binders.pocket.sfx import (
     peak_normalised,
     sfx_mel_from_waveform,
 )
+from training.binder.extra import NAMES, extra_sound
 from training.world.pictures import CACHE
 from training.world.scenes import NUM_SAMPLES, heard
 
@@ -64,8 +65,8 @@ def varied(wave: np.ndarray, rng: np.random.Generator, other: np.ndarray | None)
 
 
 def cut(samples: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """2.56 s of a recording, played up to 12 % faster or slower; short ones placed or repeated."""
-    ratio = float(np.exp(rng.uniform(-0.12, 0.12)))
+    """2.56 s of a recording, played up to 28 % faster or slower; short ones placed or repeated."""
+    ratio = float(np.exp(rng.uniform(-0.25, 0.25)))
     at = np.arange(0, len(samples) - 1, ratio)
     samples = np.interp(at, np.arange(len(samples)), samples).astype(np.float32)
     if len(samples) >= NUM_SAMPLES:
@@ -102,9 +103,9 @@ def features_of(tower: SfxNet, waves: np.ndarray) -> np.ndarray:
 
 
 def sound_features(
-    tower: SfxNet, seed: int, num_world: int, per_recording: int
+    tower: SfxNet, seed: int, num_world: int, per_recording: int, per_extra: int
 ) -> tuple[np.ndarray, list[str]]:
-    """Features of sounds and their concepts: a world thing's id or "recording:DESCRIPTION"."""
+    """Features of sounds and their concepts: a world thing's id, "recording:..." or "extra:..."."""
     rng = np.random.default_rng([seed, 23])
     features, concepts, waves = [], [], []
     previous: np.ndarray | None = None
@@ -128,6 +129,9 @@ def sound_features(
         assert rate == SAMPLE_RATE
         name = "recording:" + entry["text"] + "|" + (entry["thing"] or "")
         add(cut(samples, rng), name, is_varied=rng.random() < 0.7)
+    for _ in range(per_extra):
+        for name in NAMES:
+            add(extra_sound(name, rng), f"extra:{name}", is_varied=rng.random() < 0.7)
     if waves:
         features.append(features_of(tower, np.stack(waves)))
     return np.concatenate(features), concepts

@@ -16,6 +16,7 @@ from seehear.binders.pocket.heads import Heads
 from seehear.binders.pocket.text import SentenceEncoder
 from seehear.captioners.phrases import PHRASES
 from training.binder.concepts import emoji_concepts, world_concepts
+from training.binder.extra import NAMES
 from training.binder.sounds import recordings
 from training.towers import DATA, imagenet_names, installed
 from training.world.captions import label, with_article
@@ -138,6 +139,8 @@ def concept_texts(texts: Texts) -> dict[str, dict[str, int]]:
     for entry in recordings("train"):
         said, key = entry["text"], f"recording:{entry['text']}|{entry['thing'] or ''}"
         rows["heard"][key] = texts.add(key, (said, f"the sound of {said}"))
+    for name in NAMES:
+        rows["heard"][f"extra:{name}"] = texts.add(f"extra:{name}", (name, f"the sound of {name}"))
     for i, names in enumerate(imagenet_names()):
         synonyms = tuple(with_article(name.strip()) for name in names.split(",")[:3])
         rows["classes"][str(i)] = texts.add(f"class:{i}", synonyms)

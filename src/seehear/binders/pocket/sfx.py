@@ -56,8 +56,9 @@ def sfx_mel_from_waveform(
 ) -> Float[Tensor, "batch frames 96"]:
     """The tower's log-mel spectrum, computed at 16 kHz instead of 44.1 kHz.
 
-    There are about 43 frames a second, the first from sample 0. A window as long in time has bins as far apart in Hz, so that the tower's mel filters apply
-    as they are; bands above 8 kHz are silent. Powers are scaled to the longer window's.
+    There are about 43 frames a second, the first from sample 0. A window as long in time has bins
+    as far apart in Hz, so that the tower's mel filters apply as they are; bands above 8 kHz are
+    silent. Powers are scaled to the longer window's.
 
     Args:
         waveform: Mono at 16 kHz, at least one sample; shorter than a window is zero-padded.

@@ -20,7 +20,8 @@ class SentenceEncoder(nn.Module):
         super().__init__()
         self.tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
         # Read by hand: `from_pretrained` draws a progress bar of its own.
-        self.bert = BertModel(BertConfig.from_pretrained(folder, local_files_only=True))
+        config = BertConfig.from_pretrained(folder, local_files_only=True)
+        self.bert = BertModel(config, add_pooling_layer=False)
         self.bert.load_state_dict(load_file(folder / "model.safetensors"))
         self.bert.eval()
 

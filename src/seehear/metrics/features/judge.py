@@ -55,10 +55,15 @@ class Classifier(nn.Module):
 
 
 def sound_input(waveform: Float[Tensor, "batch samples"]) -> Float[Tensor, "batch 1 frames 64"]:
-    """Normalised log mel, at least 64 frames long, of 16 kHz mono."""
+    """Normalised log mel, at least 32 frames long, of 16 kHz mono."""
     mel = log_mel_from_waveform(waveform)[:, None]
     mel = nn.functional.pad(mel, (0, 0, 0, max(0, 64 - mel.shape[2])), value=-11.5)
-    return (mel + 6.0) / 3.0
+    return normalised_mel(mel)
+
+
+def normalised_mel(mel: Float[Tensor, "batch 1 frames 64"]) -> Float[Tensor, "batch 1 half 64"]:
+    """Log mel around zero, at 50 frames a second: half the work, and names don't need more."""
+    return nn.functional.avg_pool2d((mel + 6.0) / 3.0, (2, 1))
 
 
 def picture_input(frames: Float[Tensor, "n 3 h w"]) -> Float[Tensor, "n 3 64 64"]:
