@@ -112,9 +112,11 @@ def slopes(score, x, step):
 
 
 def test_gradient_of_the_waveform_agrees_with_a_finite_difference(binder):
-    wave, towards = a_sound(0.5, 16_000), binder.embed_text(["a siren wailing"])
+    # With some noise: in bands of pure silence the logarithm is too bent for any finite step.
+    wave = 0.8 * a_sound(0.5, 16_000) + 0.02 * noise(1, 8000)
+    towards = binder.embed_text(["a siren wailing"])
     slope, measured = slopes(
-        lambda w: (binder.embed_audio(w, 16_000) * towards).sum(), 0.8 * wave, step=3e-3
+        lambda w: (binder.embed_audio(w, 16_000) * towards).sum(), wave, step=1e-3
     )
     assert slope == pytest.approx(measured, rel=0.05)
 

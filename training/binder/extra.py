@@ -61,6 +61,8 @@ PROGRAMS: dict[str, tuple[int, ...]] = {
 KEYS = (41, 48, 55, 62, 69, 76)
 HORN, LORRY, BICYCLE = "a car horn honking", "a truck horn blowing", "a bicycle bell ringing"
 NAMES = (*PROGRAMS, HORN, LORRY, BICYCLE)
+# Whose sound it is: what a picture of its source is called.
+SOURCES = {HORN: "a car", LORRY: "a truck", BICYCLE: "a bicycle"}
 
 
 @lru_cache(maxsize=256)

@@ -16,7 +16,7 @@ from seehear.binders.pocket.heads import Heads
 from seehear.binders.pocket.text import SentenceEncoder
 from seehear.captioners.phrases import PHRASES
 from training.binder.concepts import emoji_concepts, world_concepts
-from training.binder.extra import NAMES
+from training.binder.extra import NAMES, SOURCES
 from training.binder.sounds import recordings
 from training.towers import DATA, imagenet_names, installed
 from training.world.captions import label, with_article
@@ -29,19 +29,19 @@ CLASSIFIER = DATA / "binder" / "efficientnet_lite0.safetensors"
 class HeadTraining:
     """How the heads are trained; minutes on one core."""
 
-    steps: int = 3000
+    steps: int = 2500
     batch: int = 256  # of each kind
     distractors: int = 500  # further concepts that a step compares with
     learning_rate: float = 1e-3
-    weight_decay: float = 0.05
-    dropout: float = 0.2
+    weight_decay: float = 0.1
+    dropout: float = 0.3
     temperature: float = 0.05
     target_temperature: float = 0.03  # texts as near as this share a target
-    pseudo: float = 0.15  # share of pictures that are made-up features of an ImageNet class
+    pseudo: float = 0.2  # share of pictures that are made-up features of an ImageNet class
     nearness: float = 1.0  # weight of the plain cosine beside the comparison
     pairs: float = 0.5  # weight of picture against sound
     world_pictures: float = 0.5  # shares of examples that show or sound like the world's things
-    world_sounds: float = 0.6
+    world_sounds: float = 0.4
     seed: int = 0
 
 
@@ -140,7 +140,9 @@ def concept_texts(texts: Texts) -> dict[str, dict[str, int]]:
         said, key = entry["text"], f"recording:{entry['text']}|{entry['thing'] or ''}"
         rows["heard"][key] = texts.add(key, (said, f"the sound of {said}"))
     for name in NAMES:
-        rows["heard"][f"extra:{name}"] = texts.add(f"extra:{name}", (name, f"the sound of {name}"))
+        source = SOURCES.get(name, name)
+        spoken = (name, f"the sound of {name}", source, f"{source} and its sound")
+        rows["heard"][f"extra:{name}"] = texts.add(f"extra:{name}", spoken)
     for i, names in enumerate(imagenet_names()):
         synonyms = tuple(with_article(name.strip()) for name in names.split(",")[:3])
         rows["classes"][str(i)] = texts.add(f"class:{i}", synonyms)

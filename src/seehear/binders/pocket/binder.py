@@ -148,8 +148,9 @@ def load(
             "config.json; install seehear again or name a folder with text/ and binder/"
         )
     binder = PocketBinder(
-        picture.to(dtype).to(memory_format=torch.channels_last),
-        sound.to(dtype).to(memory_format=torch.channels_last),
+        # PyTorch's stubs lack this argument of `Module.to`.
+        picture.to(dtype).to(memory_format=torch.channels_last),  # type: ignore[call-overload]
+        sound.to(dtype).to(memory_format=torch.channels_last),  # type: ignore[call-overload]
         SentenceEncoder(folder / "text"),
         heads,
     )

@@ -31,6 +31,8 @@ class Mlp(nn.Module):
 class TextHead(nn.Module):
     """Sentences relative to the average caption: MiniLM's vectors all lean one way."""
 
+    mean: Tensor
+
     def __init__(self):
         super().__init__()
         self.register_buffer("mean", torch.zeros(DIM))
