@@ -404,7 +404,7 @@ def test_a_replay_uses_the_recorded_threads_and_models(made, loads):
     record["versions"]["threads"] = 1
     record["settings"]["loaded"]["audio"] = "owner/name"
     (made / "out.json").write_text(json.dumps(record))
-    run("replay", "out.json")
+    main(["replay", "out.json"])  # other threads than it was made with: its bits may differ
     assert torch.get_num_threads() == 1
     assert loads[-1] == loads[0] | {"audio": "owner/name"}
 
