@@ -164,7 +164,14 @@ def main() -> None:
             made = model(log_mel_from_waveform(held_out))
             return {"val_stft": float(stft_distance(made, held_out))}
 
-    run = Run(name="vocoder", minutes=options.minutes, lr=1e-3, clip_norm=50.0, weight_decay=0.0, warmup_steps=50)
+    run = Run(
+        name="vocoder",
+        minutes=options.minutes,
+        lr=1e-3,
+        clip_norm=50.0,
+        weight_decay=0.0,
+        warmup_steps=50,
+    )
     vocoder = train(run, vocoder, loss_of, evaluate)
     vocoder.save_pretrained(FOLDER / "vocoder")
     print(evaluate(vocoder))

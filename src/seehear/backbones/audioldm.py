@@ -246,9 +246,11 @@ def load(
         WeightsError: the checkpoint or one of its components is missing or not in the format.
     """
     found = find_checkpoint(source, local_files_only=local_files_only)
+    # Loading with less memory needs another package, and says so in many lines.
+    for_diffusers: dict[str, Any] = {"torch_dtype": dtype, "low_cpu_mem_usage": False}
     return AudioLDM(
-        unet=_network(UNet2DConditionModel, found, "unet", torch_dtype=dtype).to(device),
-        vae=_network(AutoencoderKL, found, "vae", torch_dtype=dtype).to(device),
+        unet=_network(UNet2DConditionModel, found, "unet", **for_diffusers).to(device),
+        vae=_network(AutoencoderKL, found, "vae", **for_diffusers).to(device),
         vocoder=_network(SpeechT5HifiGan, found, "vocoder", dtype=dtype).to(device),
         text_encoder=_network(
             _text_class(found), found, "text_encoder", optional=("pooler.",), dtype=dtype
