@@ -23,35 +23,22 @@ def griffin_lim(mel: Tensor, iterations: int = 60, momentum: float = 0.99) -> Te
     Source: Griffin & Lim 1984; Perraudin et al. 2013 for the momentum.
     """
     magnitude = (torch.linalg.pinv(mel_filters()) @ mel.exp().transpose(1, 2)).clamp(min=0)
-    window = torch.hann_window(WINDOW_SAMPLES)
-    pad = (WINDOW_SAMPLES - HOP_SAMPLES) // 2
-    length = mel.shape[1] * HOP_SAMPLES + 2 * pad
+    options = {"n_fft": WINDOW_SAMPLES, "hop_length": HOP_SAMPLES,
+               "window": torch.hann_window(WINDOW_SAMPLES)}  # fmt: skip
+    length = mel.shape[1] * HOP_SAMPLES
     generator = torch.Generator().manual_seed(0)
     angles = torch.exp(2j * torch.pi * torch.rand(magnitude.shape, generator=generator))
     previous = torch.zeros_like(angles)
-    # torch.istft wants centred frames: half a window of padding on both sides of the signal.
-    edge = WINDOW_SAMPLES // 2
     for _ in range(iterations):
-        wave = _overlap_add(magnitude * angles, window, length)
-        rebuilt = torch.stft(
-            wave, WINDOW_SAMPLES, HOP_SAMPLES, window=window, center=False, return_complex=True
-        )[..., : magnitude.shape[2]]
+        wave = torch.istft(magnitude * angles, length=length, **options)
+        rebuilt = torch.stft(wave, return_complex=True, **options)[..., : magnitude.shape[2]]
         angles = rebuilt - momentum / (1 + momentum) * previous
         angles = angles / angles.abs().clamp(min=1e-9)
         previous = rebuilt
-    assert edge >= pad
-    return _overlap_add(magnitude * angles, window, length)[:, pad : length - pad]
-
-
-def _overlap_add(spectrum: Tensor, window: Tensor, length: int) -> Tensor:
-    frames = torch.fft.irfft(spectrum, n=WINDOW_SAMPLES, dim=1) * window[:, None]
-    weights = (window.square())[:, None].expand(-1, spectrum.shape[2])[None]
-    size = ((spectrum.shape[2] - 1) * HOP_SAMPLES + WINDOW_SAMPLES, 1)
-    fold = lambda x: torch.nn.functional.fold(  # noqa: E731
-        x, size, (WINDOW_SAMPLES, 1), stride=(HOP_SAMPLES, 1)
-    )[:, 0, :, 0]
-    wave = fold(frames) / fold(weights).clamp(min=1e-6)
-    return torch.nn.functional.pad(wave, (0, max(0, length - wave.shape[1])))[:, :length]
+    wave = torch.istft(magnitude * angles, length=length, **options)
+    # AudioLDM's frames are centred half a hop later than those of torch.stft.
+    late = HOP_SAMPLES // 2
+    return torch.nn.functional.pad(wave, (late, 0))[:, :length]
 
 
 def main() -> None:

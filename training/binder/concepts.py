@@ -11,6 +11,13 @@ from training.world.things import THINGS, TRAIN_STYLES
 # Two further sets of drawings: Mozilla's (Apache-2.0) and Streamline's (CC BY 4.0).
 EXTRA_STYLES = ("fxemoji", "streamline-emojis")
 STYLES = TRAIN_STYLES + EXTRA_STYLES
+# Icons, used where they bear the name of something known. Those of one colour get a random one.
+ONE_COLOUR_ICONS = ("mdi", "game-icons", "ph")  # Apache-2.0, CC BY 3.0, MIT
+ICON_STYLES = (
+    *ONE_COLOUR_ICONS,
+    "icon-park",  # Apache-2.0
+    *("streamline-ultimate-color", "streamline-plump-color", "streamline-freehand-color"),  # CC BY
+)
 _NOT_A_THING = re.compile(
     r"skin-tone|^flag|keycap|button|-(thirty|oclock)$|letter|symbol|arrow|sign$|squared|heart"
     r"|^(input|regional|negative|circled|number|digit|clock\d|clock-face)|square$|circle$|^\d"
@@ -68,6 +75,26 @@ def emoji_concepts() -> dict[str, list[tuple[str, str]]]:
         for name, drawings in named.items()
         if any(style in TRAIN_STYLES for style, _ in drawings) or " " in name
     }
+
+
+def icon_drawings() -> dict[str, list[tuple[str, str]]]:
+    """Icons by concept: a world thing's id or "emoji:NAME", where the icon's whole name agrees."""
+    known = {name: f"emoji:{name}" for name in emoji_concepts()}
+    known |= {
+        name.replace("-", " "): thing.id
+        for thing in THINGS
+        for name in (*thing.emoji, *thing.names)
+    }
+    known.pop("cricket")  # icons show the game
+    suffix = re.compile(r"(-(\d+|fill|duotone|bold|flat|outline|variant|side|one|two))+$")
+    found: dict[str, list[tuple[str, str]]] = {}
+    for style in ICON_STYLES:
+        icons = json.loads((CACHE / "emoji" / style / "icons.json").read_text())["icons"]
+        for icon in icons:
+            name = suffix.sub("", icon)
+            if (concept := known.get(name.replace("-", " "))) is not None:
+                found.setdefault(concept, []).append((style, icon))
+    return found
 
 
 def extra_world_icons(emoji: tuple[str, ...]) -> list[tuple[str, str]]:

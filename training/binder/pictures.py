@@ -5,11 +5,24 @@ import torch
 from PIL import Image, ImageEnhance, ImageFilter
 
 from seehear.binders.pocket.efficientnet import EfficientNetLite0, resized
-from training.binder.concepts import emoji_concepts, extra_world_icons
+from training.binder.concepts import (
+    ONE_COLOUR_ICONS,
+    emoji_concepts,
+    extra_world_icons,
+    icon_drawings,
+)
 from training.world.pictures import _NOT_THE_THING, art, art_of_thing, background
 from training.world.things import THINGS, TRAIN_STYLES
 
 BATCH = 32
+
+
+def recoloured(sprite: Image.Image, rng: np.random.Generator) -> Image.Image:
+    """A drawing of one colour in another."""
+    colour = tuple(int(c) for c in rng.integers(0, 256, 3))
+    filled = Image.new("RGB", sprite.size, colour if rng.random() < 0.7 else (0, 0, 0))
+    filled.putalpha(sprite.getchannel("A"))
+    return filled
 
 
 def composed(sprite: Image.Image, rng: np.random.Generator) -> Image.Image:
@@ -42,6 +55,8 @@ def _jobs(per_world_drawing: int, per_other_drawing: int) -> list[tuple[str, tup
     for thing in THINGS:
         drawings = art_of_thing(thing, TRAIN_STYLES) + extra_world_icons(thing.emoji)
         jobs += [(thing.id, d) for d in drawings if d not in _NOT_THE_THING] * per_world_drawing
+    for concept, drawings in icon_drawings().items():
+        jobs += [(concept, d) for d in drawings] * (per_world_drawing if ":" not in concept else 1)
     for name, drawings in emoji_concepts().items():
         jobs += [(f"emoji:{name}", drawing) for drawing in drawings] * per_other_drawing
     return jobs
@@ -49,7 +64,7 @@ def _jobs(per_world_drawing: int, per_other_drawing: int) -> list[tuple[str, tup
 
 @torch.no_grad()
 def picture_features(
-    tower: EfficientNetLite0, seed: int, per_world_drawing: int = 8, per_other_drawing: int = 1
+    tower: EfficientNetLite0, seed: int, per_world_drawing: int = 10, per_other_drawing: int = 1
 ) -> tuple[np.ndarray, list[str]]:
     """Features (float16 [n, 1280]) of composed pictures and the concept that each shows."""
     rng = np.random.default_rng([seed, 17])
@@ -61,6 +76,8 @@ def picture_features(
             sprite = art(*drawing)
             if sprite is None:
                 continue
+            if drawing[0] in ONE_COLOUR_ICONS:
+                sprite = recoloured(sprite, rng)
             picture = torch.from_numpy(np.array(composed(sprite, rng))).permute(2, 0, 1)[None]
             pictures.append(resized(picture.float() / 255))
             concepts.append(concept)

@@ -14,6 +14,9 @@ SHARPNESS = 1.3  # of ImageNet's probabilities before their names are averaged; 
 class Mlp(nn.Module):
     """Standardise, one hidden layer, out into the space."""
 
+    mean: Tensor
+    spread: Tensor
+
     def __init__(self, inputs: int, hidden: int, outputs: int = DIM):
         super().__init__()
         self.register_buffer("mean", torch.zeros(inputs))
@@ -48,6 +51,8 @@ class PictureHead(nn.Module):
     The first part is the mean of the classes' embedded names, weighted by their probability: it
     knows photographs. The second was trained on drawings and names.
     """
+
+    class_names: Tensor
 
     def __init__(self, hidden: int = 256):
         super().__init__()
