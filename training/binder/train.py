@@ -29,20 +29,19 @@ CLASSIFIER = DATA / "binder" / "efficientnet_lite0.safetensors"
 class HeadTraining:
     """How the heads are trained; minutes on one core."""
 
-    steps: int = 2500
+    steps: int = 1500
     batch: int = 256  # of each kind
     distractors: int = 500  # further concepts that a step compares with
     learning_rate: float = 1e-3
     weight_decay: float = 0.1
-    dropout: float = 0.3
+    dropout: float = 0.35
     temperature: float = 0.05
     target_temperature: float = 0.03  # texts as near as this share a target
     pseudo: float = 0.2  # share of pictures that are made-up features of an ImageNet class
     nearness: float = 1.0  # weight of the plain cosine beside the comparison
-    pairs: float = 0.5  # weight of picture against sound
     world_pictures: float = 0.5  # shares of examples that show or sound like the world's things
     world_sounds: float = 0.4
-    seed: int = 0
+    seed: int = 1
 
 
 class Texts:
@@ -206,20 +205,6 @@ def to_texts(
     return -(target * logits.log_softmax(1)).sum(1).mean() + settings.nearness * near
 
 
-def to_each_other(
-    e_v: Tensor, e_a: Tensor, same: Tensor, settings: HeadTraining
-) -> Float[Tensor, ""]:
-    """Pictures and sounds of the same thing find each other, both ways."""
-    logits = e_v @ e_a.T / settings.temperature
-    loss = logits.new_zeros(())
-    for scores, is_same in ((logits, same), (logits.T, same.T)):
-        has_any = is_same.any(1)
-        target = is_same[has_any].float()
-        target = target / target.sum(1, keepdim=True)
-        loss = loss - (target * scores[has_any].log_softmax(1)).sum(1).mean() / 2
-    return loss
-
-
 def train(folder: Path, out: Path, settings: HeadTraining = HeadTraining()) -> Heads:
     """Train the heads on everything in `folder`, write them to `out` and return them."""
     torch.manual_seed(settings.seed)
@@ -230,9 +215,6 @@ def train(folder: Path, out: Path, settings: HeadTraining = HeadTraining()) -> H
     rows = concept_texts(texts)
     pictures = Examples(folder, "pictures", rows["seen"], settings.world_pictures)
     sounds = Examples(folder, "sounds", rows["heard"], settings.world_sounds)
-    thing_of_row = torch.full((len(texts.pools),), -1)
-    for i, thing in enumerate(THINGS):
-        thing_of_row[[rows["seen"][thing.id], rows["heard"][thing.id]]] = i
     for head, examples in ((heads.picture.mlp, pictures), (heads.sound.mlp, sounds)):
         sample, _ = examples.batch(4096, generator)
         head.mean.copy_(sample.mean(0))
@@ -245,7 +227,9 @@ def train(folder: Path, out: Path, settings: HeadTraining = HeadTraining()) -> H
     optimizer = torch.optim.AdamW(
         heads.parameters(), settings.learning_rate, weight_decay=settings.weight_decay
     )
-    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, settings.steps)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(
+        optimizer, settings.learning_rate, total_steps=settings.steps, pct_start=0.05
+    )
     all_plain = torch.stack([pool[0] for pool in texts.pools])
     for step in range(settings.steps):
         f_v, row_v = pictures.batch(settings.batch, generator)
@@ -260,13 +244,10 @@ def train(folder: Path, out: Path, settings: HeadTraining = HeadTraining()) -> H
         used, index = torch.unique(torch.cat([row_v, row_a, others]), return_inverse=True)
         drawn, plain = texts.drawn(generator)[used], all_plain[used]
         in_v, in_a = index[: settings.batch], index[settings.batch : 2 * settings.batch]
-        things_v, things_a = thing_of_row[row_v], thing_of_row[row_a]
-        same = (things_v[:, None] == things_a[None]) & (things_v[:, None] >= 0)
-        loss = (
-            to_texts(e_v, in_v, drawn, plain, settings)
-            + to_texts(e_a, in_a, drawn, plain, settings)
-            + settings.pairs * to_each_other(e_v, e_a, same, settings)
-        )
+        # Text is the hub. Pulling pictures and sounds of the world at each other as well made
+        # both heads worse on real ones.
+        loss = to_texts(e_v, in_v, drawn, plain, settings)
+        loss = loss + to_texts(e_a, in_a, drawn, plain, settings)
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
