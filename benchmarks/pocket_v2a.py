@@ -156,7 +156,8 @@ def main() -> None:
     parser.add_argument("--batch", type=int, default=14)
     trial_help = "trial values of AlignerConfig fields or weights=a,b; not saved"
     parser.add_argument("--set", nargs="*", default=[], metavar="FIELD=VALUE", help=trial_help)
-    parser.add_argument("--no-vanilla", action="store_true")
+    modes = ("vanilla", "guided")
+    parser.add_argument("--modes", nargs="+", default=list(modes), choices=modes)
     options = parser.parse_args()
     family, judge = load_family("pocket"), pocket_judge.load()
     held = held_out(family, options.count)
@@ -170,10 +171,10 @@ def main() -> None:
     for name in options.presets:
         preset = trial(PRESETS[name], options.set)
         for prompt in options.prompts:
-            for mode in ("vanilla", "guided"):
+            for mode in options.modes:
                 # Vanilla does not depend on how guidance works: once is enough.
                 key = f"{'default' if mode == 'vanilla' else name}/{prompt}/{mode}"
-                if mode == "vanilla" and (key in raw["cells"] or options.no_vanilla):
+                if mode == "vanilla" and key in raw["cells"]:
                     continue
                 made, seconds = make(
                     family, held, held.prompts[prompt], preset, mode == "guided", options.batch
