@@ -23,6 +23,10 @@ def main() -> None:
     vocoder = SpeechT5HifiGan.from_pretrained(FOLDER / "vocoder").half()
     vocoder.save_pretrained(SHIPPED / "vocoder")
     DDIMScheduler.from_pretrained(FOLDER / "scheduler").save_pretrained(SHIPPED / "scheduler")
+    for path in SHIPPED.glob("*/config.json"):  # the libraries note the folder they read from
+        config = json.loads(path.read_text())
+        config.pop("_name_or_path", None)
+        path.write_text(json.dumps(config, indent=2) + "\n")
     index = {
         "_class_name": "AudioLDMPipeline",
         "unet": ["diffusers", "UNet2DConditionModel"],
