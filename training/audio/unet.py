@@ -10,7 +10,7 @@ from torch import Tensor
 from transformers import AutoTokenizer, BertModel
 
 from training.audio.vae import FOLDER
-from training.loop import Run, train
+from training.loop import Run, fast_arithmetic, train
 from training.world.cached import load
 from training.world.pictures import CACHE
 
@@ -73,7 +73,7 @@ def prepared(split: str) -> tuple[Tensor, Tensor, Tensor]:
     captions = sorted({note["caption"] for note in notes})
     if not path.exists() or len(torch.load(path, weights_only=True)["latents"]) != len(mels):
         latents = []
-        with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
+        with torch.no_grad(), fast_arithmetic():
             for start in range(0, len(mels), 64):
                 mel = torch.from_numpy(np.array(mels[start : start + 64])).float()[:, None]
                 latents.append(vae.encode(mel).latent_dist.mode().half())
@@ -104,7 +104,7 @@ def main() -> None:
         eps = torch.randn(x0.shape, generator=generator)
         alpha = alpha_bar[t].sqrt()[:, None, None, None]
         sigma = (1 - alpha_bar[t]).sqrt()[:, None, None, None]
-        with torch.autocast("cpu", torch.bfloat16):
+        with fast_arithmetic():
             v = model(alpha * x0 + sigma * eps, t, None, class_labels=y).sample.float()
         return (v - (alpha * eps - sigma * x0)).square().mean()
 

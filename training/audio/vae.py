@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from diffusers import AutoencoderKL
 
-from training.loop import Run, train
+from training.loop import Run, fast_arithmetic, train
 from training.world.cached import load
 from training.world.pictures import CACHE
 
@@ -49,7 +49,7 @@ def main() -> None:
         starts = draws.integers(0, 256 - CROP_FRAMES + 1, 24)
         batch = np.stack([mels[r, s : s + CROP_FRAMES] for r, s in zip(rows, starts, strict=True)])
         mel = torch.from_numpy(batch).float()[:, None]
-        with torch.autocast("cpu", torch.bfloat16):
+        with fast_arithmetic():
             posterior = vae.encode(mel).latent_dist
             decoded = vae.decode(posterior.sample()).sample.float()
         error = decoded - mel

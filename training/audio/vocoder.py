@@ -36,8 +36,8 @@ def new_vocoder() -> SpeechT5HifiGan:
             upsample_initial_channel=256,
             upsample_rates=[1, 1, HOP_SAMPLES],
             upsample_kernel_sizes=[3, 3, ATOM_SAMPLES],
-            resblock_kernel_sizes=[3, 7],
-            resblock_dilation_sizes=[[1], [1]],
+            resblock_kernel_sizes=[3],
+            resblock_dilation_sizes=[[1]],
             normalize_before=False,
         )
     )
@@ -110,7 +110,7 @@ def keep_bands_apart(vocoder: SpeechT5HifiGan, reach: int = 2) -> None:
             layer.weight.mul_(mask)
         layer.weight.register_hook(lambda gradient, mask=mask: gradient * mask)
     # The residual blocks of those stages mix all bands: they stay what they are, next to nothing.
-    for block in vocoder.resblocks[:4]:
+    for block in vocoder.resblocks[:2]:
         block.requires_grad_(False)
 
 

@@ -28,6 +28,7 @@ from transformers.utils import logging
 from seehear.diffusion import NoiseLevel, Prediction, PredictionKind, prediction_from, vp_levels
 from seehear.errors import WeightsError
 from seehear.mel import log_mel_from_waveform
+from seehear.phase_retrieval import polished
 from seehear.protocols import Stream
 from seehear.weights import Checkpoint, find_checkpoint, read_json
 
@@ -69,6 +70,7 @@ class AudioLDM:
         text_encoder: PreTrainedModel | None = None,
         tokenizer: Any = None,
         native_duration_s: float = TRAINING_DURATION_S,
+        polish_rounds: int = 0,
         checkpointing: bool = False,
         checkpoint: Checkpoint | None = None,
     ):
@@ -82,13 +84,15 @@ class AudioLDM:
             text_encoder: Any text model; without one `embed_prompt` cannot be used.
             tokenizer: The text encoder's.
             native_duration_s: The clip length that the model was trained on.
+            polish_rounds: Rounds of phase retrieval that `decode` adds to the vocoder when no
+                gradient is wanted; for a vocoder too small to be left alone.
             checkpointing: Recompute activations of all networks in the backward pass: about half
                 the memory of guidance for about a third more time.
             checkpoint: Where the components come from, for records.
         """
         self.unet, self.vae, self.vocoder = unet, vae, vocoder
         self.scheduler, self.text_encoder, self.tokenizer = scheduler, text_encoder, tokenizer
-        self.native_duration_s = native_duration_s
+        self.native_duration_s, self.polish_rounds = native_duration_s, polish_rounds
         self.checkpoint, self.checkpointing = checkpoint, checkpointing
         for network in (unet, vae, vocoder, text_encoder):
             if network is not None:
@@ -187,8 +191,13 @@ class AudioLDM:
         return prediction_from(self.prediction_kind, output, z, level)
 
     def decode(self, z_0: Float[Tensor, "batch channels time bands"]) -> Float[Tensor, "batch n"]:
-        """Clean latents to a waveform, some samples longer than the latents' duration."""
-        return self.waveform_from_mel(self.mel_from_latents(z_0))
+        """Clean latents to a waveform, some samples longer than the latents' duration.
+
+        With gradients enabled it is the vocoder's own, otherwise polished if the model says so.
+        """
+        mel = self.mel_from_latents(z_0)
+        waveform = self.waveform_from_mel(mel)
+        return waveform if torch.is_grad_enabled() else polished(waveform, mel, self.polish_rounds)
 
     def mel_from_latents(
         self, z_0: Float[Tensor, "batch channels time bands"]
@@ -258,6 +267,7 @@ def load(
         tokenizer=_from_folder(AutoTokenizer, found, "tokenizer"),
         scheduler=_from_folder(DDIMScheduler, found, "scheduler"),
         native_duration_s=float(found.index.get("_native_duration_s", TRAINING_DURATION_S)),
+        polish_rounds=int(found.index.get("_polish_rounds", 0)),
         checkpointing=checkpointing,
         checkpoint=found,
     )
