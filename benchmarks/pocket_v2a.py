@@ -85,6 +85,7 @@ def make(
             pairs=preset.pairs,
             weights=preset.weights,
             targets=targets,
+            mel_bridge=preset.mel_bridge,
         )
         # Every column starts from the same noise, so columns differ by what they test alone.
         generator = torch.Generator().manual_seed(1000 + first)
@@ -194,6 +195,8 @@ def trial(preset: Preset, changes: list[str]) -> Preset:
         key, value = change.split("=")
         if key == "weights":
             preset = replace(preset, weights=tuple(float(v) for v in value.split(",")))
+        elif key == "mel_bridge":
+            preset = replace(preset, mel_bridge=value == "true")
         elif key == "guidance_scale":
             settings = replace(preset.settings, guidance_scale=float(value))
             preset = replace(preset, settings=settings)

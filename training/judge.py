@@ -1,4 +1,7 @@
-"""The judge's two classifiers: `python -m training.judge sound --minutes 8`, then `picture`."""
+"""The judge's two classifiers: `python -m training.judge sound --minutes 8`, then `picture`.
+
+The sound judge needs `python -m training.audio.copies --split judge` first.
+"""
 
 import argparse
 import json
@@ -9,13 +12,14 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from seehear.metrics.features import judge
-from training.loop import Run, train
+from training.loop import Run, fast_arithmetic, train
 from training.world.cached import load
 from training.world.pictures import CACHE
 from training.world.scenes import heard, seen
 from training.world.things import IDS
 
 WIDTHS = {"sound": (16, 40, 72, 96, 96), "picture": (24, 48, 80, 96)}
+COPIES = 0.4  # share of a batch that went through the sound model's codec
 INDEX_OF = {thing: index for index, thing in enumerate(IDS)}
 
 
@@ -42,17 +46,26 @@ def varied_mels(mel: Tensor, generator: torch.Generator) -> Tensor:
 def sound_batches(batch: int):
     """(loss inputs by step, held-out inputs, held-out labels) of the sound judge."""
     mels, notes = load("judge")[1:]
-    mels = np.array(mels)  # random rows of a mapped file would be read from disk one by one
     labels = torch.tensor([INDEX_OF[note["thing"]] for note in notes])
+    # Copies through autoencoder and vocoder: content is judged, not the codec.
+    copies = np.load(CACHE / "world" / "judge" / "copies.npz")
+    copied, labels_copied = copies["mels"], labels[torch.from_numpy(copies["rows"])]
+    num_copies = round(COPIES * batch)
+    mels = np.array(mels)  # random rows of a mapped file would be read from disk one by one
     test_mels, test_notes = load("test")[1:]
     test = judge.normalised_mel(torch.from_numpy(np.array(test_mels[:448])).float()[:, None])
     test_labels = torch.tensor([INDEX_OF[note["thing"]] for note in test_notes[:448]])
 
     def draw(step: int):
         generator = torch.Generator().manual_seed(70_000_000 + step)
-        picks = torch.randint(0, len(mels), (batch,), generator=generator)
-        mel = torch.from_numpy(mels[picks.numpy()]).float()[:, None]
-        return judge.normalised_mel(varied_mels(mel, generator)), labels[picks]
+        picks = torch.randint(0, len(mels), (batch - num_copies,), generator=generator)
+        of_copies = torch.randint(0, len(copied), (num_copies,), generator=generator)
+        mel = np.concatenate([mels[picks.numpy()], copied[of_copies.numpy()]])
+        order = torch.randperm(batch, generator=generator)  # some variations go by position
+        varied = varied_mels(torch.from_numpy(mel[order.numpy()]).float()[:, None], generator)
+        return judge.normalised_mel(varied), torch.cat([labels[picks], labels_copied[of_copies]])[
+            order
+        ]
 
     return draw, test, test_labels
 
@@ -109,7 +122,7 @@ def main() -> None:
 
     def loss_of(step: int) -> dict[str, Tensor]:
         x, labels = draw(step)
-        with torch.autocast("cpu", torch.bfloat16):
+        with fast_arithmetic():
             logits = net(x).float()
         return {"ce": torch.nn.functional.cross_entropy(logits, labels, label_smoothing=0.05)}
 

@@ -10,7 +10,8 @@ from seehear.aligner import Piece
 from seehear.conditions import Targets
 from seehear.errors import SettingsError
 from seehear.losses import Pair, pair_losses
-from seehear.protocols import Backbone, Binder, Stream
+from seehear.mel import HOP_SAMPLES, SAMPLE_RATE
+from seehear.protocols import Backbone, Binder, HearsMel, MakesMel, Stream
 
 
 @runtime_checkable
@@ -46,12 +47,15 @@ class WholeClip:
     weights: tuple[float, ...]
     targets: Mapping[str, Tensor]  # embeddings of what is given: (1, dim) or (batch, dim)
     duration_s: float | None = None  # how much of the decoded media is kept, so scored; None: all
+    mel_bridge: bool = False  # see `embedded`
 
     def pieces(self, estimate: Estimate) -> tuple[Piece, ...]:
         """A single piece."""
 
         def piece(z: dict[Stream, Tensor], y: dict[Stream, Tensor]) -> dict[str, Tensor]:
-            made = embedded(self.backbones, self.binder, estimate(z, y), self.duration_s)
+            made = embedded(
+                self.backbones, self.binder, estimate(z, y), self.duration_s, self.mel_bridge
+            )
             return pair_losses({**self.targets, **made}, self.pairs, self.weights)
 
         return (piece,)
@@ -72,6 +76,7 @@ class ByWindows:
     targets: Targets  # one local entry per window
     local_weight: float = 0.5
     duration_s: float | None = None  # how much of the decoded clip is kept; None: all
+    mel_bridge: bool = False  # see `embedded`
 
     def __post_init__(self):
         if len(self.spans) != len(self.targets.local):
@@ -97,7 +102,9 @@ class ByWindows:
             )
 
         def piece(z: dict[Stream, Tensor], y: dict[Stream, Tensor]) -> dict[str, Tensor]:
-            made = embedded(self.backbones, self.binder, estimate(z, y, spans), kept_s)
+            made = embedded(
+                self.backbones, self.binder, estimate(z, y, spans), kept_s, self.mel_bridge
+            )
             terms: dict[str, Tensor] = {}
             for part, targets, weight in (
                 ("local", local, self.local_weight),
@@ -116,15 +123,28 @@ def embedded(
     binder: Binder,
     x0: Mapping[Stream, Tensor],
     duration_s: float | None,
+    mel_bridge: bool = False,
 ) -> dict[str, Tensor]:
-    """Embeddings (batch, dim) of the media that clean latents decode to, cut to `duration_s`."""
+    """Embeddings (batch, dim) of the media that clean latents decode to, cut to `duration_s`.
+
+    With `mel_bridge`, a sound model's mels go to the binder without a waveform in between, where
+    both can do so: no vocoder to run, nor to differentiate.
+    """
     found: dict[str, Tensor] = {}
     for stream, latents in x0.items():
-        rate = backbones[stream].sample_rate
-        media = backbones[stream].decode(latents)
-        if duration_s is not None:
-            media = media[:, : max(1, round(duration_s * rate))]
-        found[stream] = (
-            binder.embed_audio(media, rate) if stream == "audio" else binder.embed_video(media)
-        )
+        backbone = backbones[stream]
+        if stream != "audio":
+            frames = kept(backbone.decode(latents), duration_s, backbone.sample_rate)
+            found[stream] = binder.embed_video(frames)
+        elif mel_bridge and isinstance(backbone, MakesMel) and isinstance(binder, HearsMel):
+            mel = kept(backbone.mel_from_latents(latents), duration_s, SAMPLE_RATE / HOP_SAMPLES)
+            found[stream] = binder.embed_mel(mel)
+        else:
+            waveform = kept(backbone.decode(latents), duration_s, backbone.sample_rate)
+            found[stream] = binder.embed_audio(waveform, backbone.sample_rate)
     return found
+
+
+def kept(media: Tensor, duration_s: float | None, rate: float | int) -> Tensor:
+    """The first `duration_s` seconds of media whose second axis is time; None: all of it."""
+    return media if duration_s is None else media[:, : max(1, round(duration_s * rate))]

@@ -20,6 +20,9 @@ class Preset:
     local_weight: float = (
         0.5  # of a window's own part of the condition; the whole clip has the rest
     )
+    # Compare mels with the condition, where model and binder can, rather than waveforms: a third
+    # of the cost, and no vocoder for the gradient to get lost in.
+    mel_bridge: bool = False
     overlap: float = 0.25  # least share of a window that its neighbour covers too
 
     def __post_init__(self):

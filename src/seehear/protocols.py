@@ -73,3 +73,21 @@ class Binder(Protocol):
     def embed_text(self, prompts: Sequence[str]) -> Float[Tensor, "batch dim"]:
         """Embed sentences."""
         ...
+
+
+@runtime_checkable
+class MakesMel(Protocol):
+    """A sound model that decodes to the log mels of `seehear.mel` before it makes a waveform."""
+
+    def mel_from_latents(self, z_0: Tensor) -> Float[Tensor, "batch frames 64"]:
+        """Clean latents to log mels, 100 frames a second, differentiably."""
+        ...
+
+
+@runtime_checkable
+class HearsMel(Protocol):
+    """A binder that can embed such log mels in the same space as everything else."""
+
+    def embed_mel(self, mel: Float[Tensor, "batch frames 64"]) -> Float[Tensor, "batch dim"]:
+        """Embed log mels of at least 0.1 s, differentiably."""
+        ...

@@ -246,6 +246,7 @@ class Studio:
             targets=self.targets(job),
             local_weight=job.preset.local_weight,
             duration_s=job.duration_s,
+            mel_bridge=job.preset.mel_bridge,
         )
         return sample(
             {"audio": audio},

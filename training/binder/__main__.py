@@ -54,9 +54,18 @@ def main() -> None:
     features.add_argument("--kinds", nargs="+", default=["sounds", "pictures"])
     training = commands.add_parser("train", help="train the heads on the cached features")
     training.add_argument("--out", type=Path, default=DATA / "binder" / "heads.safetensors")
+    ear = commands.add_parser("ear", help="train the ear; after training.audio.copies")
+    ear.add_argument("--minutes", type=float, default=12)
+    ear.add_argument("--threads", type=int, default=2)
+    ear.add_argument("--beginning", type=Path, help="weights to go on from; default: random ones")
     options = parser.parse_args()
     if options.command == "features":
         make_features(options.seeds, options.kinds)
+    elif options.command == "ear":
+        from training.binder.hearing import EarTraining, train_ear
+
+        torch.set_num_threads(options.threads)
+        train_ear(options.minutes, EarTraining(), options.beginning)
     else:
         from training.binder.train import train
 

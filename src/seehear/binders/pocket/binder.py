@@ -9,8 +9,9 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.nn import functional
 
+from seehear.binders.pocket.ear import Ear, mel_blocks
 from seehear.binders.pocket.efficientnet import EfficientNetLite0, evenly_chosen, resized
-from seehear.binders.pocket.heads import Heads
+from seehear.binders.pocket.heads import DIM, Heads
 from seehear.binders.pocket.sfx import (
     SAMPLE_RATE,
     SfxNet,
@@ -20,11 +21,13 @@ from seehear.binders.pocket.sfx import (
 )
 from seehear.binders.pocket.text import SentenceEncoder
 from seehear.errors import WeightsError
+from seehear.mel import log_mel_from_waveform
 from seehear.resample import resample
 
 SHIPPED = Path(__file__).resolve().parents[2] / "data" / "pocket"
 SHORTEST_S = 0.1
 NUM_FRAMES = 8  # of a clip that are looked at
+TOWER_SHARE = 0.5  # of the sound tower in a sound's embedding; the ear has the rest
 
 
 class PocketBinder(nn.Module):
@@ -40,12 +43,16 @@ class PocketBinder(nn.Module):
         sound_tower: SfxNet,
         text_tower: SentenceEncoder,
         heads: Heads,
+        ear: Ear,
+        tower_share: float = TOWER_SHARE,
     ):
         super().__init__()
         self.picture_tower = picture_tower
         self.sound_tower = sound_tower
         self.text_tower = text_tower
         self.heads = heads
+        self.ear = ear
+        self.tower_share = tower_share
         self.eval().requires_grad_(False)
 
     def embed_video(
@@ -85,11 +92,25 @@ class PocketBinder(nn.Module):
                 f"expected a waveform of at least {SHORTEST_S} s, got "
                 f"{waveform.shape[1] / sample_rate:.3f} s at {sample_rate} Hz; pass a longer one"
             )
-        waveform = resample(waveform.float(), sample_rate, SAMPLE_RATE)
-        blocks = blocks_of(sfx_mel_from_waveform(peak_normalised(waveform)))
-        maps = self.sound_tower.maps(blocks.flatten(0, 1).to(self.sound_dtype))
-        each = self.heads.sound(maps.float())
-        return functional.normalize(each.unflatten(0, blocks.shape[:2]).mean(1), dim=1)
+        waveform = peak_normalised(resample(waveform.float(), sample_rate, SAMPLE_RATE))
+        total = torch.zeros(len(waveform), DIM, device=waveform.device)
+        if self.tower_share > 0:
+            blocks = blocks_of(sfx_mel_from_waveform(waveform))
+            maps = self.sound_tower.maps(blocks.flatten(0, 1).to(self.sound_dtype))
+            each = self.heads.sound(maps.float()).unflatten(0, blocks.shape[:2])
+            total = total + self.tower_share * functional.normalize(each.mean(1), dim=1)
+        if self.tower_share < 1:
+            total = total + (1 - self.tower_share) * self.embed_mel(log_mel_from_waveform(waveform))
+        return functional.normalize(total, dim=1)
+
+    def embed_mel(self, mel: Float[Tensor, "batch frames 64"]) -> Float[Tensor, "batch 384"]:
+        """Embed log mels of `seehear.mel` by the ear alone: what guidance uses, without a vocoder.
+
+        Loudness does not matter; blocks of 2.56 s, evenly placed, are embedded and averaged.
+        """
+        blocks = mel_blocks(mel.float())
+        each = self.ear(blocks.flatten(0, 1)).unflatten(0, blocks.shape[:2])
+        return functional.normalize(each.mean(1), dim=1)
 
     def embed_text(self, prompts: Sequence[str]) -> Float[Tensor, "batch 384"]:
         """Embed English sentences or phrases; what is beyond 128 word pieces is not read."""
@@ -124,24 +145,28 @@ def load(
     *,
     device: torch.device | str = "cpu",
     dtype: torch.dtype = torch.float32,
+    tower_share: float = TOWER_SHARE,
 ) -> PocketBinder:
     """Load the pocket binder; without a source the one that ships with the package.
 
     Args:
-        source: A folder with `binder/` (three safetensors files) and `text/` (a BERT in
+        source: A folder with `binder/` (four safetensors files) and `text/` (a BERT in
             transformers' format); None for the shipped one.
         device: Where it computes.
         dtype: What the picture and the sound tower compute in; bfloat16 is faster where the
-            machine has it. Front ends, heads and text stay float32.
+            machine has it. Front ends, heads, ear and text stay float32.
+        tower_share: How much the pretrained sound tower has to say beside the ear, in [0, 1].
+            At 0 or 1 the other one is not even run.
 
     Raises:
         WeightsError: the folder lacks a file, or a file holds something else.
     """
     folder = SHIPPED if source is None else Path(source)
-    picture, sound, heads = EfficientNetLite0(), SfxNet(), Heads()
+    picture, sound, heads, ear = EfficientNetLite0(), SfxNet(), Heads(), Ear()
     _read_into(picture, folder / "binder" / "efficientnet_lite0.safetensors")
     _read_into(sound, folder / "binder" / "aisfx.safetensors")
     _read_into(heads, folder / "binder" / "heads.safetensors")
+    _read_into(ear, folder / "binder" / "ear.safetensors")
     if not (folder / "text" / "config.json").is_file():
         raise WeightsError(
             f"{folder / 'text'}: expected a text encoder in transformers' format, found no "
@@ -153,5 +178,7 @@ def load(
         sound.to(dtype).to(memory_format=torch.channels_last),  # type: ignore[call-overload]
         SentenceEncoder(folder / "text"),
         heads,
+        ear,
+        tower_share,
     )
     return binder.to(device)
