@@ -8,9 +8,11 @@ from pathlib import Path
 import numpy as np
 import torch
 from safetensors.torch import load_file
+from tokenizers import pre_tokenizers
 from torch import Tensor
 
 from seehear.binders.imagebind import ImageBind, ImageBindConfig
+from seehear.binders.imagebind.text import Tokenizer
 from seehear.binders.imagebind.towers import ImageBindTowers, towers_from_state
 
 FOLDER = Path(__file__).parent / "data" / "golden"
@@ -68,10 +70,24 @@ def imagebind_towers() -> ImageBindTowers:
     return towers_from_state(imagebind_state(), heads=imagebind_heads(), dtype=torch.float64)
 
 
-def imagebind(clip_duration_s: float, num_clips: int) -> ImageBind:
+def write_letters(folder: Path) -> Path:
+    """A folder in CLIP's vocabulary format that knows single letters and no merges."""
+    letters = sorted(pre_tokenizers.ByteLevel.alphabet())
+    tokens = [*letters, *(letter + "</w>" for letter in letters)]
+    tokens += [f"unused {i}" for i in range(49_406 - len(tokens))]
+    tokens += ["<|startoftext|>", "<|endoftext|>"]
+    ids = {token: i for i, token in enumerate(tokens)}
+    (folder / "vocab.json").write_text(json.dumps(ids))
+    (folder / "merges.txt").write_text("#version: 0.2\n")
+    return folder
+
+
+def imagebind(
+    clip_duration_s: float, num_clips: int, tokenizer: Tokenizer | None = None
+) -> ImageBind:
     config = ImageBindConfig(
         clip_duration_s=clip_duration_s, num_clips=num_clips, num_video_clips=2, crop="squash"
     )
     return ImageBind(
-        imagebind_towers(), config, mel_bank=arrays("imagebind/tables.npz")["mel_bank"]
+        imagebind_towers(), config, tokenizer, mel_bank=arrays("imagebind/tables.npz")["mel_bank"]
     )

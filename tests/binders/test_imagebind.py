@@ -1,11 +1,8 @@
 """ImageBind against numbers of the original modules at a tiny size, float64, random weights."""
 
-import json
-
 import golden_numbers as golden
 import pytest
 import torch
-from tokenizers import pre_tokenizers
 from torch.nn.functional import cosine_similarity, normalize
 
 from seehear.binders import imagebind
@@ -231,16 +228,7 @@ def test_another_models_weights_are_refused_by_name(tmp_path):
 
 @pytest.fixture(scope="module")
 def vocabulary(tmp_path_factory):
-    """A folder in CLIP's vocabulary format that knows single letters and no merges."""
-    folder = tmp_path_factory.mktemp("vocabulary")
-    letters = sorted(pre_tokenizers.ByteLevel.alphabet())
-    tokens = [*letters, *(letter + "</w>" for letter in letters)]
-    tokens += [f"unused {i}" for i in range(49_406 - len(tokens))]
-    tokens += ["<|startoftext|>", "<|endoftext|>"]
-    ids = {token: i for i, token in enumerate(tokens)}
-    (folder / "vocab.json").write_text(json.dumps(ids))
-    (folder / "merges.txt").write_text("#version: 0.2\n")
-    return folder
+    return golden.write_letters(tmp_path_factory.mktemp("vocabulary"))
 
 
 def test_tokens_start_and_end_however_long_the_prompt(vocabulary):

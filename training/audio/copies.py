@@ -16,7 +16,7 @@ from transformers import SpeechT5HifiGan
 
 from seehear.mel import log_mel_from_waveform
 from seehear.phase_retrieval import polished
-from training.audio.unet import new_unet, prepared, scheduler
+from training.audio.unet import embed_captions, new_unet, scheduler
 from training.audio.vae import FOLDER
 from training.loop import CACHE, fast_arithmetic
 from training.world.cached import load
@@ -65,8 +65,8 @@ def main() -> None:
     generator = torch.Generator().manual_seed(int(rng.integers(1 << 30)))
     rows = np.sort(rng.choice(len(notes), min(options.count, len(notes)), replace=False))
     unet = averaged_unet() if options.estimates else None
-    if unet is not None:
-        _, text, text_rows = prepared(options.split)
+    # The last row embeds "": half of the estimates are made without a prompt.
+    text = embed_captions([*(notes[row]["caption"] for row in rows), ""]) if unet else None
     copies = np.zeros((len(rows), *mels.shape[1:]), np.float16)
     began = time.monotonic()
     for start in range(0, len(rows), BATCH):
@@ -74,16 +74,15 @@ def main() -> None:
         mel = torch.from_numpy(np.array(mels[part])).float()[:, None]
         with fast_arithmetic():
             latents = vae.encode(mel).latent_dist.mode().float()
-        if unet is not None and rng.random() < options.estimates:
-            # Half of them without a prompt (the last row embeds ""), the rest as captioned.
-            has_prompt = rng.random() < 0.5
-            y = text[text_rows[part] if has_prompt else torch.full((len(part),), len(text) - 1)]
+        if unet is not None and text is not None and rng.random() < options.estimates:
+            own = torch.arange(start, start + len(part))
+            y = text[own if rng.random() < 0.5 else torch.full_like(own, len(rows))]
             scale = vae.config.scaling_factor
             latents = estimates(unet, latents * scale, y, generator) / scale
         with fast_arithmetic():
             mel = vae.decode(latents).sample.float()[:, 0]
-        # What is saved has passed the vocoder, what the judge hears the polish as well.
-        if options.split == "judge" or rng.random() < 0.5:
+        # Guidance hears mels and the judge waveforms: all of the judge's pass vocoder and polish.
+        if options.split == "judge" or rng.random() < 0.25:
             waveform = vocoder(mel)
             if options.split == "judge":
                 waveform = polished(waveform, mel, int(rng.integers(0, 5)))

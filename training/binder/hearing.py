@@ -1,6 +1,5 @@
 """Train the binder's ear: every mel is pulled to the texts that name what is heard."""
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -36,8 +35,20 @@ class EarTraining:
     recorded: float = 0.2  # share of named recordings and of the further synthesised sounds
     dropout: float = 0.1
     attack_nepers: float = 0.3  # largest rms of the change that the ear must withstand
-    attack_steps: int = 2
+    replays: int = 3  # steps that a batch is used for, each time changed for the worse
     texts: HeadTraining = field(default_factory=HeadTraining)
+
+
+@dataclass(kw_only=True)
+class Batch:
+    """Mels with their names, and how they have been changed for the worse so far."""
+
+    mel: Tensor  # [b, frames, 64]
+    rows: Tensor  # [b] of `texts`
+    texts: Tensor
+    plain: Tensor
+    radius: Tensor  # [b, 1, 1] nepers
+    change: Tensor  # like mel
 
 
 def recorded_mels(per_recording: int = 3, per_extra: int = 6) -> tuple[np.ndarray, list[str]]:
@@ -93,29 +104,15 @@ def varied_mels(mel: Tensor, generator: torch.Generator) -> Tensor:
     return mel
 
 
-def attacked(
-    ear: Ear,
-    mel: Tensor,
-    loss_of: Callable[[Tensor], Tensor],
-    settings: EarTraining,
-    radius: Tensor,
-) -> Tensor:
-    """The mels, each changed by at most `radius` (rms, nepers) so that the loss grows most.
+def worse(change: Tensor, slope: Tensor, radius: Tensor, num_steps: int) -> Tensor:
+    """A change of mels moved uphill by one of `num_steps`, its rms at most `radius` nepers.
 
     Guidance follows the ear's gradient. That of an ordinary network points at textures that nobody
     hears; that of one trained on its own worst cases points at what sounds differ by.
     Source: Madry et al. 2018, arXiv:1706.06083; Kawar et al. 2023, arXiv:2208.08664.
     """
-    ear.requires_grad_(False)  # its own gradients are not wanted here
-    change = torch.zeros_like(mel)
-    stride = 1.5 * radius / settings.attack_steps
-    for _ in range(settings.attack_steps):
-        change.requires_grad_(True)
-        (slope,) = torch.autograd.grad(loss_of(mel + change), change)
-        change = change.detach() + stride * slope / rms_of(slope)
-        change = change * (radius / rms_of(change)).clamp(max=1.0)
-    ear.requires_grad_(True)
-    return mel + change
+    moved = change.detach() + 1.5 * radius / num_steps * slope / rms_of(slope)
+    return moved * (radius / rms_of(moved)).clamp(max=1.0)
 
 
 def rms_of(mel: Tensor) -> Tensor:
@@ -154,8 +151,8 @@ def train_ear(minutes: float, settings: EarTraining, beginning: Path | None = No
         ear.load_state_dict(load_file(beginning))
     ear.dropout.p = settings.dropout
 
-    def loss_of(step: int) -> dict[str, Tensor]:
-        generator = torch.Generator().manual_seed(29_000_000 + step)
+    def drawn_batch(number: int) -> Batch:
+        generator = torch.Generator().manual_seed(29_000_000 + number)
         parts, picked = [], []
         for share, source, concepts in sources:
             draws = torch.randint(
@@ -168,31 +165,45 @@ def train_ear(minutes: float, settings: EarTraining, beginning: Path | None = No
         mel, concept = varied_mels(mel[shuffled], generator), concept[shuffled]
         others = torch.randperm(len(all_plain), generator=generator)[: settings.texts.distractors]
         used, index = torch.unique(torch.cat([concept, others]), return_inverse=True)
-        drawn = texts.drawn(generator)[used]
-        rows_in = index[: len(concept)]
+        return Batch(
+            mel=mel,
+            rows=index[: len(concept)],
+            texts=texts.drawn(generator)[used],
+            plain=all_plain[used],
+            radius=settings.attack_nepers * torch.rand(len(mel), 1, 1, generator=generator),
+            change=torch.zeros_like(mel),
+        )
 
-        def loss_of_mel(mel: Tensor) -> Tensor:
-            with fast_arithmetic():
-                e = ear(mel).float()
-            return to_texts(e, rows_in, drawn, all_plain[used], settings.texts)
+    batch: Batch | None = None
 
-        radius = settings.attack_nepers * torch.rand(len(mel), 1, 1, generator=generator)
-        return {"texts": loss_of_mel(attacked(ear, mel, loss_of_mel, settings, radius))}
+    def loss_of(step: int) -> dict[str, Tensor]:
+        # The backward pass that trains the ear also tells how to make the batch harder: worst
+        # cases for the price of plain training (Shafahi et al. 2019, arXiv:1904.12843).
+        nonlocal batch
+        if batch is None or step % settings.replays == 0:
+            batch = drawn_batch(step // settings.replays)
+        elif batch.change.grad is not None:
+            batch.change = worse(
+                batch.change, batch.change.grad, batch.radius, settings.replays - 1
+            )
+        batch.change.requires_grad_(True)
+        with fast_arithmetic():
+            e = ear(batch.mel + batch.change).float()
+        return {"texts": to_texts(e, batch.rows, batch.texts, batch.plain, settings.texts)}
 
     def top1(model: Ear, mels: Tensor) -> float:
         scores = torch.cat([model(m) for m in mels.split(112)]) @ all_plain[things].T
         return float((scores.argmax(1) == answers).float().mean())
 
     def evaluate(model: Ear) -> dict[str, float]:
-        def loss_of_mel(mel: Tensor) -> Tensor:
-            logits = model(mel) @ all_plain[things].T / settings.texts.temperature
-            return functional.cross_entropy(logits, answers)
-
+        radius = torch.full((len(held_out), 1, 1), settings.attack_nepers / 2)
+        changed = held_out.clone().requires_grad_(True)
         with torch.enable_grad():
-            worst = torch.full((len(held_out), 1, 1), settings.attack_nepers / 2)
-            changed = attacked(model, held_out, loss_of_mel, settings, worst)
+            logits = model(changed) @ all_plain[things].T / settings.texts.temperature
+            (slope,) = torch.autograd.grad(functional.cross_entropy(logits, answers), changed)
+        attacked = held_out + worse(torch.zeros_like(held_out), slope, radius, 1)
         with torch.no_grad():
-            return {"val_top1": top1(model, held_out), "val_attacked": top1(model, changed)}
+            return {"val_top1": top1(model, held_out), "val_attacked": top1(model, attacked)}
 
     ear = train(Run(name="ear", minutes=minutes, lr=2e-3, seed=29), ear, loss_of, evaluate)
     print(evaluate(ear))
