@@ -353,6 +353,11 @@ def test_ctrl_c_ends_with_130_and_leaves_nothing(workplace, family):
 # Plans
 
 
+def test_a_rate_of_zero_turns_all_guidance_off(workplace, capsys):
+    run("v2a", "clip.mp4", "-o", "out.wav", "--prompt", "rain", "--lr", 0, "--dry-run")
+    assert "steps    30, 0 of them guided" in capsys.readouterr().out
+
+
 def test_a_dry_run_tells_the_plan_and_writes_nothing(workplace, capsys):
     make_video(workplace / "long.mp4", num_frames=100)
     before = files(workplace)
@@ -361,7 +366,7 @@ def test_a_dry_run_tells_the_plan_and_writes_nothing(workplace, capsys):
     assert files(workplace) == before
     assert "clip.mp4 -> out/clip.mp4" in shown
     assert "windows  1 of 1.28 s" in shown
-    assert "steps    30, 20 of them guided" in shown
+    assert "steps    30, 26 of them guided" in shown
     assert "latents  1 x 8 x 32 x 16" in shown
     assert "latents  1 x 8 x 100 x 16" in shown
     assert "GB at the peak" in shown

@@ -84,7 +84,7 @@ def test_a_long_job_is_tried_for_two_steps_and_a_short_one_for_four(studio, monk
 
 
 def test_a_job_without_guidance_has_no_guided_steps(studio):
-    plan = measured_plan(studio, job_of(studio, lr_latents=0.0))
+    plan = measured_plan(studio, job_of(studio, lr_latents=0.0, lr_prompt=0.0))
     assert plan.num_guided == 0
     assert math.isclose(
         plan.seconds, plan.other_s + 30 * plan.plain_s + plan.num_windows * plan.decode_s

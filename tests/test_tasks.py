@@ -97,7 +97,7 @@ def test_the_given_words_change_the_sound(studio):
 
 
 def test_a_rate_of_zero_guides_nothing_so_the_picture_does_not_matter(studio):
-    off = adjusted(QUICK, lr_latents=0.0)
+    off = adjusted(QUICK, lr_latents=0.0, lr_prompt=0.0)
     bright, dark = (
         studio.video_to_audio(frames, "rain", fps=25.0, preset=off)
         for frames in (moving_frames(), moving_frames() // 4)

@@ -158,6 +158,8 @@ def save(result: Result, target: Path, *, is_mix: bool) -> None:
 def preset_asked(asked: Asked) -> Preset:
     """The preset with the changes that options ask for."""
     changes = {} if asked.lr is None else {"lr_latents": asked.lr}
+    if asked.lr == 0:  # whoever turns guidance off means all of it
+        changes["lr_prompt"] = 0.0
     return adjusted(asked.preset, num_steps=asked.steps, **changes)
 
 
