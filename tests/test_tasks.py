@@ -175,7 +175,7 @@ def test_a_preset_comes_back_from_its_manifest(preset):
 
 
 def test_unknown_presets_are_refused_with_the_known_ones(studio):
-    with pytest.raises(SettingsError, match="default, authors, equations"):
+    with pytest.raises(SettingsError, match="default, wordless, authors, equations"):
         studio.video_to_audio(moving_frames(), fps=25.0, preset="best")
 
 

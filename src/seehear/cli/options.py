@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 import typer
 
-PresetName = Literal["default", "authors", "equations"]
+PresetName = Literal["default", "wordless", "authors", "equations"]
 ModelsName = Literal["pocket", "paper"]
 DtypeName = Literal["float32", "bfloat16"]
 
@@ -101,7 +101,8 @@ NoPrompt = Annotated[
     bool,
     typer.Option(
         "--no-prompt", rich_help_panel=_SOUND,
-        help="Use no words at all: the picture alone leads the sound.",
+        help="Use no words at all: the picture alone leads the sound. --preset wordless pulls "
+        "harder.",
     ),
 ]  # fmt: skip
 Seed = Annotated[
@@ -122,8 +123,8 @@ PresetOption = Annotated[
     PresetName,
     typer.Option(
         "--preset", rich_help_panel=_SOUND,
-        help="How the picture pulls the sound: our settings, those of the authors' code, or the "
-        "paper's equations. `seehear presets` lists them.",
+        help="How the picture pulls the sound: our gentle settings, our strong ones (wordless), "
+        "those of the authors' code, or the paper's equations. `seehear presets` lists them.",
     ),
 ]  # fmt: skip
 Lr = Annotated[
