@@ -32,6 +32,7 @@ class Clock:
             (audio, "mel_from_latents", "decode"),
             (audio, "waveform_from_mel", "vocoder"),
             (binder, "embed_audio", "binder"),
+            (binder, "embed_mel", "binder"),
         ):
             setattr(owner, method, self._timed(getattr(owner, method), stage))
         self._grad = torch.autograd.grad

@@ -77,7 +77,7 @@ AUTHORS = Preset(
     ),
 )
 
-# Ours, chosen on the pocket family by an independent judge: docs/pocket.md tells what was tried.
+# Ours, chosen on the pocket family by an independent judge: docs/tried.md tells what was tried.
 WORDLESS = Preset(
     name="wordless",
     settings=SamplingSettings(
