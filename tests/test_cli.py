@@ -366,7 +366,7 @@ def test_a_dry_run_tells_the_plan_and_writes_nothing(workplace, capsys):
     assert files(workplace) == before
     assert "clip.mp4 -> out/clip.mp4" in shown
     assert "windows  1 of 1.28 s" in shown
-    assert "steps    30, 26 of them guided" in shown
+    assert "steps    30, 20 of them guided" in shown
     assert "latents  1 x 8 x 32 x 16" in shown
     assert "latents  1 x 8 x 100 x 16" in shown
     assert "GB at the peak" in shown
