@@ -2,7 +2,8 @@
 
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -163,10 +164,33 @@ def licence_of(folder: Path) -> str | None:
     return None
 
 
+def find_network(source: str | Path, local_files_only: bool) -> Path:
+    """The folder of a network that comes without a model_index.json, by path or hub name.
+
+    Raises:
+        WeightsError: There is no such folder or name, or no config.json in it.
+    """
+    folder = Path(source)
+    if not folder.is_dir():
+        wanted = ["config.json", "README.md", f"diffusion_pytorch_model{SAFE_SUFFIX}"]
+        with _hub_errors(str(source), local_files_only):
+            folder = Path(
+                snapshot_download(
+                    str(source), allow_patterns=wanted, local_files_only=local_files_only
+                )
+            )
+    if not (folder / "config.json").is_file():
+        raise WeightsError(
+            f"{source}: expected a config.json in the folder, found none; give the folder that "
+            "holds the network's own files"
+        )
+    return folder
+
+
 def _download(name: str, *, local_files_only: bool) -> Path:
     """Fetch a hub checkpoint; pickled weights only for components that have no safetensors."""
     wanted = ["model_index.json", "README.md", "*/*.json", "*/*.txt", f"*/*{SAFE_SUFFIX}"]
-    try:
+    with _hub_errors(name, local_files_only):
         folder = Path(
             snapshot_download(name, allow_patterns=wanted, local_files_only=local_files_only)
         )
@@ -175,10 +199,17 @@ def _download(name: str, *, local_files_only: bool) -> Path:
         if lacking:
             pickles = [f"{part}/*.bin" for part in lacking]
             snapshot_download(name, allow_patterns=pickles, local_files_only=local_files_only)
+    return folder
+
+
+@contextmanager
+def _hub_errors(name: str, local_files_only: bool) -> Iterator[None]:
+    """Whatever keeps the hub from finding a name becomes one sentence."""
+    try:
+        yield
     except (HFValidationError, HfHubHTTPError, OSError) as error:
         where = "in the local cache" if local_files_only else "on the hub"
         raise WeightsError(
             f"{name}: expected a folder on this machine or the name of a model {where}, found "
             f"neither ({type(error).__name__}); check the spelling, or the connection"
         ) from error
-    return folder

@@ -15,6 +15,7 @@ from seehear.binders.pocket.ear import Ear
 from seehear.binders.pocket.heads import Heads
 from seehear.binders.pocket.text import SentenceEncoder
 from seehear.mel import log_mel_from_waveform
+from seehear.step_rules import sample_rms
 from training.binder.extra import NAMES, extra_sound
 from training.binder.sounds import cut, recordings, varied
 from training.binder.train import HeadTraining, Texts, concept_texts, to_texts
@@ -112,13 +113,8 @@ def worse(change: Tensor, slope: Tensor, radius: Tensor, num_steps: int) -> Tens
     hears; that of one trained on its own worst cases points at what sounds differ by.
     Source: Madry et al. 2018, arXiv:1706.06083; Kawar et al. 2023, arXiv:2208.08664.
     """
-    moved = change.detach() + 1.5 * radius / num_steps * slope / rms_of(slope)
-    return moved * (radius / rms_of(moved)).clamp(max=1.0)
-
-
-def rms_of(mel: Tensor) -> Tensor:
-    """Root mean square of every sample [b, 1, 1]; never 0."""
-    return mel.square().mean(dim=(1, 2), keepdim=True).sqrt().clamp(min=1e-12)
+    moved = change.detach() + 1.5 * radius / num_steps * slope / sample_rms(slope)
+    return moved * (radius / sample_rms(moved)).clamp(max=1.0)
 
 
 def train_ear(minutes: float, settings: EarTraining, beginning: Path | None = None) -> Ear:

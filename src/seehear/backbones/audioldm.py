@@ -6,52 +6,38 @@ arXiv:2301.12503. On disk: `cvssp/audioldm-*`. Driven by components, since pipel
 """
 
 import math
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
-from pickle import UnpicklingError
 from typing import Any
 
 import torch
-import transformers
 from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
 from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
 from diffusers.schedulers.scheduling_ddim import DDIMScheduler
 from jaxtyping import Float
-from safetensors import SafetensorError
 from torch import Tensor
 from torch.nn import functional
 from torch.utils.checkpoint import checkpoint as recompute
 from transformers import AutoTokenizer, PreTrainedModel, SpeechT5HifiGan
-from transformers.utils import logging
 
-from seehear.diffusion import NoiseLevel, Prediction, PredictionKind, prediction_from, vp_levels
+from seehear.components import (
+    prediction_kind,
+    read_component,
+    read_network,
+    scheduler_levels,
+    text_class,
+)
+from seehear.diffusion import NoiseLevel, Prediction, prediction_from
 from seehear.errors import WeightsError
 from seehear.mel import log_mel_from_waveform
 from seehear.phase_retrieval import polished
 from seehear.protocols import Stream
-from seehear.weights import Checkpoint, find_checkpoint, read_json
+from seehear.weights import Checkpoint, find_checkpoint
 
 # AudioLDM was trained on 10.24 s (arXiv:2301.12503, 5.1). The UNet's `sample_size` is only the
 # length that a pipeline falls back on.
 TRAINING_DURATION_S = 10.24
 WEIGHT_COMPONENTS = ("unet", "vae", "vocoder", "text_encoder")
-# What the libraries raise for files that are absent, damaged or another class's.
-_READ_ERRORS = (
-    OSError,
-    ValueError,
-    RuntimeError,
-    KeyError,
-    TypeError,
-    SafetensorError,
-    UnpicklingError,
-)
-# The scheduler's names for what the UNet predicts, and ours.
-_PREDICTION_KINDS: dict[str, PredictionKind] = {
-    "epsilon": "eps",
-    "v_prediction": "v",
-    "sample": "x0",
-}
 
 
 class AudioLDM:
@@ -101,7 +87,7 @@ class AudioLDM:
         if checkpointing:
             self.unet.enable_gradient_checkpointing()
             self.vae.enable_gradient_checkpointing()
-        self.prediction_kind = _PREDICTION_KINDS[scheduler.config["prediction_type"]]
+        self.prediction_kind = prediction_kind(scheduler)
         self.sample_rate = int(self.vocoder.config.sampling_rate)
         self.hop_samples = math.prod(self.vocoder.config.upsample_rates)
         self.num_mels = int(self.vocoder.config.model_in_dim)
@@ -120,12 +106,7 @@ class AudioLDM:
 
     def levels(self, num_steps: int) -> tuple[NoiseLevel, ...]:
         """`num_steps + 1` noise levels of the checkpoint's own schedule, spaced as it says."""
-        self.scheduler.set_timesteps(num_steps)
-        return vp_levels(
-            self.scheduler.alphas_cumprod,
-            self.scheduler.timesteps.tolist(),
-            float(self.scheduler.final_alpha_cumprod),
-        )
+        return scheduler_levels(self.scheduler, num_steps)
 
     def prior(
         self, duration_s: float, batch: int, generator: torch.Generator
@@ -258,79 +239,21 @@ def load(
     # Loading with less memory needs another package, and says so in many lines.
     for_diffusers: dict[str, Any] = {"torch_dtype": dtype, "low_cpu_mem_usage": False}
     return AudioLDM(
-        unet=_network(UNet2DConditionModel, found, "unet", **for_diffusers).to(device),
-        vae=_network(AutoencoderKL, found, "vae", **for_diffusers).to(device),
-        vocoder=_network(SpeechT5HifiGan, found, "vocoder", dtype=dtype).to(device),
-        text_encoder=_network(
-            _text_class(found), found, "text_encoder", optional=("pooler.",), dtype=dtype
+        unet=read_network(UNet2DConditionModel, found.component("unet"), **for_diffusers).to(
+            device
+        ),
+        vae=read_network(AutoencoderKL, found.component("vae"), **for_diffusers).to(device),
+        vocoder=read_network(SpeechT5HifiGan, found.component("vocoder"), dtype=dtype).to(device),
+        text_encoder=read_network(
+            text_class(found), found.component("text_encoder"), optional=("pooler.",), dtype=dtype
         ).to(device),
-        tokenizer=_from_folder(AutoTokenizer, found, "tokenizer"),
-        scheduler=_from_folder(DDIMScheduler, found, "scheduler"),
+        tokenizer=read_component(AutoTokenizer, found.component("tokenizer")),
+        scheduler=read_component(DDIMScheduler, found.component("scheduler")),
         native_duration_s=float(found.index.get("_native_duration_s", TRAINING_DURATION_S)),
         polish_rounds=int(found.index.get("_polish_rounds", 0)),
         checkpointing=checkpointing,
         checkpoint=found,
     )
-
-
-def _from_folder(kind: Any, found: Checkpoint, name: str, **options: Any) -> Any:
-    """Let a library class read its component, with one kind of error for whatever goes wrong."""
-    folder = found.component(name)
-    try:
-        with _quiet_transformers():
-            return kind.from_pretrained(folder, local_files_only=True, **options)
-    except _READ_ERRORS as error:
-        raise WeightsError(
-            f"{found.source}: expected {kind.__name__} files in {folder}, could not read them "
-            f"({error}); copy or download that folder again"
-        ) from error
-
-
-@contextmanager
-def _quiet_transformers() -> Iterator[None]:
-    """No progress bar and no load report: `_network` turns what matters in them into errors."""
-    verbosity, bar = logging.get_verbosity(), logging.is_progress_bar_enabled()
-    logging.set_verbosity_error()
-    logging.disable_progress_bar()
-    try:
-        yield
-    finally:
-        logging.set_verbosity(verbosity)
-        if bar:
-            logging.enable_progress_bar()
-
-
-def _network(
-    kind: Any, found: Checkpoint, name: str, *, optional: tuple[str, ...] = (), **options: Any
-) -> Any:
-    """Read a network and insist that every weight came from the file.
-
-    The libraries only log a warning when they fill a missing weight with random numbers.
-    """
-    network, info = _from_folder(kind, found, name, output_loading_info=True, **options)
-    missing = [key for key in info["missing_keys"] if not key.startswith(optional)]
-    if missing or info["mismatched_keys"]:
-        wrong = [*sorted(missing), *(str(key) for key in info["mismatched_keys"])]
-        raise WeightsError(
-            f"{found.source}: expected all weights of {name} ({kind.__name__}) in the file, "
-            f"{len(wrong)} are missing or of another shape, first {wrong[0]}; "
-            "the file and config.json do not belong together"
-        )
-    return network
-
-
-def _text_class(found: Checkpoint) -> type[PreTrainedModel]:
-    """The text encoder's class, named by the index or by the encoder's own config."""
-    name = found.class_name("text_encoder")
-    if name is None:
-        config = read_json(found.component("text_encoder") / "config.json")
-        name = (config.get("architectures") or [""])[0]
-    kind = getattr(transformers, name, None)
-    if not (isinstance(kind, type) and issubclass(kind, PreTrainedModel)):
-        raise WeightsError(
-            f"{found.source}: expected a text model of transformers as text encoder, got {name!r}"
-        )
-    return kind
 
 
 def _longest_prompt(tokenizer: Any, text_encoder: PreTrainedModel) -> int:

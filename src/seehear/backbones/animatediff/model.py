@@ -16,19 +16,14 @@ from torch import Tensor
 from torch.utils.checkpoint import checkpoint as recompute
 from transformers import CLIPTextModel, CLIPTextModelWithProjection, PreTrainedModel
 
-from seehear.diffusion import NoiseLevel, Prediction, PredictionKind, prediction_from, vp_levels
+from seehear.components import prediction_kind, scheduler_levels
+from seehear.diffusion import NoiseLevel, Prediction, prediction_from
 from seehear.errors import SettingsError, WeightsError
 from seehear.protocols import Stream
 from seehear.weights import Checkpoint
 
 NUM_FRAMES = 16  # AnimateDiff was trained on clips of 16 frames (arXiv:2307.04725, 5.1)
 FPS = 8.0  # at which AnimateDiff's own scripts save them
-# The scheduler's names for what the UNet predicts, and ours.
-PREDICTION_KINDS: dict[str, PredictionKind] = {
-    "epsilon": "eps",
-    "v_prediction": "v",
-    "sample": "x0",
-}
 
 
 class AnimateDiff:
@@ -100,7 +95,7 @@ class AnimateDiff:
                 network.eval().requires_grad_(False)
         if checkpointing:
             unet.enable_gradient_checkpointing()
-        self.prediction_kind = PREDICTION_KINDS[scheduler.config["prediction_type"]]
+        self.prediction_kind = prediction_kind(scheduler)
         self.is_still = not isinstance(unet, UNetMotionModel)
         self.num_frames = 1 if self.is_still else num_frames
         if min(self.num_frames, decode_chunk) < 1 or fps <= 0:
@@ -128,12 +123,7 @@ class AnimateDiff:
 
     def levels(self, num_steps: int) -> tuple[NoiseLevel, ...]:
         """`num_steps + 1` noise levels of the scheduler, spaced as it says."""
-        self.scheduler.set_timesteps(num_steps)
-        return vp_levels(
-            self.scheduler.alphas_cumprod,
-            self.scheduler.timesteps.tolist(),
-            float(self.scheduler.final_alpha_cumprod),
-        )
+        return scheduler_levels(self.scheduler, num_steps)
 
     def prior(
         self, duration_s: float, batch: int, generator: torch.Generator

@@ -13,15 +13,10 @@ from diffusers.models.unets.unet_motion_model import MotionAdapter, UNetMotionMo
 from diffusers.schedulers.scheduling_ddim import DDIMScheduler
 from transformers import AutoTokenizer
 
-from seehear.backbones.animatediff.components import (
-    find_network,
-    read_component,
-    read_network,
-    text_class,
-)
 from seehear.backbones.animatediff.model import FPS, NUM_FRAMES, AnimateDiff
+from seehear.components import read_component, read_network, text_class
 from seehear.errors import WeightsError
-from seehear.weights import Checkpoint, find_checkpoint, read_json
+from seehear.weights import Checkpoint, find_checkpoint, find_network, read_json
 
 # AnimateDiff's motion modules were trained with these betas, whatever the picture model's own are
 # (its inference configuration; Stable Diffusion's grow by their square roots).

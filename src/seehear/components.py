@@ -1,4 +1,8 @@
-"""Components one by one: library classes read them, with one kind of error for whatever fails."""
+"""Components of checkpoints, one by one: read by library classes, with one kind of error.
+
+Backbones in the formats of diffusers and transformers share this; what is peculiar to a model stays
+in its own file.
+"""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -7,14 +11,14 @@ from pickle import UnpicklingError
 from typing import Any
 
 import transformers
-from huggingface_hub import snapshot_download
-from huggingface_hub.errors import HfHubHTTPError, HFValidationError
+from diffusers.schedulers.scheduling_ddim import DDIMScheduler
 from safetensors import SafetensorError
 from transformers import PreTrainedModel
 from transformers.utils import logging
 
+from seehear.diffusion import NoiseLevel, PredictionKind, vp_levels
 from seehear.errors import WeightsError
-from seehear.weights import SAFE_SUFFIX, Checkpoint, read_json
+from seehear.weights import Checkpoint, read_json
 
 # What the libraries raise for files that are absent, damaged or another class's.
 _READ_ERRORS = (
@@ -26,31 +30,27 @@ _READ_ERRORS = (
     SafetensorError,
     UnpicklingError,
 )
+# The scheduler's names for what the UNet predicts, and ours.
+_PREDICTION_KINDS: dict[str, PredictionKind] = {
+    "epsilon": "eps",
+    "v_prediction": "v",
+    "sample": "x0",
+}
 
 
-def find_network(source: str | Path, local_files_only: bool) -> Path:
-    """The folder of a network that comes without a model_index.json, by path or hub name."""
-    folder = Path(source)
-    if not folder.is_dir():
-        wanted = ["config.json", "README.md", f"diffusion_pytorch_model{SAFE_SUFFIX}"]
-        try:
-            folder = Path(
-                snapshot_download(
-                    str(source), allow_patterns=wanted, local_files_only=local_files_only
-                )
-            )
-        except (HFValidationError, HfHubHTTPError, OSError) as error:
-            where = "in the local cache" if local_files_only else "on the hub"
-            raise WeightsError(
-                f"{source}: expected a folder on this machine or the name of a model {where}, "
-                f"found neither ({type(error).__name__}); check the spelling, or the connection"
-            ) from error
-    if not (folder / "config.json").is_file():
-        raise WeightsError(
-            f"{source}: expected a config.json in the folder, found none; give the folder that "
-            "holds the network's own files"
-        )
-    return folder
+def prediction_kind(scheduler: DDIMScheduler) -> PredictionKind:
+    """What the UNet that belongs to a scheduler predicts."""
+    return _PREDICTION_KINDS[scheduler.config["prediction_type"]]
+
+
+def scheduler_levels(scheduler: DDIMScheduler, num_steps: int) -> tuple[NoiseLevel, ...]:
+    """`num_steps + 1` noise levels of a checkpoint's own schedule, spaced as it says."""
+    scheduler.set_timesteps(num_steps)
+    return vp_levels(
+        scheduler.alphas_cumprod,
+        scheduler.timesteps.tolist(),
+        float(scheduler.final_alpha_cumprod),
+    )
 
 
 def text_class(found: Checkpoint) -> type[PreTrainedModel]:
@@ -77,9 +77,9 @@ def read_network(kind: Any, folder: Path, *, optional: tuple[str, ...] = (), **o
     if missing or info["mismatched_keys"]:
         wrong = [*sorted(missing), *(str(key) for key in info["mismatched_keys"])]
         raise WeightsError(
-            f"{folder}: expected all weights of {kind.__name__} in the file, {len(wrong)} are "
-            f"missing or of another shape, first {wrong[0]}; the file and config.json do not "
-            "belong together"
+            f"{folder}: expected all weights of {folder.name} ({kind.__name__}) in the file, "
+            f"{len(wrong)} are missing or of another shape, first {wrong[0]}; the file and "
+            "config.json do not belong together"
         )
     return network
 
