@@ -6,7 +6,6 @@ the art, see training/README.md). Of files given by path only the name is writte
 
 import argparse
 import json
-import os
 import subprocess
 import sys
 import tempfile
@@ -26,6 +25,12 @@ from seehear.mel import HOP_SAMPLES, SAMPLE_RATE, log_mel_from_waveform
 
 FADE_FRAMES = 8  # about as long as the blend of two windows
 FPS = 12
+# Run by a small process in between: a child's peak counts what its parent held when it began.
+WATCH = """
+import resource, subprocess, sys
+subprocess.run(sys.argv[1:], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)
+"""
 
 
 def world_clip(path: Path, duration_s: float) -> None:
@@ -62,9 +67,8 @@ def measured(clip: Path, out: Path) -> dict:
     """Run `seehear v2a` in a process of its own and look at what it wrote."""
     command = [str(Path(sys.executable).with_name("seehear")), "v2a", str(clip), "-o", str(out)]
     began = time.monotonic()
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    _, status, usage = os.wait4(process.pid, 0)
-    assert status == 0, f"seehear v2a {clip} ended with {status}"
+    watched = [sys.executable, "-c", WATCH, *command]
+    peak_kb = int(subprocess.run(watched, check=True, stdout=subprocess.PIPE, text=True).stdout)
     sound = read_audio(out, sample_rate=SAMPLE_RATE)
     manifest = json.loads(out.with_suffix(".json").read_text())
     borders, smooth = seams(sound.waveform, manifest["settings"]["windows_s"])
@@ -78,7 +82,7 @@ def measured(clip: Path, out: Path) -> dict:
         "offset": float(sound.waveform.mean().abs()),
         "borders": borders,
         "smooth_borders": smooth,
-        "peak_mb": usage.ru_maxrss / 1024,
+        "peak_mb": peak_kb / 1024,
         "seconds": time.monotonic() - began,
     }
 

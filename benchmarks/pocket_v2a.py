@@ -138,7 +138,7 @@ def tables(raw: dict) -> str:
             f"{cell['seconds_per_clip']:.2f}",
         ])  # fmt: skip
     rows.sort(key=lambda row: PROMPTS.index(row[0]))
-    header = ["prompt", "sampling", "judge accuracy", "binder cosine (the guide's own)",
+    header = ["prompt", "sampling", "judge accuracy", "binder cosine (its ear is the guide)",
               "Fréchet distance", "s per clip"]  # fmt: skip
     reference = raw["real"]
     return (

@@ -64,3 +64,11 @@ def test_a_window_without_a_frame_takes_the_one_on_screen():
 def test_frames_need_times():
     with pytest.raises(MediaError, match="2 frames and 1 times"):
         targets_for_video(linear.load(), film(2), [0.0], [(0.0, 1.0)], None)
+
+
+def test_frames_in_bytes_mean_the_same_as_their_floats():
+    pixels = (film(6) * 255).byte()
+    binder, times, windows = linear.load(), [k / 4 for k in range(6)], [(0.0, 0.75), (0.75, 1.5)]
+    floats = targets_for_video(binder, pixels.float() / 255, times, windows, None)
+    kept = targets_for_video(binder, pixels, times, windows, None)
+    assert torch.equal(kept.whole["video"], floats.whole["video"])

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Shaped
 from torch import Tensor
 
 from seehear.errors import MediaError, SettingsError
@@ -22,12 +22,12 @@ class Targets:
 @torch.no_grad()
 def targets_for_video(
     binder: Binder,
-    frames: Float[Tensor, "frames 3 height width"],
+    frames: Shaped[Tensor, "frames 3 height width"],
     times_s: Sequence[float],
     windows_s: Sequence[tuple[float, float]],
     prompt: str | None,
     *,
-    max_batch: int = 8,
+    max_batch: int = 2,
 ) -> Targets:
     """Embed a video window by window, and its prompt; a picture is a video of one frame.
 
@@ -36,12 +36,12 @@ def targets_for_video(
 
     Args:
         binder: The network whose embeddings are compared.
-        frames: RGB in [0, 1]; as many per second as the binder should see.
+        frames: RGB, uint8 or floats in [0, 1]; as many per second as the binder should see.
         times_s: When each frame is shown, in seconds, rising.
         windows_s: Start and end of each window of sound. A window without a frame takes the
             frame shown at its middle, so a picture gives the same target to all.
         prompt: What the clip shows; None or empty for no text.
-        max_batch: Windows that are embedded at once.
+        max_batch: Windows that are embedded at once; memory grows with it, speed hardly.
 
     Raises:
         MediaError: No frame, or not one time per frame.
@@ -64,6 +64,11 @@ def targets_for_video(
     return Targets(local=local, whole={"video": torch.nn.functional.normalize(mean), **text})
 
 
+def pixels_of(frames: Shaped[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
+    """Frames as floats in [0, 1]; a clip is kept as uint8, a quarter of that."""
+    return frames.float() / 255 if frames.dtype == torch.uint8 else frames
+
+
 def frames_in_window(times_s: Sequence[float], start_s: float, end_s: float) -> tuple[int, ...]:
     """Indices of the frames shown first within [start, end), or else the one on screen midway."""
     inside = tuple(k for k, t in enumerate(times_s) if start_s <= t < end_s)
@@ -82,6 +87,7 @@ def _embed_each(
         alike = [indices for indices in choices if len(indices) == count]
         for first in range(0, len(alike), max_batch):
             batch = alike[first : first + max_batch]
-            found = binder.embed_video(torch.stack([frames[list(indices)] for indices in batch]))
+            pictures = torch.stack([pixels_of(frames[list(indices)]) for indices in batch])
+            found = binder.embed_video(pictures)
             embeddings.update(zip(batch, found.split(1), strict=True))
     return embeddings

@@ -10,12 +10,12 @@ from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, UInt8
 from torch import Tensor
 
 from seehear.aligner import AlignerConfig
 from seehear.captioners.nearest import Match, PhraseBank
-from seehear.conditions import Targets, targets_for_video
+from seehear.conditions import Targets, pixels_of, targets_for_video
 from seehear.errors import MediaError, SettingsError
 from seehear.families import Family, load_family
 from seehear.media import Image, Video, finish_level, read_image, read_video
@@ -52,7 +52,7 @@ def load(models: str = "pocket", **options: Any) -> "Studio":
 class Job:
     """One clip, ready to be sampled: what it is conditioned on and how it is cut."""
 
-    frames: Float[Tensor, "frames 3 height width"]  # RGB in [0, 1]
+    frames: UInt8[Tensor, "frames 3 height width"]  # RGB
     times_s: tuple[float, ...]
     duration_s: float  # of the sound to make
     prompt: str  # empty: none
@@ -188,10 +188,9 @@ class Studio:
         window = round(audio.native_duration_s * audio.latents_per_s)
         layout = WindowLayout(window=window, overlap=max(1, round(window * chosen.overlap)))
         length = max(window, math.ceil(duration_s * audio.latents_per_s))
-        pixels = frames.float() / 255
-        named = self.name(pixels) if prompt is None else ()
+        named = self.name(frames) if prompt is None else ()
         return Job(
-            frames=pixels,
+            frames=frames,
             times_s=tuple(times_s),
             duration_s=duration_s,
             prompt=(named[0].phrase if prompt is None else prompt).strip(),
@@ -213,11 +212,11 @@ class Studio:
         """The sounding things that a clip without a prompt may be named as."""
         return PhraseBank(self.family.binder)
 
-    def name(self, frames: Float[Tensor, "frames 3 height width"]) -> tuple[Match, ...]:
-        """The five phrases nearest to what frames in [0, 1] show, best first."""
+    def name(self, frames: UInt8[Tensor, "frames 3 height width"]) -> tuple[Match, ...]:
+        """The five phrases nearest to what frames show, best first."""
         chosen = torch.linspace(0, len(frames) - 1, min(len(frames), NAMING_FRAMES)).round().long()
         with torch.no_grad():
-            embedding = self.family.binder.embed_video(frames[chosen][None])
+            embedding = self.family.binder.embed_video(pixels_of(frames[chosen])[None])
         return self.phrases.nearest(embedding, 5)[0]
 
     def targets(self, job: Job) -> Targets:
