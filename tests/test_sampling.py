@@ -214,13 +214,16 @@ def test_the_same_seed_gives_the_same_samples():
     assert torch.equal(first, again)
 
 
-def test_two_streams_are_pulled_together():
-    class Picture(gaussian.Gaussian):
-        stream = "video"
+class Picture(gaussian.Gaussian):
+    stream = "video"
 
-        def decode(self, z_0):  # two frames of 2 x 2 pixels per position: batch, time, 3, 2, 2
-            return z_0.transpose(1, 2).reshape(len(z_0), -1, 1, 2, 2).expand(-1, -1, 3, -1, -1)
+    def decode(self, z_0):  # two frames of 2 x 2 pixels per position: batch, time, 3, 2, 2
+        return z_0.transpose(1, 2).reshape(len(z_0), -1, 1, 2, 2).expand(-1, -1, 3, -1, -1)
 
+
+@pytest.fixture
+def side_by_side():
+    """Two backbones, their latents and prompts, and the triangle of Eq. 16."""
     audio = gaussian.load()
     video = Picture(audio.mean, audio.covariance, "flow")
     video.sample_rate = 8
@@ -232,7 +235,12 @@ def test_two_streams_are_pulled_together():
     )  # fmt: skip
     noise = torch.Generator().manual_seed(0)
     z = {s: b.prior(2.0, 2, noise) for s, b in backbones.items()}
-    y = {s: b.embed_prompt([""] * 2) for s, b in backbones.items()}
+    y = {s: b.embed_prompt(["rain"] * 2) for s, b in backbones.items()}
+    return backbones, z, y, objective
+
+
+def test_two_streams_are_pulled_together(side_by_side):
+    backbones, z, y, objective = side_by_side
     settings = SamplingSettings(num_steps=10, guidance_scale={"audio": 2.5, "video": 7.5})
     trace = sample(backbones, z, y, objective, settings).trace
     guided = [entry for entry in trace if entry.is_guided]
@@ -241,6 +249,31 @@ def test_two_streams_are_pulled_together():
     assert sum(guided[-1].losses.values()) < sum(guided[0].losses.values()) - 0.1
     with pytest.raises(SettingsError, match="video"):
         sample(backbones, z, y, None, replace(settings, guidance_scale={"audio": 2.5}))
+
+
+def test_a_stream_with_steps_of_its_own_makes_just_those(side_by_side):
+    backbones, z, y, _ = side_by_side
+    found = sample(backbones, z, y, None, replace(PLAIN, own_steps={"video": 4})).latents
+    for stream, num_steps in (("audio", 10), ("video", 4)):
+        alone = sample(
+            {stream: backbones[stream]}, {stream: z[stream]}, {stream: y[stream]}, None,
+            replace(PLAIN, num_steps=num_steps),
+        )  # fmt: skip
+        assert torch.equal(found[stream], alone.latents[stream])
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_streams_are_guided_in_their_own_turns_and_intervals(side_by_side, rule):
+    backbones, z, y, objective = side_by_side
+    settings = with_aligner(
+        **RULES[rule], start={"audio": 0.0, "video": 0.5}, end={"audio": 0.7, "video": 1.0}
+    )
+    trace = sample(backbones, z, y, objective, replace(settings, own_steps={"video": 5})).trace
+    guided = {
+        s: [t.i for t in trace if any(name.startswith(s) for name in t.gradient_norm)]
+        for s in backbones
+    }
+    assert guided == {"audio": [1, 2, 3, 4, 5, 6], "video": [7, 9]}  # steps in turns 1, 3, 5, 7, 9
 
 
 def test_no_graph_outlives_the_run():

@@ -1,7 +1,7 @@
 """Gradient steps that pull noisy latents (Eq. 13) and prompt embeddings (Eq. 17) into agreement."""
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -45,8 +45,8 @@ class AlignerConfig:
     lr_latents: Rate = 0.1  # lambda_1; 0.1 audio, 0.01 video in the paper
     lr_prompt: Rate = 0.0  # lambda_2; 0 turns prompt tuning off
     num_updates: int = 1  # N in Algorithm 1; 1 in the authors' code
-    start: float = 0.2  # fraction of the steps before guidance; 0.2 in the authors' code
-    end: float = 1.0  # fraction of the steps after which it stops; 1 in the authors' code
+    start: Rate = 0.2  # fraction of the steps before guidance; 0.2 in the authors' code
+    end: Rate = 1.0  # fraction of the steps after which it stops; 1 in the authors' code
     every: int = 1  # guide every k-th step of that interval
     through_denoiser: bool = False  # differentiate the predicted noise too, as Eq. 17 needs
     # matching: x0 from the noise level that the latents are at. stale: from the level before the
@@ -63,7 +63,10 @@ class AlignerConfig:
                 "rates are not negative, got "
                 f"lr_latents={self.lr_latents}, lr_prompt={self.lr_prompt}"
             )
-        if not 0 <= self.start < 1 or not self.start <= self.end <= 1:
+        if not all(
+            0 <= rate_of(self.start, s) <= rate_of(self.end, s) <= 1 and rate_of(self.start, s) < 1
+            for s in _streams(self.start, self.end)
+        ):
             raise SettingsError(
                 "start and end are fractions of the steps, 0 <= start <= end <= 1 and start < 1; "
                 f"got start={self.start}, end={self.end}"
@@ -91,10 +94,20 @@ class AlignerConfig:
             )
 
     def is_guided(self, i: int, num_steps: int) -> bool:
-        """Whether step i of `num_steps` is guided. Rates of zero guide nothing."""
-        first = int(self.start * num_steps) + 1
-        is_inside = first <= i < int(self.end * num_steps) and (i - first) % self.every == 0
-        return is_inside and any(_values(self.lr_latents, self.lr_prompt))
+        """Whether step i of `num_steps` is guided for any stream. Rates of zero guide nothing."""
+        return bool(self.guided(i, num_steps, _streams(self.start, self.end)))
+
+    def guided(self, i: int, num_steps: int, streams: Sequence[Stream]) -> tuple[Stream, ...]:
+        """Which of the streams are guided at step i of `num_steps`."""
+        if not any(_values(self.lr_latents, self.lr_prompt)):
+            return ()
+
+        def is_inside(stream: Stream) -> bool:
+            first = int(rate_of(self.start, stream) * num_steps) + 1
+            last = int(rate_of(self.end, stream) * num_steps)
+            return first <= i < last and (i - first) % self.every == 0
+
+        return tuple(s for s in streams if is_inside(s))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -127,6 +140,7 @@ class Aligner:
         z: Mapping[Stream, Tensor],
         y: Mapping[Stream, Tensor],
         pieces: Sequence[Piece],
+        moving: Collection[Stream] | None = None,
     ) -> tuple[dict[Stream, Tensor], dict[Stream, Tensor], StepTrace]:
         """Make the N inner updates of step i.
 
@@ -136,18 +150,20 @@ class Aligner:
             z: Latents per stream, batch first. For `mpgd`, predicted clean latents.
             y: Prompt embeddings per stream: unconditional rows, then conditional ones.
             pieces: The objective is the sum over pieces, terms and batch.
+            moving: The streams that may be updated; None: all.
 
         Returns:
             New latents, new prompt embeddings and what happened; unguided steps return the same.
         """
         z, y = dict(z), dict(y)
-        if not self.config.is_guided(i, num_steps):
+        guided = self.config.guided(i, num_steps, [s for s in z if moving is None or s in moving])
+        if not guided:
             return z, y, StepTrace(i=i)
         began = time.perf_counter()
         if self.config.rule == "fresh_adam":
             self._moments.clear()
-        tuned_z = [s for s in z if rate_of(self.config.lr_latents, s) > 0]
-        tuned_y = [s for s in y if rate_of(self.config.lr_prompt, s) > 0]
+        tuned_z = [s for s in guided if rate_of(self.config.lr_latents, s) > 0]
+        tuned_y = [s for s in guided if rate_of(self.config.lr_prompt, s) > 0]
         z_before, y_before = z, y
         losses_before: dict[str, float] = {}
         norms_before: dict[str, float] = {}
@@ -245,6 +261,12 @@ def gradients(
 def rate_of(rate: Rate, stream: Stream) -> float:
     """The rate of one stream; 0 for a stream that a mapping leaves out."""
     return rate.get(stream, 0.0) if isinstance(rate, Mapping) else rate
+
+
+def _streams(*rates: Rate) -> Sequence[Stream]:
+    """The streams that mappings among the rates name; numbers mean all of them, so any one does."""
+    named = dict.fromkeys(s for r in rates if isinstance(r, Mapping) for s in r)
+    return tuple(named) or ("audio",)
 
 
 def _values(*rates: Rate) -> list[float]:

@@ -17,6 +17,7 @@ from seehear.diffusion import (
 )
 from seehear.errors import SettingsError
 from seehear.objective import Estimate, Objective
+from seehear.pairing import turns
 from seehear.protocols import Backbone, Stream
 
 
@@ -25,6 +26,7 @@ class SamplingSettings:
     """How to denoise: number of steps, classifier-free guidance, alignment."""
 
     num_steps: int = 30  # S; 30 for AudioLDM in the authors' code
+    own_steps: Mapping[Stream, int] = field(default_factory=dict)  # of streams that make fewer
     guidance_scale: Rate = 2.5  # classifier-free; 2.5 for AudioLDM in the authors' code, 1 is off
     aligner: AlignerConfig = field(default_factory=AlignerConfig)
 
@@ -81,41 +83,52 @@ def sample(
             f"{list(backbones)}, {list(latents)} and {list(prompts)}"
         )
     num_steps, config = settings.num_steps, settings.aligner
-    levels = {s: backbone.levels(num_steps) for s, backbone in backbones.items()}
+    own_steps = {s: settings.own_steps.get(s, num_steps) for s in backbones}
+    levels = {s: backbone.levels(own_steps[s]) for s, backbone in backbones.items()}
     scales = {s: _scale_of(settings.guidance_scale, s) for s in backbones}
     aligner = Aligner(config)
     z, y = dict(latents), dict(prompts)
+    predicted: dict[Stream, Prediction] = {}
     traces: list[StepTrace] = []
-    for i in range(num_steps):  # Algorithm 1
+    for i, turn in enumerate(turns(num_steps, own_steps)):  # Algorithm 1
         began = time.perf_counter()
         trace = StepTrace(i=i)
-        guide = objective if config.is_guided(i, num_steps) else None
-        before = {s: levels[s][i] for s in backbones}
-        after = {s: levels[s][i + 1] for s in backbones}
+        guided = config.guided(i, num_steps, turn.moving)
+        guide = objective if guided else None
+        before = {s: levels[s][turn.at[s]] for s in backbones}
+        after = {s: levels[s][turn.after(s)] for s in backbones}
 
         if (
             guide is not None and config.through_denoiser
         ):  # Eqs. 13 and 17, with eps a function of both
             estimate = denoising_estimate(backbones, before, scales)
-            z, y, trace = aligner.align(i, num_steps, z, y, guide.pieces(estimate))
+            z, y, trace = aligner.align(i, num_steps, z, y, guide.pieces(estimate), turn.moving)
 
-        predicted = {s: b.predict(z[s], before[s], y[s], scales[s]) for s, b in backbones.items()}
+        # A stream that waits keeps its latents, and with them what was predicted from them.
+        predicted |= {
+            s: b.predict(z[s], before[s], y[s], scales[s])
+            for s, b in backbones.items()
+            if s in turn.moving or s not in predicted
+        }
 
         if guide is not None and config.rule == "mpgd":  # the variable is the clean estimate itself
             x0 = {s: p.x0 for s, p in predicted.items()}
             pieces = guide.pieces(clean_estimate(backbones))
-            x0, y, trace = aligner.align(i, num_steps, x0, y, pieces)
+            x0, y, trace = aligner.align(i, num_steps, x0, y, pieces, turn.moving)
             predicted = {s: Prediction(x0=x0[s], eps=p.eps) for s, p in predicted.items()}
 
-        z = {s: step(predicted[s], after[s]) for s in backbones}
+        z |= {s: step(predicted[s], after[s]) for s in turn.moving}
 
         if guide is not None and not config.through_denoiser and config.rule != "mpgd":
             # Eq. 13 with eps a constant. The authors guide after the step; with the level that
             # the latents have by then ("matching") this is Eq. 11 as written.
-            eps = {s: p.eps for s, p in predicted.items()}
             is_stale = config.level == "stale"
-            estimate = frozen_estimate(backbones, eps, before if is_stale else after, is_stale)
-            z, y, trace = aligner.align(i, num_steps, z, y, guide.pieces(estimate))
+            eps = {s: predicted[s].eps for s in guided}
+            still = {s: p.x0 for s, p in predicted.items() if s not in guided}
+            estimate = frozen_estimate(
+                backbones, eps, before if is_stale else after, is_stale, still
+            )
+            z, y, trace = aligner.align(i, num_steps, z, y, guide.pieces(estimate), turn.moving)
 
         traces.append(replace(trace, seconds=time.perf_counter() - began))
         if on_step is not None:
@@ -129,13 +142,18 @@ def frozen_estimate(
     eps: Mapping[Stream, Tensor],
     levels: Mapping[Stream, NoiseLevel],
     is_stale: bool,
+    still: Mapping[Stream, Tensor],
 ) -> Estimate:
-    """Clean latents by Eq. 11 with a constant noise; a stale level uses the authors' rounding."""
+    """Clean latents by Eq. 11 with a constant noise; a stale level uses the authors' rounding.
+
+    Streams that are not guided now show the clean estimate of their last step.
+    """
     x0_from = x0_from_eps_by_reciprocal if is_stale else x0_from_eps
 
     def estimate(z, y, spans=None):
-        z, noise = parts(backbones, z, spans), parts(backbones, eps, spans)
-        return {s: x0_from(z[s], noise[s], levels[s]) for s in z}
+        z = parts(backbones, {s: z[s] for s in eps}, spans)
+        noise, others = parts(backbones, eps, spans), parts(backbones, still, spans)
+        return {s: x0_from(z[s], noise[s], levels[s]) for s in z} | others
 
     return estimate
 
