@@ -57,6 +57,7 @@ def main() -> None:
     ear = commands.add_parser("ear", help="train the ear; after training.audio.copies")
     ear.add_argument("--minutes", type=float, default=12)
     ear.add_argument("--threads", type=int, default=2)
+    ear.add_argument("--lr", type=float, default=2e-3, help="of the first steps")
     ear.add_argument("--beginning", type=Path, help="weights to go on from; default: random ones")
     options = parser.parse_args()
     if options.command == "features":
@@ -65,7 +66,7 @@ def main() -> None:
         from training.binder.hearing import EarTraining, train_ear
 
         torch.set_num_threads(options.threads)
-        train_ear(options.minutes, EarTraining(), options.beginning)
+        train_ear(options.minutes, EarTraining(lr=options.lr), options.beginning)
     else:
         from training.binder.train import train
 

@@ -36,6 +36,9 @@ class EarTraining:
     recorded: float = 0.2  # share of named recordings and of the further synthesised sounds
     dropout: float = 0.1
     attack_nepers: float = 0.3  # largest rms of the change that the ear must withstand
+    smooth_attack_nepers: float = 0.8  # the same for changes smooth over 4 frames and 4 bands
+    smooth: float = 0.6  # share of examples with such a change
+    lr: float = 2e-3  # of the first steps
     replays: int = 3  # steps that a batch is used for, each time changed for the worse
     texts: HeadTraining = field(default_factory=HeadTraining)
 
@@ -49,6 +52,7 @@ class Batch:
     texts: Tensor
     plain: Tensor
     radius: Tensor  # [b, 1, 1] nepers
+    smooth: Tensor  # [b, 1, 1] bool: the change is smooth
     change: Tensor  # like mel
 
 
@@ -106,13 +110,19 @@ def varied_mels(mel: Tensor, generator: torch.Generator) -> Tensor:
     return mel
 
 
-def worse(change: Tensor, slope: Tensor, radius: Tensor, num_steps: int) -> Tensor:
+def worse(change: Tensor, slope: Tensor, radius: Tensor, smooth: Tensor, num_steps: int) -> Tensor:
     """A change of mels moved uphill by one of `num_steps`, its rms at most `radius` nepers.
+
+    Where `smooth`, the change keeps to what an autoencoder's decoder can make: patches of 4
+    frames by 4 bands that flow into each other. Guidance goes further that way than any other.
 
     Guidance follows the ear's gradient. That of an ordinary network points at textures that nobody
     hears; that of one trained on its own worst cases points at what sounds differ by.
     Source: Madry et al. 2018, arXiv:1706.06083; Kawar et al. 2023, arXiv:2208.08664.
     """
+    patches = functional.avg_pool2d(slope[:, None], 4)
+    flowing = functional.interpolate(patches, size=slope.shape[1:], mode="bilinear")[:, 0]
+    slope = torch.where(smooth, flowing, slope)
     moved = change.detach() + 1.5 * radius / num_steps * slope / sample_rms(slope)
     return moved * (radius / sample_rms(moved)).clamp(max=1.0)
 
@@ -162,12 +172,15 @@ def train_ear(minutes: float, settings: EarTraining, beginning: Path | None = No
         mel, concept = varied_mels(mel[shuffled], generator), concept[shuffled]
         others = torch.randperm(len(all_plain), generator=generator)[: settings.texts.distractors]
         used, index = torch.unique(torch.cat([concept, others]), return_inverse=True)
+        smooth = torch.rand(len(mel), 1, 1, generator=generator) < settings.smooth
+        largest = torch.where(smooth, settings.smooth_attack_nepers, settings.attack_nepers)
         return Batch(
             mel=mel,
             rows=index[: len(concept)],
             texts=texts.drawn(generator)[used],
             plain=all_plain[used],
-            radius=settings.attack_nepers * torch.rand(len(mel), 1, 1, generator=generator),
+            radius=largest * torch.rand(len(mel), 1, 1, generator=generator),
+            smooth=smooth,
             change=torch.zeros_like(mel),
         )
 
@@ -181,7 +194,7 @@ def train_ear(minutes: float, settings: EarTraining, beginning: Path | None = No
             batch = drawn_batch(step // settings.replays)
         elif batch.change.grad is not None:
             batch.change = worse(
-                batch.change, batch.change.grad, batch.radius, settings.replays - 1
+                batch.change, batch.change.grad, batch.radius, batch.smooth, settings.replays - 1
             )
         batch.change.requires_grad_(True)
         with fast_arithmetic():
@@ -193,16 +206,21 @@ def train_ear(minutes: float, settings: EarTraining, beginning: Path | None = No
         return float((scores.argmax(1) == answers).float().mean())
 
     def evaluate(model: Ear) -> dict[str, float]:
-        radius = torch.full((len(held_out), 1, 1), settings.attack_nepers / 2)
         changed = held_out.clone().requires_grad_(True)
         with torch.enable_grad():
             logits = model(changed) @ all_plain[things].T / settings.texts.temperature
             (slope,) = torch.autograd.grad(functional.cross_entropy(logits, answers), changed)
-        attacked = held_out + worse(torch.zeros_like(held_out), slope, radius, 1)
+        still, one = torch.zeros_like(held_out), torch.ones(len(held_out), 1, 1)
+        found = {"val_top1": held_out}
+        for name, rms, smooth in (
+            ("val_attacked", settings.attack_nepers / 2, False),
+            ("val_attacked_smoothly", settings.smooth_attack_nepers / 2, True),
+        ):
+            found[name] = held_out + worse(still, slope, rms * one, smooth * one > 0, 1)
         with torch.no_grad():
-            return {"val_top1": top1(model, held_out), "val_attacked": top1(model, attacked)}
+            return {name: top1(model, mels) for name, mels in found.items()}
 
-    ear = train(Run(name="ear", minutes=minutes, lr=2e-3, seed=29), ear, loss_of, evaluate)
+    ear = train(Run(name="ear", minutes=minutes, lr=settings.lr, seed=29), ear, loss_of, evaluate)
     print(evaluate(ear))
     state = {key: tensor.half().contiguous() for key, tensor in ear.state_dict().items()}
     save_file(state, DATA / "binder" / "ear.safetensors", {"format": "pt", "licence": "Apache-2.0"})
