@@ -398,6 +398,19 @@ def test_a_replay_can_write_the_media_again(made):
     run("replay", "out.json", "-o", "again.mp4", code=2)
 
 
+def test_a_sound_can_be_kept_in_step_with_the_picture_and_is_replayed_so(workplace, capsys):
+    run("v2a", "clip.mp4", "-o", "out.mp4", "--sync", 0.5, "--seed", 5, *QUICK)
+    record = read_manifest("out.json")
+    assert record["settings"]["preset"]["sync_weight"] == 0.5
+    guided = [step for step in record["trace"] if step["is_guided"]]
+    assert guided
+    assert all("sync" in step["losses"] for step in guided)
+    run("replay", "out.json")
+    assert "same samples, bit for bit" in capsys.readouterr().out
+    run("v2a", "clip.mp4", "-o", "free.wav", "--seed", 5, *QUICK)
+    assert read_manifest("free.json")["samples_sha256"] != record["samples_sha256"]
+
+
 def test_a_picture_is_replayed_with_its_duration(workplace, capsys):
     run("i2a", "photo.jpg", "-o", "out.wav", "--duration", 0.5, *QUICK)
     run("replay", "out.json")

@@ -7,9 +7,10 @@ import torch
 from small_family import moving_frames, small_family, write_small
 
 from seehear import plan as planning
+from seehear.given import as_video
 from seehear.plan import Plan, measured_plan, peak_resident_bytes
 from seehear.presets import DEFAULT
-from seehear.tasks import Studio, adjusted, as_video
+from seehear.tasks import Studio, adjusted
 
 
 @pytest.fixture(scope="module")

@@ -3,7 +3,18 @@
 import pytest
 import torch
 
-from seehear.sync import motion_energy, onset_envelope, sync_curves, sync_distance, sync_offset_s
+from seehear.mel import log_mel_from_waveform
+from seehear.sync import (
+    curve_offset_s,
+    mel_onsets,
+    motion_energy,
+    onset_envelope,
+    paired,
+    smoothed,
+    sync_curves,
+    sync_distance,
+    sync_offset_s,
+)
 
 RATE, FPS = 8000, 10.0
 DURATION_S = 2.4
@@ -29,10 +40,24 @@ def flashes(*times_s, duration_s=DURATION_S, fps=FPS, dtype=torch.float64):
 
 
 def test_onsets_and_motion_peak_when_things_happen():
-    onsets, times_s = onset_envelope(clicks(0.7), RATE)
-    assert abs(times_s[onsets[0].argmax()].item() - 0.7) <= 0.02
-    motion, times_s = motion_energy(flashes(0.75), FPS)
-    assert times_s[motion[0].argmax()].item() == pytest.approx(0.75)
+    onsets = onset_envelope(clicks(0.7), RATE)
+    assert abs(onsets.times_s[onsets.values[0].argmax()].item() - 0.7) <= 0.02
+    motion = motion_energy(flashes(0.75), FPS)
+    assert motion.times_s[motion.values[0].argmax()].item() == pytest.approx(0.75)
+
+
+def test_onsets_of_a_mel_are_those_of_its_sound():
+    times_s = (0.7, 1.3, 1.9)
+    t = torch.arange(16_000 * 2) / 16_000
+    wave = sum((t >= s) * torch.exp(-(t - s).clamp(min=0) / 0.05) for s in times_s)
+    wave = 0.3 * wave * torch.sin(2 * torch.pi * 440 * t)[None]
+    from_mel = mel_onsets(log_mel_from_waveform(wave), 100.0)
+    heard, seen = paired(from_mel, onset_envelope(wave, 16_000), 2.0)
+    assert (heard * seen).sum() > 0.95
+    assert curve_offset_s(heard, seen).abs().item() < 0.02
+    mel = torch.full((1, 200, 64), -11.5, requires_grad=True)  # silence
+    (grad,) = torch.autograd.grad(smoothed(mel_onsets(mel, 100.0), t[:50]).sum(), mel)
+    assert grad.isfinite().all()
 
 
 @pytest.mark.parametrize("offset_s", [-0.6, -0.25, 0.0, 0.1, 0.42])

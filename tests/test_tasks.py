@@ -13,9 +13,10 @@ import seehear
 from seehear import media, tasks
 from seehear.captioners.phrases import PHRASES
 from seehear.errors import Cancelled, MediaError, SettingsError
+from seehear.given import as_image, as_video
 from seehear.outputs import plain
 from seehear.presets import AUTHORS, DEFAULT, EQUATIONS, PRESETS
-from seehear.tasks import Studio, adjusted, as_image, as_video, preset_from_plain
+from seehear.tasks import Studio, adjusted, preset_from_plain
 
 QUICK = adjusted(DEFAULT, num_steps=4)  # of which steps 1 and 2 are guided
 

@@ -1,7 +1,7 @@
 """What aligned means: decode the clean estimate, embed it, and compare it with the condition."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol, runtime_checkable
 
 from torch import Tensor
@@ -12,6 +12,7 @@ from seehear.errors import SettingsError
 from seehear.losses import Pair, pair_losses
 from seehear.mel import HOP_SAMPLES, SAMPLE_RATE
 from seehear.protocols import Backbone, Binder, HearsMel, MakesMel, Stream
+from seehear.sync import Curve, curve_distance, mel_onsets, onset_envelope, paired
 
 
 @runtime_checkable
@@ -38,6 +39,78 @@ class Objective(Protocol):
 
 
 @dataclass(frozen=True, kw_only=True)
+class InStep:
+    """That the made sound begins when the given picture moves: a term without weights."""
+
+    motion: Curve  # of one clip, or of one per sample
+    weight: float = 1.0
+
+    def losses(self, onsets: Curve, duration_s: float) -> dict[str, Tensor]:
+        """The weighted distance of the two curves over the first `duration_s` seconds."""
+        return {"sync": self.weight * curve_distance(*paired(onsets, self.motion, duration_s))}
+
+    def from_second(self, start_s: float) -> "InStep":
+        """The same for a part of the clip."""
+        return replace(self, motion=self.motion.later(-start_s))
+
+
+@dataclass(frozen=True)
+class Mel:
+    """A sound as a log mel of `seehear.mel`."""
+
+    mel: Tensor  # [batch, hops, 64]
+
+    @property
+    def duration_s(self) -> float:
+        """How long it lasts."""
+        return self.mel.shape[1] * HOP_SAMPLES / SAMPLE_RATE
+
+    def embedded(self, binder: Binder) -> Tensor:
+        """Unit vectors (batch, dim)."""
+        assert isinstance(binder, HearsMel)
+        return binder.embed_mel(self.mel)
+
+    def onsets(self) -> Curve:
+        """How suddenly it grows louder, when."""
+        return mel_onsets(self.mel, SAMPLE_RATE / HOP_SAMPLES)
+
+
+@dataclass(frozen=True)
+class Waveform:
+    """A sound as samples."""
+
+    samples: Tensor  # [batch, samples]
+    sample_rate: int
+
+    @property
+    def duration_s(self) -> float:
+        """How long it lasts."""
+        return self.samples.shape[1] / self.sample_rate
+
+    def embedded(self, binder: Binder) -> Tensor:
+        """Unit vectors (batch, dim)."""
+        return binder.embed_audio(self.samples, self.sample_rate)
+
+    def onsets(self) -> Curve:
+        """How suddenly it grows louder, when."""
+        return onset_envelope(self.samples, self.sample_rate)
+
+
+@dataclass(frozen=True)
+class Frames:
+    """A picture that moves, or a still."""
+
+    frames: Tensor  # [batch, frames, 3, height, width]
+
+    def embedded(self, binder: Binder) -> Tensor:
+        """Unit vectors (batch, dim)."""
+        return binder.embed_video(self.frames)
+
+
+Media = Mel | Waveform | Frames
+
+
+@dataclass(frozen=True, kw_only=True)
 class WholeClip:
     """One piece: every stream is decoded and embedded as a whole."""
 
@@ -47,16 +120,18 @@ class WholeClip:
     weights: tuple[float, ...]
     targets: Mapping[str, Tensor]  # embeddings of what is given: (1, dim) or (batch, dim)
     duration_s: float | None = None  # how much of the decoded media is kept, so scored; None: all
-    mel_bridge: bool = False  # see `embedded`
+    mel_bridge: bool = False  # see `decoded`
+    sync: InStep | None = None
 
     def pieces(self, estimate: Estimate) -> tuple[Piece, ...]:
         """A single piece."""
 
         def piece(z: dict[Stream, Tensor], y: dict[Stream, Tensor]) -> dict[str, Tensor]:
-            made = embedded(
+            made = decoded(
                 self.backbones, self.binder, estimate(z, y), self.duration_s, self.mel_bridge
             )
-            return pair_losses({**self.targets, **made}, self.pairs, self.weights)
+            found = {**self.targets, **embedded(self.binder, made)}
+            return pair_losses(found, self.pairs, self.weights) | in_step(self.sync, made)
 
         return (piece,)
 
@@ -76,7 +151,8 @@ class ByWindows:
     targets: Targets  # one local entry per window
     local_weight: float = 0.5
     duration_s: float | None = None  # how much of the decoded clip is kept; None: all
-    mel_bridge: bool = False  # see `embedded`
+    mel_bridge: bool = False  # see `decoded`
+    sync: InStep | None = None
 
     def __post_init__(self):
         if len(self.spans) != len(self.targets.local):
@@ -95,17 +171,16 @@ class ByWindows:
     def _piece(
         self, estimate: Estimate, spans: Mapping[Stream, slice], local: Mapping[str, Tensor]
     ) -> Piece:
-        kept_s = None
-        if self.duration_s is not None:
-            kept_s = self.duration_s - min(
-                span.start / self.backbones[s].latents_per_s for s, span in spans.items()
-            )
+        start_s = min(span.start / self.backbones[s].latents_per_s for s, span in spans.items())
+        kept_s = None if self.duration_s is None else self.duration_s - start_s
+        sync = None if self.sync is None else self.sync.from_second(start_s)
 
         def piece(z: dict[Stream, Tensor], y: dict[Stream, Tensor]) -> dict[str, Tensor]:
-            made = embedded(
+            media = decoded(
                 self.backbones, self.binder, estimate(z, y, spans), kept_s, self.mel_bridge
             )
-            terms: dict[str, Tensor] = {}
+            made = embedded(self.binder, media)
+            terms = in_step(sync, media)
             for part, targets, weight in (
                 ("local", local, self.local_weight),
                 ("whole", self.targets.whole, 1 - self.local_weight),
@@ -118,31 +193,44 @@ class ByWindows:
         return piece
 
 
-def embedded(
+def decoded(
     backbones: Mapping[Stream, Backbone],
     binder: Binder,
     x0: Mapping[Stream, Tensor],
     duration_s: float | None,
     mel_bridge: bool = False,
-) -> dict[str, Tensor]:
-    """Embeddings (batch, dim) of the media that clean latents decode to, cut to `duration_s`.
+) -> dict[Stream, Media]:
+    """The media that clean latents decode to, cut to `duration_s`.
 
-    With `mel_bridge`, a sound model's mels go to the binder without a waveform in between, where
-    both can do so: no vocoder to run, nor to differentiate.
+    With `mel_bridge`, a sound stays a mel where both sound model and binder can do so: no vocoder
+    to run, nor to differentiate.
     """
-    found: dict[str, Tensor] = {}
+    made: dict[Stream, Media] = {}
     for stream, latents in x0.items():
         backbone = backbones[stream]
         if stream != "audio":
-            frames = kept(backbone.decode(latents), duration_s, backbone.sample_rate)
-            found[stream] = binder.embed_video(frames)
+            made[stream] = Frames(kept(backbone.decode(latents), duration_s, backbone.sample_rate))
         elif mel_bridge and isinstance(backbone, MakesMel) and isinstance(binder, HearsMel):
-            mel = kept(backbone.mel_from_latents(latents), duration_s, SAMPLE_RATE / HOP_SAMPLES)
-            found[stream] = binder.embed_mel(mel)
+            mel = backbone.mel_from_latents(latents)
+            made[stream] = Mel(kept(mel, duration_s, SAMPLE_RATE / HOP_SAMPLES))
         else:
             waveform = kept(backbone.decode(latents), duration_s, backbone.sample_rate)
-            found[stream] = binder.embed_audio(waveform, backbone.sample_rate)
-    return found
+            made[stream] = Waveform(waveform, backbone.sample_rate)
+    return made
+
+
+def embedded(binder: Binder, media: Mapping[Stream, Media]) -> dict[str, Tensor]:
+    """Embeddings (batch, dim) of media."""
+    return {stream: made.embedded(binder) for stream, made in media.items()}
+
+
+def in_step(sync: InStep | None, media: Mapping[Stream, Media]) -> dict[str, Tensor]:
+    """The losses of the sync term, if it is asked for."""
+    if sync is None:
+        return {}
+    sound = media["audio"]
+    assert isinstance(sound, Mel | Waveform)
+    return sync.losses(sound.onsets(), sound.duration_s)
 
 
 def kept(media: Tensor, duration_s: float | None, rate: float | int) -> Tensor:

@@ -1,5 +1,6 @@
 """Settings with a name: the paper's equations, the authors' code, and our own default."""
 
+import math
 from dataclasses import dataclass, replace
 
 from seehear.aligner import AlignerConfig
@@ -20,6 +21,8 @@ class Preset:
     local_weight: float = (
         0.5  # of a window's own part of the condition; the whole clip has the rest
     )
+    # Of the sync term: the sound shall begin when the picture moves. Ours; 0 turns it off.
+    sync_weight: float = 0.0
     # Compare mels with the condition, where model and binder can, rather than waveforms: a third
     # of the cost, and no vocoder for the gradient to get lost in.
     mel_bridge: bool = False
@@ -30,6 +33,8 @@ class Preset:
             raise SettingsError(
                 f"expected one weight per pair, got {len(self.weights)} for {len(self.pairs)}"
             )
+        if not 0 <= self.sync_weight < math.inf:
+            raise SettingsError(f"sync_weight is not negative, got {self.sync_weight}")
         if not 0 <= self.local_weight <= 1 or not 0 < self.overlap < 1:
             raise SettingsError(
                 "local_weight lies in [0, 1] and overlap in (0, 1), got "

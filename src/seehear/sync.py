@@ -5,6 +5,9 @@ by a tolerance, the two curves are correlated at every lag. All of it is differe
 and pixels, so that it can guide either stream as well as measure both.
 """
 
+import math
+from dataclasses import dataclass
+
 import torch
 from jaxtyping import Float
 from torch import Tensor
@@ -18,9 +21,19 @@ LOUDNESS_FLOOR = 1e-3  # of a spectral magnitude: what is fainter than -60 dBFS 
 VARIANCE_FLOOR = 1e-8  # of a curve: silence and a still picture correlate with nothing
 
 
-def onset_envelope(
-    waveform: Float[Tensor, "batch samples"], sample_rate: int
-) -> tuple[Float[Tensor, "batch hops"], Float[Tensor, " hops"]]:
+@dataclass(frozen=True, eq=False)
+class Curve:
+    """How much happens when: onsets of a sound, or motion of a picture."""
+
+    values: Float[Tensor, "batch n"]  # never negative
+    times_s: Float[Tensor, " n"]  # rising
+
+    def later(self, by_s: float) -> "Curve":
+        """The same, on a clock that is behind by so many seconds."""
+        return Curve(self.values, self.times_s + by_s)
+
+
+def onset_envelope(waveform: Float[Tensor, "batch samples"], sample_rate: int) -> Curve:
     """How suddenly a sound grows louder, all frequencies together (spectral flux).
 
     Args:
@@ -43,12 +56,21 @@ def onset_envelope(
     loudness = 0.5 * torch.log(power + LOUDNESS_FLOOR**2)
     growth = functional.relu(loudness.diff(dim=1)).mean(dim=2)
     hops = torch.arange(growth.shape[1], dtype=waveform.dtype, device=waveform.device)
-    return growth, (hops + 0.5) * hop / sample_rate  # a difference lies between its two hops
+    return Curve(growth, (hops + 0.5) * hop / sample_rate)  # a difference lies between its hops
 
 
-def motion_energy(
-    frames: Float[Tensor, "batch frames 3 height width"], fps: float
-) -> tuple[Float[Tensor, "batch frames-1"], Float[Tensor, " frames-1"]]:
+def mel_onsets(mel: Float[Tensor, "batch hops bands"], hops_per_s: float) -> Curve:
+    """`onset_envelope` of a sound that is still a log mel, in nepers: no vocoder is needed.
+
+    The mel's hop k shows the instant k / hops_per_s.
+    """
+    loudness = torch.logaddexp(mel, torch.full_like(mel[:1, :1, :1], math.log(LOUDNESS_FLOOR)))
+    growth = functional.relu(loudness.diff(dim=1)).mean(dim=2)
+    hops = torch.arange(growth.shape[1], dtype=mel.dtype, device=mel.device)
+    return Curve(growth, (hops + 0.5) / hops_per_s)
+
+
+def motion_energy(frames: Float[Tensor, "batch frames 3 height width"], fps: float) -> Curve:
     """How much a picture changes from frame to frame.
 
     Args:
@@ -67,19 +89,17 @@ def motion_energy(
     change = frames.diff(dim=1).square().flatten(2).mean(dim=2)
     energy = (change + VARIANCE_FLOOR).sqrt() - VARIANCE_FLOOR**0.5  # a root has no slope at 0
     steps = torch.arange(energy.shape[1], dtype=frames.dtype, device=frames.device)
-    return energy, (steps + 0.5) / fps
+    return Curve(energy, (steps + 0.5) / fps)
 
 
 def smoothed(
-    values: Float[Tensor, "batch n"],
-    times_s: Float[Tensor, " n"],
-    wanted_s: Float[Tensor, " m"],
-    tolerance_s: float,
+    curve: Curve, wanted_s: Float[Tensor, " m"], tolerance_s: float = TOLERANCE_S
 ) -> Float[Tensor, "batch m"]:
     """A curve at other times: averages with Gaussian weights of that standard deviation."""
-    distance = (wanted_s[:, None] - times_s[None, :]) / tolerance_s
+    wanted_s = wanted_s.to(curve.times_s)
+    distance = (wanted_s[:, None] - curve.times_s[None, :]) / tolerance_s
     weights = torch.softmax(-0.5 * distance.square(), dim=1)  # never 0 / 0 far from all values
-    return values @ weights.T.to(values)
+    return curve.values @ weights.T.to(curve.values)
 
 
 def unit_curve(curve: Float[Tensor, "batch n"]) -> Float[Tensor, "batch n"]:
@@ -103,15 +123,18 @@ def sync_curves(
     Returns:
         Two curves of `CURVES_PER_S` points per second, each with mean 0 and length 1.
     """
-    onsets, onset_times_s = onset_envelope(waveform, sample_rate)
-    motion, motion_times_s = motion_energy(frames, fps)
     duration_s = min(waveform.shape[1] / sample_rate, frames.shape[1] / fps)
+    onsets, motion = onset_envelope(waveform, sample_rate), motion_energy(frames, fps)
+    return paired(onsets, motion, duration_s, tolerance_s)
+
+
+def paired(
+    onsets: Curve, motion: Curve, duration_s: float, tolerance_s: float = TOLERANCE_S
+) -> tuple[Float[Tensor, "sounds n"], Float[Tensor, "clips n"]]:
+    """Both curves at the same times from 0 to `duration_s`, each with mean 0 and length 1."""
     count = max(2, round(duration_s * CURVES_PER_S))
-    wanted_s = (torch.arange(count, dtype=waveform.dtype, device=waveform.device) + 0.5) / (
-        CURVES_PER_S
-    )
-    heard = smoothed(onsets, onset_times_s, wanted_s, tolerance_s)
-    seen = smoothed(motion, motion_times_s, wanted_s.to(frames.dtype), tolerance_s)
+    wanted_s = (torch.arange(count, dtype=torch.float64) + 0.5) / CURVES_PER_S
+    heard, seen = (smoothed(curve, wanted_s, tolerance_s) for curve in (onsets, motion))
     return unit_curve(heard), unit_curve(seen)
 
 
@@ -126,7 +149,13 @@ def sync_distance(
 
     The same range as a cosine distance of embeddings, so the two can be added.
     """
-    heard, seen = sync_curves(waveform, sample_rate, frames, fps, tolerance_s)
+    return curve_distance(*sync_curves(waveform, sample_rate, frames, fps, tolerance_s))
+
+
+def curve_distance(
+    heard: Float[Tensor, "sounds n"], seen: Float[Tensor, "clips n"]
+) -> Float[Tensor, " pairs"]:
+    """One minus the correlation of two curves of mean 0 and length 1."""
     heard, seen = torch.broadcast_tensors(heard, seen.to(heard.dtype))
     return 1 - (heard * seen).sum(dim=1)
 
@@ -154,6 +183,13 @@ def sync_offset_s(
     middle of a plateau as wide as silence or a still picture makes is 0: nothing is known then.
     """
     heard, seen = sync_curves(waveform, sample_rate, frames, fps, tolerance_s)
+    return curve_offset_s(heard, seen, max_offset_s)
+
+
+def curve_offset_s(
+    heard: Float[Tensor, "sounds n"], seen: Float[Tensor, "clips n"], max_offset_s: float = 1.0
+) -> Float[Tensor, " pairs"]:
+    """`sync_offset_s` of two curves of mean 0 and length 1, `CURVES_PER_S` points per second."""
     max_lag = max(1, min(round(max_offset_s * CURVES_PER_S), heard.shape[1] - 1))
     heard, seen = torch.broadcast_tensors(heard, seen.to(heard.dtype))
     found = lagged_correlation(heard, seen, max_lag)

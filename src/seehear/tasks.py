@@ -3,7 +3,6 @@
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from fractions import Fraction
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -18,17 +17,17 @@ from seehear.captioners.nearest import Match, PhraseBank
 from seehear.conditions import Targets, pixels_of, targets_for_video
 from seehear.errors import MediaError, SettingsError
 from seehear.families import Family, load_family
-from seehear.media import Image, Video, finish_level, read_image, read_video
-from seehear.objective import ByWindows
+from seehear.given import FRAMES_PER_S, MOTION_FRAMES_PER_S, as_image, as_video, motion_of
+from seehear.media import Image, Video, finish_level
+from seehear.objective import ByWindows, InStep
 from seehear.outputs import Result, describe_input, plain
 from seehear.presets import DEFAULT, PRESETS, Preset
 from seehear.sampling import Progress, Sampled, SamplingSettings, sample
+from seehear.sync import Curve
 from seehear.windows import Windowed, WindowLayout
 
 OnStep = Callable[[Progress], None]
-Picture = str | Path | Video | Image | np.ndarray
 
-FRAMES_PER_S = 4.0  # how densely the binder sees a video; its towers read single frames
 NAMING_FRAMES = 16  # spread over the clip, to name what it shows
 MAX_IMAGE_DURATION_S = 600.0
 MIN_DURATION_S = 0.1  # a binder hears nothing in less
@@ -62,6 +61,7 @@ class Job:
     preset: Preset
     seed: int
     task: str = "v2a"
+    motion: Curve | None = None  # of the clip, where sound shall begin when something moves
     path: Path | None = None  # of the clip or picture, if it came from a file
     asked_prompt: str | None = None  # what the caller gave; None: the binder names the thing
 
@@ -107,7 +107,11 @@ class Studio:
             MediaError: The video cannot be read, or is shorter than 0.1 s.
             SettingsError: No preset of that name, or settings that do not go together.
         """
-        return self.make(self.video_job(as_video(video, fps), prompt, seed, preset), on_step)
+        chosen = preset_of(preset)
+        # Frames in an array are all that can tell of movement later.
+        dense = MOTION_FRAMES_PER_S if chosen.sync_weight else FRAMES_PER_S
+        read = as_video(video, fps, dense if isinstance(video, np.ndarray) else FRAMES_PER_S)
+        return self.make(self.video_job(read, prompt, seed, chosen), on_step)
 
     def image_to_audio(
         self,
@@ -150,7 +154,8 @@ class Studio:
         job = self.prepare(
             video.frames, video.times_s.tolist(), video.duration_s, prompt, seed, preset
         )
-        return replace(job, path=video.path)
+        motion = motion_of(video) if job.preset.sync_weight else None
+        return replace(job, path=video.path, motion=motion)
 
     def image_job(
         self,
@@ -246,6 +251,9 @@ class Studio:
             local_weight=job.preset.local_weight,
             duration_s=job.duration_s,
             mel_bridge=job.preset.mel_bridge,
+            sync=None
+            if job.motion is None
+            else InStep(motion=job.motion, weight=job.preset.sync_weight),
         )
         return sample(
             {"audio": audio},
@@ -319,53 +327,6 @@ def adjusted(preset: str | Preset, num_steps: int | None = None, **aligner: Any)
     if num_steps is not None:
         settings = replace(settings, num_steps=num_steps)
     return replace(chosen, settings=settings)
-
-
-def as_video(video: str | Path | Video | np.ndarray, fps: float | None = None) -> Video:
-    """A video from a file, from frames [n, height, width, 3] in uint8 with `fps`, or as it is.
-
-    Raises:
-        MediaError: The file cannot be read, or the array is not such frames.
-        SettingsError: An array without `fps`.
-    """
-    if isinstance(video, Video):
-        return video
-    if not isinstance(video, np.ndarray):
-        return read_video(video, frames_per_s=FRAMES_PER_S)
-    if video.ndim != 4 or video.shape[-1] != 3 or video.dtype != np.uint8 or not len(video):
-        raise MediaError(
-            "expected frames of shape [n, height, width, 3] in uint8, got "
-            f"{video.dtype} {list(video.shape)}"
-        )
-    if not fps or fps <= 0:
-        raise SettingsError(f"frames in an array need fps, a positive number; got {fps}")
-    every = max(1, round(fps / FRAMES_PER_S))
-    frames = torch.from_numpy(np.ascontiguousarray(video[::every])).permute(0, 3, 1, 2)
-    return Video(
-        frames=frames,
-        times_s=torch.arange(len(frames), dtype=torch.float64) * (every / fps),
-        duration_s=float(Fraction(len(video)) / Fraction(fps)),
-        fps=fps,
-        frames_per_s=fps / every,
-    )
-
-
-def as_image(image: str | Path | Image | np.ndarray) -> Image:
-    """A picture from a file, from pixels [height, width, 3] in uint8, or as it is.
-
-    Raises:
-        MediaError: The file cannot be read, or the array is not such pixels.
-    """
-    if isinstance(image, Image):
-        return image
-    if not isinstance(image, np.ndarray):
-        return read_image(image)
-    if image.ndim != 3 or image.shape[-1] != 3 or image.dtype != np.uint8:
-        raise MediaError(
-            "expected pixels of shape [height, width, 3] in uint8, got "
-            f"{image.dtype} {list(image.shape)}"
-        )
-    return Image(pixels=torch.from_numpy(np.ascontiguousarray(image)).permute(2, 0, 1))
 
 
 def preset_from_plain(record: Mapping[str, Any]) -> Preset:

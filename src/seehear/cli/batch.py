@@ -18,13 +18,14 @@ from seehear.cli.files import (
 from seehear.cli.options import Asked
 from seehear.cli.show import err, named_as, out, plan_text, step_progress, tell_error
 from seehear.errors import Cancelled, MediaError, SeehearError, SettingsError
+from seehear.given import FRAMES_PER_S
 from seehear.media import probe, read_image, read_video
 from seehear.media.encode import CONTAINERS
 from seehear.media.write import SOUND_FORMATS
 from seehear.outputs import Result
 from seehear.plan import measured_plan
 from seehear.presets import Preset
-from seehear.tasks import FRAMES_PER_S, Job, Studio, adjusted, load
+from seehear.tasks import Job, Studio, adjusted, load
 
 SOUNDS = tuple(SOUND_FORMATS)
 VIDEOS = tuple(sorted(CONTAINERS))
@@ -160,7 +161,8 @@ def preset_asked(asked: Asked) -> Preset:
     changes = {} if asked.lr is None else {"lr_latents": asked.lr}
     if asked.lr == 0:  # whoever turns guidance off means all of it
         changes["lr_prompt"] = 0.0
-    return adjusted(asked.preset, num_steps=asked.steps, **changes)
+    preset = adjusted(asked.preset, num_steps=asked.steps, **changes)
+    return preset if asked.sync is None else replace(preset, sync_weight=asked.sync)
 
 
 def loaded_studio(asked: Asked) -> Studio:

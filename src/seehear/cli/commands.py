@@ -27,6 +27,7 @@ from seehear.cli.options import (
     Seed,
     Steps,
     Suffix,
+    Sync,
     Threads,
     asked_prompt,
 )
@@ -85,6 +86,7 @@ def v2a(
     steps: Steps = None,
     preset: PresetOption = "default",
     lr: Lr = None,
+    sync: Sync = None,
     suffix: Suffix = None,
     mix: Mix = False,
     overwrite: Overwrite = False,
@@ -109,6 +111,8 @@ def v2a(
 
         seehear v2a clip.mp4 -o out.mp4 --prompt "a dog barks" --seed 3
 
+        seehear v2a drummer.mp4 -o out.mp4 --sync 0.5
+
         seehear v2a clips/ more/*.mov -o sounds/ --suffix .wav
 
         seehear v2a long.mp4 -o out.mp4 --dry-run
@@ -121,6 +125,7 @@ def v2a(
         steps=steps,
         preset=preset,
         lr=lr,
+        sync=sync,
         suffix=suffix,
         mix=mix,
         overwrite=overwrite,

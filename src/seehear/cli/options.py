@@ -21,6 +21,7 @@ class Asked:
     steps: int | None = None  # None: the preset's
     preset: PresetName = "default"
     lr: float | None = None  # None: the preset's
+    sync: float | None = None  # None: the preset's
     models: ModelsName = "pocket"
     audio: str | None = None
     binder: Path | None = None
@@ -133,6 +134,15 @@ Lr = Annotated[
         "--lr", min=0.0, metavar="RATE", callback=finite, show_default="the preset's",
         rich_help_panel=_SOUND,
         help="How hard the picture pulls; 0 turns it off.",
+    ),
+]  # fmt: skip
+Sync = Annotated[
+    float | None,
+    typer.Option(
+        "--sync", min=0.0, metavar="WEIGHT", callback=finite, show_default="the preset's, 0",
+        rich_help_panel=_SOUND,
+        help="How much it counts that sounds begin when something moves, beside what they are; "
+        "0.5 is a good start.",
     ),
 ]  # fmt: skip
 Models = Annotated[

@@ -11,9 +11,10 @@ from seehear.cli.batch import TASKS, check_device, save
 from seehear.cli.files import check_target, errands
 from seehear.cli.show import out, step_progress
 from seehear.errors import SettingsError
+from seehear.given import FRAMES_PER_S
 from seehear.media import read_image, read_video
 from seehear.outputs import locate_input, read_manifest
-from seehear.tasks import FRAMES_PER_S, Job, Studio, load, preset_from_plain
+from seehear.tasks import Job, Studio, load, preset_from_plain
 
 
 def replayed(

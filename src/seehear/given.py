@@ -1,0 +1,103 @@
+"""What a task is given: files, arrays, or media that were read already."""
+
+from collections.abc import Iterable
+from fractions import Fraction
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import torch
+from jaxtyping import UInt8
+from torch import Tensor
+
+from seehear.errors import MediaError, SettingsError
+from seehear.media import Image, Video, read_image, read_video, stream_frames
+from seehear.sync import Curve, motion_energy
+
+FRAMES_PER_S = 4.0  # how densely the binder sees a video; its towers read single frames
+MOTION_FRAMES_PER_S = 25.0  # how densely movement is looked for
+MOTION_SHORT_SIDE = 64  # pixels: what moves is larger than grain
+
+
+def as_video(
+    video: str | Path | Video | np.ndarray,
+    fps: float | None = None,
+    frames_per_s: float = FRAMES_PER_S,
+) -> Video:
+    """A video from a file, from frames [n, height, width, 3] in uint8 with `fps`, or as it is.
+
+    Args:
+        video: The file, the frames, or the video.
+        fps: Of frames in an array.
+        frames_per_s: How many frames a second are kept.
+
+    Raises:
+        MediaError: The file cannot be read, or the array is not such frames.
+        SettingsError: An array without `fps`.
+    """
+    if isinstance(video, Video):
+        return video
+    if not isinstance(video, np.ndarray):
+        return read_video(video, frames_per_s=frames_per_s)
+    if video.ndim != 4 or video.shape[-1] != 3 or video.dtype != np.uint8 or not len(video):
+        raise MediaError(
+            "expected frames of shape [n, height, width, 3] in uint8, got "
+            f"{video.dtype} {list(video.shape)}"
+        )
+    if not fps or fps <= 0:
+        raise SettingsError(f"frames in an array need fps, a positive number; got {fps}")
+    every = max(1, round(fps / frames_per_s))
+    frames = torch.from_numpy(np.ascontiguousarray(video[::every])).permute(0, 3, 1, 2)
+    return Video(
+        frames=frames,
+        times_s=torch.arange(len(frames), dtype=torch.float64) * (every / fps),
+        duration_s=float(Fraction(len(video)) / Fraction(fps)),
+        fps=fps,
+        frames_per_s=fps / every,
+    )
+
+
+def as_image(image: str | Path | Image | np.ndarray) -> Image:
+    """A picture from a file, from pixels [height, width, 3] in uint8, or as it is.
+
+    Raises:
+        MediaError: The file cannot be read, or the array is not such pixels.
+    """
+    if isinstance(image, Image):
+        return image
+    if not isinstance(image, np.ndarray):
+        return read_image(image)
+    if image.ndim != 3 or image.shape[-1] != 3 or image.dtype != np.uint8:
+        raise MediaError(
+            "expected pixels of shape [height, width, 3] in uint8, got "
+            f"{image.dtype} {list(image.shape)}"
+        )
+    return Image(pixels=torch.from_numpy(np.ascontiguousarray(image)).permute(2, 0, 1))
+
+
+def motion_of(video: Video) -> Curve:
+    """How much a video moves when; looked for in the file itself where there is one.
+
+    Memory holds two frames at a time, so no clip is too long.
+
+    Raises:
+        MediaError: A single frame, or one that lasts all the time, has no motion.
+    """
+    if video.path is not None:
+        frames_per_s = MOTION_FRAMES_PER_S
+        shown = stream_frames(video.path, frames_per_s=frames_per_s, short_side=MOTION_SHORT_SIDE)
+        frames: Iterable[UInt8[Tensor, "3 height width"]] = (
+            torch.from_numpy(frame) for _, frame in shown
+        )
+    else:
+        frames_per_s, frames = video.frames_per_s, video.frames
+    values = [
+        motion_energy(torch.stack(pair)[None].float() / 255, frames_per_s).values
+        for pair in pairwise(frames)
+    ]
+    if not values:
+        raise MediaError(
+            "expected a video of at least two frames to be in step with, got one; leave sync out"
+        )
+    steps = torch.arange(len(values), dtype=torch.float32)
+    return Curve(torch.cat(values, dim=1), (steps + 0.5) / frames_per_s)

@@ -1,0 +1,35 @@
+import numpy as np
+import pytest
+import torch
+from small_family import moving_frames
+
+from seehear.errors import MediaError
+from seehear.given import as_video, motion_of
+from seehear.media import read_video, write_video
+
+
+def jumps_once(at: int, num_frames: int = 50) -> np.ndarray:
+    """A still square that is somewhere else from frame `at` on: [n, height, width, 3]."""
+    before, after = moving_frames(13)[[0, 12]]
+    return np.stack([after if k >= at else before for k in range(num_frames)])
+
+
+def test_motion_peaks_when_something_moves_in_an_array():
+    motion = motion_of(as_video(jumps_once(30), fps=25.0, frames_per_s=25.0))
+    assert motion.values.argmax() == 29
+    assert motion.times_s[29].item() == pytest.approx(29.5 / 25)
+    assert (motion.values[0] > 1e-3).sum() == 1
+
+
+def test_motion_is_looked_for_in_the_file_more_densely_than_frames_are_kept(tmp_path):
+    path = tmp_path / "jump.mp4"
+    write_video(path, torch.from_numpy(jumps_once(30)).permute(0, 3, 1, 2), 25.0)
+    video = read_video(path, frames_per_s=4.0)
+    motion = motion_of(video)
+    assert len(motion.times_s) == 49 > len(video.frames)
+    assert motion.times_s[motion.values.argmax()].item() == pytest.approx(29.5 / 25)
+
+
+def test_one_frame_has_no_motion_to_be_in_step_with():
+    with pytest.raises(MediaError, match="at least two frames"):
+        motion_of(as_video(moving_frames(1), fps=25.0))
