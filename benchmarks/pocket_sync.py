@@ -7,7 +7,7 @@ motion; what is measured is the offset from the world's own times, which no guid
 """
 
 import argparse
-import time
+from dataclasses import replace
 
 import torch
 from torch import Tensor
@@ -15,14 +15,12 @@ from training.world.captions import label
 from training.world.scenes import Heard, heard, seen
 from training.world.things import BY_ID, IDS
 
-from benchmarks.results import table, write
-from seehear.families import Family, load_family
-from seehear.losses import V2A
+from benchmarks.pocket_v2a import make
+from benchmarks.results import interval, table, write
+from seehear.families import load_family
 from seehear.metrics.features import judge as pocket_judge
 from seehear.metrics.intervals import bootstrap_interval, wilson_interval
-from seehear.objective import InStep, WholeClip
 from seehear.presets import DEFAULT
-from seehear.sampling import sample
 from seehear.sync import (
     Curve,
     curve_distance,
@@ -60,41 +58,6 @@ def events(scenes: list[tuple[int, Heard]]) -> Curve:
     return Curve(values, times_s)
 
 
-def part_of(curve: Curve, rows: slice) -> Curve:
-    """The curves of some of the samples."""
-    return Curve(curve.values[rows], curve.times_s)
-
-
-def make(
-    family: Family, frames: Tensor, motion: Curve, prompts: list[str], weight: float, batch: int
-) -> tuple[Tensor, float]:
-    """One sound per scene [n, samples] under the default preset, and the seconds it took."""
-    made, began = [], time.monotonic()
-    for first in range(0, len(prompts), batch):
-        rows = slice(first, first + batch)
-        texts = prompts[rows]
-        with torch.no_grad():
-            targets = {
-                "video": family.binder.embed_video(frames[rows, ::4]),
-                "text": family.binder.embed_text(texts),
-            }
-        objective = WholeClip(
-            backbones={"audio": family.audio}, binder=family.binder, pairs=V2A,
-            weights=DEFAULT.weights, targets=targets, mel_bridge=True,
-            sync=InStep(motion=part_of(motion, rows), weight=weight) if weight else None,
-        )  # fmt: skip
-        latents = family.audio.prior(
-            DURATION_S, len(texts), torch.Generator().manual_seed(1000 + first)
-        )
-        y = family.audio.embed_prompt(texts)
-        sampled = sample(
-            {"audio": family.audio}, {"audio": latents}, {"audio": y}, objective, DEFAULT.settings
-        )
-        with torch.no_grad():
-            made.append(family.audio.decode(sampled.latents["audio"])[:, :40_960].float())
-    return torch.cat(made), time.monotonic() - began
-
-
 def measured(waveform: Tensor, true: Curve, motion: Curve, judge, labels: Tensor) -> dict:
     """Offsets from the true events, correlation with them and with the motion, and the judge."""
     onsets = onset_envelope(waveform, 16_000)
@@ -120,11 +83,11 @@ def tables(raw: dict) -> str:
     rows = [
         [
             name,
-            f"{r['offset_s']:.3f} [{r['offset_95'][0]:.3f}, {r['offset_95'][1]:.3f}]",
+            f"{r['offset_s']:.3f} {interval(r['offset_95'], 3)}",
             f"{r['offset_median_s']:.3f}",
-            f"{r['with_events']:.2f} [{r['with_events_95'][0]:.2f}, {r['with_events_95'][1]:.2f}]",
+            f"{r['with_events']:.2f} {interval(r['with_events_95'])}",
             f"{r['with_motion']:.2f}",
-            f"{r['accuracy']:.3f} [{r['accuracy_95'][0]:.2f}, {r['accuracy_95'][1]:.2f}]",
+            f"{r['accuracy']:.3f} {interval(r['accuracy_95'])}",
             f"{r['seconds_per_clip']:.2f}" if "seconds_per_clip" in r else "",
         ]
         for name, r in raw["cells"].items()
@@ -151,11 +114,14 @@ def main() -> None:
     frames = torch.stack(pictures).float() / 255
     motion, true = motion_energy(frames, FPS), events(scenes)
     labels = torch.tensor([IDS.index(scene.thing) for _, scene in scenes])
+    with torch.no_grad():
+        video = torch.cat([family.binder.embed_video(f[:, ::4]) for f in frames.split(28)])
     prompts = [label(BY_ID[scene.thing]) for _, scene in scenes]
     real = torch.stack([torch.from_numpy(scene.waveform) for _, scene in scenes])
     cells = {"real": measured(real, true, motion, judge, labels)}
     for weight in options.weights:
-        made, seconds = make(family, frames, motion, prompts, weight, options.batch)
+        preset = replace(DEFAULT, sync_weight=weight)
+        made, seconds = make(family, video, prompts, preset, batch=options.batch, motion=motion)
         cell = measured(made, true, motion, judge, labels)
         cell["seconds_per_clip"] = seconds / options.count
         cells[row_name(weight)] = cell

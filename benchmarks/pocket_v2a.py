@@ -18,15 +18,16 @@ from training.world.captions import label
 from training.world.scenes import heard, seen
 from training.world.things import BY_ID, IDS
 
-from benchmarks.results import FOLDER, table, write
+from benchmarks.results import FOLDER, interval, table, write
 from seehear.captioners.nearest import PhraseBank
 from seehear.families import Family, load_family
 from seehear.metrics.features import judge as pocket_judge
 from seehear.metrics.frechet import frechet_distance
 from seehear.metrics.intervals import bootstrap_interval, wilson_interval
-from seehear.objective import WholeClip
+from seehear.objective import InStep, WholeClip
 from seehear.presets import PRESETS, Preset
 from seehear.sampling import sample
+from seehear.sync import Curve
 from seehear.tasks import adjusted
 
 PROMPTS = ("none", "caption", "right", "wrong")
@@ -68,17 +69,30 @@ def held_out(family: Family, count: int) -> Held:
 
 
 def make(
-    family: Family, held: Held, prompts: list[str], preset: Preset, guided: bool, batch: int = 14
+    family: Family,
+    video: Tensor,
+    prompts: list[str],
+    preset: Preset,
+    guided: bool = True,
+    batch: int = 14,
+    motion: Curve | None = None,
 ) -> tuple[Tensor, float]:
-    """One sound per scene [n, samples], and the seconds it took."""
+    """One sound per embedded picture [n, samples], and the seconds it took.
+
+    `motion` has a curve per picture, for presets with a sync term.
+    """
     made, began = [], time.monotonic()
     for first in range(0, len(prompts), batch):
         part = slice(first, first + batch)
         texts = prompts[part]
-        targets = {"video": held.video[part]}
+        targets = {"video": video[part]}
         if texts[0]:
             with torch.no_grad():
                 targets["text"] = family.binder.embed_text(texts)
+        sync = None
+        if motion is not None and preset.sync_weight:
+            curves = Curve(motion.values[part], motion.times_s)
+            sync = InStep(motion=curves, weight=preset.sync_weight)
         objective = WholeClip(
             backbones={"audio": family.audio},
             binder=family.binder,
@@ -86,6 +100,7 @@ def make(
             weights=preset.weights,
             targets=targets,
             mel_bridge=True,  # for all presets: they shall differ by their loop alone
+            sync=sync,
         )
         # Every column starts from the same noise, so columns differ by what they test alone.
         generator = torch.Generator().manual_seed(1000 + first)
@@ -123,10 +138,6 @@ def scores(family: Family, judge, held: Held, made: Tensor, real_features: Tenso
 
 def tables(raw: dict) -> str:
     """Markdown from the raw results."""
-
-    def interval(pair, digits=2):
-        return f"[{pair[0]:.{digits}f}, {pair[1]:.{digits}f}]"
-
     rows = []
     for key, cell in raw["cells"].items():
         preset, prompt, mode = key.split("/")
@@ -177,7 +188,12 @@ def main() -> None:
                 if mode == "vanilla" and key in raw["cells"]:
                     continue
                 made, seconds = make(
-                    family, held, held.prompts[prompt], preset, mode == "guided", options.batch
+                    family,
+                    held.video,
+                    held.prompts[prompt],
+                    preset,
+                    mode == "guided",
+                    options.batch,
                 )
                 cell = scores(family, judge, held, made, real_features)
                 cell["seconds_per_clip"] = seconds / options.count

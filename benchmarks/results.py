@@ -30,6 +30,11 @@ def table(header: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
     return "\n".join(lines) + "\n"
 
 
+def interval(ends: Sequence[float], digits: int = 2) -> str:
+    """An interval as tables show it."""
+    return f"[{ends[0]:.{digits}f}, {ends[1]:.{digits}f}]"
+
+
 def write(name: str, title: str, raw: dict, text: str) -> None:
     """Save docs/results/<name>.json (raw, with provenance) and <name>.md (the tables)."""
     FOLDER.mkdir(parents=True, exist_ok=True)

@@ -99,5 +99,4 @@ def motion_of(video: Video) -> Curve:
         raise MediaError(
             "expected a video of at least two frames to be in step with, got one; leave sync out"
         )
-    steps = torch.arange(len(values), dtype=torch.float32)
-    return Curve(torch.cat(values, dim=1), (steps + 0.5) / frames_per_s)
+    return Curve.between(torch.cat(values, dim=1), frames_per_s)

@@ -28,6 +28,12 @@ class Curve:
     values: Float[Tensor, "batch n"]  # never negative
     times_s: Float[Tensor, " n"]  # rising
 
+    @classmethod
+    def between(cls, values: Float[Tensor, "batch n"], per_s: float) -> "Curve":
+        """From differences of neighbours, `per_s` to the second: each happened midway."""
+        steps = torch.arange(values.shape[1], dtype=values.dtype, device=values.device)
+        return cls(values, (steps + 0.5) / per_s)
+
     def later(self, by_s: float) -> "Curve":
         """The same, on a clock that is behind by so many seconds."""
         return Curve(self.values, self.times_s + by_s)
@@ -54,9 +60,12 @@ def onset_envelope(waveform: Float[Tensor, "batch samples"], sample_rate: int) -
     # Half the logarithm of the power: the magnitude itself has no gradient at silence.
     power = spectrum.real.square() + spectrum.imag.square()
     loudness = 0.5 * torch.log(power + LOUDNESS_FLOOR**2)
-    growth = functional.relu(loudness.diff(dim=1)).mean(dim=2)
-    hops = torch.arange(growth.shape[1], dtype=waveform.dtype, device=waveform.device)
-    return Curve(growth, (hops + 0.5) * hop / sample_rate)  # a difference lies between its hops
+    return growth_of(loudness, sample_rate / hop)
+
+
+def growth_of(loudness: Float[Tensor, "batch hops bands"], hops_per_s: float) -> Curve:
+    """How much a loudness in nepers grows from hop to hop, all bands together."""
+    return Curve.between(functional.relu(loudness.diff(dim=1)).mean(dim=2), hops_per_s)
 
 
 def mel_onsets(mel: Float[Tensor, "batch hops bands"], hops_per_s: float) -> Curve:
@@ -65,9 +74,7 @@ def mel_onsets(mel: Float[Tensor, "batch hops bands"], hops_per_s: float) -> Cur
     The mel's hop k shows the instant k / hops_per_s.
     """
     loudness = torch.logaddexp(mel, torch.full_like(mel[:1, :1, :1], math.log(LOUDNESS_FLOOR)))
-    growth = functional.relu(loudness.diff(dim=1)).mean(dim=2)
-    hops = torch.arange(growth.shape[1], dtype=mel.dtype, device=mel.device)
-    return Curve(growth, (hops + 0.5) / hops_per_s)
+    return growth_of(loudness, hops_per_s)
 
 
 def motion_energy(frames: Float[Tensor, "batch frames 3 height width"], fps: float) -> Curve:
@@ -88,8 +95,7 @@ def motion_energy(frames: Float[Tensor, "batch frames 3 height width"], fps: flo
         raise ValueError(f"motion needs at least 2 frames, got {frames.shape[1]}")
     change = frames.diff(dim=1).square().flatten(2).mean(dim=2)
     energy = (change + VARIANCE_FLOOR).sqrt() - VARIANCE_FLOOR**0.5  # a root has no slope at 0
-    steps = torch.arange(energy.shape[1], dtype=frames.dtype, device=frames.device)
-    return Curve(energy, (steps + 0.5) / fps)
+    return Curve.between(energy, fps)
 
 
 def smoothed(

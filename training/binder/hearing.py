@@ -210,13 +210,15 @@ def train_ear(minutes: float, settings: EarTraining, beginning: Path | None = No
         with torch.enable_grad():
             logits = model(changed) @ all_plain[things].T / settings.texts.temperature
             (slope,) = torch.autograd.grad(functional.cross_entropy(logits, answers), changed)
-        still, one = torch.zeros_like(held_out), torch.ones(len(held_out), 1, 1)
+        still, each = torch.zeros_like(held_out), (len(held_out), 1, 1)
         found = {"val_top1": held_out}
         for name, rms, smooth in (
             ("val_attacked", settings.attack_nepers / 2, False),
             ("val_attacked_smoothly", settings.smooth_attack_nepers / 2, True),
         ):
-            found[name] = held_out + worse(still, slope, rms * one, smooth * one > 0, 1)
+            found[name] = held_out + worse(
+                still, slope, torch.full(each, rms), torch.full(each, smooth), 1
+            )
         with torch.no_grad():
             return {name: top1(model, mels) for name, mels in found.items()}
 
