@@ -15,6 +15,7 @@ from collections.abc import Callable
 import torch
 
 from benchmarks.results import table, write
+from seehear.media import Image
 from seehear.presets import PRESETS
 from seehear.tasks import Studio, adjusted, load
 
@@ -58,7 +59,8 @@ class Clock:
 
 def one_run(studio: Studio, preset, duration_s: float) -> float:
     picture = torch.rand(3, 96, 96, generator=torch.Generator().manual_seed(0))
-    job = studio.prepare((picture[None] * 255).byte(), [0.0], duration_s, "rain falling", 0, preset)
+    image = Image(pixels=(picture * 255).byte())
+    job = studio.image_job(image, duration_s, "rain falling", 0, preset)
     began = time.perf_counter()
     studio.run(job)
     return time.perf_counter() - began

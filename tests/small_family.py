@@ -4,9 +4,10 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from tiny_animatediff import write_animatediff
 from tiny_audioldm import write_model
 
-from seehear.backbones import audioldm
+from seehear.backbones import animatediff, audioldm
 from seehear.binders import linear
 from seehear.families import Family
 
@@ -22,9 +23,27 @@ def small_family(folder: Path) -> Family:
     """The checkpoint of `write_small` and a binder of random matrices."""
     return Family(
         name="pocket",
-        audio=audioldm.load(folder),
+        loaders={"audio": lambda: audioldm.load(folder)},
         binder=linear.load(dtype=torch.float32),
-        folders={"audio": folder},
+    )
+
+
+def write_small_video(folder: Path) -> Path:
+    """A checkpoint in AnimateDiff's format, with a tiny decoder and a shared text encoder."""
+    return write_animatediff(folder / "video")
+
+
+def small_picture_family(folder: Path) -> Family:
+    """Sound, video and picture models; a clip of the video model has 8 frames and lasts 1 s."""
+    audio, video = write_small(folder), write_small_video(folder)
+    return Family(
+        name="pocket",
+        loaders={
+            "audio": lambda: audioldm.load(audio),
+            "video": lambda: animatediff.load(video, num_frames=8, fps=8.0),
+            "picture": lambda: animatediff.load(video, num_frames=1),
+        },
+        binder=linear.load(dtype=torch.float32),
     )
 
 

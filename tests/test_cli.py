@@ -329,8 +329,9 @@ def test_ctrl_c_ends_with_130_and_leaves_nothing(workplace, family):
         "from seehear.backbones import audioldm\n"
         "from seehear.binders import linear\n"
         "from seehear.families import Family\n"
-        f"audio = audioldm.load({str(family.folders['audio'])!r})\n"
-        "small = Family(name='pocket', audio=audio, binder=linear.load(dtype=torch.float32))\n"
+        f"loaders = {{'audio': lambda: audioldm.load({str(family.audio.checkpoint.folder)!r})}}\n"
+        "binder = linear.load(dtype=torch.float32)\n"
+        "small = Family(name='pocket', loaders=loaders, binder=binder)\n"
         "tasks.load_family = lambda *_, **__: small\n"
         "from seehear.cli import main\n"
         "sys.exit(main(sys.argv[1:]))\n"
@@ -367,8 +368,8 @@ def test_a_dry_run_tells_the_plan_and_writes_nothing(workplace, capsys):
     assert "clip.mp4 -> out/clip.mp4" in shown
     assert "windows  1 of 1.28 s" in shown
     assert "steps    30, 20 of them guided" in shown
-    assert "latents  1 x 8 x 32 x 16" in shown
-    assert "latents  1 x 8 x 100 x 16" in shown
+    assert "latents  audio 1 x 8 x 32 x 16" in shown
+    assert "latents  audio 1 x 8 x 100 x 16" in shown
     assert "GB at the peak" in shown
     assert "all 2 inputs: about " in shown
 
@@ -454,7 +455,7 @@ def test_a_replay_needs_the_clip_as_it_was(made, capsys):
         {"settings": {"models": "pocket", "loaded": {"dtype": "float3"}}},
         {"inputs": []},
         {"samples_sha256": None},
-        {"task": "a2v"},
+        {"task": "a2x"},
     ],
 )
 def test_a_manifest_that_cannot_be_replayed_is_refused_in_one_sentence(made, capsys, changes):

@@ -5,7 +5,8 @@ import torch
 from small_family import small_family, write_small
 
 from seehear.binders import pocket
-from seehear.objective import InStep, decoded, embedded, in_step
+from seehear.made import decoded, embedded
+from seehear.objective import InStep, in_step
 
 
 @pytest.fixture(scope="module")

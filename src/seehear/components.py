@@ -10,6 +10,7 @@ from pathlib import Path
 from pickle import UnpicklingError
 from typing import Any
 
+import diffusers.utils.logging
 import transformers
 from diffusers.schedulers.scheduling_ddim import DDIMScheduler
 from safetensors import SafetensorError
@@ -87,7 +88,7 @@ def read_network(kind: Any, folder: Path, *, optional: tuple[str, ...] = (), **o
 def read_component(kind: Any, folder: Path, **options: Any) -> Any:
     """Let a library class read its component, with one kind of error for whatever goes wrong."""
     try:
-        with _quiet_transformers():
+        with quiet_libraries():
             return kind.from_pretrained(folder, local_files_only=True, **options)
     except _READ_ERRORS as error:
         raise WeightsError(
@@ -97,8 +98,10 @@ def read_component(kind: Any, folder: Path, **options: Any) -> Any:
 
 
 @contextmanager
-def _quiet_transformers() -> Iterator[None]:
+def quiet_libraries() -> Iterator[None]:
     """No progress bar and no load report: `read_network` turns what matters in them into errors."""
+    of_diffusers = diffusers.utils.logging.get_verbosity()
+    diffusers.utils.logging.set_verbosity_error()
     verbosity, bar = logging.get_verbosity(), logging.is_progress_bar_enabled()
     logging.set_verbosity_error()
     logging.disable_progress_bar()
@@ -106,5 +109,6 @@ def _quiet_transformers() -> Iterator[None]:
         yield
     finally:
         logging.set_verbosity(verbosity)
+        diffusers.utils.logging.set_verbosity(of_diffusers)
         if bar:
             logging.enable_progress_bar()

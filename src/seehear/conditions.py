@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float, Shaped
@@ -17,6 +18,66 @@ class Targets:
 
     local: tuple[Mapping[str, Tensor], ...]  # one per window
     whole: Mapping[str, Tensor]  # of the entire clip
+
+
+@runtime_checkable
+class Condition(Protocol):
+    """What a task is given to align with."""
+
+    def targets(
+        self, binder: Binder, windows_s: Sequence[tuple[float, float]], prompt: str | None
+    ) -> Targets:
+        """Embeddings for every window and for all of it, with those of the prompt if there is one.
+
+        Args:
+            binder: The network whose embeddings are compared.
+            windows_s: Start and end of every window in seconds.
+            prompt: What the clip shows; None or empty for no text.
+        """
+        ...
+
+
+@dataclass(frozen=True, eq=False)
+class Shown:
+    """A video that is given, or with one frame a picture."""
+
+    frames: Shaped[Tensor, "frames 3 height width"]  # RGB, uint8 or floats in [0, 1]
+    times_s: tuple[float, ...]  # when each frame is on screen, rising
+
+    def targets(
+        self, binder: Binder, windows_s: Sequence[tuple[float, float]], prompt: str | None
+    ) -> Targets:
+        """As `targets_for_video`."""
+        return targets_for_video(binder, self.frames, self.times_s, windows_s, prompt)
+
+
+@dataclass(frozen=True, eq=False)
+class Heard:
+    """A sound that is given."""
+
+    waveform: Float[Tensor, " samples"]  # mono, in [-1, 1]
+    sample_rate: int
+
+    def targets(
+        self, binder: Binder, windows_s: Sequence[tuple[float, float]], prompt: str | None
+    ) -> Targets:
+        """As `targets_for_audio`."""
+        return targets_for_audio(binder, self.waveform, self.sample_rate, windows_s, prompt)
+
+
+@dataclass(frozen=True)
+class Said:
+    """Words alone, under the names that the task's pairs use: "text", or one for each stream."""
+
+    texts: Mapping[str, str]
+
+    @torch.no_grad()
+    def targets(
+        self, binder: Binder, windows_s: Sequence[tuple[float, float]], prompt: str | None
+    ) -> Targets:
+        """Embeddings of the texts that are not empty, the same for all windows."""
+        found = {name: binder.embed_text([text]) for name, text in self.texts.items() if text}
+        return Targets(local=(found,) * len(windows_s), whole=found)
 
 
 @torch.no_grad()
@@ -56,12 +117,56 @@ def targets_for_video(
         raise SettingsError("expected at least one window, got none")
     chosen = [frames_in_window(times_s, start, end) for start, end in windows_s]
     embeddings = _embed_each(binder, frames, sorted(set(chosen)), max_batch)
-    text = {"text": binder.embed_text([prompt])} if prompt else {}
-    local = tuple({"video": embeddings[indices], **text} for indices in chosen)
-    if len(embeddings) == 1:
+    return _targets("video", [embeddings[indices] for indices in chosen], _text(binder, prompt))
+
+
+@torch.no_grad()
+def targets_for_audio(
+    binder: Binder,
+    waveform: Float[Tensor, " samples"],
+    sample_rate: int,
+    windows_s: Sequence[tuple[float, float]],
+    prompt: str | None,
+) -> Targets:
+    """Embed a sound window by window, and its prompt; the whole is the mean of the windows.
+
+    Args:
+        binder: The network whose embeddings are compared.
+        waveform: Mono, in [-1, 1].
+        sample_rate: Of the waveform, in Hz.
+        windows_s: Start and end of each window of pictures. One that ends after the sound hears
+            the last part of it that is as long.
+        prompt: What is heard; None or empty for no text.
+
+    Raises:
+        MediaError: No sample.
+        SettingsError: No window.
+    """
+    if not len(waveform):
+        raise MediaError("expected a sound of at least one sample, got none")
+    if not windows_s:
+        raise SettingsError("expected at least one window, got none")
+    embeddings = []
+    for start_s, end_s in windows_s:
+        end = min(round(end_s * sample_rate), len(waveform))
+        start = max(
+            0, min(round(start_s * sample_rate), end - round((end_s - start_s) * sample_rate))
+        )
+        embeddings.append(binder.embed_audio(waveform[None, start:end], sample_rate))
+    return _targets("audio", embeddings, _text(binder, prompt))
+
+
+def _text(binder: Binder, prompt: str | None) -> dict[str, Tensor]:
+    return {"text": binder.embed_text([prompt])} if prompt else {}
+
+
+def _targets(name: str, embeddings: Sequence[Tensor], text: Mapping[str, Tensor]) -> Targets:
+    """One embedding per window, and their mean, made unit length again, for the whole clip."""
+    local = tuple({name: embedding, **text} for embedding in embeddings)
+    if all(embedding is embeddings[0] for embedding in embeddings):
         return Targets(local=local, whole=local[0])
-    mean = torch.cat([embeddings[indices] for indices in chosen]).mean(dim=0, keepdim=True)
-    return Targets(local=local, whole={"video": torch.nn.functional.normalize(mean), **text})
+    mean = torch.cat(list(embeddings)).mean(dim=0, keepdim=True)
+    return Targets(local=local, whole={name: torch.nn.functional.normalize(mean), **text})
 
 
 def pixels_of(frames: Shaped[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:

@@ -1,39 +1,80 @@
 """Model families: which audio model and which binder belong together, and where they come from."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 
-from seehear.backbones import audioldm
+from seehear.backbones import animatediff, audioldm
 from seehear.binders import imagebind, pocket
 from seehear.errors import SettingsError, WeightsError
 from seehear.protocols import Backbone, Binder
 from seehear.weights import PICKLE_SUFFIXES, SAFE_SUFFIX, licence_of, sha256_of
 
 POCKET = Path(__file__).resolve().parent / "data" / "pocket"
+# The fine-tune of Stable Diffusion 1.5 and the motion modules of the authors' configuration.
+PAPER_VIDEO = ("SG161222/Realistic_Vision_V2.0", "guoyww/animatediff-motion-adapter-v1-5")
+
+
+Part = Literal["audio", "video", "picture"]  # a picture model makes stills
 
 
 @dataclass(frozen=True, kw_only=True)
 class Family:
-    """Loaded models that work together."""
+    """Models that work together; each is loaded when it is first asked for."""
 
     name: str
-    audio: Backbone
     binder: Binder
-    folders: Mapping[str, Path] = field(default_factory=dict)  # part -> where its weights lie
+    loaders: Mapping[Part, Callable[[], Backbone]]
+    folders: Mapping[str, Path] = field(default_factory=dict)  # of the binder's weights, by name
+    _loaded: dict[Part, Backbone] = field(default_factory=dict, init=False, repr=False)
 
-    def weights(self) -> list[dict[str, Any]]:
-        """Name, SHA-256 and licence of every weight file, for the manifest."""
+    def backbone(self, part: Part) -> Backbone:
+        """The model of a part.
+
+        Raises:
+            SettingsError: The family has none.
+            WeightsError: Its weights are missing or not in the expected format.
+        """
+        if part not in self._loaded:
+            if part not in self.loaders:
+                raise SettingsError(
+                    f"the family {self.name!r} was loaded without a {part} model; name one, such "
+                    f"as with --{'audio' if part == 'audio' else 'video'}"
+                )
+            self._loaded[part] = self.loaders[part]()
+        return self._loaded[part]
+
+    @property
+    def audio(self) -> Backbone:
+        """The sound model."""
+        return self.backbone("audio")
+
+    @property
+    def video(self) -> Backbone:
+        """The video model."""
+        return self.backbone("video")
+
+    @property
+    def picture(self) -> Backbone:
+        """The picture model: the video model's spatial part, for stills."""
+        return self.backbone("picture")
+
+    def weights(self, parts: Iterable[Part] = ("audio",)) -> list[dict[str, Any]]:
+        """Name, SHA-256 and licence of every weight file of some parts and of the binder."""
+        folders = dict(self.folders)
+        for part in parts:
+            folders = _folders_of(part, self.backbone(part)) | folders
         return [
             {
-                "name": f"{part}/{path.relative_to(folder).as_posix()}",
-                "sha256": sha256_of(path),
+                "name": f"{name}/{path.relative_to(folder).as_posix()}",
+                "sha256": _sha256_once(path, path.stat().st_mtime_ns),
                 "licence": licence_of(folder) or licence_of(folder.parent),
             }
-            for part, folder in self.folders.items()
+            for name, folder in folders.items()
             for path in sorted(folder.rglob("*"))
             if path.suffix in (SAFE_SUFFIX, *PICKLE_SUFFIXES)
         ]
@@ -43,15 +84,19 @@ def load_family(
     name: str = "pocket",
     *,
     audio: str | Path | None = None,
+    video: str | Path | None = None,
+    motion: str | Path | None = None,
     binder: str | Path | None = None,
     device: str = "cpu",
     dtype: torch.dtype = torch.float32,
 ) -> Family:
-    """Load a family's models, frozen.
+    """Load a family's binder; its other models are loaded, frozen, when they are needed.
 
     Args:
-        name: "pocket" (ships with the package) or "paper" (AudioLDM and ImageBind).
+        name: "pocket" (ships with the package) or "paper" (AudioLDM, AnimateDiff and ImageBind).
         audio: Another folder or hub name in AudioLDM's format instead of the family's own.
+        video: Another folder or hub name in Stable Diffusion 1.5's or AnimateDiff's format.
+        motion: A motion adapter for `video`, unless that holds one.
         binder: The binder's weights: a file or folder; needed for "paper".
         device: Where the models run.
         dtype: float32, or bfloat16 where memory is short.
@@ -67,50 +112,79 @@ def load_family(
         raise SettingsError(
             f"no family of models is called {name!r}; choose one of {known}"
         ) from None
-    return build(audio, binder, device, dtype)
+    return build(_Asked(audio, video, motion, binder, device, dtype))
 
 
-def _pocket(
-    audio: str | Path | None, binder: str | Path | None, device: str, dtype: torch.dtype
-) -> Family:
-    model = audioldm.load(audio or POCKET / "audio", device=device, dtype=dtype)
-    binder_folder = Path(binder) if binder else POCKET  # holds binder/ and text/
+@dataclass(frozen=True)
+class _Asked:
+    """The options of `load_family`."""
+
+    audio: str | Path | None
+    video: str | Path | None
+    motion: str | Path | None
+    binder: str | Path | None
+    device: str
+    dtype: torch.dtype
+
+    def loaders(
+        self, audio: str | Path, video: str | Path, motion: str | Path | None
+    ) -> dict[Part, Callable[[], Backbone]]:
+        """How to load every part, from the sources asked for or else from these."""
+        common: dict[str, Any] = {"device": self.device, "dtype": self.dtype}
+        pictures = self.video or video
+        adapter = self.motion or (None if self.video else motion)
+        return {
+            "audio": lambda: audioldm.load(self.audio or audio, **common),
+            "video": lambda: animatediff.load(pictures, motion=adapter, **common),
+            "picture": lambda: animatediff.load(pictures, num_frames=1, **common),
+        }
+
+
+def _pocket(asked: _Asked) -> Family:
+    folder = Path(asked.binder) if asked.binder else POCKET  # holds binder/ and text/
     return Family(
         name="pocket",
-        audio=model,
-        binder=pocket.load(binder_folder, device=device, dtype=dtype),
-        folders={
-            **_audio_folders(model),
-            "binder": binder_folder / "binder",
-            "text": binder_folder / "text",
-        },
+        binder=pocket.load(folder, device=asked.device, dtype=asked.dtype),
+        loaders=asked.loaders(POCKET / "audio", POCKET / "video", None),
+        folders={"binder": folder / "binder", "text": folder / "text"},
     )
 
 
-def _audio_folders(model: audioldm.AudioLDM) -> dict[str, Path]:
-    """Where the audio model's weights lie, hub caches included."""
-    return {"audio": model.checkpoint.folder} if model.checkpoint else {}
-
-
-def _paper(
-    audio: str | Path | None, binder: str | Path | None, device: str, dtype: torch.dtype
-) -> Family:
-    if binder is None:
+def _paper(asked: _Asked) -> Family:
+    if asked.binder is None:
         raise WeightsError(
             "the family 'paper' needs ImageBind's weights, which may not be redistributed: "
             "download imagebind_huge.pth and name it with --binder"
         )
-    folder = Path(binder) if Path(binder).is_dir() else Path(binder).parent
+    path = Path(asked.binder)
+    folder = path if path.is_dir() else path.parent
     # CLIP's vocabulary beside the weights lets ImageBind read text too.
     vocabulary = folder if (folder / "merges.txt").is_file() else None
-    # The authors' checkpoint, unless another is named.
-    model = audioldm.load(audio or "cvssp/audioldm-m-full", device=device, dtype=dtype)
     return Family(
         name="paper",
-        audio=model,
-        binder=imagebind.load(binder, vocabulary=vocabulary, device=device, dtype=dtype),
-        folders={**_audio_folders(model), "binder": folder},
+        binder=imagebind.load(path, vocabulary=vocabulary, device=asked.device, dtype=asked.dtype),
+        # The authors' sound checkpoint; the paper's video model (section 4.1).
+        loaders=asked.loaders("cvssp/audioldm-m-full", *PAPER_VIDEO),
+        folders={"binder": folder},
     )
 
 
-_FAMILIES: dict[str, Callable[..., Family]] = {"pocket": _pocket, "paper": _paper}
+@lru_cache
+def _sha256_once(path: Path, changed_ns: int) -> str:
+    """The hash of a file, computed again only when the file has changed."""
+    return sha256_of(path)
+
+
+def _folders_of(part: Part, model: Backbone) -> dict[str, Path]:
+    """Where a model's weights lie, hub caches included."""
+    found: dict[str, Path] = {}
+    checkpoint = getattr(model, "checkpoint", None)
+    if checkpoint is not None:
+        found["video" if part == "picture" else part] = checkpoint.folder
+    motion = getattr(model, "motion_folder", None)
+    if motion is not None:
+        found["motion"] = motion
+    return found
+
+
+_FAMILIES: dict[str, Callable[[_Asked], Family]] = {"pocket": _pocket, "paper": _paper}

@@ -10,12 +10,17 @@ import torch
 from jaxtyping import UInt8
 from torch import Tensor
 
+from seehear.conditions import Heard
 from seehear.errors import MediaError, SettingsError
-from seehear.media import Image, Video, read_image, read_video, stream_frames
-from seehear.sync import Curve, motion_energy
+from seehear.media import Audio, Image, Video, read_audio, read_image, read_video, stream_frames
+from seehear.media.read import MAX_SOUND_S
+from seehear.resample import resample
+from seehear.sync import Curve, motion_energy, onset_envelope
 
 FRAMES_PER_S = 4.0  # how densely the binder sees a video; its towers read single frames
 MOTION_FRAMES_PER_S = 25.0  # how densely movement is looked for
+KEPT_RATE = 48_000  # of given sounds, as they go into the video
+HEARD_RATE = 16_000  # of the same, as binders listen to them
 MOTION_SHORT_SIDE = 64  # pixels: what moves is larger than grain
 
 
@@ -73,6 +78,55 @@ def as_image(image: str | Path | Image | np.ndarray) -> Image:
             f"{image.dtype} {list(image.shape)}"
         )
     return Image(pixels=torch.from_numpy(np.ascontiguousarray(image)).permute(2, 0, 1))
+
+
+def as_audio(
+    audio: str | Path | Audio | np.ndarray,
+    sample_rate: int | None = None,
+    max_duration_s: float = MAX_SOUND_S,
+) -> Audio:
+    """A sound from a file, from samples [n] or [channels, n] in [-1, 1] with a rate, or as it is.
+
+    Args:
+        audio: The file (at 48 kHz, with its own channels), the samples, or the sound.
+        sample_rate: Of samples in an array, in Hz.
+        max_duration_s: Longer sounds are refused.
+
+    Raises:
+        MediaError: The file cannot be read, the array is not such samples, or it is too long.
+        SettingsError: An array without `sample_rate`.
+    """
+    if isinstance(audio, str | Path):
+        return read_audio(audio, KEPT_RATE, mono=False, max_duration_s=max_duration_s)
+    if isinstance(audio, np.ndarray):
+        if not sample_rate or sample_rate <= 0:
+            raise SettingsError(f"samples in an array need a positive sample_rate, {sample_rate=}")
+        channels = np.atleast_2d(audio)
+        if channels.ndim != 2 or len(channels) > 2 or not np.issubdtype(audio.dtype, np.floating):
+            raise MediaError(
+                "expected samples of shape [n] or [channels, n] as floats, mono or stereo, got "
+                f"{audio.dtype} {list(audio.shape)}"
+            )
+        if not np.isfinite(channels).all():
+            raise MediaError("expected finite samples in [-1, 1], got some that are not numbers")
+        waveform = torch.from_numpy(np.ascontiguousarray(channels, dtype=np.float32))
+        audio = Audio(waveform=waveform, sample_rate=sample_rate)
+    if audio.duration_s > max_duration_s:
+        raise MediaError(
+            f"expected at most {max_duration_s:g} s of sound, got {audio.duration_s:.1f} s"
+        )
+    return audio
+
+
+def heard(audio: Audio) -> Heard:
+    """A sound as a binder listens to it: mono, at 16 kHz."""
+    mono = audio.waveform.mean(dim=0)
+    return Heard(resample(mono[None], audio.sample_rate, HEARD_RATE)[0], HEARD_RATE)
+
+
+def onsets_of(sound: Heard) -> Curve:
+    """How suddenly a sound grows louder, when."""
+    return onset_envelope(sound.waveform[None], sound.sample_rate)
 
 
 def motion_of(video: Video) -> Curve:

@@ -11,6 +11,15 @@ Pair = tuple[str, str]  # names of two embeddings: "audio", "video" or "text"
 V2A: tuple[Pair, ...] = (("audio", "video"), ("audio", "text"))  # Eq. 15, dual
 A2V: tuple[Pair, ...] = (("video", "audio"), ("video", "text"))  # Eq. 14, dual
 JOINT: tuple[Pair, ...] = (("audio", "video"), ("audio", "text"), ("video", "text"))  # Eq. 16
+# The same where sound and picture have prompts of their own.
+JOINT_OWN: tuple[Pair, ...] = (
+    ("audio", "video"),
+    ("audio", "audio text"),
+    ("video", "video text"),
+)
+PAIRS: dict[str, tuple[Pair, ...]] = {
+    "v2a": V2A, "i2a": V2A, "a2v": A2V, "a2i": A2V, "joint": JOINT
+}  # fmt: skip
 
 
 def cosine_distance(

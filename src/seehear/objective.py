@@ -9,10 +9,11 @@ from torch import Tensor
 from seehear.aligner import Piece
 from seehear.conditions import Targets
 from seehear.errors import SettingsError
+from seehear.frame_choice import FrameDraws
 from seehear.losses import Pair, pair_losses
-from seehear.mel import HOP_SAMPLES, SAMPLE_RATE
-from seehear.protocols import Backbone, Binder, HearsMel, MakesMel, Stream
-from seehear.sync import Curve, curve_distance, mel_onsets, onset_envelope, paired
+from seehear.made import Frames, Media, decoded, embedded
+from seehear.protocols import Backbone, Binder, Stream
+from seehear.sync import Curve, curve_distance, paired
 
 
 @runtime_checkable
@@ -40,74 +41,35 @@ class Objective(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class InStep:
-    """That the made sound begins when the given picture moves: a term without weights."""
+    """That sound begins when the picture moves: a term without weights.
 
-    motion: Curve  # of one clip, or of one per sample
+    What is given comes as a curve, of one clip or of one per sample; what is made is measured.
+    """
+
+    motion: Curve | None = None  # of the given picture; None: the picture is made too
+    onsets: Curve | None = None  # of the given sound; None: the sound is made too
     weight: float = 1.0
 
-    def losses(self, onsets: Curve, duration_s: float) -> dict[str, Tensor]:
-        """The weighted distance of the two curves over the first `duration_s` seconds."""
-        return {"sync": self.weight * curve_distance(*paired(onsets, self.motion, duration_s))}
+    def losses(self, made: Mapping[Stream, Media]) -> dict[str, Tensor]:
+        """The weighted distance of onsets and motion over the time that all media last."""
+        onsets, motion = self.onsets, self.motion
+        for media in made.values():
+            if isinstance(media, Frames):
+                motion = media.motion()
+            else:
+                onsets = media.onsets()
+        if onsets is None or motion is None:
+            raise SettingsError("being in step takes a sound and a picture, made or given")
+        duration_s = min(media.duration_s for media in made.values())
+        return {"sync": self.weight * curve_distance(*paired(onsets, motion, duration_s))}
 
     def from_second(self, start_s: float) -> "InStep":
         """The same for a part of the clip."""
-        return replace(self, motion=self.motion.later(-start_s))
-
-
-@dataclass(frozen=True)
-class Mel:
-    """A sound as a log mel of `seehear.mel`."""
-
-    mel: Tensor  # [batch, hops, 64]
-
-    @property
-    def duration_s(self) -> float:
-        """How long it lasts."""
-        return self.mel.shape[1] * HOP_SAMPLES / SAMPLE_RATE
-
-    def embedded(self, binder: Binder) -> Tensor:
-        """Unit vectors (batch, dim)."""
-        assert isinstance(binder, HearsMel)
-        return binder.embed_mel(self.mel)
-
-    def onsets(self) -> Curve:
-        """How suddenly it grows louder, when."""
-        return mel_onsets(self.mel, SAMPLE_RATE / HOP_SAMPLES)
-
-
-@dataclass(frozen=True)
-class Waveform:
-    """A sound as samples."""
-
-    samples: Tensor  # [batch, samples]
-    sample_rate: int
-
-    @property
-    def duration_s(self) -> float:
-        """How long it lasts."""
-        return self.samples.shape[1] / self.sample_rate
-
-    def embedded(self, binder: Binder) -> Tensor:
-        """Unit vectors (batch, dim)."""
-        return binder.embed_audio(self.samples, self.sample_rate)
-
-    def onsets(self) -> Curve:
-        """How suddenly it grows louder, when."""
-        return onset_envelope(self.samples, self.sample_rate)
-
-
-@dataclass(frozen=True)
-class Frames:
-    """A picture that moves, or a still."""
-
-    frames: Tensor  # [batch, frames, 3, height, width]
-
-    def embedded(self, binder: Binder) -> Tensor:
-        """Unit vectors (batch, dim)."""
-        return binder.embed_video(self.frames)
-
-
-Media = Mel | Waveform | Frames
+        return replace(
+            self,
+            motion=None if self.motion is None else self.motion.later(-start_s),
+            onsets=None if self.onsets is None else self.onsets.later(-start_s),
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -122,14 +84,17 @@ class WholeClip:
     duration_s: float | None = None  # how much of the decoded media is kept, so scored; None: all
     mel_bridge: bool = False  # see `decoded`
     sync: InStep | None = None
+    draws: FrameDraws | None = None  # which frames of a made video are looked at; None: all
 
     def pieces(self, estimate: Estimate) -> tuple[Piece, ...]:
-        """A single piece."""
+        """A single piece; every call draws the frames that it looks at."""
+        looked_at = None if self.draws is None else self.draws.draw()
 
         def piece(z: dict[Stream, Tensor], y: dict[Stream, Tensor]) -> dict[str, Tensor]:
             made = decoded(
-                self.backbones, self.binder, estimate(z, y), self.duration_s, self.mel_bridge
-            )
+                self.backbones, self.binder, estimate(z, y), self.duration_s, self.mel_bridge,
+                looked_at, is_dense=self.sync is not None,
+            )  # fmt: skip
             found = {**self.targets, **embedded(self.binder, made)}
             return pair_losses(found, self.pairs, self.weights) | in_step(self.sync, made)
 
@@ -153,6 +118,7 @@ class ByWindows:
     duration_s: float | None = None  # how much of the decoded clip is kept; None: all
     mel_bridge: bool = False  # see `decoded`
     sync: InStep | None = None
+    draws: tuple[FrameDraws, ...] = ()  # a window's frames to look at; empty: all of every window
 
     def __post_init__(self):
         if len(self.spans) != len(self.targets.local):
@@ -163,13 +129,19 @@ class ByWindows:
 
     def pieces(self, estimate: Estimate) -> tuple[Piece, ...]:
         """As many pieces as windows; each decodes and embeds its own window only."""
+        looked_at: Sequence[Sequence[int] | None] = [draws.draw() for draws in self.draws]
+        looked_at = looked_at or [None] * len(self.spans)
         return tuple(
-            self._piece(estimate, span, local)
-            for span, local in zip(self.spans, self.targets.local, strict=True)
+            self._piece(estimate, span, local, frames)
+            for span, local, frames in zip(self.spans, self.targets.local, looked_at, strict=True)
         )
 
     def _piece(
-        self, estimate: Estimate, spans: Mapping[Stream, slice], local: Mapping[str, Tensor]
+        self,
+        estimate: Estimate,
+        spans: Mapping[Stream, slice],
+        local: Mapping[str, Tensor],
+        looked_at: Sequence[int] | None,
     ) -> Piece:
         start_s = min(span.start / self.backbones[s].latents_per_s for s, span in spans.items())
         kept_s = None if self.duration_s is None else self.duration_s - start_s
@@ -177,8 +149,9 @@ class ByWindows:
 
         def piece(z: dict[Stream, Tensor], y: dict[Stream, Tensor]) -> dict[str, Tensor]:
             media = decoded(
-                self.backbones, self.binder, estimate(z, y, spans), kept_s, self.mel_bridge
-            )
+                self.backbones, self.binder, estimate(z, y, spans), kept_s, self.mel_bridge,
+                looked_at, is_dense=sync is not None,
+            )  # fmt: skip
             made = embedded(self.binder, media)
             terms = in_step(sync, media)
             for part, targets, weight in (
@@ -193,46 +166,6 @@ class ByWindows:
         return piece
 
 
-def decoded(
-    backbones: Mapping[Stream, Backbone],
-    binder: Binder,
-    x0: Mapping[Stream, Tensor],
-    duration_s: float | None,
-    mel_bridge: bool = False,
-) -> dict[Stream, Media]:
-    """The media that clean latents decode to, cut to `duration_s`.
-
-    With `mel_bridge`, a sound stays a mel where both sound model and binder can do so: no vocoder
-    to run, nor to differentiate.
-    """
-    made: dict[Stream, Media] = {}
-    for stream, latents in x0.items():
-        backbone = backbones[stream]
-        if stream != "audio":
-            made[stream] = Frames(kept(backbone.decode(latents), duration_s, backbone.sample_rate))
-        elif mel_bridge and isinstance(backbone, MakesMel) and isinstance(binder, HearsMel):
-            mel = backbone.mel_from_latents(latents)
-            made[stream] = Mel(kept(mel, duration_s, SAMPLE_RATE / HOP_SAMPLES))
-        else:
-            waveform = kept(backbone.decode(latents), duration_s, backbone.sample_rate)
-            made[stream] = Waveform(waveform, backbone.sample_rate)
-    return made
-
-
-def embedded(binder: Binder, media: Mapping[Stream, Media]) -> dict[str, Tensor]:
-    """Embeddings (batch, dim) of media."""
-    return {stream: made.embedded(binder) for stream, made in media.items()}
-
-
-def in_step(sync: InStep | None, media: Mapping[Stream, Media]) -> dict[str, Tensor]:
+def in_step(sync: InStep | None, made: Mapping[Stream, Media]) -> dict[str, Tensor]:
     """The losses of the sync term, if it is asked for."""
-    if sync is None:
-        return {}
-    sound = media["audio"]
-    assert isinstance(sound, Mel | Waveform)
-    return sync.losses(sound.onsets(), sound.duration_s)
-
-
-def kept(media: Tensor, duration_s: float | None, rate: float | int) -> Tensor:
-    """The first `duration_s` seconds of media whose second axis is time; None: all of it."""
-    return media if duration_s is None else media[:, : max(1, round(duration_s * rate))]
+    return {} if sync is None else sync.losses(made)

@@ -19,9 +19,17 @@ from jaxtyping import Float, UInt8
 from torch import Tensor
 
 from seehear.errors import MediaError, SettingsError
-from seehear.media import mux_sound, peak_dbfs, replacing, write_audio, write_video
+from seehear.media import (
+    mux_sound,
+    peak_dbfs,
+    replacing,
+    upscaled,
+    write_audio,
+    write_image,
+    write_video,
+)
 from seehear.media.encode import CONTAINERS
-from seehear.media.write import SOUND_FORMATS
+from seehear.media.write import PICTURE_FORMATS, SOUND_FORMATS
 
 SCHEMA_VERSION = 1
 _VERSIONED = ("seehear", "torch", "diffusers", "transformers", "numpy", "av", "soundfile")
@@ -82,12 +90,18 @@ class Result:
         return float(len(self.frames) / Fraction(self.fps))
 
     def save(
-        self, path: str | Path, *, keep: Literal["replace", "mix"] = "replace"
+        self,
+        path: str | Path,
+        *,
+        keep: Literal["replace", "mix"] = "replace",
+        upscale: int = 1,
     ) -> tuple[Path, Path]:
         """Write the media and, beside it, the manifest of the same name ending in .json.
 
-        A sound suffix (.wav, .flac, .ogg) writes the sound alone. A video suffix puts it to the
-        given video's untouched picture (`keep` as in `mux_sound`) or to the frames made.
+        A sound suffix (.wav, .flac, .ogg) writes the sound alone, a picture suffix (.png, .jpg,
+        .webp) the first frame. A video suffix puts the sound to the given video's untouched
+        picture (`keep` as in `mux_sound`) or to the frames made. `upscale` enlarges frames by a
+        whole factor; the file's metadata and the manifest say so.
 
         Returns:
             The paths of the media and of the manifest.
@@ -97,24 +111,37 @@ class Result:
             SettingsError: the suffix asks for a picture or a sound that the result lacks.
         """
         path = Path(path)
-        self._write_media(path, keep)
+        self._write_media(path, keep, upscale)
         manifest_path = path.with_suffix(".json")
-        write_json(manifest_path, self.manifest([path]))
+        record = self.manifest([path])
+        if self.frames is not None:
+            record["upscale"] = {"factor": upscale, "filter": "Lanczos"}
+        write_json(manifest_path, record)
         return path, manifest_path
 
-    def _write_media(self, path: Path, keep: Literal["replace", "mix"]) -> None:
+    def _write_media(self, path: Path, keep: Literal["replace", "mix"], upscale: int) -> None:
         suffix = path.suffix.lower()
+        comment = "made by seehear"
+        if upscale > 1:
+            comment += f", enlarged {upscale} times by Lanczos resampling"
         if suffix in SOUND_FORMATS:
             if self.waveform is None or self.sample_rate is None:
                 raise SettingsError(f"{path}: this result has no sound; choose a video suffix")
             write_audio(path, self.waveform, self.sample_rate)
+        elif suffix in PICTURE_FORMATS:
+            if self.frames is None:
+                raise SettingsError(f"{path}: this result has no picture; choose a sound's suffix")
+            write_image(path, upscaled(self.frames[:1], upscale)[0], comment)
         elif suffix not in CONTAINERS:
-            known = ", ".join([*SOUND_FORMATS, *sorted(CONTAINERS)])
+            known = ", ".join([*SOUND_FORMATS, *PICTURE_FORMATS, *sorted(CONTAINERS)])
             raise MediaError(
                 f"{path}: cannot write {suffix or 'no suffix'!r}; choose one of {known}"
             )
         elif self.frames is not None and self.fps is not None:
-            write_video(path, self.frames, self.fps, self.waveform, self.sample_rate)
+            write_video(
+                path, upscaled(self.frames, upscale), self.fps, self.waveform, self.sample_rate,
+                comment=comment,
+            )  # fmt: skip
         elif self.video_path is None:
             raise SettingsError(
                 f"{path}: this result has no picture; choose one of {', '.join(SOUND_FORMATS)}"
@@ -137,6 +164,7 @@ class Result:
             duration_s=self.duration_s,
             levels={} if self.waveform is None else {"peak_dbfs": peak_dbfs(self.waveform)},
             samples_sha256=None if self.waveform is None else samples_sha256(self.waveform),
+            frames_sha256=None if self.frames is None else frames_sha256(self.frames),
             outputs=[{"file": p.name, "sha256": file_sha256(p)} for p in outputs],
         )
 
@@ -153,6 +181,7 @@ def manifest(
     duration_s: float | None = None,
     levels: Mapping[str, float] | None = None,
     samples_sha256: str | None = None,
+    frames_sha256: str | None = None,
     outputs: Sequence[Mapping[str, Any]] = (),
 ) -> dict[str, Any]:
     """The record of a run: what went in, how it was made, with which versions, what came out."""
@@ -166,6 +195,7 @@ def manifest(
         "duration_s": duration_s,
         "levels": levels or {},
         "samples_sha256": samples_sha256,
+        "frames_sha256": frames_sha256,
         "outputs": outputs,
         "weights": weights,
         "versions": versions(),
@@ -237,6 +267,11 @@ def samples_sha256(waveform: Float[Tensor, "channels samples"]) -> str:
     """SHA-256 of the samples as little-endian float32, channel by channel."""
     samples = waveform.detach().cpu().float().numpy().astype("<f4")
     return hashlib.sha256(np.ascontiguousarray(samples).tobytes()).hexdigest()
+
+
+def frames_sha256(frames: UInt8[Tensor, "n 3 height width"]) -> str:
+    """SHA-256 of the frames' bytes: frame by frame, red, green, blue, row by row."""
+    return hashlib.sha256(np.ascontiguousarray(frames.cpu().numpy()).tobytes()).hexdigest()
 
 
 def plain(value: Any) -> Any:

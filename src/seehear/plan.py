@@ -2,14 +2,18 @@
 
 import sys
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
 
 from seehear.captioners.nearest import Match
+from seehear.jobs import Job
 from seehear.media import finish_level
-from seehear.tasks import Job, Studio
+from seehear.protocols import Backbone
+from seehear.tasks import Studio
+from seehear.windows import Windowed
 
 # The first steps of a short job are slow (caches, thread pools), those of a long one drown it.
 _LONG_JOB_WINDOWS = 4
@@ -20,18 +24,18 @@ class Plan:
     """What a job would do and take, before it is done."""
 
     task: str
-    duration_s: float  # of the sound
+    duration_s: float  # of what is made
     prompt: str  # empty: none
     named: tuple[Match, ...]  # best first, if the binder chose the prompt
     num_windows: int
     window_s: float  # length of a window
     num_steps: int
     num_guided: int  # how many of them are guided
-    latents_shape: tuple[int, ...]
+    latents_shape: Mapping[str, tuple[int, ...]]  # of every stream
     plain_s: float  # measured seconds of a step without guidance
     guided_s: float  # and with it
     decode_s: float  # of one window
-    other_s: float  # what happens once: embedding the condition, levelling the sound
+    other_s: float  # what happens once: embedding the condition, levelling a sound
     peak_bytes: int | None  # resident memory of the process after the trial; None: not known here
     peak_device_bytes: int | None  # the accelerator's; None on a CPU
 
@@ -48,49 +52,64 @@ def measured_plan(studio: Studio, job: Job) -> Plan:
     The trial needs as much memory as the job, so what the process has used by then is what it
     will use. Nothing is written.
     """
-    settings, audio = job.preset.settings, studio.family.audio
+    settings = job.preset.settings
     # Guided are 1 and, if there are so many, 3: every second step, the first never.
     num_trials = 2 if len(job.windows_s) >= _LONG_JOB_WINDOWS else 4
     aligner = replace(settings.aligner, start=0.0, end=1.0, every=2)
     trial = replace(
         job,
         preset=replace(
-            job.preset, settings=replace(settings, num_steps=num_trials, aligner=aligner)
+            job.preset,
+            # Every stream takes part in every step of the trial: the dearest case.
+            settings=replace(settings, num_steps=num_trials, own_steps={}, aligner=aligner),
         ),
     )
     began = time.perf_counter()
     sampled = studio.sample(trial)
     other_s = time.perf_counter() - began - sum(step.seconds for step in sampled.trace)
-    latents = sampled.latents["audio"]
+    latents = sampled.latents
 
     began = time.perf_counter()
     with torch.no_grad():
-        audio.decode(latents.narrow(audio.time_axis, 0, job.layout.window)).cpu()
+        for stream, z in latents.items():
+            _first_window(job.backbones[stream], z)
     decode_s = time.perf_counter() - began
 
-    began = time.perf_counter()
-    finish_level(torch.zeros(round(job.duration_s * audio.sample_rate)), audio.sample_rate)
-    other_s += time.perf_counter() - began
-    is_cuda = latents.device.type == "cuda"
+    if "audio" in latents:
+        rate = int(job.backbones["audio"].sample_rate)
+        began = time.perf_counter()
+        finish_level(torch.zeros(round(job.duration_s * rate)), rate)
+        other_s += time.perf_counter() - began
+    device = next(iter(latents.values())).device
     return Plan(
         task=job.task,
         duration_s=job.duration_s,
         prompt=job.prompt,
         named=job.named,
         num_windows=len(job.windows_s),
-        window_s=audio.native_duration_s,
+        window_s=next(iter(job.backbones.values())).native_duration_s,
         num_steps=settings.num_steps,
         num_guided=sum(
             settings.aligner.is_guided(i, settings.num_steps) for i in range(settings.num_steps)
         ),
-        latents_shape=tuple(latents.shape),
+        latents_shape={s: tuple(z.shape) for s, z in latents.items()},
         plain_s=sampled.trace[-2].seconds,
         guided_s=sampled.trace[-1].seconds,
         decode_s=decode_s,
         other_s=other_s,
         peak_bytes=peak_resident_bytes(),
-        peak_device_bytes=torch.cuda.max_memory_allocated(latents.device) if is_cuda else None,
+        peak_device_bytes=torch.cuda.max_memory_allocated(device)
+        if device.type == "cuda"
+        else None,
     )
+
+
+def _first_window(backbone: Backbone, latents: torch.Tensor) -> None:
+    """Decode as much as is decoded at once."""
+    if isinstance(backbone, Windowed):
+        length = min(backbone.layout.window, latents.shape[backbone.time_axis])
+        latents = latents.narrow(backbone.time_axis, 0, length)
+    backbone.decode(latents).cpu()
 
 
 def peak_resident_bytes() -> int | None:

@@ -1,11 +1,14 @@
 """Settings with a name: the paper's equations, the authors' code, and our own default."""
 
 import math
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 from seehear.aligner import AlignerConfig
 from seehear.errors import SettingsError
-from seehear.losses import V2A, Pair
+from seehear.frame_choice import FrameChoice
+from seehear.losses import PAIRS, V2A, Pair
 from seehear.sampling import SamplingSettings
 
 
@@ -26,6 +29,8 @@ class Preset:
     # Compare mels with the condition, where model and binder can, rather than waveforms: a third
     # of the cost, and no vocoder for the gradient to get lost in.
     mel_bridge: bool = False
+    # Which frames of a made video the binder looks at.
+    frames: FrameChoice = field(default_factory=FrameChoice)
     overlap: float = 0.25  # least share of a window that its neighbour covers too
 
     def __post_init__(self):
@@ -103,19 +108,69 @@ WORDLESS = Preset(
     mel_bridge=True,  # no vocoder in the loop
 )
 
+
+def _tuned(preset: Preset, **aligner: Any) -> SamplingSettings:
+    """A preset's settings with other values of `AlignerConfig`."""
+    settings = preset.settings
+    return replace(settings, aligner=replace(settings.aligner, **aligner))
+
+
 # As wordless, but gentle: where words say what is heard, a strong pull only costs fidelity.
 DEFAULT = replace(
     WORDLESS,
     name="default",
-    settings=replace(
-        WORDLESS.settings,
-        aligner=replace(
-            WORDLESS.settings.aligner,
-            lr_latents=0.02,  # the words say most already
-            lr_prompt=0.05,  # so that the words stay what they are
-            start=0.2,  # as the authors' code
-        ),
+    settings=_tuned(
+        WORDLESS,
+        lr_latents=0.02,  # the words say most already
+        lr_prompt=0.05,  # so that the words stay what they are
+        start=0.2,  # as the authors' code
     ),
 )
 
 PRESETS: dict[str, Preset] = {p.name: p for p in (DEFAULT, WORDLESS, AUTHORS, EQUATIONS)}
+
+# For pictures and clips. As for sounds, but for the values here.
+_PICTURES = FrameChoice(per_step=4)
+_PICTURE_DEFAULT = replace(DEFAULT, frames=_PICTURES)
+_PICTURE_WORDLESS = replace(WORDLESS, frames=_PICTURES)
+# Eq. 17's prompt tuning alone, the paper's choice for videos, and Eq. 13's latents alone.
+_PROMPT = replace(
+    _PICTURE_WORDLESS, name="prompt", settings=_tuned(_PICTURE_WORDLESS, lr_latents=0.0)
+)
+_LATENTS = replace(
+    _PICTURE_WORDLESS, name="latents", settings=_tuned(_PICTURE_WORDLESS, lr_prompt=0.0)
+)
+# The paper's rates for AnimateDiff, section 4.1: 0.01 for latents as for prompts.
+_PICTURE_EQUATIONS = replace(
+    EQUATIONS, settings=_tuned(EQUATIONS, lr_latents=0.01, lr_prompt=0.01), frames=FrameChoice()
+)
+PICTURE_PRESETS: dict[str, Preset] = {
+    p.name: p for p in (_PICTURE_DEFAULT, _PICTURE_WORDLESS, _PROMPT, _LATENTS, _PICTURE_EQUATIONS)
+}
+_OF_TASK = {"v2a": PRESETS, "i2a": PRESETS}
+
+
+def presets_of(task: str) -> Mapping[str, Preset]:
+    """The presets of a task by name."""
+    return _OF_TASK.get(task, PICTURE_PRESETS)
+
+
+def preset_for(task: str, preset: str | Preset) -> Preset:
+    """A preset by name, or the given one, with the pairs of a task (Eqs. 14 to 16).
+
+    Raises:
+        SettingsError: The task has no preset of that name.
+    """
+    if isinstance(preset, str):
+        known = presets_of(task)
+        if preset not in known:
+            raise SettingsError(
+                f"{task} has no preset {preset!r}; choose one of {', '.join(known)}"
+            )
+        preset = known[preset]
+    pairs = PAIRS[task]
+    if preset.pairs == pairs:
+        return preset
+    # The first pair is that of sound and picture; those with words all weigh the same.
+    agreement, words = preset.weights[0], preset.weights[-1]
+    return replace(preset, pairs=pairs, weights=(agreement, *[words] * (len(pairs) - 1)))

@@ -20,7 +20,11 @@ class Backbone(Protocol):
     native_duration_s: float  # the clip length that the model was trained on
     latents_per_s: float  # latent positions per second along `time_axis`
     time_axis: int  # which axis of the latents is time (never the batch axis 0)
-    sample_rate: int  # of decoded audio; for video the frame rate, in frames per second
+
+    @property
+    def sample_rate(self) -> float:
+        """Samples per second of decoded audio; for video the frame rate, in frames per second."""
+        ...
 
     def levels(self, num_steps: int) -> tuple[NoiseLevel, ...]:
         """`num_steps + 1` noise levels from noisiest to cleanest; step i goes from i to i + 1."""

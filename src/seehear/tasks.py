@@ -1,36 +1,55 @@
-"""The tasks, start here: give a video a sound (v2a), give a picture a sound (i2a)."""
+"""The tasks, start here: v2a and i2a make a sound, a2v and a2i a picture, joint makes both."""
 
-import math
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Float, UInt8
 from torch import Tensor
 
 from seehear.aligner import AlignerConfig
 from seehear.captioners.nearest import Match, PhraseBank
-from seehear.conditions import Targets, pixels_of, targets_for_video
+from seehear.conditions import Condition, Heard, Said, Shown, Targets, pixels_of
 from seehear.errors import MediaError, SettingsError
 from seehear.families import Family, load_family
-from seehear.given import FRAMES_PER_S, MOTION_FRAMES_PER_S, as_image, as_video, motion_of
-from seehear.media import Image, Video, finish_level
-from seehear.objective import ByWindows, InStep
+from seehear.frame_choice import FrameChoice
+from seehear.given import (
+    FRAMES_PER_S,
+    MOTION_FRAMES_PER_S,
+    as_audio,
+    as_image,
+    as_video,
+    heard,
+    motion_of,
+    onsets_of,
+)
+from seehear.jobs import (
+    MAKES,
+    Job,
+    OnStep,
+    TaskName,
+    backbones_for,
+    decoded_frames,
+    decoded_sound,
+    num_frames,
+    sampled_job,
+    spread,
+    windows_of,
+    worded,
+)
+from seehear.losses import JOINT_OWN
+from seehear.media import Audio, Image, Video
+from seehear.objective import InStep
 from seehear.outputs import Result, describe_input, plain
-from seehear.presets import DEFAULT, PRESETS, Preset
-from seehear.sampling import Progress, Sampled, SamplingSettings, sample
-from seehear.sync import Curve
-from seehear.windows import Windowed, WindowLayout
-
-OnStep = Callable[[Progress], None]
+from seehear.presets import DEFAULT, Preset, preset_for
+from seehear.sampling import Sampled, SamplingSettings
 
 NAMING_FRAMES = 16  # spread over the clip, to name what it shows
-MAX_IMAGE_DURATION_S = 600.0
 MIN_DURATION_S = 0.1  # a binder hears nothing in less
+MAX_DURATION_S = 600.0  # of what is made without a clip that says how long
 
 
 def load(models: str = "pocket", **options: Any) -> "Studio":
@@ -42,32 +61,19 @@ def load(models: str = "pocket", **options: Any) -> "Studio":
 
     Args:
         models: "pocket" ships with the package; "paper" needs weights and a GPU.
-        **options: Of `seehear.families.load_family`: audio, binder, device, dtype.
+        **options: Of `seehear.families.load_family`: audio, video, motion, binder, device, dtype.
     """
     return Studio(load_family(models, **options), options)
 
 
-@dataclass(frozen=True, kw_only=True)
-class Job:
-    """One clip, ready to be sampled: what it is conditioned on and how it is cut."""
-
-    frames: UInt8[Tensor, "frames 3 height width"]  # RGB
-    times_s: tuple[float, ...]
-    duration_s: float  # of the sound to make
-    prompt: str  # empty: none
-    named: tuple[Match, ...]  # the binder's nearest phrases, best first, if nobody gave a prompt
-    layout: WindowLayout
-    windows_s: tuple[tuple[float, float], ...]
-    preset: Preset
-    seed: int
-    task: str = "v2a"
-    motion: Curve | None = None  # of the clip, where sound shall begin when something moves
-    path: Path | None = None  # of the clip or picture, if it came from a file
-    asked_prompt: str | None = None  # what the caller gave; None: the binder names the thing
-
-
 class Studio:
-    """A loaded family of models and the tasks that they can do."""
+    """A family of models and the tasks that they can do.
+
+    Everywhere: same seed, same output on the same machine. A prompt of None lets the binder name
+    what is given, "" means no words at all. `preset` is a name of `seehear.presets.presets_of`,
+    or settings of your own. `on_step` is called after every denoising step and may raise
+    `seehear.errors.Cancelled`.
+    """
 
     def __init__(self, family: Family, loaded: Mapping[str, Any] | None = None):
         """Wrap a family; `load` does it by name.
@@ -85,7 +91,7 @@ class Studio:
         prompt: str | None = None,
         seed: int = 0,
         *,
-        preset: str | Preset = DEFAULT,
+        preset: str | Preset = "default",
         fps: float | None = None,
         on_step: OnStep | None = None,
     ) -> Result:
@@ -93,11 +99,11 @@ class Studio:
 
         Args:
             video: A file, a `Video`, or frames [n, height, width, 3], uint8, with `fps`.
-            prompt: What is to be heard. None: the binder names it; "": no prompt at all.
-            seed: Of the initial noise; same seed, same sound on the same machine.
-            preset: A name of `seehear.presets.PRESETS`, or settings of your own.
+            prompt: What is to be heard.
+            seed: Of the initial noise.
+            preset: How the picture pulls the sound.
             fps: Frames per second, for frames given as an array.
-            on_step: Called after every denoising step; may raise `seehear.errors.Cancelled`.
+            on_step: Called after every step.
 
         Returns:
             Mono float32 at the model's rate with `round(duration * rate)` samples, peak at most
@@ -107,7 +113,7 @@ class Studio:
             MediaError: The video cannot be read, or is shorter than 0.1 s.
             SettingsError: No preset of that name, or settings that do not go together.
         """
-        chosen = preset_of(preset)
+        chosen = preset_for("v2a", preset)
         # Frames in an array are all that can tell of movement later.
         dense = MOTION_FRAMES_PER_S if chosen.sync_weight else FRAMES_PER_S
         read = as_video(video, fps, dense if isinstance(video, np.ndarray) else FRAMES_PER_S)
@@ -120,7 +126,7 @@ class Studio:
         prompt: str | None = None,
         seed: int = 0,
         *,
-        preset: str | Preset = DEFAULT,
+        preset: str | Preset = "default",
         on_step: OnStep | None = None,
     ) -> Result:
         """Make a sound of `duration_s` seconds that belongs to a picture.
@@ -128,16 +134,94 @@ class Studio:
         Args:
             image: A file, an `Image`, or pixels [height, width, 3], uint8.
             duration_s: Length of the sound, 0.1 to 600 s.
-            prompt: As in `video_to_audio`.
-            seed: As in `video_to_audio`.
-            preset: As in `video_to_audio`.
-            on_step: As in `video_to_audio`.
+            prompt: As in `video_to_audio`, like all that follow.
+            seed: Of the initial noise.
+            preset: How the picture pulls the sound.
+            on_step: Called after every step.
 
         Raises:
             MediaError: The picture cannot be read.
             SettingsError: A duration out of range, or as in `video_to_audio`.
         """
         return self.make(self.image_job(as_image(image), duration_s, prompt, seed, preset), on_step)
+
+    def audio_to_video(
+        self,
+        audio: str | Path | Audio | np.ndarray,
+        prompt: str | None = None,
+        seed: int = 0,
+        *,
+        preset: str | Preset = "default",
+        sample_rate: int | None = None,
+        on_step: OnStep | None = None,
+    ) -> Result:
+        """Make a video that belongs to a sound, at most one frame longer than the sound.
+
+        Args:
+            audio: A file, an `Audio`, or samples [n] or [channels, n] in [-1, 1] with their rate.
+            prompt: What is to be seen.
+            seed: Of the initial noise.
+            preset: How the sound pulls the picture.
+            sample_rate: In Hz, for samples given as an array.
+            on_step: Called after every step.
+
+        Returns:
+            RGB frames in uint8 at the model's rate, and the given sound with them.
+
+        Raises:
+            MediaError: The sound cannot be read, or is shorter than 0.1 s or too long.
+            SettingsError: No preset of that name, settings that do not go together, or a family
+                without a video model.
+        """
+        given = as_audio(audio, sample_rate, MAX_DURATION_S)
+        return self.make(self.audio_job("a2v", given, prompt, seed, preset), on_step)
+
+    def audio_to_image(
+        self,
+        audio: str | Path | Audio | np.ndarray,
+        prompt: str | None = None,
+        seed: int = 0,
+        *,
+        preset: str | Preset = "default",
+        sample_rate: int | None = None,
+        on_step: OnStep | None = None,
+    ) -> Result:
+        """Make a picture that belongs to a sound; arguments and errors as `audio_to_video`."""
+        given = as_audio(audio, sample_rate, MAX_DURATION_S)
+        return self.make(self.audio_job("a2i", given, prompt, seed, preset), on_step)
+
+    def text_to_both(
+        self,
+        prompt: str,
+        seed: int = 0,
+        *,
+        sound_prompt: str | None = None,
+        picture_prompt: str | None = None,
+        duration_s: float | None = None,
+        preset: str | Preset = "default",
+        on_step: OnStep | None = None,
+    ) -> Result:
+        """Make a video and its sound from a sentence (Joint-VA, Eq. 16).
+
+        Args:
+            prompt: What is to be seen and heard; "" lets chance decide.
+            seed: Of the initial noise of both.
+            sound_prompt: What is to be heard, if that is not `prompt`.
+            picture_prompt: What is to be seen, if that is not `prompt`.
+            duration_s: 0.1 to 600 s, rounded up to whole frames; None: as long as the video model
+                was trained on.
+            preset: How sound and picture pull each other.
+            on_step: Called after every step.
+
+        Returns:
+            Sound and frames of the same length.
+
+        Raises:
+            SettingsError: A duration out of range, no preset of that name, or a family without a
+                video model.
+        """
+        job = self.text_job(prompt, seed, preset, duration_s, sound_prompt, picture_prompt)
+        return self.make(job, on_step)
 
     def video_job(
         self, video: Video, prompt: str | None, seed: int, preset: str | Preset = DEFAULT
@@ -151,11 +235,11 @@ class Studio:
             raise MediaError(
                 f"expected at least {MIN_DURATION_S} s of video, got {video.duration_s:.3f} s"
             )
-        job = self.prepare(
-            video.frames, video.times_s.tolist(), video.duration_s, prompt, seed, preset
-        )
-        motion = motion_of(video) if job.preset.sync_weight else None
-        return replace(job, path=video.path, motion=motion)
+        shown = Shown(video.frames, tuple(video.times_s.tolist()))
+        job = self._job("v2a", shown, video.duration_s, prompt, seed, preset)
+        weight = job.preset.sync_weight
+        sync = InStep(motion=motion_of(video), weight=weight) if weight else None
+        return replace(job, path=video.path, sync=sync)
 
     def image_job(
         self,
@@ -170,125 +254,154 @@ class Studio:
         Raises:
             SettingsError: A duration out of range.
         """
-        if not MIN_DURATION_S <= duration_s <= MAX_IMAGE_DURATION_S:
-            raise SettingsError(
-                f"a sound for a picture lasts {MIN_DURATION_S} to {MAX_IMAGE_DURATION_S:.0f} s, "
-                f"got {duration_s} s"
-            )
-        job = self.prepare(image.pixels[None], [0.0], duration_s, prompt, seed, preset)
-        return replace(job, task="i2a", path=image.path)
+        _check_duration("a sound for a picture", duration_s)
+        shown = Shown(image.pixels[None], (0.0,))
+        job = self._job("i2a", shown, duration_s, prompt, seed, preset)
+        return replace(job, path=image.path)
 
-    def prepare(
+    def audio_job(
         self,
-        frames: Tensor,
-        times_s: Sequence[float],
+        task: TaskName,
+        audio: Audio,
+        prompt: str | None,
+        seed: int,
+        preset: str | Preset = "default",
+    ) -> Job:
+        """Choose windows and prompt for a sound ("a2v" or "a2i"), without sampling anything yet.
+
+        Raises:
+            MediaError: The sound is shorter than 0.1 s.
+        """
+        if audio.duration_s < MIN_DURATION_S:
+            raise MediaError(
+                f"expected at least {MIN_DURATION_S} s of sound, got {audio.duration_s:.3f} s"
+            )
+        sound = heard(audio)
+        job = self._job(task, sound, audio.duration_s, prompt, seed, preset)
+        weight = job.preset.sync_weight if task == "a2v" else 0.0  # a still has no motion
+        sync = InStep(onsets=onsets_of(sound), weight=weight) if weight else None
+        return replace(job, path=audio.path, sound=audio, sync=sync)
+
+    def text_job(
+        self,
+        prompt: str,
+        seed: int,
+        preset: str | Preset = "default",
+        duration_s: float | None = None,
+        sound_prompt: str | None = None,
+        picture_prompt: str | None = None,
+    ) -> Job:
+        """Choose windows for a sentence, without sampling anything yet.
+
+        Raises:
+            SettingsError: A duration out of range.
+        """
+        video = self.family.video
+        wanted_s = video.native_duration_s if duration_s is None else duration_s
+        _check_duration("a video from a sentence", wanted_s)
+        fps = float(video.sample_rate)
+        own = {"audio": sound_prompt, "video": picture_prompt}
+        job = self._job(
+            "joint", Said({"text": prompt.strip()}), wanted_s, prompt, seed, preset, own
+        )
+        if job.prompts["audio"] != job.prompts["video"]:
+            texts = {f"{stream} text": text for stream, text in job.prompts.items()}
+            own_pairs = replace(job.preset, pairs=JOINT_OWN)
+            job = replace(job, condition=Said(texts), preset=own_pairs)
+        weight = job.preset.sync_weight
+        return replace(
+            job,
+            duration_s=num_frames(job.backbones["video"], wanted_s) / fps,
+            sync=InStep(weight=weight) if weight else None,
+        )
+
+    def _job(
+        self,
+        task: TaskName,
+        condition: Condition,
         duration_s: float,
         prompt: str | None,
         seed: int,
         preset: str | Preset,
+        own: Mapping[Any, str | None] | None = None,
     ) -> Job:
-        """Choose windows and prompt for frames (uint8), without sampling anything yet."""
-        chosen = preset_of(preset)
-        audio = self.family.audio
-        window = round(audio.native_duration_s * audio.latents_per_s)
-        layout = WindowLayout(window=window, overlap=max(1, round(window * chosen.overlap)))
-        length = max(window, math.ceil(duration_s * audio.latents_per_s))
-        named = self.name(frames) if prompt is None else ()
+        chosen = preset_for(task, preset)
+        backbones = backbones_for(task, self.family, chosen.overlap)
+        named = self.name(condition) if prompt is None else ()
+        text = named[0].phrase if prompt is None else prompt
         return Job(
-            frames=frames,
-            times_s=tuple(times_s),
+            task=task,
+            condition=condition,
             duration_s=duration_s,
-            prompt=(named[0].phrase if prompt is None else prompt).strip(),
-            named=named,
-            layout=layout,
-            windows_s=tuple(layout.times_s(length, audio.latents_per_s, duration_s)),
+            prompts=worded(backbones, text, own or {}),
+            backbones=backbones,
+            windows_s=windows_of(backbones, duration_s),
             preset=chosen,
             seed=seed,
+            named=named,
             asked_prompt=prompt,
         )
-
-    @cached_property
-    def weights(self) -> list[dict[str, Any]]:
-        """Name, hash and licence of the weight files, read once for all clips."""
-        return self.family.weights()
 
     @cached_property
     def phrases(self) -> PhraseBank:
         """The sounding things that a clip without a prompt may be named as."""
         return PhraseBank(self.family.binder)
 
-    def name(self, frames: UInt8[Tensor, "frames 3 height width"]) -> tuple[Match, ...]:
-        """The five phrases nearest to what frames show, best first."""
-        chosen = torch.linspace(0, len(frames) - 1, min(len(frames), NAMING_FRAMES)).round().long()
-        with torch.no_grad():
-            embedding = self.family.binder.embed_video(pixels_of(frames[chosen])[None])
-        return self.phrases.nearest(embedding, 5)[0]
+    @torch.no_grad()
+    def name(self, condition: Condition) -> tuple[Match, ...]:
+        """The five phrases nearest to what is shown or heard, best first.
+
+        Raises:
+            SettingsError: Neither a picture nor a sound is given.
+        """
+        if isinstance(condition, Shown):
+            chosen = list(spread(len(condition.frames), NAMING_FRAMES))
+            found = self.family.binder.embed_video(pixels_of(condition.frames[chosen])[None])
+        elif isinstance(condition, Heard):
+            found = self.family.binder.embed_audio(condition.waveform[None], condition.sample_rate)
+        else:
+            raise SettingsError('there is nothing to name: give a prompt, or "" for none')
+        return self.phrases.nearest(found, 5)[0]
 
     def targets(self, job: Job) -> Targets:
-        """What the sound is aligned with: embeddings per window and of the whole clip."""
-        return targets_for_video(
-            self.family.binder, job.frames, job.times_s, job.windows_s, job.prompt
-        )
+        """What is made is aligned with: embeddings per window and of the whole clip."""
+        return job.condition.targets(self.family.binder, job.windows_s, job.prompt)
 
-    def run(self, job: Job, on_step: OnStep | None = None) -> tuple[Tensor, Sampled]:
-        """Sample and decode a job: waveform [samples], and how it came about."""
+    def run(self, job: Job, on_step: OnStep | None = None) -> tuple[dict[str, Tensor], Sampled]:
+        """Sample and decode a job: media by stream, and how they came about.
+
+        A sound has shape [samples]; frames are uint8 [n, 3, height, width].
+        """
         sampled = self.sample(job, on_step)
-        return self.decode(job, sampled.latents["audio"]), sampled
+        return {s: self.decode(job, sampled.latents, s) for s in job.backbones}, sampled
 
     def sample(self, job: Job, on_step: OnStep | None = None) -> Sampled:
         """Denoise a job's latents: Algorithm 1 over its windows."""
-        audio = Windowed(self.family.audio, job.layout)
-        generator = torch.Generator().manual_seed(job.seed)
-        latents = audio.prior(job.duration_s, 1, generator)
-        spans = job.layout.spans(latents.shape[audio.time_axis])
-        objective = ByWindows(
-            backbones={"audio": self.family.audio},
-            binder=self.family.binder,
-            pairs=job.preset.pairs,
-            weights=job.preset.weights,
-            spans=tuple({"audio": span} for span in spans),
-            targets=self.targets(job),
-            local_weight=job.preset.local_weight,
-            duration_s=job.duration_s,
-            mel_bridge=job.preset.mel_bridge,
-            sync=None
-            if job.motion is None
-            else InStep(motion=job.motion, weight=job.preset.sync_weight),
-        )
-        return sample(
-            {"audio": audio},
-            {"audio": latents},
-            {"audio": audio.embed_prompt([job.prompt])},
-            objective,
-            job.preset.settings,
-            on_step,
-        )
+        return sampled_job(self.family, job, on_step)
 
-    def decode(self, job: Job, latents: Tensor) -> Float[Tensor, " samples"]:
-        """Turn clean latents into a sound of the job's duration, at its final level.
+    def decode(self, job: Job, latents: Mapping[Any, Tensor], stream: str = "audio") -> Tensor:
+        """Turn clean latents of one stream into what is kept of it.
 
         Raises:
-            SettingsError: The samples are not finite numbers: the rates were far too high.
+            SettingsError: Not finite numbers: the rates were far too high.
         """
-        audio = Windowed(self.family.audio, job.layout)
-        with torch.no_grad():
-            waveform = audio.decode(latents)[0].float().cpu()
-        if not waveform.isfinite().all():
-            raise SettingsError(
-                "the sound left the range of numbers: lower the alignment's rate, "
-                f"lr_latents={job.preset.settings.aligner.lr_latents}, or compute in float32"
-            )
-        length = round(job.duration_s * audio.sample_rate)
-        waveform = torch.nn.functional.pad(waveform, (0, max(0, length - len(waveform))))
-        return finish_level(waveform[:length], audio.sample_rate)
+        return (decoded_sound if stream == "audio" else decoded_frames)(job, latents[stream])
 
     def make(self, job: Job, on_step: OnStep | None = None) -> Result:
         """Do a job, with everything that its manifest tells."""
-        waveform, sampled = self.run(job, on_step)
+        media, sampled = self.run(job, on_step)
+        sound, frames = media.get("audio"), media.get("video")
+        sample_rate = None
+        if sound is not None:
+            sound, sample_rate = sound[None], int(job.backbones["audio"].sample_rate)
+        elif job.sound is not None and job.task == "a2v":
+            sound, sample_rate = job.sound.waveform, job.sound.sample_rate
         return Result(
             task=job.task,
-            waveform=waveform[None],
-            sample_rate=self.family.audio.sample_rate,
+            waveform=sound,
+            sample_rate=sample_rate,
+            frames=frames,
+            fps=None if frames is None else float(job.backbones["video"].sample_rate),
             video_path=job.path if job.task == "v2a" else None,
             caption=job.prompt or None,
             seed=job.seed,
@@ -296,6 +409,7 @@ class Studio:
                 "models": self.family.name,
                 "loaded": self.loaded,
                 "prompt": job.asked_prompt,
+                "prompts": dict(job.prompts),
                 "named": [match._asdict() for match in job.named],
                 "duration_s": job.duration_s,
                 "windows_s": job.windows_s,
@@ -303,26 +417,22 @@ class Studio:
             },
             trace=[plain(step) for step in sampled.trace],
             inputs=[describe_input(job.path, job.duration_s)] if job.path else [],
-            weights=self.weights,
+            weights=self.family.weights(MAKES[job.task].values()),
         )
 
 
-def preset_of(preset: str | Preset) -> Preset:
-    """A preset by name, or the given one.
-
-    Raises:
-        SettingsError: No preset has that name.
-    """
-    if isinstance(preset, Preset):
-        return preset
-    if preset not in PRESETS:
-        raise SettingsError(f"no preset is called {preset!r}; choose one of {', '.join(PRESETS)}")
-    return PRESETS[preset]
+def _check_duration(what: str, duration_s: float) -> None:
+    if not MIN_DURATION_S <= duration_s <= MAX_DURATION_S:
+        raise SettingsError(
+            f"{what} lasts {MIN_DURATION_S} to {MAX_DURATION_S:.0f} s, got {duration_s} s"
+        )
 
 
-def adjusted(preset: str | Preset, num_steps: int | None = None, **aligner: Any) -> Preset:
-    """A preset with another number of steps or other fields of `AlignerConfig`."""
-    chosen = preset_of(preset)
+def adjusted(
+    preset: str | Preset, num_steps: int | None = None, *, task: TaskName = "v2a", **aligner: Any
+) -> Preset:
+    """A preset of a task with another number of steps or other fields of `AlignerConfig`."""
+    chosen = preset_for(task, preset)
     settings = replace(chosen.settings, aligner=replace(chosen.settings.aligner, **aligner))
     if num_steps is not None:
         settings = replace(settings, num_steps=num_steps)
@@ -337,6 +447,7 @@ def preset_from_plain(record: Mapping[str, Any]) -> Preset:
         "settings": SamplingSettings(**settings),
         "pairs": tuple(tuple(pair) for pair in record["pairs"]),
         "weights": tuple(record["weights"]),
+        "frames": FrameChoice(**record.get("frames", {})),
     }
     return Preset(**fields)
 
@@ -345,6 +456,10 @@ def _plain_option(name: str, value: Any) -> Any:
     """A type by its name, a folder of weights by its full path; hub names and so on as they are."""
     if isinstance(value, torch.dtype):
         return str(value).removeprefix("torch.")
-    if name in ("audio", "binder") and value is not None and Path(value).exists():
+    if (
+        name in ("audio", "video", "motion", "binder")
+        and value is not None
+        and Path(value).exists()
+    ):
         return str(Path(value).resolve())
     return value

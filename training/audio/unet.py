@@ -10,12 +10,12 @@ from torch import Tensor
 from transformers import AutoTokenizer, BertModel
 
 from training.audio.vae import FOLDER
+from training.denoising import caption_rows, v_loss
 from training.loop import Run, fast_arithmetic, train
 from training.world.cached import load
 from training.world.pictures import CACHE
 
 TEXT = CACHE.parent / "src" / "seehear" / "data" / "pocket" / "text"
-DROP_PROMPT = 0.1
 
 
 def new_unet() -> UNet2DConditionModel:
@@ -99,26 +99,21 @@ def main() -> None:
     schedule = scheduler()
     alpha_bar = schedule.alphas_cumprod
 
-    def v_loss(model, x0: Tensor, y: Tensor, generator: torch.Generator) -> Tensor:
-        t = torch.randint(0, 1000, (len(x0),), generator=generator)
-        eps = torch.randn(x0.shape, generator=generator)
-        alpha = alpha_bar[t].sqrt()[:, None, None, None]
-        sigma = (1 - alpha_bar[t]).sqrt()[:, None, None, None]
-        with fast_arithmetic():
-            v = model(alpha * x0 + sigma * eps, t, None, class_labels=y).sample.float()
-        return (v - (alpha * eps - sigma * x0)).square().mean()
+    def v_loss_of(model, x0: Tensor, y: Tensor, generator: torch.Generator) -> Tensor:
+        return v_loss(
+            lambda z, t: model(z, t, None, class_labels=y).sample, alpha_bar, x0, generator
+        )
 
     def loss_of(step: int) -> dict[str, Tensor]:
         generator = torch.Generator().manual_seed(step)
         picks = torch.randint(0, len(latents), (options.batch,), generator=generator)
-        dropped = torch.rand(options.batch, generator=generator) < DROP_PROMPT
-        y = text[torch.where(dropped, empty, rows[picks])]
-        return {"v": v_loss(unet, latents[picks].float(), y, generator)}
+        y = text[caption_rows(rows, empty, picks, generator)]
+        return {"v": v_loss_of(unet, latents[picks].float(), y, generator)}
 
     def evaluate(model) -> dict[str, float]:
         with torch.no_grad():
             generator = torch.Generator().manual_seed(0)
-            return {"val_v": float(v_loss(model, val_latents, val_y, generator))}
+            return {"val_v": float(v_loss_of(model, val_latents, val_y, generator))}
 
     run = Run(name="unet", minutes=options.minutes, lr=1.5e-3, average=0.9995)
     unet = train(run, unet, loss_of, evaluate)

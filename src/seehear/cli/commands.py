@@ -57,13 +57,17 @@ def seehear(
         ),
     ] = False,
 ) -> None:
-    """Give silent videos and pictures a sound that belongs to them.
+    """Make sound and picture that belong together.
 
-    No model is trained for it: a frozen sound model is led by what is seen.
+    No model is trained for it: frozen models are led by what is seen and heard.
 
     For example:
 
         seehear v2a clip.mp4 -o clip_with_sound.mp4
+
+        seehear a2v rooster.wav -o rooster.mp4
+
+        seehear joint "a rooster crowing" -o both.mp4
 
         seehear v2a --help
     """

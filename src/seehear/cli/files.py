@@ -17,6 +17,9 @@ VIDEO_SUFFIXES = frozenset({
 PICTURE_SUFFIXES = frozenset({
     ".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif", ".avif", ".heic",
 })
+AUDIO_SUFFIXES = frozenset({
+    ".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".m4a", ".aac", ".aif", ".aiff", ".wma",
+})
 # fmt: on
 
 

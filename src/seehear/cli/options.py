@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 import typer
 
 PresetName = Literal["default", "wordless", "authors", "equations"]
+PicturePresetName = Literal["default", "wordless", "prompt", "latents", "equations"]
 ModelsName = Literal["pocket", "paper"]
 DtypeName = Literal["float32", "bfloat16"]
 
@@ -19,11 +20,13 @@ class Asked:
     prompt: str | None = None  # None: the binder names the thing; "": no prompt
     seed: int = 0
     steps: int | None = None  # None: the preset's
-    preset: PresetName = "default"
+    preset: PresetName | PicturePresetName = "default"
     lr: float | None = None  # None: the preset's
     sync: float | None = None  # None: the preset's
     models: ModelsName = "pocket"
     audio: str | None = None
+    video: str | None = None
+    motion: str | None = None
     binder: Path | None = None
     device: str = "cpu"
     dtype: DtypeName = "float32"
@@ -33,7 +36,11 @@ class Asked:
     overwrite: bool = False
     dry_run: bool = False
     quiet: bool = False
-    duration_s: float = 4.0  # of the sound for a picture
+    duration_s: float | None = 4.0  # of the sound for a picture, or of what a sentence becomes
+    sound_prompt: str | None = None  # None: the prompt
+    picture_prompt: str | None = None  # None: the prompt
+    upscale: int = 1  # how many times larger pictures are saved
+    previews: Path | None = None  # folder for looks at what is being made
     max_duration_s: float = 600.0  # longer clips are refused
 
 
@@ -52,6 +59,7 @@ def asked_prompt(prompt: str | None, no_prompt: bool) -> str | None:
 
 
 _MODELS, _OUTPUT, _SOUND = "Models and machine", "Output", "Sound"
+_PICTURE = "Picture"
 
 Output = Annotated[
     str,  # a path would lose the slash at its end, which says "folder"
@@ -197,5 +205,104 @@ Duration = Annotated[
     typer.Option(
         "--duration", "-d", metavar="SECONDS", callback=finite, rich_help_panel=_SOUND,
         help="How long the sound lasts, 0.1 to 600.",
+    ),
+]  # fmt: skip
+PicturePrompt = Annotated[
+    str | None,
+    typer.Option(
+        "--prompt", "-p", show_default=False, rich_help_panel=_PICTURE,
+        help="What is to be seen, such as 'a dog barking'. Without it the models listen to the "
+        "sound, name the thing themselves and say so.",
+    ),
+]  # fmt: skip
+PictureNoPrompt = Annotated[
+    bool,
+    typer.Option(
+        "--no-prompt", rich_help_panel=_PICTURE,
+        help="Use no words at all: the sound alone leads the picture. --preset wordless pulls "
+        "harder.",
+    ),
+]  # fmt: skip
+PicturePresetOption = Annotated[
+    PicturePresetName,
+    typer.Option(
+        "--preset", rich_help_panel=_PICTURE,
+        help="How the sound pulls the picture: gently, strongly (wordless), through the prompt "
+        "alone, through the latents alone, or by the paper's equations.",
+    ),
+]  # fmt: skip
+PictureSync = Annotated[
+    float | None,
+    typer.Option(
+        "--sync", min=0.0, metavar="WEIGHT", callback=finite, show_default="the preset's, 0",
+        rich_help_panel=_PICTURE,
+        help="How much it counts that things move when a sound begins, beside what they are. An "
+        "experiment: try 0.5. Every step then decodes all frames, not a few.",
+    ),
+]  # fmt: skip
+Upscale = Annotated[
+    int,
+    typer.Option(
+        "--upscale", min=1, max=16, metavar="TIMES", rich_help_panel=_OUTPUT,
+        help="How many times larger pictures are saved than the model makes them (pocket: 64 "
+        "pixels). Lanczos resampling: no detail is added, and the file says so.",
+    ),
+]  # fmt: skip
+Previews = Annotated[
+    Path | None,
+    typer.Option(
+        "--previews", metavar="FOLDER", show_default=False, rich_help_panel=_OUTPUT,
+        help="Write a look at what is being made every five steps, as pictures in this folder.",
+    ),
+]  # fmt: skip
+VideoOption = Annotated[
+    str | None,
+    typer.Option(
+        "--video", metavar="FOLDER|HUB", show_default=False, rich_help_panel=_MODELS,
+        help="Another picture or video model in Stable Diffusion 1.5's or AnimateDiff's format.",
+    ),
+]  # fmt: skip
+MotionOption = Annotated[
+    str | None,
+    typer.Option(
+        "--motion", metavar="FOLDER|HUB", show_default=False, rich_help_panel=_MODELS,
+        help="A motion adapter for --video.",
+    ),
+]  # fmt: skip
+MaxSound = Annotated[
+    float,
+    typer.Option(
+        "--max-duration", min=0.1, metavar="SECONDS", rich_help_panel=_MODELS,
+        help="Refuse sounds that are longer than this.",
+    ),
+]  # fmt: skip
+SoundPrompt = Annotated[
+    str | None,
+    typer.Option(
+        "--sound-prompt", show_default="the sentence", rich_help_panel=_SOUND,
+        help="What is to be heard, if it is not what is to be seen.",
+    ),
+]  # fmt: skip
+SeenPrompt = Annotated[
+    str | None,
+    typer.Option(
+        "--picture-prompt", show_default="the sentence", rich_help_panel=_PICTURE,
+        help="What is to be seen, if it is not what is to be heard.",
+    ),
+]  # fmt: skip
+JointDuration = Annotated[
+    float | None,
+    typer.Option(
+        "--duration", "-d", metavar="SECONDS", callback=finite, rich_help_panel=_OUTPUT,
+        show_default="as the video model was trained",
+        help="How long sound and picture last, 0.1 to 600.",
+    ),
+]  # fmt: skip
+JointSync = Annotated[
+    float | None,
+    typer.Option(
+        "--sync", min=0.0, metavar="WEIGHT", callback=finite, show_default="the preset's, 0",
+        rich_help_panel=_PICTURE,
+        help="How much it counts that sounds begin when something moves, beside what both are.",
     ),
 ]  # fmt: skip

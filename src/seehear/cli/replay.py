@@ -7,14 +7,17 @@ from typing import Any
 
 import torch
 
-from seehear.cli.batch import TASKS, check_device, save
+from seehear.cli.batch import TASKS, VIDEOS, check_device, save
 from seehear.cli.files import check_target, errands
 from seehear.cli.show import out, step_progress
 from seehear.errors import SettingsError
-from seehear.given import FRAMES_PER_S
+from seehear.given import FRAMES_PER_S, as_audio
+from seehear.jobs import MAKES, Job
 from seehear.media import read_image, read_video
 from seehear.outputs import locate_input, read_manifest
-from seehear.tasks import Job, Studio, load, preset_from_plain
+from seehear.tasks import Studio, load, preset_from_plain
+
+_HASHES = ("samples_sha256", "frames_sha256")
 
 
 def replayed(
@@ -32,27 +35,30 @@ def replayed(
         0 if the samples are the same, bit for bit; 1 if they differ.
 
     Raises:
-        SettingsError: Not a manifest of v2a or i2a, or one that this version cannot read.
+        SettingsError: Not a manifest of a run, or one that this version cannot read.
         MediaError: The input is gone or has changed, or the output cannot be written.
         WeightsError: The models cannot be loaded.
     """
     record = read_manifest(manifest_path)
-    if record["task"] not in TASKS:
+    if record["task"] not in MAKES:
         raise SettingsError(
-            f"{manifest_path}: expected a run of {' or '.join(TASKS)}, got {record['task']!r}"
+            f"{manifest_path}: expected a run of {', '.join(MAKES)}, got {record['task']!r}"
         )
-    if not record["inputs"]:
+    is_joint = record["task"] == "joint"
+    if not record["inputs"] and not is_joint:
         raise SettingsError(
             f"{manifest_path}: was made from arrays in Python, so there is no file to start from"
         )
-    if not record.get("samples_sha256"):
-        raise SettingsError(f"{manifest_path}: has no samples_sha256, so nothing to compare with")
-    source = locate_input(record["inputs"][0], manifest_path)
+    compared = [name for name in _HASHES if record.get(name)]
+    if not compared:
+        raise SettingsError(f"{manifest_path}: has none of {_HASHES}, so nothing to compare with")
+    source = manifest_path if is_joint else locate_input(record["inputs"][0], manifest_path)
     target = None
     if output is not None:
-        task = TASKS[record["task"]]
-        (errand,) = errands([source], output, task.suffix_for)
-        check_target(errand, task.allowed, overwrite=overwrite)
+        suffix_for = (lambda path: ".mp4") if is_joint else TASKS[record["task"]].suffix_for
+        (errand,) = errands([source], output, suffix_for)
+        allowed = VIDEOS if is_joint else TASKS[record["task"]].allowed
+        check_target(errand, allowed, overwrite=overwrite)
         target = errand.target
 
     # How many threads share a sum changes the order of its terms, so the bits.
@@ -64,12 +70,18 @@ def replayed(
     took_s = time.perf_counter() - began
     if target is not None:
         target.parent.mkdir(parents=True, exist_ok=True)
-        save(result, target, is_mix=bool(record["settings"].get("mix")))
+        save(
+            result,
+            target,
+            is_mix=bool(record["settings"].get("mix")),
+            upscale=int(record.get("upscale", {}).get("factor", 1)),
+        )
     again = result.manifest()
     differing = list(differences(record, again))
-    is_same = again["samples_sha256"] == record["samples_sha256"]
+    is_same = all(again[name] == record[name] for name in compared)
     if not quiet or not is_same:
-        verdict = "same samples, bit for bit" if is_same else "the samples differ"
+        what = "samples" if compared == ["samples_sha256"] else "media"
+        verdict = f"same {what}, bit for bit" if is_same else f"the {what} differ"
         out.print(f"{manifest_path}: {verdict} ({result.duration_s:.2f} s, made in {took_s:.1f} s)")
         for line in differing:
             out.print(f"  {line}")
@@ -98,8 +110,13 @@ def _job(studio: Studio, record: Mapping[str, Any], source: Path, manifest_path:
         duration_s = float(record["settings"]["duration_s"])
     except (KeyError, TypeError, ValueError) as error:
         raise _unreadable(manifest_path, error) from error
-    prompt, seed = record.get("caption") or "", record["seed"]
-    if record["task"] == "i2a":
+    prompt, seed, task = record.get("caption") or "", record["seed"], record["task"]
+    if task == "joint":
+        own = record["settings"].get("prompts", {})
+        return studio.text_job(prompt, seed, preset, duration_s, own.get("audio"), own.get("video"))
+    if task in ("a2v", "a2i"):
+        return studio.audio_job(task, as_audio(source), prompt, seed, preset)
+    if task == "i2a":
         return studio.image_job(read_image(source), duration_s, prompt, seed, preset)
     video = read_video(source, frames_per_s=FRAMES_PER_S, max_duration_s=float("inf"))
     return studio.video_job(video, prompt, seed, preset)

@@ -11,14 +11,18 @@ from rich.table import Table
 
 from seehear.captioners.nearest import Match
 from seehear.errors import SeehearError
+from seehear.media import write_image
+from seehear.outputs import Result
 from seehear.plan import Plan
-from seehear.presets import PRESETS, Preset
+from seehear.presets import PICTURE_PRESETS, PRESETS, Preset
 from seehear.sampling import Progress as StepProgress
 
 # What was made goes to stdout, how it is going and what went wrong to stderr. File names may
 # hold brackets, so nothing is read as markup; off a terminal neither uses colours.
 out = Console(markup=False, highlight=False, soft_wrap=True)
 err = Console(stderr=True, markup=False, highlight=False, soft_wrap=True)
+
+PREVIEW_EVERY, PREVIEW_FRAMES = 5, 4  # steps, and frames of a strip
 
 
 def tell_error(error: SeehearError, path: Path | None = None) -> None:
@@ -46,7 +50,7 @@ def step_progress(name: str, is_quiet: bool) -> Iterator[Callable[[StepProgress]
         console=err,
         transient=True,
     ) as bar:
-        task = bar.add_task(name, total=None, state="looking at the picture")
+        task = bar.add_task(name, total=None, state="looking and listening")
         first: list[float] = []
 
         def on_step(step: StepProgress) -> None:
@@ -86,7 +90,33 @@ def named_as(named: Sequence[Match], prompt: str) -> str:
     return f"{best}, also: {others}" if others else best
 
 
-def plan_text(source: Path, target: Path, plan: Plan) -> str:
+def made_text(result: Result) -> str:
+    """How much of what was made."""
+    if result.task == "a2i":
+        return "a picture"
+    kind = "sound" if result.frames is None else "video"
+    return f"{result.duration_s:.2f} s of {kind}"
+
+
+def saving_previews(
+    folder: Path, stem: str, then: Callable[[StepProgress], None]
+) -> Callable[[StepProgress], None]:
+    """A callback that saves a strip of frames every fifth step, and goes on to another one."""
+    folder.mkdir(parents=True, exist_ok=True)
+
+    def on_step(step: StepProgress) -> None:
+        if (step.i + 1) % PREVIEW_EVERY == 0:
+            frames = step.preview().get("video")
+            if frames is not None:
+                chosen = frames[0][:: max(1, frames.shape[1] // PREVIEW_FRAMES)][:PREVIEW_FRAMES]
+                strip = (chosen * 255).round().byte().permute(1, 2, 0, 3).flatten(2)
+                write_image(folder / f"{stem}_step_{step.i + 1:03d}.png", strip)
+        then(step)
+
+    return on_step
+
+
+def plan_text(source: str, target: Path, plan: Plan) -> str:
     """A plan as lines of names and values."""
     windows = f"{plan.num_windows} of {plan.window_s:g} s"
     memory = "not known on this system"
@@ -95,11 +125,14 @@ def plan_text(source: Path, target: Path, plan: Plan) -> str:
     if plan.peak_device_bytes is not None:
         memory += f", {plan.peak_device_bytes / 1e9:.2f} GB on the accelerator"
     rows = {
-        "sound": f"{plan.duration_s:.3f} s",
+        "length": f"{plan.duration_s:.3f} s",
         "words": named_as(plan.named, plan.prompt),
         "windows": windows,
         "steps": f"{plan.num_steps}, {plan.num_guided} of them guided",
-        "latents": " x ".join(str(size) for size in plan.latents_shape),
+        "latents": ", ".join(
+            f"{stream} {' x '.join(str(size) for size in shape)}"
+            for stream, shape in plan.latents_shape.items()
+        ),
         "memory": memory,
         "time": f"about {plan.seconds:.1f} s (a step takes {plan.plain_s:.2f} s, guided "
         f"{plan.guided_s:.2f} s; decoding a window {plan.decode_s:.2f} s)",
@@ -109,12 +142,14 @@ def plan_text(source: Path, target: Path, plan: Plan) -> str:
 
 
 def print_presets() -> None:
-    """Print the presets side by side, one column each."""
-    table = Table("", *PRESETS, box=None, pad_edge=False)
-    columns = [_preset_rows(preset) for preset in PRESETS.values()]
-    for name in columns[0]:
-        table.add_row(name, *(column[name] for column in columns))
-    out.print(table)
+    """Print the presets side by side, one column each: for sounds, then for pictures."""
+    for title, presets in (("v2a and i2a", PRESETS), ("a2v, a2i and joint", PICTURE_PRESETS)):
+        table = Table(title, *presets, box=None, pad_edge=False)
+        columns = [_preset_rows(preset) for preset in presets.values()]
+        for name in columns[0]:
+            table.add_row(name, *(column[name] for column in columns))
+        out.print(table)
+        out.print("")
 
 
 def _preset_rows(preset: Preset) -> dict[str, str]:

@@ -5,7 +5,7 @@ from seehear.media.kinds import Audio, Image, Probe, Video
 from seehear.media.level import finish_level, peak_dbfs
 from seehear.media.mux import mux_sound
 from seehear.media.read import probe, read_audio, read_image
-from seehear.media.write import replacing, write_audio, write_video
+from seehear.media.write import replacing, upscaled, write_audio, write_image, write_video
 
 __all__ = [
     "Audio",
@@ -21,6 +21,8 @@ __all__ = [
     "read_video",
     "replacing",
     "stream_frames",
+    "upscaled",
     "write_audio",
+    "write_image",
     "write_video",
 ]

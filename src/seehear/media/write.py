@@ -8,7 +8,10 @@ from pathlib import Path
 
 import av
 import numpy as np
+import PIL.Image
+import PIL.PngImagePlugin
 import soundfile
+import torch
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 from jaxtyping import Float, UInt8
@@ -31,6 +34,8 @@ SOUND_FORMATS = {
     ".flac": ("FLAC", "PCM_16"),
     ".ogg": ("OGG", "VORBIS"),
 }
+# What each suffix means to Pillow.
+PICTURE_FORMATS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP"}
 
 
 @contextmanager
@@ -102,12 +107,13 @@ def write_video(
     sample_rate: int | None = None,
     *,
     max_dbfs: float = -1.0,
+    comment: str | None = None,
 ) -> None:
     """Write frames, and a sound of the same length, as .mp4, .mov, .m4v, .mkv or .webm.
 
     H.264 with AAC in the first three, with Opus in Matroska; VP9 with Opus in WebM. Odd widths
     and heights grow by one pixel. The sound starts with the first frame and is cut or padded
-    with silence to n / fps seconds.
+    with silence to n / fps seconds. `comment` goes into the file's metadata.
 
     Raises:
         MediaError: another suffix, a missing folder, or a disk that refuses.
@@ -128,6 +134,8 @@ def write_video(
         replacing(path) as temporary,
         av.open(str(temporary), "w", format=kind.format, options=dict(kind.options)) as output,
     ):
+        if comment is not None:
+            output.metadata["comment"] = comment
         picture = output.add_stream(kind.picture_codec, rate=rate, options={"crf": "18"})
         assert isinstance(picture, VideoStream)
         height, width = frames.shape[2:]
@@ -139,6 +147,55 @@ def write_video(
         output.mux(picture.encode(None))
         if track is not None and sound is not None:
             output.mux(list(sound_packets(track, sound)))
+
+
+def write_image(
+    path: str | Path, pixels: UInt8[Tensor, "3 height width"], comment: str | None = None
+) -> None:
+    """Write a picture as .png, .jpg or .webp; in PNG, `comment` goes into the metadata.
+
+    Raises:
+        MediaError: another suffix, a missing folder, or a disk that refuses.
+    """
+    path = Path(path)
+    if path.suffix.lower() not in PICTURE_FORMATS:
+        raise MediaError(
+            f"{path}: cannot write {path.suffix or 'a file without suffix'!r} pictures; "
+            f"choose one of {', '.join(PICTURE_FORMATS)}"
+        )
+    kind = PICTURE_FORMATS[path.suffix.lower()]
+    options: dict[str, object] = {"quality": 95} if kind != "PNG" else {}
+    if kind == "PNG" and comment is not None:
+        info = PIL.PngImagePlugin.PngInfo()
+        info.add_text("Comment", comment)
+        options["pnginfo"] = info
+    picture = PIL.Image.fromarray(pixels.permute(1, 2, 0).cpu().numpy())
+    with replacing(path) as temporary:
+        picture.save(temporary, kind, **options)
+
+
+def upscaled(
+    frames: UInt8[Tensor, "n 3 height width"], factor: int
+) -> UInt8[Tensor, "n 3 tall wide"]:
+    """Frames enlarged by a whole factor with Pillow's Lanczos filter.
+
+    Raises:
+        ValueError: The factor is not positive.
+    """
+    if factor < 1:
+        raise ValueError(f"expected a factor of at least 1, got {factor}")
+    if factor == 1:
+        return frames
+    size = (factor * frames.shape[3], factor * frames.shape[2])
+    large = [
+        np.array(
+            PIL.Image.fromarray(frame.permute(1, 2, 0).cpu().numpy()).resize(
+                size, PIL.Image.Resampling.LANCZOS
+            )
+        )
+        for frame in frames
+    ]
+    return torch.from_numpy(np.stack(large)).permute(0, 3, 1, 2).contiguous()
 
 
 def _even_frame(frame: UInt8[Tensor, "3 height width"]) -> VideoFrame:

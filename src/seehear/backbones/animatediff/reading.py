@@ -14,7 +14,7 @@ from diffusers.schedulers.scheduling_ddim import DDIMScheduler
 from transformers import AutoTokenizer
 
 from seehear.backbones.animatediff.model import FPS, NUM_FRAMES, AnimateDiff
-from seehear.components import read_component, read_network, text_class
+from seehear.components import quiet_libraries, read_component, read_network, text_class
 from seehear.errors import WeightsError
 from seehear.weights import Checkpoint, find_checkpoint, find_network, read_json
 
@@ -134,7 +134,8 @@ def _unet(
         adapter = found.component("motion_adapter")
     motion = read_network(MotionAdapter, adapter, **options)
     try:
-        return UNetMotionModel.from_unet2d(unet, motion)
+        with quiet_libraries():
+            return UNetMotionModel.from_unet2d(unet, motion)
     except (ValueError, RuntimeError, KeyError) as error:
         raise WeightsError(
             f"{adapter}: expected motion modules that fit the UNet of {found.source}, they do not "

@@ -1,0 +1,215 @@
+"""A job: one output to make, with everything decided; and how it is sampled and decoded."""
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Literal
+
+import torch
+from jaxtyping import Float, UInt8
+from torch import Tensor
+
+from seehear.captioners.nearest import Match
+from seehear.conditions import Condition
+from seehear.errors import SettingsError
+from seehear.families import Family, Part
+from seehear.frame_choice import FrameDraws
+from seehear.media import Audio, finish_level
+from seehear.objective import ByWindows, InStep
+from seehear.presets import Preset
+from seehear.protocols import Backbone, Stream
+from seehear.sampling import Progress, Sampled, sample
+from seehear.windows import Windowed, WindowLayout
+
+TaskName = Literal["v2a", "i2a", "a2v", "a2i", "joint"]
+OnStep = Callable[[Progress], None]
+
+# What each task makes, and with which of the family's models.
+MAKES: dict[str, dict[Stream, Part]] = {
+    "v2a": {"audio": "audio"},
+    "i2a": {"audio": "audio"},
+    "a2v": {"video": "video"},
+    "a2i": {"video": "picture"},
+    "joint": {"audio": "audio", "video": "video"},
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Job:
+    """One output, ready to be sampled: what it is conditioned on and how it is cut."""
+
+    task: TaskName
+    condition: Condition  # what is given
+    duration_s: float  # of what is made; a still lasts as long as the sound that it is for
+    prompts: Mapping[Stream, str]  # of every stream that is made; empty: none
+    backbones: Mapping[Stream, Backbone]  # cut into windows where clips may be long
+    windows_s: tuple[tuple[float, float], ...]
+    preset: Preset
+    seed: int
+    named: tuple[
+        Match, ...
+    ] = ()  # the binder's nearest phrases if nobody gave a prompt, best first
+    sync: InStep | None = None  # where sound shall begin when something moves
+    path: Path | None = None  # of what is given, if it came from a file
+    sound: Audio | None = None  # what is given, to go with the pictures
+    asked_prompt: str | None = None  # what the caller gave; None: the binder names the thing
+
+    @property
+    def prompt(self) -> str:
+        """The words that all streams are compared with."""
+        return next(iter(dict.fromkeys(p for p in self.prompts.values() if p)), "")
+
+    @cached_property
+    def parts(self) -> tuple[Part, ...]:
+        """Which of a family's models it takes."""
+        return tuple(MAKES[self.task].values())
+
+
+def backbones_for(task: str, family: Family, overlap: float) -> dict[Stream, Backbone]:
+    """The models of a task, cut into windows that share at least `overlap` of their length."""
+    found: dict[Stream, Backbone] = {}
+    for stream, part in MAKES[task].items():
+        backbone = family.backbone(part)
+        window = round(backbone.native_duration_s * backbone.latents_per_s)
+        if window < 2:  # a still
+            found[stream] = backbone
+            continue
+        layout = WindowLayout(window=window, overlap=max(1, round(window * overlap)))
+        found[stream] = Windowed(backbone, layout)
+    return found
+
+
+def windows_of(
+    backbones: Mapping[Stream, Backbone], duration_s: float
+) -> tuple[tuple[float, float], ...]:
+    """Start and end of every window that the objective looks at: those of the first stream cut."""
+    for backbone in backbones.values():
+        if isinstance(backbone, Windowed):
+            window = backbone.layout.window
+            length = max(window, math.ceil(duration_s * backbone.latents_per_s - 1e-6))
+            times = backbone.layout.times_s(length, backbone.latents_per_s, duration_s)
+            return tuple(times)
+    return ((0.0, duration_s),)
+
+
+def sampled_job(family: Family, job: Job, on_step: OnStep | None = None) -> Sampled:
+    """Denoise a job's latents: Algorithm 1 over its windows."""
+    # One generator for all streams: what is drawn first never depends on what comes later.
+    generator = torch.Generator().manual_seed(job.seed)
+    latents = {s: b.prior(job.duration_s, 1, generator) for s, b in job.backbones.items()}
+    objective = _objective(family, job, latents)
+    return sample(
+        job.backbones,
+        latents,
+        {s: b.embed_prompt([job.prompts[s]]) for s, b in job.backbones.items()},
+        objective,
+        job.preset.settings,
+        on_step,
+    )
+
+
+def _objective(family: Family, job: Job, latents: Mapping[Stream, Tensor]) -> ByWindows:
+    spans = _spans(job, latents)
+    draws: tuple[FrameDraws, ...] = ()
+    if "video" in latents:
+        fps = job.backbones["video"].latents_per_s
+        # Only frames that are kept are looked at: a clip may be shorter than its window.
+        kept = [max(1, round((end - start) * fps)) for start, end in job.windows_s]
+        counts = [
+            min(n, s["video"].stop - s["video"].start) for n, s in zip(kept, spans, strict=True)
+        ]
+        draws = tuple(job.preset.frames.draws(count) for count in counts)
+    return ByWindows(
+        backbones={s: family.backbone(part) for s, part in MAKES[job.task].items()},
+        binder=family.binder,
+        pairs=job.preset.pairs,
+        weights=job.preset.weights,
+        spans=spans,
+        targets=job.condition.targets(family.binder, job.windows_s, job.prompt),
+        local_weight=job.preset.local_weight,
+        duration_s=job.duration_s,
+        mel_bridge=job.preset.mel_bridge,
+        sync=job.sync,
+        draws=draws,
+    )
+
+
+def _spans(job: Job, latents: Mapping[Stream, Tensor]) -> tuple[Mapping[Stream, slice], ...]:
+    """Where every window lies in every stream, in latent positions."""
+    first = next((s for s, b in job.backbones.items() if isinstance(b, Windowed)), None)
+    if first is None:
+        return ({s: slice(0, z.shape[_axis(job, s)]) for s, z in latents.items()},)
+    clock = job.backbones[first]
+    assert isinstance(clock, Windowed)
+    spans = []
+    for span in clock.layout.spans(latents[first].shape[clock.time_axis]):
+        start_s, stop_s = span.start / clock.latents_per_s, span.stop / clock.latents_per_s
+        ends = {}
+        for s, z in latents.items():
+            length, rate = z.shape[_axis(job, s)], job.backbones[s].latents_per_s
+            start = min(round(start_s * rate), length - 1)
+            ends[s] = slice(start, max(start + 1, min(round(stop_s * rate), length)))
+        spans.append(ends)
+    return tuple(spans)
+
+
+def _axis(job: Job, stream: Stream) -> int:
+    return job.backbones[stream].time_axis
+
+
+def decoded_sound(job: Job, latents: Tensor) -> Float[Tensor, " samples"]:
+    """Turn clean latents into a sound of the job's duration, at its final level.
+
+    Raises:
+        SettingsError: The samples are not finite numbers: the rates were far too high.
+    """
+    audio = job.backbones["audio"]
+    with torch.no_grad():
+        waveform = audio.decode(latents)[0].float().cpu()
+    _check_finite(job, "the sound", waveform)
+    length = round(job.duration_s * audio.sample_rate)
+    waveform = torch.nn.functional.pad(waveform, (0, max(0, length - len(waveform))))
+    return finish_level(waveform[:length], int(audio.sample_rate))
+
+
+def decoded_frames(job: Job, latents: Tensor) -> UInt8[Tensor, "frames 3 height width"]:
+    """Turn clean latents into the frames that the job's duration takes, in 8 bits.
+
+    Raises:
+        SettingsError: The pixels are not finite numbers: the rates were far too high.
+    """
+    video = job.backbones["video"]
+    _check_finite(job, "the picture", latents)  # frames are clamped, which hides infinities
+    with torch.no_grad():
+        frames = video.decode(latents)[0].float().cpu()
+    return (frames[: num_frames(video, job.duration_s)] * 255).round().to(torch.uint8)
+
+
+def num_frames(video: Backbone, duration_s: float) -> int:
+    """How many frames last at least `duration_s` seconds; a still is one."""
+    if not isinstance(video, Windowed):
+        return 1
+    return max(1, math.ceil(duration_s * video.sample_rate - 1e-6))
+
+
+def _check_finite(job: Job, what: str, values: Tensor) -> None:
+    if not values.isfinite().all():
+        raise SettingsError(
+            f"{what} left the range of numbers: lower the alignment's rate, "
+            f"lr_latents={job.preset.settings.aligner.lr_latents}, or compute in float32"
+        )
+
+
+def worded(
+    backbones: Mapping[Stream, Backbone], prompt: str, own: Mapping[Stream, str | None]
+) -> dict[Stream, str]:
+    """A prompt for every stream: its own, or the common one."""
+    texts = {s: own.get(s) for s in backbones}
+    return {s: (prompt if text is None else text).strip() for s, text in texts.items()}
+
+
+def spread(count: int, wanted: int) -> Sequence[int]:
+    """`wanted` indices spread evenly over `count`, ends included; all if there are fewer."""
+    return torch.linspace(0, count - 1, min(count, wanted)).round().long().tolist()
