@@ -8,18 +8,14 @@ what it hears. Results of earlier calls with other presets stay in the raw file 
 """
 
 import argparse
-import json
 import time
-from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
-from training.world.captions import label
-from training.world.scenes import heard, seen
-from training.world.things import BY_ID, IDS
+from training.world.things import IDS
 
-from benchmarks.results import FOLDER, interval, table, write
-from seehear.captioners.nearest import PhraseBank
+from benchmarks.results import interval, saved, table, trial, write
+from benchmarks.scenes import NUM_SAMPLES, PROMPTS, Held, held_out
 from seehear.families import Family, load_family
 from seehear.metrics.features import judge as pocket_judge
 from seehear.metrics.frechet import frechet_distance
@@ -28,44 +24,6 @@ from seehear.objective import InStep, WholeClip
 from seehear.presets import PRESETS, Preset
 from seehear.sampling import sample
 from seehear.sync import Curve
-from seehear.tasks import adjusted
-
-PROMPTS = ("none", "caption", "right", "wrong")
-NUM_SAMPLES = 40_960
-
-
-@dataclass(frozen=True, kw_only=True)
-class Held:
-    """Held-out scenes: what is seen, what is truly heard, and the prompts of each column."""
-
-    frames: Tensor  # [n, 4, 3, 64, 64] in [0, 1]
-    real: Tensor  # [n, samples]
-    labels: Tensor  # [n]
-    prompts: dict[str, list[str]]
-    video: Tensor  # binder embeddings of the frames [n, dim]
-
-
-def held_out(family: Family, count: int) -> Held:
-    """The first `count` scenes of the test split: art and synthesis that were held out."""
-    sounds = [heard(seed, "test") for seed in range(count)]
-    frames = torch.stack(
-        [torch.from_numpy(seen(s, k, "test")[::4]).float() / 255 for k, s in enumerate(sounds)]
-    )
-    labels = torch.tensor([IDS.index(s.thing) for s in sounds])
-    with torch.no_grad():
-        video = torch.cat([family.binder.embed_video(f) for f in frames.split(28)])
-    bank = PhraseBank(family.binder)
-    # A wrong prompt names another thing; the shift walks through all of them.
-    shifts = [1 + (k // len(IDS) * 11 + k * 7) % (len(IDS) - 1) for k in range(count)]
-    wrong = [BY_ID[IDS[(int(i) + d) % len(IDS)]] for i, d in zip(labels, shifts, strict=True)]
-    prompts = {
-        "none": [""] * count,
-        "caption": [best[0].phrase for best in bank.nearest(video)],
-        "right": [label(BY_ID[s.thing]) for s in sounds],
-        "wrong": [label(thing) for thing in wrong],
-    }
-    real = torch.stack([torch.from_numpy(s.waveform) for s in sounds])
-    return Held(frames=frames, real=real, labels=labels, prompts=prompts, video=video)
 
 
 def make(
@@ -121,7 +79,7 @@ def scores(family: Family, judge, held: Held, made: Tensor, real_features: Tenso
     features = judge.sound_features(made)
     with torch.no_grad():
         audio = torch.cat([family.binder.embed_audio(w, 16_000) for w in made.split(28)])
-    cosines = (audio * held.video).sum(1)
+    cosines = (audio * held.given).sum(1)
     distance = float(frechet_distance(real_features, features))
     return {
         "accuracy": float(hits.float().mean()),
@@ -175,7 +133,7 @@ def main() -> None:
     family, judge = load_family("pocket"), pocket_judge.load()
     held = held_out(family, options.count)
     real_features = judge.sound_features(held.real)
-    raw = {} if options.set else saved(options.count)
+    raw = {} if options.set else saved("pocket_v2a", options.count)
     raw |= {"count": options.count, "cells": raw.get("cells", {})}
     real_hits = judge.sound_logits(held.real).argmax(1) == held.labels
     raw["real"] = {"accuracy": float(real_hits.float().mean())}
@@ -189,7 +147,7 @@ def main() -> None:
                     continue
                 made, seconds = make(
                     family,
-                    held.video,
+                    held.given,
                     held.prompts[prompt],
                     preset,
                     mode == "guided",
@@ -201,32 +159,8 @@ def main() -> None:
                 print(key, {k: v for k, v in cell.items() if not k.endswith("95")}, flush=True)
                 if not options.set:
                     # Another process may have measured other columns meanwhile.
-                    raw["cells"] = saved(options.count).get("cells", {}) | {key: cell}
+                    raw["cells"] = saved("pocket_v2a", options.count).get("cells", {}) | {key: cell}
                     write("pocket_v2a", "Video to audio on the pocket family", raw, tables(raw))
-
-
-def saved(count: int) -> dict:
-    """What earlier calls found on as many scenes; nothing if they took another number."""
-    path = FOLDER / "pocket_v2a.json"
-    raw = json.loads(path.read_text()) if path.exists() else {}
-    return raw if raw.get("count") == count else {}
-
-
-def trial(preset: Preset, changes: list[str]) -> Preset:
-    """A preset with FIELD=VALUE changes."""
-    fields = {}
-    for change in changes:
-        key, value = change.split("=")
-        if key == "weights":
-            preset = replace(preset, weights=tuple(float(v) for v in value.split(",")))
-        elif key == "guidance_scale":
-            settings = replace(preset.settings, guidance_scale=float(value))
-            preset = replace(preset, settings=settings)
-        elif key == "num_steps":
-            preset = adjusted(preset, int(value))
-        else:
-            fields[key] = json.loads(value) if value[0] in "-.0123456789tfn" else value
-    return adjusted(preset, None, **fields) if fields else preset
 
 
 if __name__ == "__main__":

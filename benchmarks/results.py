@@ -3,11 +3,14 @@
 import json
 import platform
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import torch
 
 import seehear
+from seehear.presets import Preset
+from seehear.tasks import adjusted
 
 FOLDER = Path(__file__).resolve().parents[1] / "docs" / "results"
 
@@ -43,3 +46,27 @@ def write(name: str, title: str, raw: dict, text: str) -> None:
     note = f"Written by `python -m benchmarks.{name}`; raw numbers in `{name}.json`.\n"
     (FOLDER / f"{name}.md").write_text(f"# {title}\n\n{text}\n{note}")
     print(text)
+
+
+def saved(name: str, count: int) -> dict:
+    """What earlier calls found on as many scenes; nothing if they took another number."""
+    path = FOLDER / f"{name}.json"
+    raw = json.loads(path.read_text()) if path.exists() else {}
+    return raw if raw.get("count") == count else {}
+
+
+def trial(preset: Preset, changes: list[str]) -> Preset:
+    """A preset with FIELD=VALUE changes."""
+    fields = {}
+    for change in changes:
+        key, value = change.split("=")
+        if key == "weights":
+            preset = replace(preset, weights=tuple(float(v) for v in value.split(",")))
+        elif key == "guidance_scale":
+            settings = replace(preset.settings, guidance_scale=float(value))
+            preset = replace(preset, settings=settings)
+        elif key == "num_steps":
+            preset = adjusted(preset, int(value))
+        else:
+            fields[key] = json.loads(value) if value[0] in "-.0123456789tfn" else value
+    return adjusted(preset, None, **fields) if fields else preset

@@ -432,7 +432,7 @@ def adjusted(
     preset: str | Preset, num_steps: int | None = None, *, task: TaskName = "v2a", **aligner: Any
 ) -> Preset:
     """A preset of a task with another number of steps or other fields of `AlignerConfig`."""
-    chosen = preset_for(task, preset)
+    chosen = preset_for(task, preset) if isinstance(preset, str) else preset
     settings = replace(chosen.settings, aligner=replace(chosen.settings.aligner, **aligner))
     if num_steps is not None:
         settings = replace(settings, num_steps=num_steps)

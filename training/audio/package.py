@@ -1,17 +1,15 @@
 """Put the trained sound model into the package: `python -m training.audio.package`."""
 
-import json
 import shutil
-from pathlib import Path
 
 from diffusers import AutoencoderKL, DDIMScheduler, UNet2DConditionModel
 from transformers import SpeechT5HifiGan
 
 from training.audio.vae import FOLDER
-from training.world.pictures import CACHE
+from training.packaging import POCKET, finished
 from training.world.scenes import NUM_SAMPLES, SAMPLE_RATE
 
-SHIPPED = CACHE.parent / "src" / "seehear" / "data" / "pocket" / "audio"
+SHIPPED = POCKET / "audio"
 
 
 def main() -> None:
@@ -23,10 +21,6 @@ def main() -> None:
     vocoder = SpeechT5HifiGan.from_pretrained(FOLDER / "vocoder").half()
     vocoder.save_pretrained(SHIPPED / "vocoder")
     DDIMScheduler.from_pretrained(FOLDER / "scheduler").save_pretrained(SHIPPED / "scheduler")
-    for path in SHIPPED.glob("*/config.json"):  # the libraries note the folder they read from
-        config = json.loads(path.read_text())
-        config.pop("_name_or_path", None)
-        path.write_text(json.dumps(config, indent=2) + "\n")
     index = {
         "_class_name": "AudioLDMPipeline",
         "unet": ["diffusers", "UNet2DConditionModel"],
@@ -40,9 +34,7 @@ def main() -> None:
         "_native_duration_s": NUM_SAMPLES / SAMPLE_RATE,
         "_polish_rounds": 8,  # benchmarks/pocket_audio.py: more rounds add nothing
     }
-    (SHIPPED / "model_index.json").write_text(json.dumps(index, indent=2) + "\n")
-    for path in sorted(Path(SHIPPED).rglob("*.safetensors")):
-        print(path.relative_to(SHIPPED), f"{path.stat().st_size / 1e6:.2f} MB")
+    finished(SHIPPED, index)
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ from training.world.pictures import CACHE
 from training.world.scenes import heard, seen
 
 CHUNK = 448
-NUM_FRAMES, SIZE = 16, 64
+NUM_FRAMES, SIZE, DURATION_S = 16, 64, 2.56
 
 
 def path_of(split: str) -> Path:

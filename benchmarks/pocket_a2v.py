@@ -1,0 +1,11 @@
+"""Does guidance give a sound its video? `python -m benchmarks.pocket_a2v --count 256`.
+
+Prompts {none, automatic caption, right, wrong} times {vanilla, latents, prompt, both} on held-out
+scenes of the world; an independent judge names what it sees, and tells how alike neighbouring
+frames are.
+"""
+
+from benchmarks.picture_tasks import run
+
+if __name__ == "__main__":
+    run("a2v", "Audio to video on the pocket family")

@@ -1,0 +1,65 @@
+"""Held-out scenes of the world and the prompts of each column, the same for all benchmarks."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import Tensor
+from training.world.captions import label
+from training.world.scenes import heard, seen
+from training.world.things import BY_ID, IDS
+
+from seehear.captioners.nearest import PhraseBank
+from seehear.families import Family
+
+PROMPTS = ("none", "caption", "right", "wrong")
+NUM_SAMPLES = 40_960
+DURATION_S = 2.56
+
+
+@dataclass(frozen=True, kw_only=True)
+class Held:
+    """Held-out scenes: what is seen, what is truly heard, and the prompts of each column."""
+
+    frames: Tensor  # [n, 4, 3, 64, 64] in [0, 1]
+    real: Tensor  # [n, samples]
+    labels: Tensor  # [n]
+    onsets_s: Sequence[tuple[float, ...]]
+    prompts: dict[str, list[str]]
+    given: Tensor  # binder embeddings of what a task is given [n, dim]
+
+
+def held_out(family: Family, count: int, given: Literal["video", "audio"] = "video") -> Held:
+    """The first `count` scenes of the test split: art and synthesis that were held out."""
+    sounds = [heard(seed, "test") for seed in range(count)]
+    frames = torch.stack(
+        [torch.from_numpy(seen(s, k, "test")[::4]).float() / 255 for k, s in enumerate(sounds)]
+    )
+    real = torch.stack([torch.from_numpy(s.waveform) for s in sounds])
+    labels = torch.tensor([IDS.index(s.thing) for s in sounds])
+    binder = family.binder
+    with torch.no_grad():
+        found = (
+            [binder.embed_video(f) for f in frames.split(28)]
+            if given == "video"
+            else [binder.embed_audio(w, 16_000) for w in real.split(28)]
+        )
+    embeddings = torch.cat(found)
+    # A wrong prompt names another thing; the shift walks through all of them.
+    shifts = [1 + (k // len(IDS) * 11 + k * 7) % (len(IDS) - 1) for k in range(count)]
+    wrong = [BY_ID[IDS[(int(i) + d) % len(IDS)]] for i, d in zip(labels, shifts, strict=True)]
+    prompts = {
+        "none": [""] * count,
+        "caption": [best[0].phrase for best in PhraseBank(binder).nearest(embeddings)],
+        "right": [label(BY_ID[s.thing]) for s in sounds],
+        "wrong": [label(thing) for thing in wrong],
+    }
+    return Held(
+        frames=frames,
+        real=real,
+        labels=labels,
+        onsets_s=[s.onsets_s for s in sounds],
+        prompts=prompts,
+        given=embeddings,
+    )
