@@ -60,6 +60,7 @@ def make(
             pairs=preset.pairs,
             weights=preset.weights,
             targets=targets,
+            by_eye=preset.by_eye,
             sync=sync,
             draws=preset.frames.draws(latents.shape[backbone.time_axis]),
         )

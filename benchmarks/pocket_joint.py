@@ -67,6 +67,7 @@ def make(
             weights=preset.weights,
             targets=targets,
             mel_bridge=preset.mel_bridge,
+            by_eye=preset.by_eye,
             draws=preset.frames.draws(latents["video"].shape[2]),
         )
         sampled = sample(

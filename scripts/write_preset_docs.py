@@ -9,19 +9,20 @@ import io
 import re
 import sys
 import tokenize
+from collections.abc import Mapping
 from dataclasses import fields
 from pathlib import Path
 from types import ModuleType
 
 from seehear import aligner, presets, sampling
-from seehear.presets import PRESETS, Preset
+from seehear.presets import PICTURE_PRESETS, PRESETS, Preset
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "presets.md"
 HEAD = """# Presets
 
 A preset is everything that decides how a clip is made, but for models, prompt and seed.
 Choose one with `--preset NAME` or `preset="NAME"`; `seehear.tasks.adjusted` changes single values.
-What the three names stand for, and where paper and released code differ: [method.md](method.md).
+What the names stand for, and where paper and released code differ: [method.md](method.md).
 
 This page is written by `python scripts/write_preset_docs.py` from `seehear/presets.py`; edit there.
 """
@@ -106,16 +107,25 @@ def row(*cells: str) -> str:
     return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |\n"
 
 
+def side_by_side(known: Mapping[str, Preset], meanings: Mapping[str, str]) -> str:
+    """A table of all values, one column a preset."""
+    values = {name: values_of(preset) for name, preset in known.items()}
+    text = row("setting", *known, "what it is") + "|" + " --- |" * (len(known) + 2) + "\n"
+    for key in next(iter(values.values())):
+        cells = [shown(values[name][key]) for name in known]
+        text += row(f"`{key}`", *cells, meanings.get(key, ""))
+    return text
+
+
 def page() -> str:
     """The whole page as Markdown."""
     meanings = meanings_of(sampling, "SamplingSettings") | meanings_of(aligner, "AlignerConfig")
     meanings |= meanings_of(presets, "Preset")
+    text = HEAD + "\n## Sounds (v2a, i2a) side by side\n\n" + side_by_side(PRESETS, meanings)
+    text += "\n## Pictures (a2v, a2i, joint) side by side\n\n"
+    text += "The pairs are those of the task; `prompt` is Eq. 17 alone, `latents` Eq. 13 alone.\n\n"
+    text += side_by_side(PICTURE_PRESETS, meanings)
     values = {name: values_of(preset) for name, preset in PRESETS.items()}
-    text = HEAD + "\n## Side by side\n\n"
-    text += row("setting", *PRESETS, "what it is") + "|" + " --- |" * (len(PRESETS) + 2) + "\n"
-    for key in next(iter(values.values())):
-        cells = [shown(values[name][key]) for name in PRESETS]
-        text += row(f"`{key}`", *cells, meanings.get(key, ""))
     for name, preset in PRESETS.items():
         text += f"\n## `{name}`: where each value comes from\n\n"
         text += row("setting", "value", "source") + "| --- | --- | --- |\n"

@@ -72,7 +72,7 @@ def test_prompts_are_heard(studio, judge):
 def test_shipped_weights_fit_the_budget_and_hold_no_pickle():
     files = [path for path in SHIPPED.rglob("*") if path.is_file()]
     assert not [p for p in files if p.suffix in {".bin", ".pt", ".pth", ".pkl", ".ckpt"}]
-    assert sum(p.stat().st_size for p in files if p.suffix == ".safetensors") <= 60e6
+    assert sum(p.stat().st_size for p in files if p.suffix == ".safetensors") <= 100e6
 
 
 def test_every_weight_file_has_a_licence_in_the_manifest(studio):

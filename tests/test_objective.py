@@ -5,8 +5,10 @@ import torch
 from small_family import small_family, write_small
 
 from seehear.binders import pocket
-from seehear.made import decoded, embedded
+from seehear.errors import SettingsError
+from seehear.made import Frames, decoded, embedded
 from seehear.objective import InStep, in_step
+from seehear.sync import Curve
 
 
 @pytest.fixture(scope="module")
@@ -61,3 +63,75 @@ def test_a_sound_in_step_with_the_picture_has_the_smaller_sync_loss(family, bind
     (late,) = in_step(in_time.from_second(0.3), media).values()
     assert (late > 0.1).all()
     assert in_step(None, media) == {}
+
+
+class FewFrames:
+    """A video model whose frames are its latents."""
+
+    stream, time_axis, latents_per_s, sample_rate = "video", 2, 4.0, 4.0
+
+    def __init__(self):
+        self.num_decoded = []
+
+    def decode(self, z_0):
+        self.num_decoded.append(z_0.shape[2])
+        return z_0.transpose(1, 2)
+
+
+class TwoLooks:
+    """A binder that tells finished pictures from unfinished ones."""
+
+    def embed_video(self, frames):
+        return frames.flatten(2).mean(2)
+
+    def embed_unfinished(self, frames):
+        return -frames.flatten(2).mean(2)
+
+
+def frame_latents():
+    return torch.rand(2, 3, 8, 4, 4, generator=torch.Generator().manual_seed(0))
+
+
+def test_only_the_frames_that_are_looked_at_are_decoded():
+    video, z_0 = FewFrames(), frame_latents()
+    media = decoded({"video": video}, TwoLooks(), {"video": z_0}, None, looked_at=(1, 6))
+    assert video.num_decoded == [2]
+    torch.testing.assert_close(media["video"].frames, z_0.transpose(1, 2)[:, [1, 6]])
+
+
+def test_motion_takes_all_frames_and_the_binder_still_looks_at_few():
+    video, z_0, binder = FewFrames(), frame_latents(), TwoLooks()
+    options = {"looked_at": (1, 6), "is_dense": True}
+    media = decoded({"video": video}, binder, {"video": z_0}, 1.5, **options)
+    assert video.num_decoded == [8]
+    assert media["video"].frames.shape[1] == 6  # 1.5 s of 4 frames a second
+    assert media["video"].motion().values.shape == (2, 5)
+    few = decoded({"video": video}, binder, {"video": z_0}, None, looked_at=(1, 6))
+    whole = decoded({"video": video}, binder, {"video": z_0}, None, **options)
+    torch.testing.assert_close(embedded(binder, whole)["video"], embedded(binder, few)["video"])
+
+
+def test_an_eye_is_used_where_it_is_asked_for_and_there_is_one(family):
+    z_0, video = frame_latents(), {"video": FewFrames()}
+
+    def found(binder, by_eye):
+        media = decoded(video, binder, {"video": z_0}, None, by_eye=by_eye)
+        return embedded(binder, media)["video"]
+
+    binder = TwoLooks()
+    torch.testing.assert_close(found(binder, True), -found(binder, False))
+    without = family.binder
+    torch.testing.assert_close(found(without, True), found(without, False))
+
+
+def test_sync_measures_what_is_made_and_takes_what_is_given():
+    frames = torch.zeros(1, 8, 3, 4, 4)
+    frames[:, 4:] = 1.0  # moves once, between frames 3 and 4, at 1 s
+    shown = Frames(frames, 4.0)
+    times_s = torch.arange(200) / 100
+    given = Curve((times_s - 1.0).abs().lt(0.02).float()[None], times_s)
+    in_time = in_step(InStep(onsets=given), {"video": shown})["sync"]
+    early = in_step(InStep(onsets=given).from_second(0.6), {"video": shown})["sync"]
+    assert float(in_time) < 0.2 < 0.8 < float(early)
+    with pytest.raises(SettingsError, match="a sound and a picture"):
+        in_step(InStep(), {"video": shown})

@@ -1,13 +1,14 @@
-"""The silent sample clip of the README, from the world: `python -m training.sample`."""
+"""The samples of README and docs, a silent clip and a sound: `python -m training.sample`."""
 
 from pathlib import Path
 
 import numpy as np
 import torch
 
-from seehear.media import write_video
+from seehear.media import write_audio, write_video
 from training.world.pictures import film
-from training.world.things import BY_ID
+from training.world.scenes import SAMPLE_RATE, heard
+from training.world.things import BY_ID, IDS
 
 FPS, DURATION_S, SIZE = 25, 4.0, 256
 
@@ -27,7 +28,11 @@ def main() -> None:
     )
     out.parent.mkdir(exist_ok=True)
     write_video(out, torch.from_numpy(frames), FPS)
-    print(out, out.stat().st_size, "bytes")
+    sound = Path("examples/dog.wav")
+    waveform = torch.from_numpy(heard(IDS.index("dog"), "test").waveform)
+    write_audio(sound, waveform[None], SAMPLE_RATE)
+    for path in (out, sound):
+        print(path, path.stat().st_size, "bytes")
 
 
 if __name__ == "__main__":

@@ -3,7 +3,6 @@
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import Literal
 
@@ -60,11 +59,6 @@ class Job:
     def prompt(self) -> str:
         """The words that all streams are compared with."""
         return next(iter(dict.fromkeys(p for p in self.prompts.values() if p)), "")
-
-    @cached_property
-    def parts(self) -> tuple[Part, ...]:
-        """Which of a family's models it takes."""
-        return tuple(MAKES[self.task].values())
 
 
 def backbones_for(task: str, family: Family, overlap: float) -> dict[Stream, Backbone]:
@@ -131,6 +125,7 @@ def _objective(family: Family, job: Job, latents: Mapping[Stream, Tensor]) -> By
         local_weight=job.preset.local_weight,
         duration_s=job.duration_s,
         mel_bridge=job.preset.mel_bridge,
+        by_eye=job.preset.by_eye,
         sync=job.sync,
         draws=draws,
     )

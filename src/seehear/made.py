@@ -1,13 +1,13 @@
 """What clean latents decode to, as far as guidance needs it decoded: mels, samples or frames."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
 from seehear.mel import HOP_SAMPLES, SAMPLE_RATE
-from seehear.protocols import Backbone, Binder, HearsMel, MakesMel, Stream
+from seehear.protocols import Backbone, Binder, HearsMel, MakesMel, SeesUnfinished, Stream
 from seehear.sync import Curve, mel_onsets, motion_energy, onset_envelope
 
 
@@ -60,6 +60,7 @@ class Frames:
     frames: Tensor  # [batch, frames, 3, height, width]
     fps: float
     looked_at: tuple[int, ...] | None = None  # the frames that the binder sees; None: all
+    by_eye: bool = False  # see `decoded`
 
     @property
     def duration_s(self) -> float:
@@ -69,6 +70,8 @@ class Frames:
     def embedded(self, binder: Binder) -> Tensor:
         """Unit vectors (batch, dim)."""
         seen = self.frames if self.looked_at is None else self.frames[:, list(self.looked_at)]
+        if self.by_eye and isinstance(binder, SeesUnfinished):
+            return binder.embed_unfinished(seen)
         return binder.embed_video(seen)
 
     def motion(self) -> Curve:
@@ -87,6 +90,7 @@ def decoded(
     mel_bridge: bool = False,
     looked_at: Sequence[int] | None = None,
     is_dense: bool = False,
+    by_eye: bool = False,
 ) -> dict[Stream, Media]:
     """The media that clean latents decode to, cut to `duration_s`.
 
@@ -99,12 +103,15 @@ def decoded(
             run, nor to differentiate.
         looked_at: Frames of a video that the binder shall see; None: all.
         is_dense: Decode the other frames too: motion is between neighbours.
+        by_eye: Frames are looked at by the part of the binder that is meant for pictures in the
+            making, where it has one.
     """
     made: dict[Stream, Media] = {}
     for stream, latents in x0.items():
         backbone = backbones[stream]
         if stream != "audio":
-            made[stream] = _frames(backbone, latents, duration_s, looked_at, is_dense)
+            frames = _frames(backbone, latents, duration_s, looked_at, is_dense)
+            made[stream] = replace(frames, by_eye=by_eye)
         elif mel_bridge and isinstance(backbone, MakesMel) and isinstance(binder, HearsMel):
             mel = backbone.mel_from_latents(latents)
             made[stream] = Mel(kept(mel, duration_s, SAMPLE_RATE / HOP_SAMPLES))

@@ -83,6 +83,7 @@ class WholeClip:
     targets: Mapping[str, Tensor]  # embeddings of what is given: (1, dim) or (batch, dim)
     duration_s: float | None = None  # how much of the decoded media is kept, so scored; None: all
     mel_bridge: bool = False  # see `decoded`
+    by_eye: bool = False  # see `decoded`
     sync: InStep | None = None
     draws: FrameDraws | None = None  # which frames of a made video are looked at; None: all
 
@@ -93,7 +94,7 @@ class WholeClip:
         def piece(z: dict[Stream, Tensor], y: dict[Stream, Tensor]) -> dict[str, Tensor]:
             made = decoded(
                 self.backbones, self.binder, estimate(z, y), self.duration_s, self.mel_bridge,
-                looked_at, is_dense=self.sync is not None,
+                looked_at, is_dense=self.sync is not None, by_eye=self.by_eye,
             )  # fmt: skip
             found = {**self.targets, **embedded(self.binder, made)}
             return pair_losses(found, self.pairs, self.weights) | in_step(self.sync, made)
@@ -117,6 +118,7 @@ class ByWindows:
     local_weight: float = 0.5
     duration_s: float | None = None  # how much of the decoded clip is kept; None: all
     mel_bridge: bool = False  # see `decoded`
+    by_eye: bool = False  # see `decoded`
     sync: InStep | None = None
     draws: tuple[FrameDraws, ...] = ()  # a window's frames to look at; empty: all of every window
 
@@ -150,7 +152,7 @@ class ByWindows:
         def piece(z: dict[Stream, Tensor], y: dict[Stream, Tensor]) -> dict[str, Tensor]:
             media = decoded(
                 self.backbones, self.binder, estimate(z, y, spans), kept_s, self.mel_bridge,
-                looked_at, is_dense=sync is not None,
+                looked_at, is_dense=sync is not None, by_eye=self.by_eye,
             )  # fmt: skip
             made = embedded(self.binder, media)
             terms = in_step(sync, media)

@@ -29,6 +29,8 @@ class Preset:
     # Compare mels with the condition, where model and binder can, rather than waveforms: a third
     # of the cost, and no vocoder for the gradient to get lost in.
     mel_bridge: bool = False
+    # The same for pictures: compare what the binder's eye sees, which knows unfinished pictures.
+    by_eye: bool = False
     # Which frames of a made video the binder looks at.
     frames: FrameChoice = field(default_factory=FrameChoice)
     overlap: float = 0.25  # least share of a window that its neighbour covers too
@@ -131,8 +133,19 @@ PRESETS: dict[str, Preset] = {p.name: p for p in (DEFAULT, WORDLESS, AUTHORS, EQ
 
 # For pictures and clips. As for sounds, but for the values here.
 _PICTURES = FrameChoice(per_step=4)
-_PICTURE_DEFAULT = replace(DEFAULT, frames=_PICTURES)
-_PICTURE_WORDLESS = replace(WORDLESS, frames=_PICTURES)
+# More classifier-free guidance than for sounds: the pocket model's shapes need it.
+_PICTURE_DEFAULT = replace(
+    DEFAULT,
+    settings=replace(DEFAULT.settings, guidance_scale=4.0),
+    frames=_PICTURES,
+    by_eye=True,
+)
+_PICTURE_WORDLESS = replace(
+    WORDLESS,
+    settings=replace(WORDLESS.settings, guidance_scale=4.0),
+    frames=_PICTURES,
+    by_eye=True,
+)
 # Eq. 17's prompt tuning alone, the paper's choice for videos, and Eq. 13's latents alone.
 _PROMPT = replace(
     _PICTURE_WORDLESS, name="prompt", settings=_tuned(_PICTURE_WORDLESS, lr_latents=0.0)

@@ -80,6 +80,17 @@ class Binder(Protocol):
 
 
 @runtime_checkable
+class SeesUnfinished(Protocol):
+    """A binder with a second way to look, for pictures that are still being made."""
+
+    def embed_unfinished(
+        self, frames: Float[Tensor, "batch frames 3 height width"]
+    ) -> Float[Tensor, "batch dim"]:
+        """Embed RGB frames in [0, 1], differentiably, in the same space as everything else."""
+        ...
+
+
+@runtime_checkable
 class MakesMel(Protocol):
     """A sound model that decodes to the log mels of `seehear.mel` before it makes a waveform."""
 

@@ -54,11 +54,12 @@ def main() -> None:
     features.add_argument("--kinds", nargs="+", default=["sounds", "pictures"])
     training = commands.add_parser("train", help="train the heads on the cached features")
     training.add_argument("--out", type=Path, default=DATA / "binder" / "heads.safetensors")
-    ear = commands.add_parser("ear", help="train the ear; after training.audio.copies")
-    ear.add_argument("--minutes", type=float, default=12)
-    ear.add_argument("--threads", type=int, default=2)
-    ear.add_argument("--lr", type=float, default=2e-3, help="of the first steps")
-    ear.add_argument("--beginning", type=Path, help="weights to go on from; default: random ones")
+    for name, after in (("ear", "training.audio.copies"), ("eye", "training.video.copies")):
+        sense = commands.add_parser(name, help=f"train the {name}; after {after}")
+        sense.add_argument("--minutes", type=float, default=12)
+        sense.add_argument("--threads", type=int, default=2)
+        sense.add_argument("--lr", type=float, default=2e-3, help="of the first steps")
+        sense.add_argument("--beginning", type=Path, help="weights to go on from; none: random")
     options = parser.parse_args()
     if options.command == "features":
         make_features(options.seeds, options.kinds)
@@ -67,6 +68,11 @@ def main() -> None:
 
         torch.set_num_threads(options.threads)
         train_ear(options.minutes, EarTraining(lr=options.lr), options.beginning)
+    elif options.command == "eye":
+        from training.binder.seeing import EyeTraining, train_eye
+
+        torch.set_num_threads(options.threads)
+        train_eye(options.minutes, EyeTraining(lr=options.lr), options.beginning)
     else:
         from training.binder.train import train
 

@@ -15,10 +15,10 @@ from seehear.binders.pocket.ear import Ear
 from seehear.binders.pocket.heads import Heads
 from seehear.binders.pocket.text import SentenceEncoder
 from seehear.mel import log_mel_from_waveform
-from seehear.step_rules import sample_rms
 from training.binder.extra import NAMES, extra_sound
 from training.binder.sounds import cut, recordings, varied
 from training.binder.train import HeadTraining, Texts, concept_texts, to_texts
+from training.binder.worst import worse
 from training.loop import Run, fast_arithmetic, train
 from training.towers import DATA
 from training.world.cached import load
@@ -108,23 +108,6 @@ def varied_mels(mel: Tensor, generator: torch.Generator) -> Tensor:
     start = int(rand(1) * 56)
     mel[b // 4 : b // 2, :, start : start + int(rand(1) * 8)] = -11.5
     return mel
-
-
-def worse(change: Tensor, slope: Tensor, radius: Tensor, smooth: Tensor, num_steps: int) -> Tensor:
-    """A change of mels moved uphill by one of `num_steps`, its rms at most `radius` nepers.
-
-    Where `smooth`, the change keeps to what an autoencoder's decoder can make: patches of 4
-    frames by 4 bands that flow into each other. Guidance goes further that way than any other.
-
-    Guidance follows the ear's gradient. That of an ordinary network points at textures that nobody
-    hears; that of one trained on its own worst cases points at what sounds differ by.
-    Source: Madry et al. 2018, arXiv:1706.06083; Kawar et al. 2023, arXiv:2208.08664.
-    """
-    patches = functional.avg_pool2d(slope[:, None], 4)
-    flowing = functional.interpolate(patches, size=slope.shape[1:], mode="bilinear")[:, 0]
-    slope = torch.where(smooth, flowing, slope)
-    moved = change.detach() + 1.5 * radius / num_steps * slope / sample_rms(slope)
-    return moved * (radius / sample_rms(moved)).clamp(max=1.0)
 
 
 def train_ear(minutes: float, settings: EarTraining, beginning: Path | None = None) -> Ear:

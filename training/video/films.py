@@ -1,6 +1,8 @@
-"""Draw and cache the films of scenes: `python -m training.video.films --split train --count 26880`.
+"""Draw and cache the films of scenes: `python -m training.video.films --split train --count 13440`.
 
-Needs the icon art and the sounds' recordings of `training.fetch`.
+Plain ones, with the thing large before a plain background: a small generator that has to learn
+every size, grain and pattern draws none of the things. Needs the icon art and the sounds'
+recordings of `training.fetch`.
 """
 
 import argparse
@@ -32,7 +34,7 @@ def _chunk(job: tuple[str, int, int]) -> None:
     table = np.lib.format.open_memmap(path_of(split), mode="r+")
     for seed in range(start, stop):
         # The whole sound, since its onsets are what the picture moves to.
-        table[seed] = seen(heard(seed, split), seed, split, SIZE)
+        table[seed] = seen(heard(seed, split), seed, split, SIZE, is_plain=True)
 
 
 def main() -> None:

@@ -66,7 +66,7 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, default=40)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--batch", type=int, default=4)
-    parser.add_argument("--clips", type=int, default=4480)
+    parser.add_argument("--clips", type=int, default=1792)
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     clips, val = prepared("train", options.clips), prepared("val", 56)

@@ -19,7 +19,7 @@ from training.world.cached import load
 from training.world.pictures import CACHE
 
 PROMPT_TOKENS = 16
-STILLS_PER_SCENE = 2
+STILLS_PER_SCENE = 3
 
 
 def new_unet() -> UNet2DConditionModel:
@@ -43,11 +43,14 @@ def new_unet() -> UNet2DConditionModel:
 
 
 def scheduler() -> DDIMScheduler:
-    """AnimateDiff's noise schedule for pictures and clips alike, with v-prediction."""
+    """The cosine schedule for pictures and clips alike, with v-prediction.
+
+    Stable Diffusion's and AnimateDiff's betas are made for latents of 64 by 64, where neighbours
+    repeat each other. With 16 by 16 they leave half of the timesteps with little but noise
+    (Nichol & Dhariwal 2021, arXiv:2102.09672).
+    """
     return DDIMScheduler(
-        beta_start=0.00085,
-        beta_end=0.012,
-        beta_schedule="linear",
+        beta_schedule="squaredcos_cap_v2",
         clip_sample=False,
         set_alpha_to_one=True,
         steps_offset=1,
@@ -114,12 +117,16 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, default=40)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--batch", type=int, default=64)
+    parser.add_argument("--beginning", help="folder of a UNet to go on from; none: random weights")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     stills, val = prepared("train"), prepared("val")
     val_latents, val_y = val["latents"][:224, 0].float(), val["text"][val["rows"][:224]].float()
     empty = len(stills["text"]) - 1
-    unet = new_unet().to(memory_format=torch.channels_last)
+    unet = new_unet()
+    if options.beginning is not None:
+        unet = UNet2DConditionModel.from_pretrained(options.beginning)
+    unet = unet.to(memory_format=torch.channels_last)
     schedule = scheduler()
 
     def v_loss_of(model, x0: Tensor, y: Tensor, generator: torch.Generator) -> Tensor:

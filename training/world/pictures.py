@@ -57,14 +57,17 @@ def art_of_thing(thing: Thing, styles: tuple[str, ...]) -> list[tuple[str, str]]
     return [d for d in drawings if d not in _NOT_THE_THING and icon_svg(*d) is not None]
 
 
-def background(rng: np.random.Generator, size: int) -> np.ndarray:
-    """A scenery without things, uint8 [size, size, 3]: gradient, horizon, blobs or texture."""
+def background(rng: np.random.Generator, size: int, is_plain: bool = False) -> np.ndarray:
+    """A scenery without things, uint8 [size, size, 3]: gradient, horizon, blobs or texture.
+
+    A plain one has neither stripes nor texture nor grain.
+    """
     yy, xx = np.mgrid[0:size, 0:size] / size
     first, second = rng.uniform(0, 255, (2, 3))
     if rng.random() < 0.5:  # muted, as walls, skies and lawns are
         grey = rng.uniform(60, 230)
         first, second = 0.35 * first + 0.65 * grey, 0.35 * second + 0.65 * grey
-    kind = rng.integers(6)
+    kind = rng.choice([0, 1, 2, 5]) if is_plain else rng.integers(6)
     angle = rng.uniform(0, 2 * np.pi)
     ramp = (xx - 0.5) * np.cos(angle) + (yy - 0.5) * np.sin(angle) + 0.5
     if kind == 0:
@@ -85,7 +88,8 @@ def background(rng: np.random.Generator, size: int) -> np.ndarray:
     else:
         mix = np.full_like(xx, rng.uniform(0, 1))
     picture = first + (second - first) * mix[..., None]
-    picture = picture + rng.normal(0, rng.choice([0, 2, 6, 12]), picture.shape)
+    grain = 0 if is_plain else rng.choice([0, 2, 6, 12])
+    picture = picture + rng.normal(0, grain, picture.shape)
     return np.clip(picture, 0, 255).astype(np.uint8)
 
 
@@ -109,6 +113,7 @@ def film(
     duration_s: float = 2.56,
     num_frames: int = 16,
     size: int = 64,
+    is_plain: bool = False,
 ) -> np.ndarray:
     """Frames of one thing that moves when it sounds; uint8 [num_frames, 3, size, size].
 
@@ -122,18 +127,19 @@ def film(
         duration_s: Length of the clip.
         num_frames: Frames, evenly spaced from 0.
         size: Side of the square frames in pixels.
+        is_plain: Before a plain background, at its own brightness.
     """
     sprite = art(*style_and_icon)
     assert sprite is not None, style_and_icon
     if rng.random() < 0.5:
         sprite = sprite.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
-    ground = Image.fromarray(background(rng, size))
+    ground = Image.fromarray(background(rng, size, is_plain))
     times = np.arange(num_frames) * (duration_s / num_frames)
     level = excitement(times, onsets_s, decay_s=0.22)
     x0, y0 = rng.uniform(0.38, 0.62), rng.uniform(0.42, 0.6)
     tilt, phase = rng.normal(0, 5), rng.uniform(0, 2 * np.pi)
     direction, hertz = rng.choice([-1, 1]), 0.5 + 1.5 * speed
-    brightness = rng.uniform(0.8, 1.15)
+    brightness = 1.0 if is_plain else rng.uniform(0.8, 1.15)
     frames = np.empty((num_frames, 3, size, size), np.uint8)
     for i, t in enumerate(times):
         x, y, zoom, angle = x0, y0, 1.0, tilt

@@ -79,8 +79,12 @@ def heard(seed: int, split: Split, num_samples: int = NUM_SAMPLES) -> Heard:
     )
 
 
-def seen(of: Heard, seed: int, split: Split, size: int = 64) -> np.ndarray:
-    """The picture that belongs to a sound; uint8 frames [16, 3, size, size]."""
+def seen(of: Heard, seed: int, split: Split, size: int = 64, is_plain: bool = False) -> np.ndarray:
+    """The picture that belongs to a sound; uint8 frames [16, 3, size, size].
+
+    A plain one shows its thing large, sharp and before a plain background: what a small generator
+    learns to draw from.
+    """
     rng = _rng(split, seed, 1)
     thing = BY_ID[of.thing]
     drawings = art_of_thing(thing, STYLES_OF_SPLIT[split]) or art_of_thing(
@@ -88,8 +92,14 @@ def seen(of: Heard, seed: int, split: Split, size: int = 64) -> np.ndarray:
     )
     choice = drawings[rng.integers(len(drawings))]
     scale = (0.34 + 0.36 * of.voice.size) * (1.15 - 0.4 * of.distance)
-    frames = film(rng, thing, choice, of.onsets_s, scale=scale, speed=of.voice.speed, size=size)
-    return blur(frames, 0.5 * size / 64) if rng.random() < 0.15 else frames
+    if is_plain:
+        scale = 0.55 + 0.5 * (scale - 0.25)  # from 0.26..0.81 to 0.55..0.83
+    frames = film(
+        rng, thing, choice, of.onsets_s,
+        scale=scale, speed=of.voice.speed, size=size, is_plain=is_plain,
+    )  # fmt: skip
+    is_blurred = rng.random() < 0.15 and not is_plain
+    return blur(frames, 0.5 * size / 64) if is_blurred else frames
 
 
 def make_scene(seed: int, split: Split, size: int = 64) -> Scene:

@@ -11,6 +11,7 @@ from torch.nn import functional
 
 from seehear.binders.pocket.ear import Ear, mel_blocks
 from seehear.binders.pocket.efficientnet import EfficientNetLite0, evenly_chosen, resized
+from seehear.binders.pocket.eye import Eye
 from seehear.binders.pocket.heads import DIM, Heads
 from seehear.binders.pocket.sfx import (
     SAMPLE_RATE,
@@ -44,6 +45,7 @@ class PocketBinder(nn.Module):
         text_tower: SentenceEncoder,
         heads: Heads,
         ear: Ear,
+        eye: Eye,
         tower_share: float = TOWER_SHARE,
     ):
         super().__init__()
@@ -52,6 +54,7 @@ class PocketBinder(nn.Module):
         self.text_tower = text_tower
         self.heads = heads
         self.ear = ear
+        self.eye = eye
         self.tower_share = tower_share
         self.eval().requires_grad_(False)
 
@@ -76,6 +79,16 @@ class PocketBinder(nn.Module):
         features, logits = self.picture_tower(pictures)
         each = self.heads.picture(features.float(), logits.float())
         return functional.normalize(each.unflatten(0, chosen.shape[:2]).mean(1), dim=1)
+
+    def embed_unfinished(
+        self, frames: Float[Tensor, "batch frames 3 height width"]
+    ) -> Float[Tensor, "batch 384"]:
+        """Embed RGB frames in [0, 1] by the eye alone: what guidance uses while they are made.
+
+        All frames are looked at; their unit vectors are averaged.
+        """
+        each = self.eye(frames.flatten(0, 1).float()).unflatten(0, frames.shape[:2])
+        return functional.normalize(each.mean(1), dim=1)
 
     def embed_audio(
         self, waveform: Float[Tensor, "batch samples"], sample_rate: int
@@ -150,11 +163,11 @@ def load(
     """Load the pocket binder; without a source the one that ships with the package.
 
     Args:
-        source: A folder with `binder/` (four safetensors files) and `text/` (a BERT in
+        source: A folder with `binder/` (five safetensors files) and `text/` (a BERT in
             transformers' format); None for the shipped one.
         device: Where it computes.
         dtype: What the picture and the sound tower compute in; bfloat16 is faster where the
-            machine has it. Front ends, heads, ear and text stay float32.
+            machine has it. Front ends, heads, ear, eye and text stay float32.
         tower_share: How much the pretrained sound tower has to say beside the ear, in [0, 1].
             At 0 or 1 the other one is not even run.
 
@@ -162,11 +175,12 @@ def load(
         WeightsError: the folder lacks a file, or a file holds something else.
     """
     folder = SHIPPED if source is None else Path(source)
-    picture, sound, heads, ear = EfficientNetLite0(), SfxNet(), Heads(), Ear()
+    picture, sound, heads, ear, eye = EfficientNetLite0(), SfxNet(), Heads(), Ear(), Eye()
     _read_into(picture, folder / "binder" / "efficientnet_lite0.safetensors")
     _read_into(sound, folder / "binder" / "aisfx.safetensors")
     _read_into(heads, folder / "binder" / "heads.safetensors")
     _read_into(ear, folder / "binder" / "ear.safetensors")
+    _read_into(eye, folder / "binder" / "eye.safetensors")
     if not (folder / "text" / "config.json").is_file():
         raise WeightsError(
             f"{folder / 'text'}: expected a text encoder in transformers' format, found no "
@@ -179,6 +193,7 @@ def load(
         SentenceEncoder(folder / "text"),
         heads,
         ear,
+        eye,
         tower_share,
     )
     return binder.to(device)

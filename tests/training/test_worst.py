@@ -1,6 +1,6 @@
 import pytest
 import torch
-from training.binder.hearing import worse
+from training.binder.worst import worse
 
 from seehear.step_rules import sample_rms
 
