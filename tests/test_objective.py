@@ -8,6 +8,7 @@ from seehear.binders import pocket
 from seehear.errors import SettingsError
 from seehear.made import Frames, decoded, embedded
 from seehear.objective import InStep, in_step
+from seehear.protocols import Backbone, Binder, SeesUnfinished
 from seehear.sync import Curve
 
 
@@ -65,10 +66,11 @@ def test_a_sound_in_step_with_the_picture_has_the_smaller_sync_loss(family, bind
     assert in_step(None, media) == {}
 
 
-class FewFrames:
+class FewFrames(Backbone):
     """A video model whose frames are its latents."""
 
     stream, time_axis, latents_per_s, sample_rate = "video", 2, 4.0, 4.0
+    native_duration_s = 2.0
 
     def __init__(self):
         self.num_decoded = []
@@ -78,7 +80,7 @@ class FewFrames:
         return z_0.transpose(1, 2)
 
 
-class TwoLooks:
+class TwoLooks(Binder, SeesUnfinished):
     """A binder that tells finished pictures from unfinished ones."""
 
     def embed_video(self, frames):
@@ -126,10 +128,10 @@ def test_an_eye_is_used_where_it_is_asked_for_and_there_is_one(family):
 
 def test_sync_measures_what_is_made_and_takes_what_is_given():
     frames = torch.zeros(1, 8, 3, 4, 4)
-    frames[:, 4:] = 1.0  # moves once, between frames 3 and 4, at 1 s
+    frames[:, 4:] = 1.0  # moves once, midway between frames 3 and 4: at 0.875 s
     shown = Frames(frames, 4.0)
     times_s = torch.arange(200) / 100
-    given = Curve((times_s - 1.0).abs().lt(0.02).float()[None], times_s)
+    given = Curve((times_s - 0.875).abs().lt(0.02).float()[None], times_s)
     in_time = in_step(InStep(onsets=given), {"video": shown})["sync"]
     early = in_step(InStep(onsets=given).from_second(0.6), {"video": shown})["sync"]
     assert float(in_time) < 0.2 < 0.8 < float(early)
