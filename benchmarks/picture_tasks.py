@@ -1,7 +1,6 @@
 """Do pictures and films show what is heard? What `pocket_a2i` and `pocket_a2v` share."""
 
 import argparse
-import time
 from typing import Literal
 
 import torch
@@ -9,72 +8,23 @@ from torch import Tensor
 from training.world.things import IDS
 
 from benchmarks.results import interval, saved, table, trial, write
+from benchmarks.sampler import make
 from benchmarks.scenes import DURATION_S, PROMPTS, Held, held_out
 from seehear.families import Family, load_family
 from seehear.metrics.features import judge as pocket_judge
 from seehear.metrics.frechet import frechet_distance
 from seehear.metrics.intervals import bootstrap_interval, wilson_interval
-from seehear.objective import InStep, WholeClip
-from seehear.presets import Preset, preset_for
-from seehear.sampling import sample
-from seehear.sync import Curve, motion_energy, onset_envelope, paired
+from seehear.presets import preset_for
+from seehear.sync import motion_energy, onset_envelope, paired
 
 Task = Literal["a2i", "a2v"]
 # What the paper's section 3.2.4 tells apart: Eq. 13 alone, Eq. 17 alone, and both.
-MODES = {"vanilla": None, "latents": "latents", "prompt": "prompt", "both": "wordless"}
-
-
-def make(
-    task: Task,
-    family: Family,
-    audio: Tensor,
-    prompts: list[str],
-    preset: Preset,
-    is_guided: bool = True,
-    batch: int = 16,
-    onsets: Curve | None = None,
-) -> tuple[Tensor, float]:
-    """Frames for every embedded sound, uint8 [n, frames, 3, 64, 64], and the seconds it took.
-
-    `onsets` has a curve per sound, for presets with a sync term.
-    """
-    backbone = family.picture if task == "a2i" else family.video
-    made, began = [], time.monotonic()
-    for first in range(0, len(prompts), batch):
-        part = slice(first, first + batch)
-        texts = prompts[part]
-        targets = {"audio": audio[part]}
-        if texts[0]:
-            with torch.no_grad():
-                targets["text"] = family.binder.embed_text(texts)
-        # Every column starts from the same noise, so columns differ by what they test alone.
-        generator = torch.Generator().manual_seed(1000 + first)
-        latents = backbone.prior(DURATION_S, len(texts), generator)
-        sync = None
-        if onsets is not None and preset.sync_weight:
-            curves = Curve(onsets.values[part], onsets.times_s)
-            sync = InStep(onsets=curves, weight=preset.sync_weight)
-        objective = WholeClip(
-            backbones={"video": backbone},
-            binder=family.binder,
-            pairs=preset.pairs,
-            weights=preset.weights,
-            targets=targets,
-            by_eye=preset.by_eye,
-            sync=sync,
-            draws=preset.frames.draws(latents.shape[backbone.time_axis]),
-        )
-        sampled = sample(
-            {"video": backbone},
-            {"video": latents},
-            {"video": backbone.embed_prompt(texts)},
-            objective if is_guided else None,
-            preset.settings,
-        )
-        with torch.no_grad():
-            frames = backbone.decode(sampled.latents["video"])
-        made.append((frames * 255).round().byte())
-    return torch.cat(made), time.monotonic() - began
+MODES = {
+    "vanilla": None,
+    "latents": "latents",
+    "prompt": "prompt",
+    "both": "wordless",
+}
 
 
 def scores(family: Family, judge, held: Held, made: Tensor, real_features: Tensor) -> dict:
@@ -172,15 +122,10 @@ def run(task: Task, title: str) -> None:
         for mode in options.modes:
             preset = trial(preset_for(task, MODES[mode] or "wordless"), options.set)
             made, seconds = make(
-                task,
-                family,
-                held.given,
-                held.prompts[prompt],
-                preset,
-                mode != "vanilla",
-                options.batch,
-            )
-            cell = scores(family, judge, held, made, real_features)
+                task, family, held.prompts[prompt], preset, {"audio": held.given},
+                is_guided=mode != "vanilla", batch=options.batch,
+            )  # fmt: skip
+            cell = scores(family, judge, held, made["video"], real_features)
             cell["seconds_per_clip"] = seconds / options.count
             print(f"{prompt}/{mode}", {k: v for k, v in cell.items() if k[-2:] != "95"}, flush=True)
             raw["cells"][f"{prompt}/{mode}"] = cell

@@ -5,7 +5,6 @@ things ("an animal"), so that only guidance can make both streams choose the sam
 """
 
 import argparse
-import time
 
 import torch
 from torch import Tensor
@@ -15,14 +14,13 @@ from training.world.things import BY_ID, IDS
 
 from benchmarks.picture_tasks import MODES
 from benchmarks.results import interval, saved, table, trial, write
-from benchmarks.scenes import DURATION_S, NUM_SAMPLES
-from seehear.families import Family, load_family
+from benchmarks.sampler import make
+from benchmarks.scenes import DURATION_S
+from seehear.families import load_family
 from seehear.metrics.features import judge as pocket_judge
 from seehear.metrics.frechet import frechet_distance
 from seehear.metrics.intervals import bootstrap_interval, wilson_interval
-from seehear.objective import WholeClip
-from seehear.presets import Preset, preset_for
-from seehear.sampling import sample
+from seehear.presets import preset_for
 from seehear.sync import curve_offset_s, motion_energy, onset_envelope, paired
 
 PROMPTS = ("none", "vague", "right")
@@ -43,44 +41,6 @@ def texts_for(prompt: str, things: list[str]) -> list[str]:
     if prompt == "vague":
         return [VAGUE[BY_ID[thing].group] for thing in things]
     return [label(BY_ID[thing]) for thing in things]
-
-
-def make(
-    family: Family, prompts: list[str], preset: Preset, is_guided: bool, batch: int
-) -> tuple[Tensor, Tensor, float]:
-    """Sounds [n, samples], frames in uint8 [n, 16, 3, 64, 64], and the seconds they took."""
-    backbones = {"audio": family.audio, "video": family.video}
-    sounds, films, began = [], [], time.monotonic()
-    for first in range(0, len(prompts), batch):
-        texts = prompts[first : first + batch]
-        targets = {}
-        if texts[0]:
-            with torch.no_grad():
-                targets["text"] = family.binder.embed_text(texts)
-        # Every column starts from the same noise, so columns differ by what they test alone.
-        generator = torch.Generator().manual_seed(1000 + first)
-        latents = {s: b.prior(DURATION_S, len(texts), generator) for s, b in backbones.items()}
-        objective = WholeClip(
-            backbones=backbones,
-            binder=family.binder,
-            pairs=preset.pairs,
-            weights=preset.weights,
-            targets=targets,
-            mel_bridge=preset.mel_bridge,
-            by_eye=preset.by_eye,
-            draws=preset.frames.draws(latents["video"].shape[2]),
-        )
-        sampled = sample(
-            backbones,
-            latents,
-            {s: b.embed_prompt(texts) for s, b in backbones.items()},
-            objective if is_guided else None,
-            preset.settings,
-        )
-        with torch.no_grad():
-            sounds.append(family.audio.decode(sampled.latents["audio"])[:, :NUM_SAMPLES].float())
-            films.append((family.video.decode(sampled.latents["video"]) * 255).round().byte())
-    return torch.cat(sounds), torch.cat(films), time.monotonic() - began
 
 
 def scores(judge, labels: Tensor, sound: Tensor, film: Tensor, real: tuple[Tensor, Tensor]) -> dict:
@@ -163,10 +123,11 @@ def main() -> None:
     for prompt in options.prompts:
         for mode in options.modes:
             preset = trial(preset_for("joint", MODES[mode] or "wordless"), options.set)
-            sound, film, seconds = make(
-                family, texts_for(prompt, things), preset, mode != "vanilla", options.batch
-            )
-            cell = scores(judge, labels, sound, film, real)
+            made, seconds = make(
+                "joint", family, texts_for(prompt, things), preset,
+                is_guided=mode != "vanilla", batch=options.batch,
+            )  # fmt: skip
+            cell = scores(judge, labels, made["audio"], made["video"], real)
             cell["seconds_per_clip"] = seconds / options.count
             print(f"{prompt}/{mode}", {k: v for k, v in cell.items() if k[-2:] != "95"}, flush=True)
             raw["cells"][f"{prompt}/{mode}"] = cell

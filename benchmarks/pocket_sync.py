@@ -15,11 +15,12 @@ from training.world.captions import label
 from training.world.scenes import Heard, heard, seen
 from training.world.things import BY_ID, IDS
 
-from benchmarks.pocket_v2a import make
 from benchmarks.results import interval, table, write
+from benchmarks.sampler import make
 from seehear.families import load_family
 from seehear.metrics.features import judge as pocket_judge
 from seehear.metrics.intervals import bootstrap_interval, wilson_interval
+from seehear.objective import InStep
 from seehear.presets import DEFAULT
 from seehear.sync import (
     Curve,
@@ -121,8 +122,11 @@ def main() -> None:
     cells = {"real": measured(real, true, motion, judge, labels)}
     for weight in options.weights:
         preset = replace(DEFAULT, sync_weight=weight)
-        made, seconds = make(family, video, prompts, preset, batch=options.batch, motion=motion)
-        cell = measured(made, true, motion, judge, labels)
+        made, seconds = make(
+            "v2a", family, prompts, preset, {"video": video},
+            batch=options.batch, sync=InStep(motion=motion, weight=weight),
+        )  # fmt: skip
+        cell = measured(made["audio"], true, motion, judge, labels)
         cell["seconds_per_clip"] = seconds / options.count
         cells[row_name(weight)] = cell
         print(weight, cell, flush=True)

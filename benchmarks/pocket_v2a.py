@@ -8,69 +8,19 @@ what it hears. Results of earlier calls with other presets stay in the raw file 
 """
 
 import argparse
-import time
 
 import torch
 from torch import Tensor
 from training.world.things import IDS
 
 from benchmarks.results import interval, saved, table, trial, write
-from benchmarks.scenes import NUM_SAMPLES, PROMPTS, Held, held_out
+from benchmarks.sampler import make
+from benchmarks.scenes import PROMPTS, Held, held_out
 from seehear.families import Family, load_family
 from seehear.metrics.features import judge as pocket_judge
 from seehear.metrics.frechet import frechet_distance
 from seehear.metrics.intervals import bootstrap_interval, wilson_interval
-from seehear.objective import InStep, WholeClip
-from seehear.presets import PRESETS, Preset
-from seehear.sampling import sample
-from seehear.sync import Curve
-
-
-def make(
-    family: Family,
-    video: Tensor,
-    prompts: list[str],
-    preset: Preset,
-    guided: bool = True,
-    batch: int = 14,
-    motion: Curve | None = None,
-) -> tuple[Tensor, float]:
-    """One sound per embedded picture [n, samples], and the seconds it took.
-
-    `motion` has a curve per picture, for presets with a sync term.
-    """
-    made, began = [], time.monotonic()
-    for first in range(0, len(prompts), batch):
-        part = slice(first, first + batch)
-        texts = prompts[part]
-        targets = {"video": video[part]}
-        if texts[0]:
-            with torch.no_grad():
-                targets["text"] = family.binder.embed_text(texts)
-        sync = None
-        if motion is not None and preset.sync_weight:
-            curves = Curve(motion.values[part], motion.times_s)
-            sync = InStep(motion=curves, weight=preset.sync_weight)
-        objective = WholeClip(
-            backbones={"audio": family.audio},
-            binder=family.binder,
-            pairs=preset.pairs,
-            weights=preset.weights,
-            targets=targets,
-            mel_bridge=True,  # for all presets: they shall differ by their loop alone
-            sync=sync,
-        )
-        # Every column starts from the same noise, so columns differ by what they test alone.
-        generator = torch.Generator().manual_seed(1000 + first)
-        latents = family.audio.prior(NUM_SAMPLES / 16_000, len(texts), generator)
-        y = family.audio.embed_prompt(texts)
-        sampled = sample(
-            {"audio": family.audio}, {"audio": latents}, {"audio": y},
-            objective if guided else None, preset.settings,
-        )  # fmt: skip
-        with torch.no_grad():
-            made.append(family.audio.decode(sampled.latents["audio"])[:, :NUM_SAMPLES].float())
-    return torch.cat(made), time.monotonic() - began
+from seehear.presets import PRESETS
 
 
 def scores(family: Family, judge, held: Held, made: Tensor, real_features: Tensor) -> dict:
@@ -146,14 +96,10 @@ def main() -> None:
                 if mode == "vanilla" and key in raw["cells"]:
                     continue
                 made, seconds = make(
-                    family,
-                    held.given,
-                    held.prompts[prompt],
-                    preset,
-                    mode == "guided",
-                    options.batch,
-                )
-                cell = scores(family, judge, held, made, real_features)
+                    "v2a", family, held.prompts[prompt], preset, {"video": held.given},
+                    is_guided=mode == "guided", batch=options.batch,
+                )  # fmt: skip
+                cell = scores(family, judge, held, made["audio"], real_features)
                 cell["seconds_per_clip"] = seconds / options.count
                 raw["cells"][key] = cell
                 print(key, {k: v for k, v in cell.items() if not k.endswith("95")}, flush=True)

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from seehear.losses import JOINT, V2A, cosine_distance, pair_losses
+from seehear.losses import JOINT, V2A, NamesDistance, cosine_distance, pair_losses
 
 
 def test_distance_is_zero_aligned_one_at_right_angles_two_opposite():
@@ -50,3 +50,38 @@ def test_a_shared_target_serves_every_sample_and_weights_scale_the_loss():
 def test_no_pair_at_all_is_an_error_that_names_what_there_is():
     with pytest.raises(ValueError, match="audio"):
         pair_losses({"audio": torch.randn(1, 4)}, V2A, (1.0, 1.0))
+
+
+def bank(count=6, dim=16):
+    return torch.nn.functional.normalize(
+        torch.randn(count, dim, generator=torch.Generator().manual_seed(0)), dim=1
+    )
+
+
+def test_names_agree_across_the_gap_between_two_kinds_of_embeddings():
+    phrases = bank()
+    corner = torch.linalg.svd(phrases).Vh[-1]  # what no phrase says anything about
+    heard = torch.nn.functional.normalize(phrases[:1] + 0.9 * corner, dim=1)
+    seen = torch.nn.functional.normalize(phrases[:1] - 0.9 * corner, dim=1)
+    other = torch.nn.functional.normalize(phrases[1:2] + 0.9 * corner, dim=1)
+    distance = NamesDistance(phrases=phrases, temperature=0.05)
+    assert cosine_distance(heard, seen) > cosine_distance(heard, other)
+    assert distance(heard, seen) < 0.01 < 1 < distance(heard, other)
+
+
+def test_the_distance_of_names_is_scipys_relative_entropy():
+    scipy_stats = pytest.importorskip("scipy.stats")
+    phrases, a, b = bank(), bank(3)[:2], bank(5)[3:]
+    found = NamesDistance(phrases=phrases, temperature=0.2, target_temperature=0.1)(a, b)
+    names = [(x @ phrases.T / t).softmax(1).numpy() for x, t in ((a, 0.2), (b, 0.1))]
+    expected = scipy_stats.entropy(names[1], names[0], axis=1)
+    torch.testing.assert_close(found, torch.tensor(expected), rtol=1e-5, atol=1e-6)
+
+
+def test_both_sides_of_a_pair_that_is_made_are_pulled():
+    a, b = bank(2).requires_grad_(True), bank(7)[5:].clone().requires_grad_(True)
+    losses = pair_losses(
+        {"audio": a, "video": b}, JOINT, (1.0, 1.0, 1.0), NamesDistance(phrases=bank())
+    )
+    for gradient in torch.autograd.grad(losses["audio-video"].sum(), (a, b)):
+        assert gradient.abs().amax() > 0

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any, Literal
 
@@ -10,6 +10,7 @@ import torch
 
 from seehear.backbones import animatediff, audioldm
 from seehear.binders import imagebind, pocket
+from seehear.captioners.nearest import PhraseBank
 from seehear.errors import SettingsError, WeightsError
 from seehear.protocols import Backbone, Binder
 from seehear.weights import PICKLE_SUFFIXES, SAFE_SUFFIX, licence_of, sha256_of
@@ -47,6 +48,11 @@ class Family:
                 )
             self._loaded[part] = self.loaders[part]()
         return self._loaded[part]
+
+    @cached_property
+    def phrases(self) -> PhraseBank:
+        """The sounding things that anything may be named as."""
+        return PhraseBank(self.binder)
 
     @property
     def audio(self) -> Backbone:

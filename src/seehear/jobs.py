@@ -15,6 +15,7 @@ from seehear.conditions import Condition
 from seehear.errors import SettingsError
 from seehear.families import Family, Part
 from seehear.frame_choice import FrameDraws
+from seehear.losses import Distance, NamesDistance, cosine_distance
 from seehear.media import Audio, finish_level
 from seehear.objective import ByWindows, InStep
 from seehear.presets import Preset
@@ -104,6 +105,13 @@ def sampled_job(family: Family, job: Job, on_step: OnStep | None = None) -> Samp
     )
 
 
+def distance_of(family: Family, preset: Preset) -> Distance:
+    """How the preset compares embeddings of the family's binder."""
+    if preset.distance == "cosine":
+        return cosine_distance
+    return NamesDistance(phrases=family.phrases.embeddings)
+
+
 def _objective(family: Family, job: Job, latents: Mapping[Stream, Tensor]) -> ByWindows:
     spans = _spans(job, latents)
     draws: tuple[FrameDraws, ...] = ()
@@ -126,6 +134,7 @@ def _objective(family: Family, job: Job, latents: Mapping[Stream, Tensor]) -> By
         duration_s=job.duration_s,
         mel_bridge=job.preset.mel_bridge,
         by_eye=job.preset.by_eye,
+        distance=distance_of(family, job.preset),
         sync=job.sync,
         draws=draws,
     )

@@ -10,7 +10,7 @@ from seehear.aligner import Piece
 from seehear.conditions import Targets
 from seehear.errors import SettingsError
 from seehear.frame_choice import FrameDraws
-from seehear.losses import Pair, pair_losses
+from seehear.losses import Distance, Pair, cosine_distance, pair_losses
 from seehear.made import Frames, Media, decoded, embedded
 from seehear.protocols import Backbone, Binder, Stream
 from seehear.sync import Curve, curve_distance, paired
@@ -84,6 +84,7 @@ class WholeClip:
     duration_s: float | None = None  # how much of the decoded media is kept, so scored; None: all
     mel_bridge: bool = False  # see `decoded`
     by_eye: bool = False  # see `decoded`
+    distance: Distance = cosine_distance
     sync: InStep | None = None
     draws: FrameDraws | None = None  # which frames of a made video are looked at; None: all
 
@@ -97,7 +98,9 @@ class WholeClip:
                 looked_at, is_dense=self.sync is not None, by_eye=self.by_eye,
             )  # fmt: skip
             found = {**self.targets, **embedded(self.binder, made)}
-            return pair_losses(found, self.pairs, self.weights) | in_step(self.sync, made)
+            return pair_losses(found, self.pairs, self.weights, self.distance) | in_step(
+                self.sync, made
+            )
 
         return (piece,)
 
@@ -119,6 +122,7 @@ class ByWindows:
     duration_s: float | None = None  # how much of the decoded clip is kept; None: all
     mel_bridge: bool = False  # see `decoded`
     by_eye: bool = False  # see `decoded`
+    distance: Distance = cosine_distance
     sync: InStep | None = None
     draws: tuple[FrameDraws, ...] = ()  # a window's frames to look at; empty: all of every window
 
@@ -161,7 +165,7 @@ class ByWindows:
                 ("whole", self.targets.whole, 1 - self.local_weight),
             ):
                 weights = [w * weight for w in self.weights]
-                losses = pair_losses({**targets, **made}, self.pairs, weights)
+                losses = pair_losses({**targets, **made}, self.pairs, weights, self.distance)
                 terms |= {f"{name} {part}": loss for name, loss in losses.items()}
             return terms
 

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Literal
 
 from seehear.aligner import AlignerConfig
 from seehear.errors import SettingsError
@@ -20,6 +20,8 @@ class Preset:
     settings: SamplingSettings
     pairs: tuple[Pair, ...] = V2A  # Eq. 15
     weights: tuple[float, ...] = (1.0, 1.0)  # Eqs. 14-16 are plain sums; so is the authors' code
+    # cosine: Eqs. 14-16. names: ours, see `seehear.losses.NamesDistance`.
+    distance: Literal["cosine", "names"] = "cosine"
     # Long clips are ours: neither the paper nor its code has windows.
     local_weight: float = (
         0.5  # of a window's own part of the condition; the whole clip has the rest
@@ -107,6 +109,7 @@ WORDLESS = Preset(
         ),
     ),
     weights=(1.0, 0.3),  # what is seen outweighs what was said: a wrong word is overruled
+    distance="names",  # cosine distance reached half as many; see docs/tried.md
     mel_bridge=True,  # no vocoder in the loop
 )
 
@@ -158,8 +161,11 @@ _PICTURE_EQUATIONS = replace(
     EQUATIONS, settings=_tuned(EQUATIONS, lr_latents=0.01, lr_prompt=0.01), frames=FrameChoice()
 )
 PICTURE_PRESETS: dict[str, Preset] = {
-    p.name: p for p in (_PICTURE_DEFAULT, _PICTURE_WORDLESS, _PROMPT, _LATENTS, _PICTURE_EQUATIONS)
-}
+    p.name: p
+    for p in (
+        _PICTURE_DEFAULT, _PICTURE_WORDLESS, _PROMPT, _LATENTS, _PICTURE_EQUATIONS,
+    )
+}  # fmt: skip
 _OF_TASK = {"v2a": PRESETS, "i2a": PRESETS}
 
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +10,7 @@ import torch
 from torch import Tensor
 
 from seehear.aligner import AlignerConfig
-from seehear.captioners.nearest import Match, PhraseBank
+from seehear.captioners.nearest import Match
 from seehear.conditions import Condition, Heard, Said, Shown, Targets, pixels_of
 from seehear.errors import MediaError, SettingsError
 from seehear.families import Family, load_family
@@ -342,11 +341,6 @@ class Studio:
             asked_prompt=prompt,
         )
 
-    @cached_property
-    def phrases(self) -> PhraseBank:
-        """The sounding things that a clip without a prompt may be named as."""
-        return PhraseBank(self.family.binder)
-
     @torch.no_grad()
     def name(self, condition: Condition) -> tuple[Match, ...]:
         """The five phrases nearest to what is shown or heard, best first.
@@ -361,7 +355,7 @@ class Studio:
             found = self.family.binder.embed_audio(condition.waveform[None], condition.sample_rate)
         else:
             raise SettingsError('there is nothing to name: give a prompt, or "" for none')
-        return self.phrases.nearest(found, 5)[0]
+        return self.family.phrases.nearest(found, 5)[0]
 
     def targets(self, job: Job) -> Targets:
         """What is made is aligned with: embeddings per window and of the whole clip."""

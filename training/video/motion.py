@@ -67,13 +67,17 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--batch", type=int, default=4)
     parser.add_argument("--clips", type=int, default=1792)
+    parser.add_argument("--beginning", help="folder of an adapter to go on from; none: new")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     clips, val = prepared("train", options.clips), prepared("val", 56)
     val_latents, val_y = val["latents"].float(), val["text"][val["rows"]].float()
     empty = len(clips["text"]) - 1
     picture = UNet2DConditionModel.from_pretrained(FOLDER / "unet")
-    part = MotionPart(UNetMotionModel.from_unet2d(picture, new_adapter()))
+    adapter = new_adapter()
+    if options.beginning is not None:
+        adapter = MotionAdapter.from_pretrained(options.beginning)
+    part = MotionPart(UNetMotionModel.from_unet2d(picture, adapter))
     alpha_bar = scheduler().alphas_cumprod
 
     def v_loss_of(model: MotionPart, x0: Tensor, y: Tensor, generator: torch.Generator) -> Tensor:

@@ -10,6 +10,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
 from seehear.captioners.nearest import Match
+from seehear.doctor import Report
 from seehear.errors import SeehearError
 from seehear.media import write_image
 from seehear.outputs import Result
@@ -141,6 +142,22 @@ def plan_text(source: str, target: Path, plan: Plan) -> str:
     return "\n".join(lines + [f"  {name:8} {value}" for name, value in rows.items()])
 
 
+def doctor_text(report: Report) -> Iterator[str]:
+    """What the doctor found, line by line."""
+    for check in report.checks:
+        yield f"{'ok  ' if check.is_fine else 'BAD '} {check.name}: {check.detail}"
+    for chain in report.chains:
+        sizes = [
+            f"{flow.link} {'none' if flow.gradient_rms is None else f'{flow.gradient_rms:.1e}'}"
+            for flow in chain.flows
+        ]
+        yield f"{'BAD ' if chain.findings else 'ok  '} {chain.name}: gradient {' <- '.join(sizes)}"
+    for finding in report.findings:
+        yield f"     {finding}"
+    verdict = "all is well" if report.is_healthy else "not in order, see BAD above"
+    yield f"{report.models}: {verdict} ({report.seconds:.1f} s)"
+
+
 def print_presets() -> None:
     """Print the presets side by side, one column each: for sounds, then for pictures."""
     for title, presets in (("v2a and i2a", PRESETS), ("a2v, a2i and joint", PICTURE_PRESETS)):
@@ -159,6 +176,7 @@ def _preset_rows(preset: Preset) -> dict[str, str]:
     return {
         "steps (--steps)": str(settings.num_steps),
         "of them guided": str(guided),
+        "compared by": preset.distance,
         "step rule": aligner.rule,
         "rate of latents (--lr)": str(aligner.lr_latents),
         "rate of the prompt": str(aligner.lr_prompt),

@@ -1,0 +1,72 @@
+"""`seehear doctor`: whether everything is in order, before a long run."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from seehear.cli.options import (
+    AudioOption,
+    BinderOption,
+    Device,
+    Dtype,
+    Models,
+    MotionOption,
+    Threads,
+    VideoOption,
+)
+from seehear.cli.picture_commands import app  # with it, all other commands
+
+PartOption = Annotated[
+    Literal["audio", "video", "picture"] | None,
+    typer.Option("--part", show_default="audio and video", help="The only model to look at."),
+]
+
+
+@app.command("doctor")
+def doctor(
+    part: PartOption = None,
+    as_json: Annotated[
+        Path | None,
+        typer.Option("--json", metavar="PATH", show_default=False, help="Write all of it here."),
+    ] = None,
+    models: Models = "pocket",
+    audio: AudioOption = None,
+    video: VideoOption = None,
+    motion: MotionOption = None,
+    binder: BinderOption = None,
+    device: Device = "cpu",
+    dtype: Dtype = "float32",
+    threads: Threads = None,
+) -> None:
+    """Check the machine and the models: whether gradients get from the binder to the latents.
+
+    Where it does not, guidance does nothing and nobody notices. One gradient is pushed backward
+    through denoiser, decoder, vocoder and binder, link by link. Every link that cuts it, loses
+    it or spoils it is named. The exit code is 0 if all is well and 1 if not.
+
+    For example:
+
+        seehear doctor
+
+        seehear doctor --models paper --binder imagebind_huge.pth --device cuda --dtype bfloat16
+    """
+    import torch
+
+    from seehear.cli.batch import loaded_studio
+    from seehear.cli.options import Asked
+    from seehear.cli.show import doctor_text, out
+    from seehear.doctor import examine
+    from seehear.outputs import plain, write_json
+
+    asked = Asked(
+        models=models, audio=audio, video=video, motion=motion, binder=binder, device=device,
+        dtype=dtype, threads=threads,
+    )  # fmt: skip
+    family = loaded_studio(asked).family
+    report = examine(family, (part,) if part else ("audio", "video"), device, getattr(torch, dtype))
+    for line in doctor_text(report):
+        out.print(line)
+    if as_json is not None:
+        write_json(as_json, plain(report) | {"is_healthy": report.is_healthy})
+    raise typer.Exit(0 if report.is_healthy else 1)

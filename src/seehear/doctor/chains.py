@@ -1,0 +1,112 @@
+"""The chains of a family: from what guidance moves to what it compares."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from seehear.doctor.links import Finding, Flow, Link, walk
+from seehear.families import Family, Part
+from seehear.losses import cosine_distance
+from seehear.protocols import Backbone, HearsMel, MakesMel, SeesUnfinished
+
+TRIAL_DURATION_S = 2.56
+GUIDANCE_SCALE = 2.5
+STEPS = 30  # of which the trial looks at the noise level half-way
+PROMPT = "a dog barking"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Chain:
+    """Links, and what enters the first of them."""
+
+    name: str
+    start: Tensor
+    links: tuple[Link, ...]
+
+    def walk(self) -> tuple[list[Finding], list[Flow]]:
+        """Push one gradient through it, of the distance to a direction drawn by chance."""
+        return walk(self.links, self.start, _distance_to_anything)
+
+
+def chains_of(family: Family, parts: tuple[Part, ...] = ("audio", "video")) -> list[Chain]:
+    """Latents and prompt of every model, each through all ways of a family to its binder."""
+    found = []
+    for part in parts:
+        backbone = family.backbone(part)
+        level = backbone.levels(STEPS)[STEPS // 2]
+        generator = torch.Generator().manual_seed(0)
+        z = backbone.prior(_trial_duration_s(backbone), 1, generator)
+        with torch.no_grad():
+            y = backbone.embed_prompt([PROMPT])
+
+        def of_latents(z: Tensor, backbone=backbone, level=level, y=y) -> Tensor:
+            return backbone.predict(z, level, y, GUIDANCE_SCALE).x0
+
+        def of_prompt(y: Tensor, backbone=backbone, level=level, z=z) -> Tensor:
+            return backbone.predict(z, level, y, GUIDANCE_SCALE).x0
+
+        modules = _modules_of(backbone, "unet", "transformer")
+        for k, (way, rest) in enumerate(_ways(family, backbone, part)):
+            link = Link(name=f"{part} denoiser", run=of_latents, modules=modules)
+            found.append(Chain(name=f"{part} latents, {way}", start=z, links=(link, *rest)))
+            if k == 0:  # the links behind the denoiser are the same
+                link = Link(name=f"{part} denoiser of the prompt", run=of_prompt, modules=modules)
+                found.append(Chain(name=f"{part} prompt, {way}", start=y, links=(link, *rest)))
+    return found
+
+
+def _ways(family: Family, backbone: Backbone, part: Part) -> list[tuple[str, tuple[Link, ...]]]:
+    """Every way from clean latents to an embedding."""
+    binder = family.binder
+    looked = _modules_of(binder)
+    if part != "audio":
+        vae = _modules_of(backbone, "vae")
+        frames = Link(name=f"{part} decoder", run=backbone.decode, modules=vae)
+        look = Link(name="binder, picture", run=binder.embed_video, modules=looked)
+        ways = [("by frames", (frames, look))]
+        if isinstance(binder, SeesUnfinished):
+            eye = Link(name="binder, eye", run=binder.embed_unfinished, modules=looked)
+            ways.append(("by frames and eye", (frames, eye)))
+        return ways
+
+    def hear(waveform: Tensor) -> Tensor:
+        return binder.embed_audio(waveform, int(backbone.sample_rate))
+
+    sound = Link(name="binder, sound", run=hear, modules=looked)
+    if not isinstance(backbone, MakesMel):
+        whole = Link(name="sound decoder", run=backbone.decode, modules=_modules_of(backbone))
+        return [("by waveform", (whole, sound))]
+    decoder = Link(
+        name="sound decoder", run=backbone.mel_from_latents, modules=_modules_of(backbone, "vae")
+    )
+    vocoder_run: Callable[[Tensor], Tensor] = backbone.waveform_from_mel
+    vocoder = Link(name="vocoder", run=vocoder_run, modules=_modules_of(backbone, "vocoder"))
+    ways = [("by waveform", (decoder, vocoder, sound))]
+    if isinstance(binder, HearsMel):
+        ear = Link(name="binder, ear", run=binder.embed_mel, modules=looked)
+        ways.append(("by mel", (decoder, ear)))
+    return ways
+
+
+def _modules_of(owner: object, *names: str) -> dict[str, nn.Module]:
+    """The networks that a model consists of; those of some names alone."""
+    if isinstance(owner, nn.Module) and not names:
+        return dict(owner.named_children()) or {"": owner}
+    held = {**vars(owner), **getattr(owner, "_modules", {})}
+    return {
+        name: module
+        for name, module in held.items()
+        if isinstance(module, nn.Module) and (not names or name in names)
+    }
+
+
+def _distance_to_anything(embedding: Tensor) -> Tensor:
+    generator = torch.Generator().manual_seed(1)
+    wanted = torch.randn(1, embedding.shape[1], generator=generator).to(embedding)
+    return cosine_distance(embedding, wanted).sum()
+
+
+def _trial_duration_s(backbone: Backbone) -> float:
+    return min(TRIAL_DURATION_S, backbone.native_duration_s)
