@@ -24,6 +24,7 @@ MODES = {
     "latents": "latents",
     "prompt": "prompt",
     "both": "wordless",
+    "default": "default",
 }
 
 
@@ -86,7 +87,7 @@ def tables(task: Task, raw: dict) -> str:
         rows.append([*row, f"{cell['seconds_per_clip']:.2f}"])
     order = [f"{prompt}/{mode}" for prompt in PROMPTS for mode in MODES]
     rows.sort(key=lambda row: order.index(f"{row[0]}/{row[1]}"))
-    header = ["prompt", "sampling", "judge accuracy", "binder cosine (the guide's own)",
+    header = ["prompt", "sampling", "judge accuracy", "binder cosine (not by the eye that guides)",
               "Fréchet distance"]  # fmt: skip
     if task == "a2v":
         header += ["coherence of neighbours", "mean change", "motion with onsets"]
@@ -96,7 +97,8 @@ def tables(task: Task, raw: dict) -> str:
         f"{1 / len(IDS):.3f}. The judge names {real['accuracy']:.3f} of the held-out pictures that "
         "belong to them rightly; their art styles were not trained on. The automatic caption "
         "comes from the sound alone. latents: Eq. 13 alone; prompt: Eq. 17 alone; both: preset "
-        "`wordless`. Brackets: 95 % intervals.\n\n" + table([*header, "s per output"], rows)
+        "`wordless`; default: the same, gentler. Brackets: 95 % intervals.\n\n"
+        + table([*header, "s per output"], rows)
     )
 
 

@@ -98,6 +98,12 @@ class MakesMel(Protocol):
         """Clean latents to log mels, 100 frames a second, differentiably."""
         ...
 
+    def waveform_from_mel(
+        self, mel: Float[Tensor, "batch frames 64"]
+    ) -> Float[Tensor, "batch samples"]:
+        """Such mels to the waveform that `decode` would return, differentiably."""
+        ...
+
 
 @runtime_checkable
 class HearsMel(Protocol):

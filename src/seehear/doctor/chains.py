@@ -1,6 +1,5 @@
 """The chains of a family: from what guidance moves to what it compares."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -15,6 +14,8 @@ TRIAL_DURATION_S = 2.56
 GUIDANCE_SCALE = 2.5
 STEPS = 30  # of which the trial looks at the noise level half-way
 PROMPT = "a dog barking"
+
+Ways = list[tuple[str, tuple[Link, ...]]]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,7 +58,7 @@ def chains_of(family: Family, parts: tuple[Part, ...] = ("audio", "video")) -> l
     return found
 
 
-def _ways(family: Family, backbone: Backbone, part: Part) -> list[tuple[str, tuple[Link, ...]]]:
+def _ways(family: Family, backbone: Backbone, part: Part) -> Ways:
     """Every way from clean latents to an embedding."""
     binder = family.binder
     looked = _modules_of(binder)
@@ -65,11 +66,11 @@ def _ways(family: Family, backbone: Backbone, part: Part) -> list[tuple[str, tup
         vae = _modules_of(backbone, "vae")
         frames = Link(name=f"{part} decoder", run=backbone.decode, modules=vae)
         look = Link(name="binder, picture", run=binder.embed_video, modules=looked)
-        ways = [("by frames", (frames, look))]
+        seen: Ways = [("by frames", (frames, look))]
         if isinstance(binder, SeesUnfinished):
             eye = Link(name="binder, eye", run=binder.embed_unfinished, modules=looked)
-            ways.append(("by frames and eye", (frames, eye)))
-        return ways
+            seen.append(("by frames and eye", (frames, eye)))
+        return seen
 
     def hear(waveform: Tensor) -> Tensor:
         return binder.embed_audio(waveform, int(backbone.sample_rate))
@@ -81,9 +82,10 @@ def _ways(family: Family, backbone: Backbone, part: Part) -> list[tuple[str, tup
     decoder = Link(
         name="sound decoder", run=backbone.mel_from_latents, modules=_modules_of(backbone, "vae")
     )
-    vocoder_run: Callable[[Tensor], Tensor] = backbone.waveform_from_mel
-    vocoder = Link(name="vocoder", run=vocoder_run, modules=_modules_of(backbone, "vocoder"))
-    ways = [("by waveform", (decoder, vocoder, sound))]
+    vocoder = Link(
+        name="vocoder", run=backbone.waveform_from_mel, modules=_modules_of(backbone, "vocoder")
+    )
+    ways: Ways = [("by waveform", (decoder, vocoder, sound))]
     if isinstance(binder, HearsMel):
         ear = Link(name="binder, ear", run=binder.embed_mel, modules=looked)
         ways.append(("by mel", (decoder, ear)))

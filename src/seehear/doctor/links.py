@@ -61,6 +61,16 @@ class Flow:
     gradient_rms: float | None  # in the link's input; None: there is none
 
 
+@dataclass(frozen=True)
+class _Passed:
+    """A value that went through a link, with its graph."""
+
+    leaf: Tensor  # what went in
+    output: Tensor | None  # None: the link failed
+    watch: Watch
+    findings: list[Finding]  # what can be seen without a gradient
+
+
 def walk(
     links: Sequence[Link], start: Tensor, loss: Callable[[Tensor], Tensor]
 ) -> tuple[list[Finding], list[Flow]]:
@@ -81,13 +91,13 @@ def walk(
     value = start.detach()
     for link in links:
         inputs.append(value)
-        output, watch, faults = _forward(link, value)
-        found += [f for f in faults if f not in found] + _trainable(link)
-        if output is None:
+        passed = _forward(link, value)
+        found += [f for f in passed.findings if f not in found] + _trainable(link)
+        if passed.output is None:
             return found, []
-        value = _usable(output.detach())
-        del watch
-    gradient = _gradient_of(loss, value)
+        value = _usable(passed.output.detach())
+        del passed
+    gradient: Tensor | None = _gradient_of(loss, value)
     flows: list[Flow] = []
     for link, entered in zip(reversed(links), reversed(inputs), strict=True):
         gradient, faults = _backward(link, entered, gradient)
@@ -97,8 +107,7 @@ def walk(
     return sorted(found, key=lambda f: order.index(f.link)), flows[::-1]
 
 
-def _forward(link: Link, value: Tensor) -> tuple[Tensor | None, Watch, list[Finding]]:
-    """The link's output with its graph, and what can be seen without a gradient."""
+def _forward(link: Link, value: Tensor) -> _Passed:
     leaf = value.clone().requires_grad_(True)
     given = leaf.clone()  # not a leaf, so that an edit in place shows rather than stops the walk
     watch = Watch(link.modules)
@@ -106,8 +115,8 @@ def _forward(link: Link, value: Tensor) -> tuple[Tensor | None, Watch, list[Find
         with torch.enable_grad(), watch:
             output = link.run(given)
     except RuntimeError as error:
-        return None, watch, [Finding(link.name, watch.last, "fails", _first_line(error))]
-    watch.leaf = leaf
+        failure = Finding(link.name, watch.last, "fails", _first_line(error))
+        return _Passed(leaf, None, watch, [failure])
     found = []
     if not torch.equal(torch.nan_to_num(given.detach()), torch.nan_to_num(value)):
         detail = "what it was given has changed; clone it first"
@@ -118,7 +127,7 @@ def _forward(link: Link, value: Tensor) -> tuple[Tensor | None, Watch, list[Find
         found.append(Finding(link.name, watch.first_not_finite, "not finite", detail))
     if not output.requires_grad:
         found.append(Finding(link.name, watch.first_detached, *_why_detached(watch, output)))
-    return output, watch, found
+    return _Passed(leaf, output, watch, found)
 
 
 def _why_detached(watch: Watch, output: Tensor) -> tuple[Fault, str]:
@@ -135,18 +144,17 @@ def _backward(
     link: Link, value: Tensor, gradient: Tensor | None
 ) -> tuple[Tensor | None, list[Finding]]:
     """The gradient in a link's input, given that in its output, and what is wrong with it."""
-    output, watch, _ = _forward(link, value)
+    passed = _forward(link, value)
+    leaf, output, watch = passed.leaf, passed.output, passed.watch
     if output is None or not output.requires_grad:
         return None, []
     if gradient is None or not gradient.isfinite().all() or not gradient.any():
         gradient = _noise_like(output)
     gradient = gradient.to(output)
     try:
-        (found,) = torch.autograd.grad(
-            output, watch.leaf, gradient, retain_graph=True, allow_unused=True
-        )
+        (found,) = torch.autograd.grad(output, leaf, gradient, retain_graph=True, allow_unused=True)
         scaled = gradient * SCALE_UP
-        (large,) = torch.autograd.grad(output, watch.leaf, scaled, allow_unused=True)
+        (large,) = torch.autograd.grad(output, leaf, scaled, allow_unused=True)
     except RuntimeError as error:
         if "inplace operation" in str(error):
             detail = "it changes a value that its own gradient needs"

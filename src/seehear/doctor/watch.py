@@ -15,7 +15,6 @@ class Watch:
     """
 
     def __init__(self, modules: Mapping[str, nn.Module]):
-        self.leaf: Tensor | None = None
         self.last = ""  # the module that ran last
         self.first_detached = ""  # got a value with a gradient and returned one without
         self.first_not_finite = ""
