@@ -124,6 +124,7 @@ def _tuned(preset: Preset, **aligner: Any) -> SamplingSettings:
 DEFAULT = replace(
     WORDLESS,
     name="default",
+    distance="cosine",  # names were not measured where words say what is heard
     settings=_tuned(
         WORDLESS,
         lr_latents=0.02,  # the words say most already
@@ -140,6 +141,7 @@ _PICTURES = FrameChoice(per_step=4)
 _PICTURE_DEFAULT = replace(
     DEFAULT,
     settings=replace(DEFAULT.settings, guidance_scale=4.0),
+    distance="names",  # as for wordless
     frames=_PICTURES,
     by_eye=True,
 )
