@@ -3,6 +3,7 @@
 `python scripts/write_tasks_page.py` (about two minutes on two cores)
 """
 
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -77,26 +78,22 @@ def beside(panels: list[Image.Image]) -> Image.Image:
     return canvas
 
 
-def runs(studio: Studio) -> dict[str, tuple[Image.Image | None, dict[str, Result]]]:
-    """Every task's given and its results without and with guidance, without any words."""
+def run_task(studio: Studio, task: str) -> tuple[Image.Image | None, dict[str, Result]]:
+    """What a task is given, and its results without and with guidance."""
     clip = read_video(CLIP, frames_per_s=4.0, short_side=96)
     sound = read_audio(SOUND, SAMPLE_RATE)
     seen = panel("given", [strip(clip.frames.permute(0, 2, 3, 1).numpy())])
     heard = panel("given", [spectrum(sound.waveform[0], sound.duration_s)])
     off = {"lr_latents": 0.0, "lr_prompt": 0.0}
 
-    def pair(task, run):
-        return {
-            "vanilla": run(adjusted("wordless", task=task, **off)),
-            "guided": run(adjusted("wordless", task=task)),
-        }
-
-    return {
-        "v2a": (seen, pair("v2a", lambda p: studio.video_to_audio(CLIP, "", 0, preset=p))),
-        "a2v": (heard, pair("a2v", lambda p: studio.audio_to_video(SOUND, "", 0, preset=p))),
-        "a2i": (heard, pair("a2i", lambda p: studio.audio_to_image(SOUND, "", 0, preset=p))),
-        "joint": (None, pair("joint", lambda p: studio.text_to_both(SENTENCE, 0, preset=p))),
-    }
+    given, name, run = {
+        "v2a": (seen, "wordless", lambda p: studio.video_to_audio(CLIP, "", 0, preset=p)),
+        "a2v": (heard, "wordless", lambda p: studio.audio_to_video(SOUND, "", 0, preset=p)),
+        "a2i": (heard, "wordless", lambda p: studio.audio_to_image(SOUND, "", 0, preset=p)),
+        "joint": (None, "default", lambda p: studio.text_to_both(SENTENCE, 0, preset=p)),
+    }[task]
+    vanilla = run(adjusted(name, task=task, **off))
+    return given, {"vanilla": vanilla, "guided": run(adjusted(name, task=task))}
 
 
 TEXTS = {
@@ -106,28 +103,32 @@ TEXTS = {
     "vanilla does not know what is heard.",
     "a2i": "A picture for a sound (`seehear a2i`, `Studio.audio_to_image`), no words given.",
     "joint": f'A video and its sound from a sentence (`seehear joint "{SENTENCE}"`, '
-    "`Studio.text_to_both`).",
+    "`Studio.text_to_both`), preset `default`.",
 }
 
 
 def main() -> None:
-    """Run every task twice, draw, and write the page."""
+    """Run the tasks named on the command line twice, or all; draw, and write the page."""
+    asked, studio = sys.argv[1:] or list(TEXTS), seehear.load("pocket")
     (DOCS / "images").mkdir(exist_ok=True)
     lines = [
         "# The tasks, one by one",
         "",
-        "One run each on the pocket family, seed 0, without and with guidance (preset `wordless`). "
+        "One run each on the pocket family, seed 0, without and with guidance (preset `wordless` "
+        "where no words are given). "
         "Single runs show what comes out, not how well it works: that is in "
         "[results/](results/), judged on hundreds of held-out scenes. Frames are 64 pixels wide "
         "and shown larger. Spectrograms: log mel, 0 to 8 kHz from bottom to top.",
         "",
         "Written by `python scripts/write_tasks_page.py`.",
     ]
-    for task, (given, results) in runs(seehear.load("pocket")).items():
-        panels = [panel_of(name, result) for name, result in results.items()]
-        picture = beside(([] if given is None else [given]) + panels)
+    for task in TEXTS:
         name = f"task_{task}.png"
-        picture.save(DOCS / "images" / name, optimize=True)
+        if task in asked:
+            given, results = run_task(studio, task)
+            panels = [panel_of(title, result) for title, result in results.items()]
+            picture = beside(([] if given is None else [given]) + panels)
+            picture.save(DOCS / "images" / name, optimize=True)
         lines += [
             "",
             f"## {task}",
