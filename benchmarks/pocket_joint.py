@@ -1,7 +1,7 @@
 """Do sound and picture from one sentence agree? `python -m benchmarks.pocket_joint --count 256`.
 
-Prompts {none, vague, right} times {vanilla, latents, prompt, both}: a vague prompt names a group of
-things ("an animal"), so that only guidance can make both streams choose the same thing.
+Prompts {none, vague, right} times {vanilla, latents, prompt, both, default}: a vague prompt names a
+group of things ("an animal"), so that only guidance can make both streams choose the same thing.
 """
 
 import argparse
@@ -95,7 +95,8 @@ def tables(raw: dict) -> str:
         f'{len(VAGUE)} groups, such as "an animal"; nothing is given, so without a right prompt '
         "a stream can show the scene's thing by chance alone. All columns by the judge; two "
         f"streams that choose among all {len(IDS)} things at random agree in {1 / len(IDS):.3f}. "
-        "latents: Eq. 13 alone; prompt: Eq. 17 alone; both: preset `wordless`. Offset: shift of "
+        "latents: Eq. 13 alone; prompt: Eq. 17 alone; both: preset `wordless`; default: the "
+        "same, gentler. Offset: shift of "
         "onsets against motion at their highest correlation. Brackets: 95 % intervals.\n\n"
         + table(header, rows)
     )

@@ -98,9 +98,8 @@ class WholeClip:
                 looked_at, is_dense=self.sync is not None, by_eye=self.by_eye,
             )  # fmt: skip
             found = {**self.targets, **embedded(self.binder, made)}
-            return pair_losses(found, self.pairs, self.weights, self.distance) | in_step(
-                self.sync, made
-            )
+            losses = pair_losses(found, self.pairs, self.weights, self.distance)
+            return losses | in_step(self.sync, made)
 
         return (piece,)
 

@@ -163,11 +163,8 @@ _PICTURE_EQUATIONS = replace(
     EQUATIONS, settings=_tuned(EQUATIONS, lr_latents=0.01, lr_prompt=0.01), frames=FrameChoice()
 )
 PICTURE_PRESETS: dict[str, Preset] = {
-    p.name: p
-    for p in (
-        _PICTURE_DEFAULT, _PICTURE_WORDLESS, _PROMPT, _LATENTS, _PICTURE_EQUATIONS,
-    )
-}  # fmt: skip
+    p.name: p for p in (_PICTURE_DEFAULT, _PICTURE_WORDLESS, _PROMPT, _LATENTS, _PICTURE_EQUATIONS)
+}
 _OF_TASK = {"v2a": PRESETS, "i2a": PRESETS}
 
 

@@ -1,41 +1,28 @@
 """Train the binder's eye: every picture is pulled to the texts that name what is seen."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
-from safetensors.torch import load_file, save_file
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
 
 from seehear.binders.pocket.eye import Eye
-from seehear.binders.pocket.heads import Heads
-from seehear.binders.pocket.text import SentenceEncoder
-from training.binder.train import HeadTraining, Texts, concept_texts, to_texts
-from training.binder.worst import worse
-from training.loop import Run, fast_arithmetic, train
-from training.towers import DATA
+from training.binder.sense import Batch, Names, SenseTraining, train_sense
 from training.video.copies import PATH as COPIES
 from training.video.films import films
 from training.world.cached import load
 
 
 @dataclass(frozen=True, kw_only=True)
-class EyeTraining:
-    """The mixture of one batch, and how it is varied."""
+class EyeTraining(SenseTraining):
+    """The eye's mixture; changes are of pixels in 0..1."""
 
-    batch: int = 96
-    copies: float = 0.4  # share that are clean estimates of half-noisy latents
-    dropout: float = 0.1
-    # Largest rms of a white change that the eye must withstand, pixels in 0..1; of twice as much
-    # it learned nothing in the first minutes.
+    copies: float = 0.4  # are clean estimates of half-noisy latents
+    # Of changes twice as large it learned nothing in the first minutes.
     attack: float = 0.03
-    smooth_attack: float = 0.08  # the same for changes smooth over 4 pixels
-    smooth: float = 0.6  # share of examples with such a change
-    lr: float = 2e-3  # of the first steps
-    replays: int = 3  # steps that a batch is used for, each time changed for the worse
-    texts: HeadTraining = field(default_factory=HeadTraining)
+    smooth_attack: float = 0.08
 
 
 def varied_pictures(pictures: Tensor, generator: torch.Generator) -> Tensor:
@@ -55,31 +42,21 @@ def varied_pictures(pictures: Tensor, generator: torch.Generator) -> Tensor:
     return x.clamp(0, 1)
 
 
-def train_eye(minutes: float, settings: EyeTraining, beginning: Path | None = None) -> Eye:
+def train_eye(minutes: float, settings: EyeTraining, beginning: Path | None = None) -> nn.Module:
     """Train the eye for so many minutes, put it into the package and return it.
 
     `beginning` holds weights to go on from; without it they are random.
     """
-    encoder, heads = SentenceEncoder(DATA / "text"), Heads()
-    heads.load_state_dict(load_file(DATA / "binder" / "heads.safetensors"))
-    texts = Texts(encoder, heads.text.mean)
-    rows = concept_texts(texts)["seen"]
-    all_plain = torch.stack([pool[0] for pool in texts.pools])
+    concepts = Names("seen")
     drawn_films = films("train")
-    row_of_scene = torch.tensor([rows[note["thing"]] for note in load("train")[2]])
+    row_of_scene = torch.tensor(concepts.rows_of(load("train")[2]))
     copies = np.load(COPIES)
     copied, rows_copied = copies["pictures"], row_of_scene[torch.from_numpy(copies["rows"])]
     held_out = torch.from_numpy(np.array(films("val")[:, 5])).float() / 255
-    names = [rows[note["thing"]] for note in load("val")[2]]
-    things = torch.tensor(sorted(set(names)))
-    answers = torch.searchsorted(things, torch.tensor(names))
     torch.manual_seed(31)
     eye = Eye().to(memory_format=torch.channels_last)
-    if beginning is not None:
-        eye.load_state_dict(load_file(beginning))
-    eye.dropout.p = settings.dropout
 
-    def drawn_batch(number: int) -> dict[str, Tensor]:
+    def drawn_batch(number: int) -> Batch:
         generator = torch.Generator().manual_seed(31_000_000 + number)
 
         def randint(high: int, count: int) -> Tensor:
@@ -91,64 +68,22 @@ def train_eye(minutes: float, settings: EyeTraining, beginning: Path | None = No
         shown = [drawn_films[s, t] for s, t in zip(scenes.tolist(), times.tolist(), strict=True)]
         pictures = torch.from_numpy(np.concatenate([np.stack(shown), copied[of_copies.numpy()]]))
         concept = torch.cat([row_of_scene[scenes], rows_copied[of_copies]])
-        others = torch.randperm(len(all_plain), generator=generator)[: settings.texts.distractors]
-        used, index = torch.unique(torch.cat([concept, others]), return_inverse=True)
+        used, rows = concepts.with_others(concept, settings.texts.distractors, generator)
         one_each = (len(pictures), 1, 1, 1)
         smooth = torch.rand(one_each, generator=generator) < settings.smooth
         largest = torch.where(smooth, settings.smooth_attack, settings.attack)
         pictures = varied_pictures(pictures.float() / 255, generator)
-        return {
-            "pictures": pictures,
-            "rows": index[: len(concept)],
-            "texts": texts.drawn(generator)[used],
-            "plain": all_plain[used],
-            "radius": largest * torch.rand(one_each, generator=generator),
-            "smooth": smooth,
-            "change": torch.zeros_like(pictures),
-        }
+        return Batch(
+            examples=pictures.contiguous(memory_format=torch.channels_last),
+            rows=rows,
+            texts=concepts.texts.drawn(generator)[used],
+            plain=concepts.plain[used],
+            radius=largest * torch.rand(one_each, generator=generator),
+            smooth=smooth,
+            change=torch.zeros_like(pictures),
+        )
 
-    batch: dict[str, Tensor] = {}
-
-    def loss_of(step: int) -> dict[str, Tensor]:
-        # As for the ear: the pass that trains it also tells how to make the batch harder.
-        nonlocal batch
-        if not batch or step % settings.replays == 0:
-            batch = drawn_batch(step // settings.replays)
-        elif batch["change"].grad is not None:
-            batch["change"] = worse(
-                batch["change"], batch["change"].grad, batch["radius"], batch["smooth"],
-                settings.replays - 1,
-            )  # fmt: skip
-        batch["change"].requires_grad_(True)
-        shown = (batch["pictures"] + batch["change"]).contiguous(memory_format=torch.channels_last)
-        with fast_arithmetic():
-            e = eye(shown).float()
-        loss = to_texts(e, batch["rows"], batch["texts"], batch["plain"], settings.texts)
-        return {"texts": loss}
-
-    def top1(model: Eye, pictures: Tensor) -> float:
-        scores = torch.cat([model(p) for p in pictures.split(112)]) @ all_plain[things].T
-        return float((scores.argmax(1) == answers).float().mean())
-
-    def evaluate(model: Eye) -> dict[str, float]:
-        changed = held_out.clone().requires_grad_(True)
-        with torch.enable_grad():
-            logits = model(changed) @ all_plain[things].T / settings.texts.temperature
-            (slope,) = torch.autograd.grad(functional.cross_entropy(logits, answers), changed)
-        still, each = torch.zeros_like(held_out), (len(held_out), 1, 1, 1)
-        found = {"val_top1": held_out}
-        for name, rms, smooth in (
-            ("val_attacked", settings.attack / 2, False),
-            ("val_attacked_smoothly", settings.smooth_attack / 2, True),
-        ):
-            found[name] = held_out + worse(
-                still, slope, torch.full(each, rms), torch.full(each, smooth), 1
-            )
-        with torch.no_grad():
-            return {name: top1(model, pictures) for name, pictures in found.items()}
-
-    eye = train(Run(name="eye", minutes=minutes, lr=settings.lr, seed=31), eye, loss_of, evaluate)
-    print(evaluate(eye))
-    state = {key: tensor.half().contiguous() for key, tensor in eye.state_dict().items()}
-    save_file(state, DATA / "binder" / "eye.safetensors", {"format": "pt", "licence": "Apache-2.0"})
-    return eye
+    return train_sense(
+        "eye", eye, concepts, drawn_batch, held_out, concepts.rows_of(load("val")[2]),
+        minutes=minutes, seed=31, settings=settings, beginning=beginning,
+    )  # fmt: skip

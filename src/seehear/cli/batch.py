@@ -28,6 +28,7 @@ from seehear.cli.show import (
     step_progress,
     tell_error,
 )
+from seehear.doctor.machine import device_problem
 from seehear.errors import Cancelled, MediaError, SeehearError, SettingsError
 from seehear.given import FRAMES_PER_S, as_audio
 from seehear.jobs import Job, TaskName
@@ -263,12 +264,6 @@ def loaded_studio(asked: Asked) -> Studio:
 
 def check_device(device: str) -> None:
     """Raise SettingsError unless a tensor can be put there."""
-    try:
-        torch.empty(1, device=device)
-    # PyTorch tells of unknown, absent and unsupported devices by three kinds of error.
-    except (RuntimeError, AssertionError, NotImplementedError) as error:
-        reason = str(error).splitlines()[0]
-        raise SettingsError(
-            f"expected a device that this PyTorch can use, got {device!r} ({reason}); "
-            "leave --device out to run on the CPU"
-        ) from error
+    problem = device_problem(device)
+    if problem is not None:
+        raise SettingsError(problem)

@@ -38,7 +38,7 @@ def chains_of(family: Family, parts: tuple[Part, ...] = ("audio", "video")) -> l
         backbone = family.backbone(part)
         level = backbone.levels(STEPS)[STEPS // 2]
         generator = torch.Generator().manual_seed(0)
-        z = backbone.prior(_trial_duration_s(backbone), 1, generator)
+        z = backbone.prior(min(TRIAL_DURATION_S, backbone.native_duration_s), 1, generator)
         with torch.no_grad():
             y = backbone.embed_prompt([PROMPT])
 
@@ -48,7 +48,7 @@ def chains_of(family: Family, parts: tuple[Part, ...] = ("audio", "video")) -> l
         def of_prompt(y: Tensor, backbone=backbone, level=level, z=z) -> Tensor:
             return backbone.predict(z, level, y, GUIDANCE_SCALE).x0
 
-        modules = _modules_of(backbone, "unet", "transformer")
+        modules = _modules_of(backbone, "unet")
         for k, (way, rest) in enumerate(_ways(family, backbone, part)):
             link = Link(name=f"{part} denoiser", run=of_latents, modules=modules)
             found.append(Chain(name=f"{part} latents, {way}", start=z, links=(link, *rest)))
@@ -94,9 +94,7 @@ def _ways(family: Family, backbone: Backbone, part: Part) -> Ways:
 
 def _modules_of(owner: object, *names: str) -> dict[str, nn.Module]:
     """The networks that a model consists of; those of some names alone."""
-    if isinstance(owner, nn.Module) and not names:
-        return dict(owner.named_children()) or {"": owner}
-    held = {**vars(owner), **getattr(owner, "_modules", {})}
+    held = dict(owner.named_children()) if isinstance(owner, nn.Module) else vars(owner)
     return {
         name: module
         for name, module in held.items()
@@ -108,7 +106,3 @@ def _distance_to_anything(embedding: Tensor) -> Tensor:
     generator = torch.Generator().manual_seed(1)
     wanted = torch.randn(1, embedding.shape[1], generator=generator).to(embedding)
     return cosine_distance(embedding, wanted).sum()
-
-
-def _trial_duration_s(backbone: Backbone) -> float:
-    return min(TRIAL_DURATION_S, backbone.native_duration_s)

@@ -92,7 +92,7 @@ def walk(
     for link in links:
         inputs.append(value)
         passed = _forward(link, value)
-        found += [f for f in passed.findings if f not in found] + _trainable(link)
+        found += passed.findings + _trainable(link)
         if passed.output is None:
             return found, []
         value = _usable(passed.output.detach())
@@ -101,10 +101,10 @@ def walk(
     flows: list[Flow] = []
     for link, entered in zip(reversed(links), reversed(inputs), strict=True):
         gradient, faults = _backward(link, entered, gradient)
-        found += [f for f in faults if f not in found]
+        found += faults
         flows.append(Flow(link.name, None if gradient is None else _rms(gradient)))
     order = [link.name for link in links]
-    return sorted(found, key=lambda f: order.index(f.link)), flows[::-1]
+    return sorted(dict.fromkeys(found), key=lambda f: order.index(f.link)), flows[::-1]
 
 
 def _forward(link: Link, value: Tensor) -> _Passed:

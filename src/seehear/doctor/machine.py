@@ -34,13 +34,25 @@ def machine_checks(device: str, dtype: torch.dtype) -> list[Check]:
     ]
 
 
+def device_problem(device: str) -> str | None:
+    """Why a tensor cannot be put there, in a sentence; None if it can."""
+    try:
+        torch.empty(1, device=device)
+    # PyTorch tells of unknown, absent and unsupported devices by three kinds of error.
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        reason = str(error).splitlines()[0]
+        return (
+            f"expected a device that this PyTorch can use, got {device!r} ({reason}); "
+            "leave --device out to run on the CPU"
+        )
+    return None
+
+
 def device_check(device: str) -> Check:
     """Whether PyTorch can compute there."""
-    try:
-        torch.ones(2, device=device).sum().item()
-    except (RuntimeError, AssertionError) as error:
-        detail = f"{device} cannot be used: {str(error).splitlines()[0]}; try --device cpu"
-        return Check("device", False, detail)
+    problem = device_problem(device)
+    if problem is not None:
+        return Check("device", False, problem)
     if torch.device(device).type != "cuda":
         threads = torch.get_num_threads()
         return Check("device", True, f"{device}, {threads} threads, PyTorch {torch.__version__}")
