@@ -13,10 +13,14 @@ from torch import Tensor, nn
 from training.world.pictures import CACHE
 
 
+def has_bfloat16() -> bool:
+    """Whether the processor itself computes in bfloat16."""
+    return bool(torch.cpu.get_capabilities().get("avx512_bf16", False))
+
+
 def fast_arithmetic() -> torch.autocast:
     """bfloat16 where the processor computes in it; elsewhere float32, ten times as fast there."""
-    has_bfloat16 = torch.cpu.get_capabilities().get("avx512_bf16", False)
-    return torch.autocast("cpu", torch.bfloat16, enabled=has_bfloat16)
+    return torch.autocast("cpu", torch.bfloat16, enabled=has_bfloat16())
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,11 +1,18 @@
-"""Put trained models into the package: half precision, clean configs, an index."""
+"""Put trained models into the package: half precision, clean configs, an index, hashes.
+
+`python -m training.packaging` writes the hashes again, after heads, ear, eye or judge were trained.
+"""
 
 import json
 from pathlib import Path
 
+from seehear.weights import sha256_of
 from training.world.pictures import CACHE
 
 POCKET = CACHE.parent / "src" / "seehear" / "data" / "pocket"
+
+# The licence as software reads it; the card itself is that of the whole family.
+CARD = "---\nlicense: apache-2.0\n---\n\nPart of the pocket family of seehear: see ../README.md.\n"
 
 
 def finished(folder: Path, index: dict) -> None:
@@ -14,6 +21,19 @@ def finished(folder: Path, index: dict) -> None:
         config = json.loads(path.read_text())
         config.pop("_name_or_path", None)
         path.write_text(json.dumps(config, indent=2) + "\n")
+    (folder / "README.md").write_text(CARD)
     (folder / "model_index.json").write_text(json.dumps(index, indent=2) + "\n")
     for path in sorted(folder.rglob("*.safetensors")):
         print(path.relative_to(folder), f"{path.stat().st_size / 1e6:.2f} MB")
+    list_hashes()
+
+
+def list_hashes() -> None:
+    """Write the SHA-256 of every shipped weight file, as `sha256sum` would."""
+    paths = sorted(POCKET.rglob("*.safetensors"))
+    rows = [f"{sha256_of(path)}  {path.relative_to(POCKET).as_posix()}\n" for path in paths]
+    (POCKET / "SHA256SUMS").write_text("".join(rows))
+
+
+if __name__ == "__main__":
+    list_hashes()

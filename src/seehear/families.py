@@ -8,12 +8,14 @@ from typing import Any, Literal
 
 import torch
 
+from seehear import catalogue
 from seehear.backbones import animatediff, audioldm
 from seehear.binders import imagebind, pocket
 from seehear.captioners.nearest import PhraseBank
+from seehear.checkpoints import path_of
 from seehear.errors import SettingsError, WeightsError
 from seehear.protocols import Backbone, Binder
-from seehear.weights import PICKLE_SUFFIXES, SAFE_SUFFIX, licence_of, sha256_of
+from seehear.weights import PICKLE_SUFFIXES, SAFE_SUFFIX, licence_in, licence_of, sha256_of
 
 POCKET = Path(__file__).resolve().parent / "data" / "pocket"
 # The fine-tune of Stable Diffusion 1.5 and the motion modules of the authors' configuration.
@@ -30,14 +32,16 @@ class Family:
     name: str
     binder: Binder
     loaders: Mapping[Part, Callable[[], Backbone]]
-    folders: Mapping[str, Path] = field(default_factory=dict)  # of the binder's weights, by name
+    places: Mapping[str, Path] = field(default_factory=dict)  # of the binder's weights, by name
+    sources: Mapping[str, str] = field(default_factory=dict)  # where the others came from, by name
+    commercial: bool = False  # refuse parts that may not be used commercially
     _loaded: dict[Part, Backbone] = field(default_factory=dict, init=False, repr=False)
 
     def backbone(self, part: Part) -> Backbone:
         """The model of a part.
 
         Raises:
-            SettingsError: The family has none.
+            SettingsError: The family has none, or its licence forbids what is asked.
             WeightsError: Its weights are missing or not in the expected format.
         """
         if part not in self._loaded:
@@ -47,6 +51,8 @@ class Family:
                     f"as with --{'audio' if part == 'audio' else 'video'}"
                 )
             self._loaded[part] = self.loaders[part]()
+            if self.commercial:
+                catalogue.refuse_non_commercial(self.weights((part,)))
         return self._loaded[part]
 
     @cached_property
@@ -71,19 +77,28 @@ class Family:
 
     def weights(self, parts: Iterable[Part] = ("audio",)) -> list[dict[str, Any]]:
         """Name, SHA-256 and licence of every weight file of some parts and of the binder."""
-        folders = dict(self.folders)
+        places = dict(self.places)
         for part in parts:
-            folders = _folders_of(part, self.backbone(part)) | folders
-        return [
-            {
-                "name": f"{name}/{path.relative_to(folder).as_posix()}",
-                "sha256": _sha256_once(path, path.stat().st_mtime_ns),
-                "licence": licence_of(folder) or licence_of(folder.parent),
-            }
-            for name, folder in folders.items()
-            for path in sorted(folder.rglob("*"))
-            if path.suffix in (SAFE_SUFFIX, *PICKLE_SUFFIXES)
-        ]
+            places = _places_of(part, self.backbone(part)) | places
+        found = []
+        for name, place in places.items():
+            folder = place.parent if place.is_file() else place
+            for path in [place] if place.is_file() else sorted(folder.rglob("*")):
+                if path.suffix in (SAFE_SUFFIX, *PICKLE_SUFFIXES):
+                    found.append(
+                        {
+                            "name": f"{name}/{path.relative_to(folder).as_posix()}",
+                            "sha256": _sha256_once(path, path.stat().st_mtime_ns),
+                            "licence": self._licence(name, folder, path),
+                        }
+                    )
+        return found
+
+    def _licence(self, name: str, folder: Path, path: Path) -> str | None:
+        """As the file says, or the model card beside it, or the table of known checkpoints."""
+        said = licence_in(path) or licence_of(folder) or licence_of(folder.parent)
+        entry = catalogue.known(self.sources.get(name, "")) or catalogue.known(path.name)
+        return said or (entry.licence if entry else None)
 
 
 def load_family(
@@ -95,6 +110,7 @@ def load_family(
     binder: str | Path | None = None,
     device: str = "cpu",
     dtype: torch.dtype = torch.float32,
+    commercial: bool = False,
 ) -> Family:
     """Load a family's binder; its other models are loaded, frozen, when they are needed.
 
@@ -103,12 +119,13 @@ def load_family(
         audio: Another folder or hub name in AudioLDM's format instead of the family's own.
         video: Another folder or hub name in Stable Diffusion 1.5's or AnimateDiff's format.
         motion: A motion adapter for `video`, unless that holds one.
-        binder: The binder's weights: a file or folder; needed for "paper".
+        binder: The binder's weights: a file or folder; None: the shipped or fetched ones.
         device: Where the models run.
         dtype: float32, or bfloat16 where memory is short.
+        commercial: Refuse parts whose licence forbids commercial use, or does not say.
 
     Raises:
-        SettingsError: No family has that name.
+        SettingsError: No family has that name, or a licence forbids what is asked.
         WeightsError: Weights are missing or not in the expected format.
     """
     try:
@@ -118,7 +135,7 @@ def load_family(
         raise SettingsError(
             f"no family of models is called {name!r}; choose one of {known}"
         ) from None
-    return build(_Asked(audio, video, motion, binder, device, dtype))
+    return build(_Asked(audio, video, motion, binder, device, dtype, commercial))
 
 
 @dataclass(frozen=True)
@@ -131,47 +148,61 @@ class _Asked:
     binder: str | Path | None
     device: str
     dtype: torch.dtype
+    commercial: bool
 
-    def loaders(
+    def sources(
         self, audio: str | Path, video: str | Path, motion: str | Path | None
-    ) -> dict[Part, Callable[[], Backbone]]:
-        """How to load every part, from the sources asked for or else from these."""
-        common: dict[str, Any] = {"device": self.device, "dtype": self.dtype}
-        pictures = self.video or video
+    ) -> dict[str, str | Path]:
+        """Where every model comes from: what was asked for, or else these."""
         adapter = self.motion or (None if self.video else motion)
+        found = {"audio": self.audio or audio, "video": self.video or video}
+        return found if adapter is None else found | {"motion": adapter}
+
+    def loaders(self, sources: Mapping[str, str | Path]) -> dict[Part, Callable[[], Backbone]]:
+        """How to load every part from its source."""
+        common: dict[str, Any] = {"device": self.device, "dtype": self.dtype}
+        video, adapter = sources["video"], sources.get("motion")
         return {
-            "audio": lambda: audioldm.load(self.audio or audio, **common),
-            "video": lambda: animatediff.load(pictures, motion=adapter, **common),
-            "picture": lambda: animatediff.load(pictures, num_frames=1, **common),
+            "audio": lambda: audioldm.load(sources["audio"], **common),
+            "video": lambda: animatediff.load(video, motion=adapter, **common),
+            "picture": lambda: animatediff.load(video, num_frames=1, **common),
         }
 
 
 def _pocket(asked: _Asked) -> Family:
     folder = Path(asked.binder) if asked.binder else POCKET  # holds binder/ and text/
+    sources = asked.sources(POCKET / "audio", POCKET / "video", None)
     return Family(
         name="pocket",
         binder=pocket.load(folder, device=asked.device, dtype=asked.dtype),
-        loaders=asked.loaders(POCKET / "audio", POCKET / "video", None),
-        folders={"binder": folder / "binder", "text": folder / "text"},
+        loaders=asked.loaders(sources),
+        places={"binder": folder / "binder", "text": folder / "text"},
+        commercial=asked.commercial,
     )
 
 
 def _paper(asked: _Asked) -> Family:
-    if asked.binder is None:
+    if asked.commercial:  # before anything is fetched or loaded
+        terms = {"name": "binder/imagebind", "licence": catalogue.BY_NAME["imagebind"].licence}
+        catalogue.refuse_non_commercial([terms])
+    binder = asked.binder or path_of(catalogue.BY_NAME["imagebind"])
+    if binder is None:
         raise WeightsError(
-            "the family 'paper' needs ImageBind's weights, which may not be redistributed: "
-            "download imagebind_huge.pth and name it with --binder"
+            "the family 'paper' needs ImageBind's weights, which are not on this machine: "
+            "`seehear models pull imagebind` fetches them, --binder names a file of your own"
         )
-    path = Path(asked.binder)
+    path = Path(binder)
     folder = path if path.is_dir() else path.parent
     # CLIP's vocabulary beside the weights lets ImageBind read text too.
     vocabulary = folder if (folder / "merges.txt").is_file() else None
+    # The authors' sound checkpoint; the paper's video model (section 4.1).
+    sources = asked.sources("cvssp/audioldm-m-full", *PAPER_VIDEO)
     return Family(
         name="paper",
         binder=imagebind.load(path, vocabulary=vocabulary, device=asked.device, dtype=asked.dtype),
-        # The authors' sound checkpoint; the paper's video model (section 4.1).
-        loaders=asked.loaders("cvssp/audioldm-m-full", *PAPER_VIDEO),
-        folders={"binder": folder},
+        loaders=asked.loaders(sources),
+        places={"binder": path},
+        sources={name: str(source) for name, source in sources.items()} | {"binder": path.name},
     )
 
 
@@ -181,13 +212,13 @@ def _sha256_once(path: Path, changed_ns: int) -> str:
     return sha256_of(path)
 
 
-def _folders_of(part: Part, model: Backbone) -> dict[str, Path]:
+def _places_of(part: Part, model: Backbone) -> dict[str, Path]:
     """Where a model's weights lie, hub caches included."""
     found: dict[str, Path] = {}
     checkpoint = getattr(model, "checkpoint", None)
     if checkpoint is not None:
         found["video" if part == "picture" else part] = checkpoint.folder
-    motion = getattr(model, "motion_folder", None)
+    motion = getattr(model, "motion_path", None)
     if motion is not None:
         found["motion"] = motion
     return found

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,13 +11,19 @@ from typing import Any
 import torch
 from huggingface_hub import snapshot_download
 from huggingface_hub.errors import HfHubHTTPError, HFValidationError
+from safetensors import safe_open
 from safetensors.torch import load_file
 from torch import Tensor
 
 from seehear.errors import WeightsError
 
 SAFE_SUFFIX = ".safetensors"
-PICKLE_SUFFIXES = (".bin", ".pth", ".pt")  # read with weights_only=True: tensors, never code
+# Read with weights_only=True: tensors, never code.
+PICKLE_SUFFIXES = (".bin", ".pth", ".pt", ".ckpt")
+
+# What is fetched of a repository: never its previews, nor the same weights in other formats.
+CHECKPOINT_FILES = ("model_index.json", "README.md", "*/*.json", "*/*.txt", f"*/*{SAFE_SUFFIX}")
+NETWORK_FILES = ("config.json", "README.md", f"diffusion_pytorch_model{SAFE_SUFFIX}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,7 +89,7 @@ def find_checkpoint(source: str | Path, *, local_files_only: bool = False) -> Ch
     """
     folder = Path(source)
     if not folder.is_dir():
-        folder = _download(str(source), local_files_only=local_files_only)
+        folder = download(str(source), CHECKPOINT_FILES, local_files_only=local_files_only)
     path = folder / "model_index.json"
     if not path.is_file():
         raise WeightsError(
@@ -136,6 +142,8 @@ def read_state_dict(path: Path) -> dict[str, Tensor]:
             f"{path}: expected a file of named tensors, could not read it "
             f"({type(error).__name__}); download it again"
         ) from error
+    if isinstance(state, dict):
+        state = state.get("state_dict", state)  # as training scripts wrap it
     if not isinstance(state, dict) or not all(isinstance(v, Tensor) for v in state.values()):
         raise WeightsError(f"{path}: expected a plain dictionary of tensors")
     return state
@@ -164,6 +172,14 @@ def licence_of(folder: Path) -> str | None:
     return None
 
 
+def licence_in(path: Path) -> str | None:
+    """The licence that a safetensors file names in its own header, None if it names none."""
+    if path.suffix != SAFE_SUFFIX:
+        return None
+    with safe_open(path, "pt") as file:
+        return ((file.metadata() or {}).get("licence") or "").lower() or None
+
+
 def find_network(source: str | Path, local_files_only: bool) -> Path:
     """The folder of a network that comes without a model_index.json, by path or hub name.
 
@@ -172,13 +188,7 @@ def find_network(source: str | Path, local_files_only: bool) -> Path:
     """
     folder = Path(source)
     if not folder.is_dir():
-        wanted = ["config.json", "README.md", f"diffusion_pytorch_model{SAFE_SUFFIX}"]
-        with _hub_errors(str(source), local_files_only):
-            folder = Path(
-                snapshot_download(
-                    str(source), allow_patterns=wanted, local_files_only=local_files_only
-                )
-            )
+        folder = download(str(source), NETWORK_FILES, local_files_only=local_files_only)
     if not (folder / "config.json").is_file():
         raise WeightsError(
             f"{source}: expected a config.json in the folder, found none; give the folder that "
@@ -187,19 +197,37 @@ def find_network(source: str | Path, local_files_only: bool) -> Path:
     return folder
 
 
-def _download(name: str, *, local_files_only: bool) -> Path:
-    """Fetch a hub checkpoint; pickled weights only for components that have no safetensors."""
-    wanted = ["model_index.json", "README.md", "*/*.json", "*/*.txt", f"*/*{SAFE_SUFFIX}"]
+def download(
+    name: str,
+    files: Sequence[str],
+    *,
+    revision: str | None = None,
+    folder: Path | None = None,
+    local_files_only: bool = False,
+) -> Path:
+    """Fetch files of a hub repository, going on where an earlier download stopped.
+
+    Args:
+        name: Of the repository.
+        files: Patterns. Where they take components, one without safetensors is taken as it is.
+        revision: A commit, branch or tag; None: the newest.
+        folder: Where to put plain files; None: the hub's own cache.
+        local_files_only: Never use the network.
+
+    Raises:
+        WeightsError: Neither the hub nor the cache has it.
+    """
+    common: dict[str, Any] = {
+        "revision": revision, "local_dir": folder, "local_files_only": local_files_only
+    }  # fmt: skip
     with _hub_errors(name, local_files_only):
-        folder = Path(
-            snapshot_download(name, allow_patterns=wanted, local_files_only=local_files_only)
-        )
-        lacking = [path.parent.name for path in folder.glob("*/config.json")]
-        lacking = [part for part in lacking if not list((folder / part).glob(f"*{SAFE_SUFFIX}"))]
+        found = Path(snapshot_download(name, allow_patterns=list(files), **common))
+        lacking = [path.parent.name for path in found.glob("*/config.json")]
+        lacking = [part for part in lacking if not list((found / part).glob(f"*{SAFE_SUFFIX}"))]
         if lacking:
             pickles = [f"{part}/*.bin" for part in lacking]
-            snapshot_download(name, allow_patterns=pickles, local_files_only=local_files_only)
-    return folder
+            snapshot_download(name, allow_patterns=pickles, **common)
+    return found
 
 
 @contextmanager

@@ -1,6 +1,7 @@
 """Train the heads on cached features: every example is pulled to the texts that name it."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,6 +23,7 @@ from training.towers import DATA, imagenet_names, installed
 from training.world.captions import label, with_article
 from training.world.things import THINGS
 
+HEAD_OF = {"pictures": "picture", "sounds": "sound"}
 CLASSIFIER = DATA / "binder" / "efficientnet_lite0.safetensors"
 
 
@@ -205,49 +207,70 @@ def to_texts(
     return -(target * logits.log_softmax(1)).sum(1).mean() + settings.nearness * near
 
 
-def train(folder: Path, out: Path, settings: HeadTraining = HeadTraining()) -> Heads:
-    """Train the heads on everything in `folder`, write them to `out` and return them."""
+def train(
+    folder: Path,
+    out: Path,
+    settings: HeadTraining = HeadTraining(),
+    kinds: Sequence[str] = ("pictures", "sounds"),
+) -> Heads:
+    """Train the heads of `kinds` on everything in `folder`, write all to `out` and return them.
+
+    A head that is not of `kinds` stays as it is in `out`.
+    """
     torch.manual_seed(settings.seed)
     generator = torch.Generator().manual_seed(settings.seed)
     encoder = SentenceEncoder(DATA / "text")
     heads = initial_heads(encoder)
+    if len(kinds) < len(HEAD_OF):
+        kept = [f"{head}." for kind, head in HEAD_OF.items() if kind not in kinds]
+        old = {k: v for k, v in load_file(out).items() if k.startswith(tuple(kept))}
+        heads.load_state_dict(heads.state_dict() | old)
     texts = Texts(encoder, heads.text.mean)
     rows = concept_texts(texts)
-    pictures = Examples(folder, "pictures", rows["seen"], settings.world_pictures)
-    sounds = Examples(folder, "sounds", rows["heard"], settings.world_sounds)
-    for head, examples in ((heads.picture.mlp, pictures), (heads.sound.mlp, sounds)):
-        sample, _ = examples.batch(4096, generator)
-        head.mean.copy_(sample.mean(0))
-        head.spread.copy_(sample.std(0) + 0.1 * sample.std(0).mean())
-        head.dropout.p = settings.dropout
+    of_kind = {
+        "pictures": (rows["seen"], settings.world_pictures),
+        "sounds": (rows["heard"], settings.world_sounds),
+    }
+    examples = {kind: Examples(folder, kind, *of_kind[kind]) for kind in kinds}
+    for kind in kinds:
+        mlp = getattr(heads, HEAD_OF[kind]).mlp
+        sample, _ = examples[kind].batch(4096, generator)
+        mlp.mean.copy_(sample.mean(0))
+        mlp.spread.copy_(sample.std(0) + 0.1 * sample.std(0).mean())
+        mlp.dropout.p = settings.dropout
     classifier = load_file(CLASSIFIER)
     weight, bias = (classifier[f"classifier.{k}"].float() for k in ("weight", "bias"))
     class_rows = torch.tensor([rows["classes"][str(i)] for i in range(len(weight))])
     heads.train()
+    trained = [p for kind in kinds for p in getattr(heads, HEAD_OF[kind]).parameters()]
     optimizer = torch.optim.AdamW(
-        heads.parameters(), settings.learning_rate, weight_decay=settings.weight_decay
+        trained, settings.learning_rate, weight_decay=settings.weight_decay
     )
     schedule = torch.optim.lr_scheduler.OneCycleLR(
         optimizer, settings.learning_rate, total_steps=settings.steps, pct_start=0.05
     )
     all_plain = torch.stack([pool[0] for pool in texts.pools])
     for step in range(settings.steps):
-        f_v, row_v = pictures.batch(settings.batch, generator)
-        f_a, row_a = sounds.batch(settings.batch, generator)
-        count = round(settings.pseudo * settings.batch)
-        classes = torch.randint(len(weight), (count,), generator=generator)
-        f_v[:count] = pseudo_features(f_v[:count], classes, weight, generator)
-        row_v[:count] = class_rows[classes]
-        e_v = heads.picture(f_v, f_v @ weight.T + bias)
-        e_a = heads.sound.from_statistics(f_a)
+        embedded = []
+        for kind in kinds:
+            f, row = examples[kind].batch(settings.batch, generator)
+            if kind == "sounds":
+                embedded.append((heads.sound.from_statistics(f), row))
+                continue
+            count = round(settings.pseudo * settings.batch)
+            classes = torch.randint(len(weight), (count,), generator=generator)
+            f[:count] = pseudo_features(f[:count], classes, weight, generator)
+            row[:count] = class_rows[classes]
+            embedded.append((heads.picture(f, f @ weight.T + bias), row))
         others = torch.randperm(len(all_plain), generator=generator)[: settings.distractors]
-        used, index = torch.unique(torch.cat([row_v, row_a, others]), return_inverse=True)
+        wanted = torch.cat([*(row for _, row in embedded), others])
+        used, index = torch.unique(wanted, return_inverse=True)
         drawn, plain = texts.drawn(generator)[used], all_plain[used]
-        in_v, in_a = index[: settings.batch], index[settings.batch : 2 * settings.batch]
         # Text is the hub. Pulling pictures and sounds of the world at each other as well made
         # both heads worse on real ones.
-        loss = to_texts(e_v, in_v, drawn, plain, settings)
-        loss = loss + to_texts(e_a, in_a, drawn, plain, settings)
+        loss = torch.zeros(())
+        for (e, _), at in zip(embedded, index.split(settings.batch), strict=False):
+            loss = loss + to_texts(e, at, drawn, plain, settings)
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()

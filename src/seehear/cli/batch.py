@@ -259,6 +259,7 @@ def loaded_studio(asked: Asked) -> Studio:
         binder=asked.binder,
         device=asked.device,
         dtype=getattr(torch, asked.dtype),
+        commercial=asked.commercial,
     )
 
 

@@ -10,6 +10,7 @@ from seehear.cli.options import (
     Asked,
     AudioOption,
     BinderOption,
+    Commercial,
     Device,
     DryRun,
     Dtype,
@@ -102,6 +103,7 @@ def v2a(
     device: Device = "cpu",
     dtype: Dtype = "float32",
     threads: Threads = None,
+    commercial: Commercial = False,
     max_duration: MaxDuration = 600.0,
 ) -> None:
     """Video to audio: give videos a sound, exactly as long as they are.
@@ -141,6 +143,7 @@ def v2a(
         device=device,
         dtype=dtype,
         threads=threads,
+        commercial=commercial,
         max_duration_s=max_duration,
     )
     raise typer.Exit(make_all("v2a", clips, output, asked))
@@ -174,6 +177,7 @@ def i2a(
     device: Device = "cpu",
     dtype: Dtype = "float32",
     threads: Threads = None,
+    commercial: Commercial = False,
 ) -> None:
     """Image to audio: give pictures a sound of any length.
 
@@ -204,6 +208,7 @@ def i2a(
         device=device,
         dtype=dtype,
         threads=threads,
+        commercial=commercial,
     )
     raise typer.Exit(make_all("i2a", pictures, output, asked))
 

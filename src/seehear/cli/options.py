@@ -31,6 +31,7 @@ class Asked:
     device: str = "cpu"
     dtype: DtypeName = "float32"
     threads: int | None = None  # None: PyTorch decides
+    commercial: bool = False
     suffix: str | None = None  # None: the clip's own, or .wav
     mix: bool = False
     overwrite: bool = False
@@ -183,6 +184,13 @@ Dtype = Annotated[
     typer.Option(
         "--dtype", rich_help_panel=_MODELS,
         help="What the networks compute in; bfloat16 halves the memory on a GPU.",
+    ),
+]  # fmt: skip
+Commercial = Annotated[
+    bool,
+    typer.Option(
+        "--commercial", rich_help_panel=_MODELS,
+        help="Refuse models whose licence forbids commercial use, or does not say.",
     ),
 ]  # fmt: skip
 Threads = Annotated[

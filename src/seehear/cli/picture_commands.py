@@ -9,6 +9,7 @@ from seehear.cli.options import (
     Asked,
     AudioOption,
     BinderOption,
+    Commercial,
     Device,
     DryRun,
     Dtype,
@@ -71,6 +72,7 @@ def a2v(
     device: Device = "cpu",
     dtype: Dtype = "float32",
     threads: Threads = None,
+    commercial: Commercial = False,
     max_duration: MaxSound = 60.0,
 ) -> None:
     """Audio to video: give sounds a moving picture, as long as they are.
@@ -107,6 +109,7 @@ def a2v(
         device=device,
         dtype=dtype,
         threads=threads,
+        commercial=commercial,
         max_duration_s=max_duration,
     )
     raise typer.Exit(make_all("a2v", sounds, output, asked))
@@ -134,6 +137,7 @@ def a2i(
     device: Device = "cpu",
     dtype: Dtype = "float32",
     threads: Threads = None,
+    commercial: Commercial = False,
     max_duration: MaxSound = 600.0,
 ) -> None:
     """Audio to image: give sounds a picture.
@@ -166,6 +170,7 @@ def a2i(
         device=device,
         dtype=dtype,
         threads=threads,
+        commercial=commercial,
         max_duration_s=max_duration,
     )
     raise typer.Exit(make_all("a2i", sounds, output, asked))
@@ -201,6 +206,7 @@ def joint(
     device: Device = "cpu",
     dtype: Dtype = "float32",
     threads: Threads = None,
+    commercial: Commercial = False,
 ) -> None:
     """Text to video and audio: make both from a sentence, so that they belong together.
 
@@ -234,5 +240,6 @@ def joint(
         device=device,
         dtype=dtype,
         threads=threads,
+        commercial=commercial,
     )
     raise typer.Exit(make_joint(sentence, output, asked))

@@ -10,6 +10,8 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
 from seehear.captioners.nearest import Match
+from seehear.catalogue import ENTRIES
+from seehear.checkpoints import path_of
 from seehear.doctor import Report
 from seehear.errors import SeehearError
 from seehear.media import write_image
@@ -156,6 +158,20 @@ def doctor_text(report: Report) -> Iterator[str]:
         yield f"     {finding}"
     verdict = "all is well" if report.is_healthy else "not in order, see BAD above"
     yield f"{report.models}: {verdict} ({report.seconds:.1f} s)"
+
+
+def models_text() -> Iterator[str]:
+    """The known checkpoints line by line: size, licence, and whether each is on this machine."""
+    rows = [("name", "for", "GB", "commercial", "here", "licence")]
+    for entry in ENTRIES:
+        allowed = "yes" if entry.terms.allows_commercial else "no"
+        here = "yes" if path_of(entry) else "no"
+        size = f"{entry.bytes_ / 1e9:.2f}"
+        rows.append((entry.name, entry.role, size, allowed, here, entry.terms.name))
+    widths = [max(len(cell) for cell in column) for column in zip(*rows, strict=True)]
+    for row in rows:
+        cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
+        yield "  ".join(cells).rstrip()
 
 
 def print_presets() -> None:

@@ -55,7 +55,7 @@ class AnimateDiff:
         decode_chunk: int = 4,
         checkpointing: bool = False,
         checkpoint: Checkpoint | None = None,
-        motion_folder: Path | None = None,
+        motion_path: Path | None = None,
     ):
         """Put components together; `load` does it from a checkpoint.
 
@@ -79,14 +79,14 @@ class AnimateDiff:
             checkpointing: Recompute activations in the backward pass, the decoder's chunk by
                 chunk: about half the memory of guidance for about a third more time.
             checkpoint: Where the components come from, for records.
-            motion_folder: Where the motion adapter comes from if not from there.
+            motion_path: Where the motion adapter comes from if not from there.
 
         Raises:
             SettingsError: A size that the autoencoder cannot decode to, or a count below 1.
         """
         self.unet, self.vae, self.tiny_decoder = unet, vae, tiny_decoder
         self.scheduler, self.text_encoder, self.tokenizer = scheduler, text_encoder, tokenizer
-        self.checkpoint, self.motion_folder = checkpoint, motion_folder
+        self.checkpoint, self.motion_path = checkpoint, motion_path
         self.checkpointing, self.decode_chunk = checkpointing, decode_chunk
         self.negative_prompt = negative_prompt
         for network in (unet, vae, tiny_decoder, text_encoder):

@@ -14,6 +14,7 @@ from diffusers.schedulers.scheduling_ddim import DDIMScheduler
 from transformers import AutoTokenizer
 
 from seehear.backbones.animatediff.model import FPS, NUM_FRAMES, AnimateDiff
+from seehear.backbones.animatediff.original import motion_adapter_from_original
 from seehear.components import quiet_libraries, read_component, read_network, text_class
 from seehear.errors import WeightsError
 from seehear.weights import Checkpoint, find_checkpoint, find_network, read_json
@@ -59,7 +60,8 @@ def load(
         source: Stable Diffusion 1.5, a fine-tune of it or an AnimateDiff pipeline: a folder with
             model_index.json, or a name.
         motion: A MotionAdapter: a folder with config.json, or a name such as
-            "guoyww/animatediff-motion-adapter-v1-5-2". None: the one that `source` holds.
+            "guoyww/animatediff-motion-adapter-v1-5-2"; or a file of AnimateDiff's own, such as
+            mm_sd_v15.ckpt. None: the one that `source` holds.
         tiny_decoder: An AutoencoderTiny for guidance and previews: a folder or a name such as
             "madebyollin/taesd". None: the one that `source` holds, if any.
         num_frames: Length of a clip; None: the checkpoint's, else 16. 1 makes stills: no motion
@@ -79,7 +81,7 @@ def load(
         SettingsError: A size or a count that the model cannot have.
     """
     found = find_checkpoint(source, local_files_only=local_files_only)
-    adapter = None if motion is None else find_network(motion, local_files_only)
+    adapter = None if motion is None else _motion_path(motion, local_files_only)
     tiny = _tiny_folder(found, tiny_decoder, local_files_only)
     index = found.index
     length = int(index.get("_num_frames", NUM_FRAMES)) if num_frames is None else num_frames
@@ -106,7 +108,7 @@ def load(
         decode_chunk=decode_chunk,
         checkpointing=checkpointing,
         checkpoint=found,
-        motion_folder=adapter,
+        motion_path=adapter,
     )
 
 
@@ -132,7 +134,10 @@ def _unet(
                 "or ask for one frame to make stills"
             )
         adapter = found.component("motion_adapter")
-    motion = read_network(MotionAdapter, adapter, **options)
+    if adapter.is_file():
+        motion = motion_adapter_from_original(adapter).to(options["torch_dtype"])
+    else:
+        motion = read_network(MotionAdapter, adapter, **options)
     try:
         with quiet_libraries():
             return UNetMotionModel.from_unet2d(unet, motion)
@@ -155,6 +160,12 @@ def _scheduler(found: Checkpoint, *, is_still: bool, is_foreign: bool) -> DDIMSc
     schedule = own if keeps_own else own | ANIMATEDIFF_SCHEDULE
     known = signature(DDIMScheduler.__init__).parameters  # other schedulers have other options too
     return DDIMScheduler(**{name: value for name, value in schedule.items() if name in known})
+
+
+def _motion_path(motion: str | Path, local_files_only: bool) -> Path:
+    """A file of AnimateDiff's own, or the folder of an adapter."""
+    path = Path(motion)
+    return path if path.is_file() else find_network(motion, local_files_only)
 
 
 def _holds(found: Checkpoint, name: str) -> bool:

@@ -1,0 +1,201 @@
+"""The known checkpoints: where each comes from, how big it is, what its licence allows.
+
+A folder or hub name that is not in the table loads as well, if its format is one of these.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from seehear.errors import SettingsError, WeightsError
+
+Role = Literal[
+    "sound", "picture", "motion", "decoder", "binder", "picture captioner", "sound captioner"
+]
+
+
+@dataclass(frozen=True)
+class Licence:
+    """What a licence permits, in one sentence; not legal advice."""
+
+    name: str
+    allows_commercial: bool
+    permits: str
+
+
+LICENCES: Mapping[str, Licence] = {
+    "apache-2.0": Licence("Apache-2.0", True, "any use, with its notice"),
+    "mit": Licence("MIT", True, "any use, with its notice"),
+    "bsd-3-clause": Licence("BSD-3-Clause", True, "any use, with its notice"),
+    "cc-by-4.0": Licence("CC BY 4.0", True, "any use, with attribution"),
+    "creativeml-openrail-m": Licence(
+        "CreativeML OpenRAIL-M", True, "any use but the harmful ones that its attachment A lists"
+    ),
+    "cc-by-nc-sa-4.0": Licence(
+        "CC BY-NC-SA 4.0", False, "no commercial use; attribution, and share alike"
+    ),
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Entry:
+    """A checkpoint, or one file that serves as one."""
+
+    name: str  # what `seehear models` calls it
+    role: Role
+    source: str  # a hub name, or the address of a file
+    licence: str  # a key of `LICENCES`
+    parameters: int  # of what is loaded; those of published models are counted, not exact
+    bytes_: int  # about what a download takes
+    revision: str | None = None  # None: the newest; pin one with `pull NAME --revision`
+    sha256: Mapping[str, str] = field(default_factory=dict)  # by file, where it was published
+    takes: str = ""  # the option that takes it
+    instead: str = ""  # what to use where the licence does not allow it
+
+    @property
+    def terms(self) -> Licence:
+        """What the licence permits."""
+        return LICENCES[self.licence]
+
+    @property
+    def is_file(self) -> bool:
+        """Whether it is a single file at an address, and not a name on the hub."""
+        return self.source.startswith("https://")
+
+    @property
+    def file_name(self) -> str:
+        """The last part of its address."""
+        return self.source.rsplit("/", 1)[-1]
+
+
+_OWN_AUDIO = "--models pocket, or a model of your own under another licence"
+_OWN_BINDER = "--models pocket, whose binder is under Apache-2.0 and CC BY 4.0"
+_SD = "creativeml-openrail-m"
+_M = 10**6
+
+
+def _audioldm(size: str, parameters: int) -> Entry:
+    return Entry(
+        name=f"audioldm-{size}",
+        role="sound",
+        source=f"cvssp/audioldm-{size}",
+        licence="cc-by-nc-sa-4.0",
+        parameters=parameters,
+        bytes_=4 * parameters,
+        takes="--audio",
+        instead=_OWN_AUDIO,
+    )
+
+
+def _stable_diffusion(name: str, source: str) -> Entry:
+    return Entry(
+        name=name, role="picture", source=source, licence=_SD, parameters=1066 * _M,
+        bytes_=4 * 1066 * _M, takes="--video",
+    )  # fmt: skip
+
+
+def _motion(version: str, parameters: int) -> Entry:
+    return Entry(
+        name=f"motion-{version}",
+        role="motion",
+        source=f"guoyww/animatediff-motion-adapter-{version}",
+        licence="apache-2.0",
+        parameters=parameters,
+        bytes_=4 * parameters,
+        takes="--motion",
+    )
+
+
+ENTRIES: tuple[Entry, ...] = (
+    _audioldm("s-full-v2", 421 * _M),
+    _audioldm("s-full", 421 * _M),
+    _audioldm("m-full", 652 * _M),
+    _audioldm("l-full", 975 * _M),
+    _stable_diffusion("sd-1.5", "stable-diffusion-v1-5/stable-diffusion-v1-5"),
+    _stable_diffusion("realistic-vision-2", "SG161222/Realistic_Vision_V2.0"),
+    _motion("v1-4", 417 * _M),
+    _motion("v1-5", 417 * _M),
+    _motion("v1-5-2", 453 * _M),
+    _motion("v1-5-3", 417 * _M),
+    Entry(
+        name="taesd", role="decoder", source="madebyollin/taesd", licence="mit",
+        parameters=2_445_063, bytes_=10 * _M,
+    ),
+    Entry(
+        name="imagebind", role="binder",
+        source="https://dl.fbaipublicfiles.com/imagebind/imagebind_huge.pth",
+        licence="cc-by-nc-sa-4.0", parameters=1_200_786_990, bytes_=4_803_148_000,
+        takes="--binder", instead=_OWN_BINDER,
+    ),
+    Entry(
+        name="blip", role="picture captioner", source="Salesforce/blip-image-captioning-base",
+        licence="bsd-3-clause", parameters=247 * _M, bytes_=990 * _M, takes="--captioner",
+    ),
+    Entry(
+        name="qwen3-vl", role="picture captioner", source="Qwen/Qwen3-VL-2B-Instruct",
+        licence="apache-2.0", parameters=2128 * _M, bytes_=2 * 2128 * _M, takes="--captioner",
+    ),
+    Entry(
+        name="qwen2-audio", role="sound captioner", source="Qwen/Qwen2-Audio-7B-Instruct",
+        licence="apache-2.0", parameters=8397 * _M, bytes_=2 * 8397 * _M, takes="--captioner",
+    ),
+)  # fmt: skip
+BY_NAME: Mapping[str, Entry] = {entry.name: entry for entry in ENTRIES}
+
+
+def entry_of(name: str) -> Entry:
+    """An entry by its name or its source.
+
+    Raises:
+        WeightsError: The table has neither.
+    """
+    found = known(name)
+    if found is None:
+        raise WeightsError(
+            f"no model is called {name!r}; `seehear models list` shows those that are known, "
+            "and --audio, --video, --motion and --binder take any folder or hub name"
+        )
+    return found
+
+
+def known(source: str | Path) -> Entry | None:
+    """The entry that has this name or source, or whose file is called so; else None."""
+    text = str(source)
+    if text in BY_NAME:
+        return BY_NAME[text]
+    for entry in ENTRIES:
+        if text == entry.source or (entry.is_file and Path(text).name == entry.file_name):
+            return entry
+    return None
+
+
+def terms_of(licence: str | None) -> Licence | None:
+    """What a model card's licence tag permits; None where the tag is missing or unknown."""
+    return LICENCES.get((licence or "").lower())
+
+
+def refuse_non_commercial(weights: Iterable[Mapping[str, Any]]) -> None:
+    """Insist that every part may be used commercially.
+
+    Args:
+        weights: Records of `Family.weights`: name and licence of every file.
+
+    Raises:
+        SettingsError: A licence forbids it, or none is known; says which, why and what instead.
+    """
+    for part in weights:
+        terms = terms_of(part["licence"])
+        if terms is not None and terms.allows_commercial:
+            continue
+        if terms is not None:
+            why = f"is under {terms.name}: {terms.permits}"
+        elif part["licence"]:
+            why = f"is under {part['licence']!r}, which is not known here"
+        else:
+            why = "says nothing of its licence"
+        instead = _OWN_BINDER if part["name"].startswith("binder/") else _OWN_AUDIO
+        raise SettingsError(
+            f"--commercial: expected parts that may be used commercially, {part['name']} {why}; "
+            f"use {instead}"
+        )

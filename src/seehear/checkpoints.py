@@ -1,0 +1,249 @@
+"""Checkpoints of the table on this machine: fetch, find, check and convert them."""
+
+import os
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from huggingface_hub import snapshot_download
+from huggingface_hub.errors import HfHubHTTPError
+from huggingface_hub.file_download import http_get
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+
+from seehear.backbones.animatediff.original import motion_adapter_from_original
+from seehear.binders.imagebind.towers import MODALITIES, towers_from_state
+from seehear.catalogue import Entry
+from seehear.errors import SettingsError, WeightsError
+from seehear.weights import (
+    CHECKPOINT_FILES,
+    NETWORK_FILES,
+    SAFE_SUFFIX,
+    download,
+    read_state_dict,
+    sha256_of,
+    weight_files,
+)
+
+# ImageBind reads text by CLIP's vocabulary, which its own file does not hold.
+CLIP_VOCABULARY = "openai/clip-vit-large-patch14"
+VOCABULARY_FILES = ("vocab.json", "merges.txt", "tokenizer_config.json", "special_tokens_map.json")
+_CAPTIONER_FILES = ("*.json", "*.txt", "*.jinja", "README.md", f"*{SAFE_SUFFIX}")
+_SHA256 = re.compile(r"^[0-9a-f]{64}$")
+_GIGABYTE = 1e9
+
+
+def home() -> Path:
+    """Where files that are not on the hub are kept: $SEEHEAR_HOME, else ~/.cache/seehear."""
+    return Path(os.environ.get("SEEHEAR_HOME") or Path.home() / ".cache" / "seehear")
+
+
+def files_of(entry: Entry) -> tuple[str, ...]:
+    """Which files of the repository are fetched."""
+    if entry.role in ("motion", "decoder"):
+        return NETWORK_FILES
+    return CHECKPOINT_FILES if entry.role in ("sound", "picture") else _CAPTIONER_FILES
+
+
+def notice(entry: Entry) -> str:
+    """What to know before a download: how big, from where, under which licence."""
+    return (
+        f"{entry.name}: about {entry.bytes_ / _GIGABYTE:.2f} GB from {entry.source}; licence "
+        f"{entry.terms.name}: {entry.terms.permits}"
+    )
+
+
+def pull(entry: Entry, *, folder: Path | None = None, revision: str | None = None) -> Path:
+    """Fetch a checkpoint, with a progress bar, going on where an earlier download stopped.
+
+    Args:
+        entry: Of the table.
+        folder: Where to put plain files; None: the hub's own cache, or `home`.
+        revision: A commit, branch or tag instead of the table's.
+
+    Returns:
+        The folder, or the file where the checkpoint is one.
+
+    Raises:
+        WeightsError: It cannot be fetched.
+    """
+    if not entry.is_file:
+        wanted = revision or entry.revision
+        return download(entry.source, files_of(entry), revision=wanted, folder=folder)
+    target = (folder or home() / entry.name) / entry.file_name
+    _fetch_file(entry, target)
+    if entry.name == "imagebind":
+        download(CLIP_VOCABULARY, VOCABULARY_FILES, folder=target.parent)
+    return target
+
+
+def _fetch_file(entry: Entry, target: Path) -> None:
+    """Fetch one file; half of one keeps another name, so that it is never taken for the whole."""
+    if target.is_file():
+        return
+    target.parent.mkdir(parents=True, exist_ok=True)
+    partial = target.with_name(target.name + ".part")
+    try:
+        with partial.open("ab") as file:
+            http_get(
+                entry.source,
+                file,
+                resume_size=file.tell(),
+                displayed_filename=entry.file_name,
+            )
+    # Besides its own errors the client lets those of the transport through.
+    except (HfHubHTTPError, OSError, RuntimeError) as error:
+        raise WeightsError(
+            f"{entry.source}: could not be fetched ({type(error).__name__}); check the "
+            f"connection and run it again, which goes on from {partial}"
+        ) from error
+    partial.replace(target)
+
+
+def path_of(entry: Entry) -> Path | None:
+    """Where a checkpoint lies on this machine; None if it has not been fetched."""
+    if entry.is_file:
+        target = home() / entry.name / entry.file_name
+        return target if target.is_file() else None
+    try:
+        return Path(
+            snapshot_download(
+                entry.source, allow_patterns=list(files_of(entry)), local_files_only=True
+            )
+        )
+    except (HfHubHTTPError, OSError):
+        return None
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What was found of one weight file."""
+
+    path: Path
+    is_fine: bool
+    detail: str
+
+
+def verify(place: Path, entry: Entry | None = None) -> Iterator[Verdict]:
+    """Check every weight file: that it is whole, and that it is the published one where known.
+
+    Args:
+        place: A file or a folder.
+        entry: What it should be, if it is one of the table.
+
+    Raises:
+        WeightsError: There is no weight file.
+    """
+    paths = [place] if place.is_file() else _all_weights(place)
+    if not paths:
+        raise WeightsError(f"{place}: expected weight files, found none; pull or copy it again")
+    for path in paths:
+        yield _verdict(path, entry, _listed_hash(path, place))
+
+
+def _all_weights(place: Path) -> list[Path]:
+    folders = [place, *sorted(p for p in place.rglob("*") if p.is_dir())] if place.is_dir() else []
+    return [path for folder in folders for path in weight_files(folder)]
+
+
+def _listed_hash(path: Path, place: Path) -> str | None:
+    """What a list of hashes in the folder says, written by the usual tool `sha256sum`."""
+    table = place / "SHA256SUMS"
+    if not table.is_file():
+        return None
+    rows = (line.split(maxsplit=1) for line in table.read_text().splitlines() if line.strip())
+    listed = {name.lstrip("*"): digest for digest, name in rows}
+    return listed.get(path.relative_to(place).as_posix())
+
+
+def _verdict(path: Path, entry: Entry | None, listed: str | None) -> Verdict:
+    try:
+        parameters = count_parameters(path)
+    except WeightsError as error:
+        return Verdict(path, False, str(error))
+    detail = f"{parameters / 1e6:.1f} M numbers"
+    if entry is not None and entry.is_file and parameters != entry.parameters:
+        return Verdict(path, False, f"{detail}, expected {entry.parameters / 1e6:.1f} M")
+    published = entry.sha256.get(path.name) if entry else None
+    wanted = published or listed or _hash_by_cache(path)
+    if wanted is None:
+        return Verdict(path, True, f"{detail}; no published hash to compare with")
+    if sha256_of(path) != wanted:
+        return Verdict(path, False, f"{detail}; its SHA-256 is not the published {wanted[:12]}...")
+    return Verdict(path, True, f"{detail}; SHA-256 as published")
+
+
+def _hash_by_cache(path: Path) -> str | None:
+    """The hub's cache names large files by their hash and links to them."""
+    name = path.resolve().name
+    return name if path.is_symlink() and _SHA256.match(name) else None
+
+
+def count_parameters(path: Path) -> int:
+    """How many numbers a weight file holds, read from the header where there is one.
+
+    Raises:
+        WeightsError: The file is cut off or is not one of named tensors.
+    """
+    if path.suffix != SAFE_SUFFIX:
+        return sum(tensor.numel() for tensor in read_state_dict(path).values())
+    try:
+        with safe_open(path, "pt") as file:
+            shapes = [file.get_slice(key).get_shape() for key in file.keys()]  # noqa: SIM118
+    except (SafetensorError, OSError) as error:
+        raise WeightsError(
+            f"{path}: expected a whole safetensors file ({error}); pull or copy it again"
+        ) from error
+    return sum(torch.Size(shape).numel() for shape in shapes)
+
+
+def convert(
+    source: Path, target: Path, *, dtype: torch.dtype | None = None, modalities: Sequence[str] = ()
+) -> Path:
+    """Turn a published file into safetensors, without a pickle and without what is not needed.
+
+    ImageBind loses the towers that are not used; one of AnimateDiff's motion files becomes the
+    folder of a diffusers MotionAdapter.
+
+    Args:
+        source: imagebind_huge.pth, a motion file, or any file of named tensors.
+        target: A .safetensors file, or for motion modules a folder.
+        dtype: What to store; None: as it is.
+        modalities: Of ImageBind, which towers to keep; none: vision, audio and text.
+
+    Returns:
+        What was written.
+
+    Raises:
+        WeightsError: The source cannot be read, or holds something else than its name says.
+        SettingsError: The target is of the wrong kind.
+    """
+    state = read_state_dict(source)
+    if any("motion_modules." in key for key in state):
+        if target.suffix:
+            raise SettingsError(f"{target}: expected the name of a folder for a motion adapter")
+        adapter = motion_adapter_from_original(source)
+        if dtype is not None:
+            adapter.to(dtype=dtype)  # type: ignore[call-arg]  # a decorator hides `self`
+        adapter.save_pretrained(target)
+        return target
+    if target.suffix != SAFE_SUFFIX:
+        raise SettingsError(f"{target}: expected a name that ends in {SAFE_SUFFIX}")
+    licence = {}
+    if any(key.startswith("modality_trunks.") for key in state):
+        kept = [m for m in MODALITIES if not modalities or m in modalities]
+        towers_from_state(state, kept, heads=dict.fromkeys(kept, 1))  # is anything missing?
+        state = {k: v for k, v in state.items() if any(f".{m}." in k for m in kept)}
+        licence = {"licence": "cc-by-nc-sa-4.0"}
+    target.parent.mkdir(parents=True, exist_ok=True)
+    part = target.with_name(target.name + ".part")
+    save_file(
+        {k: (v if dtype is None or not v.is_floating_point() else v.to(dtype)).contiguous()
+         for k, v in state.items()},
+        part,
+        {"format": "pt", **licence},
+    )  # fmt: skip
+    part.replace(target)
+    return target
