@@ -15,12 +15,10 @@ from seehear.captioners.nearest import PhraseBank
 from seehear.checkpoints import path_of
 from seehear.errors import SettingsError, WeightsError
 from seehear.protocols import Backbone, Binder
+from seehear.recipes import PAPER_MOTION, PAPER_PICTURE, PAPER_SOUND
 from seehear.weights import PICKLE_SUFFIXES, SAFE_SUFFIX, licence_in, licence_of, sha256_of
 
 POCKET = Path(__file__).resolve().parent / "data" / "pocket"
-# The fine-tune of Stable Diffusion 1.5 and the motion modules of the authors' configuration.
-PAPER_VIDEO = ("SG161222/Realistic_Vision_V2.0", "guoyww/animatediff-motion-adapter-v1-5")
-
 
 Part = Literal["audio", "video", "picture"]  # a picture model makes stills
 
@@ -111,6 +109,10 @@ def load_family(
     device: str = "cpu",
     dtype: torch.dtype = torch.float32,
     commercial: bool = False,
+    checkpointing: bool = False,
+    lean: bool = False,
+    clip: Mapping[str, Any] | None = None,
+    binder_options: Mapping[str, Any] | None = None,
 ) -> Family:
     """Load a family's binder; its other models are loaded, frozen, when they are needed.
 
@@ -123,6 +125,10 @@ def load_family(
         device: Where the models run.
         dtype: float32, or bfloat16 where memory is short.
         commercial: Refuse parts whose licence forbids commercial use, or does not say.
+        checkpointing: Recompute activations in the backward pass: less memory, more time.
+        lean: Text encoders and the binder's towers leave the device after use.
+        clip: Of `animatediff.load`: num_frames, fps, height, width, ...
+        binder_options: Of the paper binder's `load`: clip_duration_s, crop, ...
 
     Raises:
         SettingsError: No family has that name, or a licence forbids what is asked.
@@ -135,7 +141,12 @@ def load_family(
         raise SettingsError(
             f"no family of models is called {name!r}; choose one of {known}"
         ) from None
-    return build(_Asked(audio, video, motion, binder, device, dtype, commercial))
+    return build(
+        _Asked(
+            audio, video, motion, binder, device, dtype, commercial, checkpointing, lean,
+            clip or {}, binder_options or {},
+        )
+    )  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -149,6 +160,10 @@ class _Asked:
     device: str
     dtype: torch.dtype
     commercial: bool
+    checkpointing: bool
+    lean: bool
+    clip: Mapping[str, Any]
+    binder_options: Mapping[str, Any]
 
     def sources(
         self, audio: str | Path, video: str | Path, motion: str | Path | None
@@ -160,12 +175,18 @@ class _Asked:
 
     def loaders(self, sources: Mapping[str, str | Path]) -> dict[Part, Callable[[], Backbone]]:
         """How to load every part from its source."""
-        common: dict[str, Any] = {"device": self.device, "dtype": self.dtype}
+        common: dict[str, Any] = {
+            "device": self.device,
+            "dtype": self.dtype,
+            "checkpointing": self.checkpointing,
+            "lean": self.lean,
+        }
+        still = {k: v for k, v in self.clip.items() if k not in ("num_frames", "fps")}
         video, adapter = sources["video"], sources.get("motion")
         return {
             "audio": lambda: audioldm.load(sources["audio"], **common),
-            "video": lambda: animatediff.load(video, motion=adapter, **common),
-            "picture": lambda: animatediff.load(video, num_frames=1, **common),
+            "video": lambda: animatediff.load(video, motion=adapter, **common, **self.clip),
+            "picture": lambda: animatediff.load(video, num_frames=1, **common, **still),
         }
 
 
@@ -195,11 +216,17 @@ def _paper(asked: _Asked) -> Family:
     folder = path if path.is_dir() else path.parent
     # CLIP's vocabulary beside the weights lets ImageBind read text too.
     vocabulary = folder if (folder / "merges.txt").is_file() else None
-    # The authors' sound checkpoint; the paper's video model (section 4.1).
-    sources = asked.sources("cvssp/audioldm-m-full", *PAPER_VIDEO)
+    sources = asked.sources(PAPER_SOUND, PAPER_PICTURE, PAPER_MOTION)
     return Family(
         name="paper",
-        binder=imagebind.load(path, vocabulary=vocabulary, device=asked.device, dtype=asked.dtype),
+        binder=imagebind.load(
+            path,
+            vocabulary=vocabulary,
+            device=asked.device,
+            dtype=asked.dtype,
+            lean=asked.lean,
+            **asked.binder_options,
+        ),
         loaders=asked.loaders(sources),
         places={"binder": path},
         sources={name: str(source) for name, source in sources.items()} | {"binder": path.name},

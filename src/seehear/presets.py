@@ -167,10 +167,54 @@ PICTURE_PRESETS: dict[str, Preset] = {
 }
 _OF_TASK = {"v2a": PRESETS, "i2a": PRESETS}
 
+# The paper's own runs, with the models of `seehear.recipes`. For sounds the released script.
+PAPER_V2A = replace(AUTHORS, name="paper-v2a")
+PAPER_I2A = replace(AUTHORS, name="paper-i2a")
+PAPER_A2V = Preset(
+    name="paper-a2v",
+    settings=SamplingSettings(
+        num_steps=25,  # section 4.1: 25 for AnimateDiff
+        guidance_scale=7.5,  # not in the paper; AnimateDiff's own
+        aligner=AlignerConfig(
+            rule="fresh_adam",  # as in the released script; no script for videos was released
+            lr_latents=0.01,  # lambda_1 for AnimateDiff, section 4.1
+            lr_prompt=0.01,  # lambda_2, Eq. 17: never given; lambda_1's value
+            num_updates=1,  # N of Algorithm 1: never given; the released script's
+            start=0.0,  # K of Algorithm 1: never given; the prompt is best tuned from the start
+            end=1.0,  # Algorithm 1 guides until the last step
+            through_denoiser=True,  # Eq. 17
+            keep_prompt_norm=True,  # not in the paper; keeps an embedding where the model knows it
+            tuned_half="both",  # not in the paper; both halves of the stack
+        ),
+    ),
+    frames=FrameChoice(per_step=2),  # ImageBind takes pairs of frames
+)
+PAPER_JOINT = replace(
+    PAPER_A2V,
+    name="paper-joint",
+    settings=SamplingSettings(
+        num_steps=25,  # section 4.1: 25 for AnimateDiff; one count for both streams
+        guidance_scale={"audio": 2.5, "video": 7.5},  # as for either alone
+        aligner=AlignerConfig(
+            rule="fresh_adam",  # as for either alone
+            lr_latents={"audio": 0.1, "video": 0.01},  # lambda_1, section 4.1
+            lr_prompt={"audio": 0.0, "video": 0.01},  # as for either alone
+            start={"audio": 0.2, "video": 0.0},  # as for either alone
+            through_denoiser=True,  # the video's prompt needs it
+        ),
+    ),
+)
+PAPER_PRESETS: dict[str, Preset] = {
+    "v2a": PAPER_V2A, "i2a": PAPER_I2A, "a2v": PAPER_A2V, "joint": PAPER_JOINT
+}  # fmt: skip
+
 
 def presets_of(task: str) -> Mapping[str, Preset]:
     """The presets of a task by name."""
-    return _OF_TASK.get(task, PICTURE_PRESETS)
+    known = dict(_OF_TASK.get(task, PICTURE_PRESETS))
+    if task in PAPER_PRESETS:
+        known[f"paper-{task}"] = PAPER_PRESETS[task]
+    return known
 
 
 def preset_for(task: str, preset: str | Preset) -> Preset:

@@ -7,6 +7,7 @@ arXiv:2301.12503. On disk: `cvssp/audioldm-*`. Driven by components, since pipel
 
 import math
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -72,8 +73,8 @@ class AudioLDM:
             native_duration_s: The clip length that the model was trained on.
             polish_rounds: Rounds of phase retrieval that `decode` adds to the vocoder when no
                 gradient is wanted; for a vocoder too small to be left alone.
-            checkpointing: Recompute activations of all networks in the backward pass: about half
-                the memory of guidance for about a third more time.
+            checkpointing: Recompute activations of all networks in the backward pass: a quarter
+                of the memory of guidance for about a third more time.
             checkpoint: Where the components come from, for records.
         """
         self.unet, self.vae, self.vocoder = unet, vae, vocoder
@@ -87,6 +88,9 @@ class AudioLDM:
         if checkpointing:
             self.unet.enable_gradient_checkpointing()
             self.vae.enable_gradient_checkpointing()
+            # One by one: recomputing the vocoder as a whole would need the whole of it again.
+            for block in self.vocoder.resblocks:
+                block.forward = partial(recompute, block.forward, use_reentrant=False)
         self.prediction_kind = prediction_kind(scheduler)
         self.sample_rate = int(self.vocoder.config.sampling_rate)
         self.hop_samples = math.prod(self.vocoder.config.upsample_rates)
@@ -194,10 +198,7 @@ class AudioLDM:
 
         A vocoder with odd paddings adds a few samples: AudioLDM's gives 160 * frames + 32.
         """
-        narrow = mel.to(self.dtype)
-        if self.checkpointing and torch.is_grad_enabled():
-            return recompute(self.vocoder, narrow, use_reentrant=False).to(mel.dtype)
-        return self.vocoder(narrow).to(mel.dtype)
+        return self.vocoder(mel.to(self.dtype)).to(mel.dtype)
 
     def latents_from_mel(
         self, mel: Float[Tensor, "batch frames mels"]
@@ -221,6 +222,7 @@ def load(
     device: str | torch.device = "cpu",
     dtype: torch.dtype = torch.float32,
     checkpointing: bool = False,
+    lean: bool = False,
     local_files_only: bool = False,
 ) -> AudioLDM:
     """Load a model in AudioLDM's format from a folder or by its hub name.
@@ -230,6 +232,7 @@ def load(
         device: Where to put the networks.
         dtype: What they compute in: float32, bfloat16, or float64 for tests.
         checkpointing: Trade time for memory in the backward pass.
+        lean: Keep the text encoder, which is used once, in the computer's own memory.
         local_files_only: Never use the network.
 
     Raises:
@@ -246,7 +249,7 @@ def load(
         vocoder=read_network(SpeechT5HifiGan, found.component("vocoder"), dtype=dtype).to(device),
         text_encoder=read_network(
             text_class(found), found.component("text_encoder"), optional=("pooler.",), dtype=dtype
-        ).to(device),
+        ).to("cpu" if lean else device),
         tokenizer=read_component(AutoTokenizer, found.component("tokenizer")),
         scheduler=read_component(DDIMScheduler, found.component("scheduler")),
         native_duration_s=float(found.index.get("_native_duration_s", TRAINING_DURATION_S)),

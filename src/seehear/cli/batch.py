@@ -6,8 +6,6 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
-import torch
-
 from seehear.cli.files import (
     AUDIO_SUFFIXES,
     PICTURE_SUFFIXES,
@@ -17,6 +15,7 @@ from seehear.cli.files import (
     errands,
     expanded,
 )
+from seehear.cli.loading import loaded_studio, predicted_text, recipe_without_weights
 from seehear.cli.options import Asked
 from seehear.cli.show import (
     err,
@@ -28,8 +27,7 @@ from seehear.cli.show import (
     step_progress,
     tell_error,
 )
-from seehear.doctor.machine import device_problem
-from seehear.errors import Cancelled, MediaError, SeehearError, SettingsError
+from seehear.errors import Cancelled, MediaError, SeehearError
 from seehear.given import FRAMES_PER_S, as_audio
 from seehear.jobs import Job, TaskName
 from seehear.media import probe, read_image, read_video
@@ -38,7 +36,7 @@ from seehear.media.write import PICTURE_FORMATS, SOUND_FORMATS
 from seehear.outputs import Result
 from seehear.plan import measured_plan
 from seehear.presets import Preset
-from seehear.tasks import Studio, adjusted, load
+from seehear.tasks import Studio, adjusted
 
 SOUNDS = tuple(SOUND_FORMATS)
 PICTURES = tuple(PICTURE_FORMATS)
@@ -154,6 +152,10 @@ def make_all(name: TaskName, inputs: Sequence[str], output: str, asked: Asked) -
             todo.append(errand)
         except SeehearError as error:
             fail(error, errand.source)
+    if asked.dry_run and (recipe := recipe_without_weights(asked)):
+        for errand in todo:
+            out.print(predicted_text(str(errand.source), errand.target, recipe, asked))
+        return 2 if num_failed else 0
     studio = loaded_studio(asked) if todo else None
     expected_s = 0.0
     for errand in todo:
@@ -196,6 +198,9 @@ def make_joint(prompt: str, output: str, asked: Asked) -> int:
     errand = Errand(Path(prompt), target)
     check_target(errand, VIDEOS, overwrite=asked.overwrite or asked.dry_run)
     preset = preset_asked("joint", asked)
+    if asked.dry_run and (recipe := recipe_without_weights(asked)):
+        out.print(predicted_text(f'"{prompt}"', target, recipe, asked))
+        return 0
     studio = loaded_studio(asked)
 
     def prepared() -> Job:
@@ -240,31 +245,3 @@ def preset_asked(task: TaskName, asked: Asked) -> Preset:
         changes["lr_prompt"] = 0.0
     preset = adjusted(asked.preset, num_steps=asked.steps, task=task, **changes)
     return preset if asked.sync is None else replace(preset, sync_weight=asked.sync)
-
-
-def loaded_studio(asked: Asked) -> Studio:
-    """Set the number of threads and load the models.
-
-    Raises:
-        SettingsError: This PyTorch has no such device.
-    """
-    if asked.threads is not None:
-        torch.set_num_threads(asked.threads)
-    check_device(asked.device)
-    return load(
-        asked.models,
-        audio=asked.audio,
-        video=asked.video,
-        motion=asked.motion,
-        binder=asked.binder,
-        device=asked.device,
-        dtype=getattr(torch, asked.dtype),
-        commercial=asked.commercial,
-    )
-
-
-def check_device(device: str) -> None:
-    """Raise SettingsError unless a tensor can be put there."""
-    problem = device_problem(device)
-    if problem is not None:
-        raise SettingsError(problem)

@@ -17,6 +17,7 @@ from seehear.cli.options import (
     Duration,
     Lr,
     MaxDuration,
+    Memory,
     Mix,
     Models,
     NoPrompt,
@@ -104,6 +105,7 @@ def v2a(
     dtype: Dtype = "float32",
     threads: Threads = None,
     commercial: Commercial = False,
+    memory: Memory = None,
     max_duration: MaxDuration = 600.0,
 ) -> None:
     """Video to audio: give videos a sound, exactly as long as they are.
@@ -144,6 +146,7 @@ def v2a(
         dtype=dtype,
         threads=threads,
         commercial=commercial,
+        memory=memory,
         max_duration_s=max_duration,
     )
     raise typer.Exit(make_all("v2a", clips, output, asked))
@@ -178,6 +181,7 @@ def i2a(
     dtype: Dtype = "float32",
     threads: Threads = None,
     commercial: Commercial = False,
+    memory: Memory = None,
 ) -> None:
     """Image to audio: give pictures a sound of any length.
 
@@ -209,6 +213,7 @@ def i2a(
         dtype=dtype,
         threads=threads,
         commercial=commercial,
+        memory=memory,
     )
     raise typer.Exit(make_all("i2a", pictures, output, asked))
 

@@ -45,6 +45,9 @@ def doctor(
     through denoiser, decoder, vocoder and binder, link by link. Every link that cuts it, loses
     it or spoils it is named. The exit code is 0 if all is well and 1 if not.
 
+    For --models paper it also says what each of the paper's runs would take here, in memory and
+    time, and which --memory fits; this needs no weights.
+
     For example:
 
         seehear doctor
@@ -53,20 +56,25 @@ def doctor(
     """
     import torch
 
-    from seehear.cli.batch import loaded_studio
+    from seehear.cli.loading import loaded_studio
     from seehear.cli.options import Asked
     from seehear.cli.show import doctor_text, out
-    from seehear.doctor import examine
+    from seehear.doctor import examine, fits
     from seehear.outputs import plain, write_json
 
     asked = Asked(
         models=models, audio=audio, video=video, motion=motion, binder=binder, device=device,
         dtype=dtype, threads=threads,
     )  # fmt: skip
+    predictions = fits(device, getattr(torch, dtype)) if models == "paper" else []
+    for fit in predictions:
+        out.print(str(fit))
     family = loaded_studio(asked).family
     report = examine(family, (part,) if part else ("audio", "video"), device, getattr(torch, dtype))
     for line in doctor_text(report):
         out.print(line)
     if as_json is not None:
-        write_json(as_json, plain(report) | {"is_healthy": report.is_healthy})
+        write_json(
+            as_json, plain(report) | {"is_healthy": report.is_healthy, "fits": plain(predictions)}
+        )
     raise typer.Exit(0 if report.is_healthy else 1)

@@ -7,8 +7,10 @@ from typing import Annotated, Literal
 
 import typer
 
-PresetName = Literal["default", "wordless", "authors", "equations"]
-PicturePresetName = Literal["default", "wordless", "prompt", "latents", "equations"]
+PresetName = Literal["default", "wordless", "authors", "equations", "paper-v2a", "paper-i2a"]
+PicturePresetName = Literal[
+    "default", "wordless", "prompt", "latents", "equations", "paper-a2v", "paper-joint"
+]
 ModelsName = Literal["pocket", "paper"]
 DtypeName = Literal["float32", "bfloat16"]
 
@@ -32,6 +34,7 @@ class Asked:
     dtype: DtypeName = "float32"
     threads: int | None = None  # None: PyTorch decides
     commercial: bool = False
+    memory: str | None = None  # "auto" or gigabytes; None: as fast as it goes
     suffix: str | None = None  # None: the clip's own, or .wav
     mix: bool = False
     overwrite: bool = False
@@ -134,7 +137,8 @@ PresetOption = Annotated[
     typer.Option(
         "--preset", rich_help_panel=_SOUND,
         help="How the picture pulls the sound: our gentle settings, our strong ones (wordless), "
-        "those of the authors' code, or the paper's equations. `seehear presets` lists them.",
+        "those of the authors' code, or the paper's equations. `seehear presets` lists them. "
+        "paper-v2a and paper-i2a take the paper's models and sizes, too.",
     ),
 ]  # fmt: skip
 Lr = Annotated[
@@ -184,6 +188,15 @@ Dtype = Annotated[
     typer.Option(
         "--dtype", rich_help_panel=_MODELS,
         help="What the networks compute in; bfloat16 halves the memory on a GPU.",
+    ),
+]  # fmt: skip
+Memory = Annotated[
+    str | None,
+    typer.Option(
+        "--memory", metavar="auto|GB", show_default="no limit", rich_help_panel=_MODELS,
+        help="For --models paper: stay below so many gigabytes, or below what is free, by "
+        "computing in bfloat16, recomputing activations and letting networks leave after use. "
+        "`seehear doctor --models paper` says what each way takes.",
     ),
 ]  # fmt: skip
 Commercial = Annotated[
@@ -236,7 +249,8 @@ PicturePresetOption = Annotated[
     typer.Option(
         "--preset", rich_help_panel=_PICTURE,
         help="How the sound pulls the picture: gently, strongly (wordless), through the prompt "
-        "alone, through the latents alone, or by the paper's equations.",
+        "alone, through the latents alone, or by the paper's equations. paper-a2v and paper-joint "
+        "take the paper's models and sizes, too.",
     ),
 ]  # fmt: skip
 PictureSync = Annotated[

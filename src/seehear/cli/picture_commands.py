@@ -17,6 +17,7 @@ from seehear.cli.options import (
     JointSync,
     Lr,
     MaxSound,
+    Memory,
     Models,
     MotionOption,
     Output,
@@ -73,6 +74,7 @@ def a2v(
     dtype: Dtype = "float32",
     threads: Threads = None,
     commercial: Commercial = False,
+    memory: Memory = None,
     max_duration: MaxSound = 60.0,
 ) -> None:
     """Audio to video: give sounds a moving picture, as long as they are.
@@ -110,6 +112,7 @@ def a2v(
         dtype=dtype,
         threads=threads,
         commercial=commercial,
+        memory=memory,
         max_duration_s=max_duration,
     )
     raise typer.Exit(make_all("a2v", sounds, output, asked))
@@ -138,6 +141,7 @@ def a2i(
     dtype: Dtype = "float32",
     threads: Threads = None,
     commercial: Commercial = False,
+    memory: Memory = None,
     max_duration: MaxSound = 600.0,
 ) -> None:
     """Audio to image: give sounds a picture.
@@ -171,6 +175,7 @@ def a2i(
         dtype=dtype,
         threads=threads,
         commercial=commercial,
+        memory=memory,
         max_duration_s=max_duration,
     )
     raise typer.Exit(make_all("a2i", sounds, output, asked))
@@ -207,6 +212,7 @@ def joint(
     dtype: Dtype = "float32",
     threads: Threads = None,
     commercial: Commercial = False,
+    memory: Memory = None,
 ) -> None:
     """Text to video and audio: make both from a sentence, so that they belong together.
 
@@ -241,5 +247,6 @@ def joint(
         dtype=dtype,
         threads=threads,
         commercial=commercial,
+        memory=memory,
     )
     raise typer.Exit(make_joint(sentence, output, asked))

@@ -7,8 +7,9 @@ from typing import Any
 
 import torch
 
-from seehear.cli.batch import TASKS, VIDEOS, check_device, save
+from seehear.cli.batch import TASKS, VIDEOS, save
 from seehear.cli.files import check_target, errands
+from seehear.cli.loading import check_device
 from seehear.cli.show import out, step_progress
 from seehear.errors import SettingsError
 from seehear.given import FRAMES_PER_S, as_audio

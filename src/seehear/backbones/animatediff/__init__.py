@@ -6,6 +6,6 @@ without Specific Tuning", arXiv:2307.04725. Driven by components, since pipeline
 """
 
 from seehear.backbones.animatediff.model import AnimateDiff
-from seehear.backbones.animatediff.reading import load
+from seehear.backbones.animatediff.reading import ANIMATEDIFF_SCHEDULE, load
 
-__all__ = ["AnimateDiff", "load"]
+__all__ = ["ANIMATEDIFF_SCHEDULE", "AnimateDiff", "load"]

@@ -49,6 +49,7 @@ def load(
     device: str | torch.device = "cpu",
     dtype: torch.dtype = torch.float32,
     checkpointing: bool = False,
+    lean: bool = False,
     local_files_only: bool = False,
 ) -> AnimateDiff:
     """Load a video model, or with `num_frames=1` its picture model alone, from folders or the hub.
@@ -74,6 +75,7 @@ def load(
         device: Where to put the networks.
         dtype: What they compute in: float32, bfloat16, or float64 for tests.
         checkpointing: Trade time for memory in the backward pass.
+        lean: Keep the text encoder, which is used once, in the computer's own memory.
         local_files_only: Never use the network.
 
     Raises:
@@ -96,7 +98,7 @@ def load(
         else read_network(AutoencoderTiny, tiny, **for_diffusers).to(device),
         text_encoder=read_network(
             text_class(found), found.component("text_encoder"), optional=("pooler.",), dtype=dtype
-        ).to(device),
+        ).to("cpu" if lean else device),
         tokenizer=read_component(AutoTokenizer, found.component("tokenizer")),
         scheduler=_scheduler(found, is_still=length == 1, is_foreign=adapter is not None),
         num_frames=length,

@@ -4,7 +4,8 @@ Source: Girdhar et al. 2023, "ImageBind: One Embedding Space To Bind Them All", 
 The code is our own; only names of weights and numbers of the front ends follow the original.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -26,6 +27,8 @@ from seehear.binders.imagebind.towers import (
 from seehear.errors import SettingsError, WeightsError
 from seehear.resample import resample
 from seehear.weights import read_json, read_state_dict, weight_files
+
+AWAY = "cpu"  # where towers are that are not needed
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,6 +72,8 @@ class ImageBind:
         config: ImageBindConfig | None = None,
         tokenizer: Tokenizer | None = None,
         mel_bank: Float[Tensor, "mels bins"] | None = None,
+        device: torch.device | str | None = None,
+        lean: bool = False,
     ):
         """Put parts together; `load` does it from files.
 
@@ -77,13 +82,16 @@ class ImageBind:
             config: Which parts of a clip to look at.
             tokenizer: Needed for text alone.
             mel_bank: Mel weights instead of our own table; for exact comparisons.
+            device: Where to compute; None: where the towers are.
+            lean: A tower that has embedded a condition, without gradients, leaves the device.
         """
         self.towers = towers
         self.config = config or ImageBindConfig()
         self.tokenizer = tokenizer
         self.mel_bank = mel_bank
         weight = next(towers.parameters())
-        self.device, self.dtype = weight.device, weight.dtype
+        self.device, self.dtype = torch.device(device or weight.device), weight.dtype
+        self.lean = lean
 
     def embed_audio(
         self, waveform: Float[Tensor, "batch samples"], sample_rate: int
@@ -104,7 +112,8 @@ class ImageBind:
         inputs = audio_input(torch.cat(list(distinct.values())), self.mel_bank).to(self.dtype)
         by_clip = dict(zip(distinct, inputs.split(len(waveform)), strict=True))
         clips = torch.stack([by_clip[bound] for bound in bounds], dim=1)
-        return _unit(self.towers.embed_audio(clips), waveform)
+        with self._visiting("audio"):
+            return _unit(self.towers.embed_audio(clips), waveform)
 
     def embed_video(
         self, frames: Float[Tensor, "batch frames 3 height width"]
@@ -113,7 +122,8 @@ class ImageBind:
         clips = vision_input(
             frames.to(self.device), self.config.num_video_clips, self.config.crop
         ).to(self.dtype)
-        return _unit(self.towers.embed_vision(clips), frames)
+        with self._visiting("vision"):
+            return _unit(self.towers.embed_vision(clips), frames)
 
     def embed_text(self, prompts: Sequence[str]) -> Float[Tensor, "batch dim"]:
         """Embed sentences.
@@ -126,8 +136,20 @@ class ImageBind:
                 "ImageBind's text tower needs CLIP's vocabulary: load with vocabulary=FOLDER, "
                 "a folder with vocab.json and merges.txt of any CLIP checkpoint"
             )
-        embedding = self.towers.embed_text(self.tokenizer(prompts).to(self.device))
+        with self._visiting("text"):
+            embedding = self.towers.embed_text(self.tokenizer(prompts).to(self.device))
         return _unit(embedding, embedding)
+
+    @contextmanager
+    def _visiting(self, modality: Modality) -> Iterator[None]:
+        """Have a tower on the device; if lean, one that no gradient needs goes away again."""
+        if not self.lean:
+            yield
+            return
+        self.towers.move(modality, self.device)
+        yield
+        if not torch.is_grad_enabled():
+            self.towers.move(modality, AWAY)
 
 
 def load(
@@ -141,6 +163,7 @@ def load(
     vocabulary: str | Path | None = None,
     device: str | torch.device = "cpu",
     dtype: torch.dtype = torch.float32,
+    lean: bool = False,
 ) -> ImageBind:
     """Load ImageBind from its weight file or from a folder that holds one.
 
@@ -155,6 +178,8 @@ def load(
         vocabulary: Folder with CLIP's vocab.json and merges.txt, for text.
         device: Where to put the towers.
         dtype: What they compute in.
+        lean: Each tower is on the device while it is needed, and otherwise in the computer's own
+            memory.
 
     Raises:
         WeightsError: no such file, or not ImageBind's state dict.
@@ -174,7 +199,7 @@ def load(
     if sizes.is_file():
         heads = {m: int(read_json(sizes)[m]["heads"]) for m in trunks}
     return ImageBind(
-        towers_from_state(state, trunks, heads=heads, dtype=dtype).to(device),
+        towers_from_state(state, trunks, heads=heads, dtype=dtype).to(AWAY if lean else device),
         ImageBindConfig(
             clip_duration_s=clip_duration_s,
             num_clips=num_clips,
@@ -182,6 +207,8 @@ def load(
             crop=crop,
         ),
         None if vocabulary is None else Tokenizer(vocabulary),
+        device=device,
+        lean=lean,
     )
 
 

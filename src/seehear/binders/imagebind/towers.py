@@ -204,6 +204,12 @@ class ImageBindTowers(nn.Module):
             if modality != "vision":  # learned for text, a constant ln 20 for sound
                 self.modality_postprocessors[modality] = nn.Sequential(nn.Identity(), LogitScale())
 
+    def move(self, modality: Modality, device: torch.device | str) -> None:
+        """Put the tower of one modality somewhere else."""
+        for parts in self.children():
+            if isinstance(parts, nn.ModuleDict) and modality in parts:
+                parts[modality].to(device)
+
     def embed_vision(
         self, clips: Float[Tensor, "batch clips 3 2 height width"]
     ) -> Float[Tensor, "batch dim"]:

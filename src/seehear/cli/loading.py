@@ -1,0 +1,104 @@
+"""From options to loaded models: families, recipes of the paper, and ways to need less memory."""
+
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from seehear.catalogue import BY_NAME, known
+from seehear.checkpoints import notice, path_of
+from seehear.cli.options import Asked
+from seehear.cli.show import err
+from seehear.doctor.machine import device_problem
+from seehear.errors import SettingsError
+from seehear.memory import HEADROOM, MemoryPlan, fitting, free_bytes
+from seehear.predict import predicted, text_of
+from seehear.recipes import RECIPES, Recipe
+from seehear.tasks import Studio, load
+
+
+def loaded_studio(asked: Asked) -> Studio:
+    """Set the number of threads and load the models, those of a recipe if one was asked for.
+
+    Raises:
+        SettingsError: This PyTorch has no such device, or nothing fits the memory asked for.
+    """
+    if asked.threads is not None:
+        torch.set_num_threads(asked.threads)
+    check_device(asked.device)
+    options: dict[str, Any] = {
+        "audio": asked.audio,
+        "video": asked.video,
+        "motion": asked.motion,
+        "binder": asked.binder,
+        "device": asked.device,
+        "dtype": getattr(torch, asked.dtype),
+        "commercial": asked.commercial,
+    }
+    recipe = RECIPES.get(asked.preset)
+    if recipe is not None:
+        options |= {"clip": dict(recipe.clip), "binder_options": dict(recipe.binder)}
+    if asked.memory is not None:
+        plan = memory_plan(asked)
+        if not asked.quiet:
+            err.print(f"memory: {plan}")
+        options |= plan.options
+    return load("paper" if recipe else asked.models, **options)
+
+
+def memory_plan(asked: Asked) -> MemoryPlan:
+    """The fastest way to load the paper's models that stays below the memory asked for.
+
+    Raises:
+        SettingsError: Not a number, nothing fits, or models that are small anyway.
+    """
+    recipe = RECIPES.get(asked.preset)
+    if recipe is None and asked.models != "paper":
+        raise SettingsError(
+            "--memory is for --models paper and its presets; the pocket family takes about 1 GB "
+            "whatever it makes"
+        )
+    if asked.memory == "auto":
+        budget = HEADROOM * free_bytes(asked.device)
+    else:
+        try:
+            budget = float(asked.memory or "") * 1e9
+        except ValueError:
+            raise SettingsError(
+                f"--memory: expected auto or a number of gigabytes, got {asked.memory!r}"
+            ) from None
+    # The dearest of the tasks that the options allow.
+    known = [recipe] if recipe else [RECIPES["paper-joint"], RECIPES["paper-v2a"]]
+    return fitting(
+        asked.device, int(budget), lambda plan: max(predicted(r, plan).peak_bytes for r in known)
+    )
+
+
+def recipe_without_weights(asked: Asked) -> Recipe | None:
+    """The recipe that was asked for, if its weights are not on this machine; else None."""
+    recipe = RECIPES.get(asked.preset)
+    if recipe is None:
+        return None
+    named = (asked.audio or recipe.audio, asked.video or recipe.video, recipe.motion)
+    needed = [known(source) for source in named if source]
+    if asked.binder is None:
+        needed.append(BY_NAME["imagebind"])
+    return recipe if any(entry and path_of(entry) is None for entry in needed) else None
+
+
+def predicted_text(source: str, target: Path, recipe: Recipe, asked: Asked) -> str:
+    """What a recipe would take, for a machine that lacks its weights."""
+    plan = memory_plan(asked) if asked.memory else MemoryPlan(getattr(torch, asked.dtype))
+    lines = [f"{source} -> {target}", *text_of(predicted(recipe, plan))]
+    for name in (recipe.audio, recipe.video, recipe.motion, "imagebind"):
+        entry = known(name) if name else None
+        if entry is not None and path_of(entry) is None:
+            lines.append(f"  not on this machine: {notice(entry)}")
+    return "\n".join(lines)
+
+
+def check_device(device: str) -> None:
+    """Raise SettingsError unless a tensor can be put there."""
+    problem = device_problem(device)
+    if problem is not None:
+        raise SettingsError(problem)

@@ -1,0 +1,129 @@
+"""What a recipe of the paper will take, by stage, without its weights: memory, arithmetic, time."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from seehear import true_size
+from seehear.binders.imagebind import ImageBindConfig
+from seehear.binders.imagebind.published import published_shapes
+from seehear.binders.imagebind.towers import MODALITIES, Modality
+from seehear.costs import Costs, step_costs
+from seehear.memory import MemoryPlan
+from seehear.recipes import Recipe
+
+PLAIN = MemoryPlan()
+AUDIO_WINDOW_S = 10.24  # what AudioLDM denoises at once
+_EMBEDDED: Mapping[str, tuple[Modality, ...]] = {  # towers that stay: those of what is made
+    "audio": ("audio",),
+    "video": ("vision",),
+}
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """Costs of every stream that a recipe makes, and what they add up to."""
+
+    recipe: str
+    plan: MemoryPlan
+    streams: Mapping[str, Costs]
+    resident_bytes: int  # all weights that are in memory while steps are taken
+    num_steps: int
+    num_guided: int
+    num_windows: int
+
+    @property
+    def peak_bytes(self) -> int:
+        """Weights and the most alive at once; the streams of a joint run share a graph."""
+        costs = self.streams.values()
+        guided = sum(c.guided_peak_bytes for c in costs)
+        other = max(max(c.plain_peak_bytes, c.decode_peak_bytes) for c in costs)
+        return self.resident_bytes + max(guided, other)
+
+    def seconds(self, flops_per_s: float) -> float:
+        """Of the whole run at a rate of arithmetic, such as `costs.measured_rate`."""
+        return self.num_windows * sum(
+            costs.seconds(self.num_steps, self.num_guided, flops_per_s)
+            for costs in self.streams.values()
+        )
+
+
+def predicted(
+    recipe: Recipe, plan: MemoryPlan = PLAIN, duration_s: float | None = None
+) -> Prediction:
+    """Cost a recipe at the published sizes of its models. Takes seconds and no memory.
+
+    Args:
+        recipe: Of `seehear.recipes`.
+        plan: How the models would be loaded.
+        duration_s: Of what is made; None: the recipe's, else 10 s.
+    """
+    wanted = duration_s or recipe.duration_s or 10.0
+    aligner = recipe.preset.settings.aligner
+    common: dict[str, Any] = {
+        "device": "meta",
+        "dtype": plan.dtype,
+        "checkpointing": plan.checkpointing,
+    }
+    config = ImageBindConfig(**recipe.binder)
+    streams: dict[str, Costs] = {}
+    resident: dict[str, int] = {}
+    for stream, source in (("audio", recipe.audio), ("video", recipe.video)):
+        if source is None:
+            continue
+        backbone = (
+            true_size.audioldm("m", **common)
+            if stream == "audio"
+            else true_size.animatediff("v1", **common, **recipe.clip)
+        )
+        binder = true_size.imagebind(
+            device="meta", dtype=plan.dtype, trunks=_EMBEDDED[stream], config=config
+        )
+        streams[stream] = step_costs(
+            backbone,
+            binder,
+            true_size.prompt_rows(backbone),
+            duration_s=min(wanted, AUDIO_WINDOW_S) if stream == "audio" else wanted,
+            through_denoiser=aligner.through_denoiser,
+            frames_per_step=recipe.preset.frames.per_step,
+        )
+        for name, size in streams[stream].weight_bytes.items():
+            if not (plan.lean and name == "text_encoder"):
+                resident[f"{stream} {name}"] = size
+    if not plan.lean:  # what embeds the condition stays, too
+        numbers = sum(math.prod(shape) for shape in published_shapes(MODALITIES).values())
+        resident = {k: v for k, v in resident.items() if not k.endswith("towers")}
+        resident["binder"] = numbers * plan.dtype.itemsize
+    num_steps = recipe.preset.settings.num_steps
+    return Prediction(
+        recipe=recipe.name,
+        plan=plan,
+        streams=streams,
+        resident_bytes=sum(resident.values()),
+        num_steps=num_steps,
+        num_guided=sum(aligner.is_guided(i, num_steps) for i in range(num_steps)),
+        num_windows=1 if recipe.duration_s else max(1, round(wanted / AUDIO_WINDOW_S)),
+    )
+
+
+def text_of(prediction: Prediction, flops_per_s: float | None = None) -> list[str]:
+    """Stage by stage, for a terminal."""
+    lines = [
+        f"{prediction.recipe}: {prediction.peak_bytes / 1e9:.1f} GB at the peak, "
+        f"{prediction.resident_bytes / 1e9:.1f} GB of it weights ({prediction.plan})"
+    ]
+    for stream, costs in prediction.streams.items():
+        for stage in costs.stages:
+            lines.append(
+                f"  {stream} {stage.name:9} {stage.flops / 1e12:7.2f} TFLOP  "
+                f"{stage.peak_bytes / 1e9:6.2f} GB beside the weights"
+            )
+    steps = f"{prediction.num_steps} steps, {prediction.num_guided} of them guided"
+    if flops_per_s:
+        seconds = prediction.seconds(flops_per_s)
+        lines.append(f"  {steps}: about {seconds:.0f} s at {flops_per_s / 1e9:.0f} GFLOP/s")
+    else:
+        total = prediction.seconds(1e12)
+        lines.append(f"  {steps}: {total:.0f} TFLOP in all")
+    return lines

@@ -1,0 +1,195 @@
+"""The paper's runs at their true sizes without weights: recipes, predictions and memory plans."""
+
+import gc
+import math
+from types import SimpleNamespace
+
+import pytest
+import torch
+from small_family import moving_frames, small_family, write_small
+from tests import golden_numbers
+from tests.media_files import make_video
+
+from seehear import memory, true_size
+from seehear.binders import imagebind
+from seehear.binders.imagebind import published
+from seehear.binders.imagebind.towers import MODALITIES
+from seehear.catalogue import BY_NAME, known
+from seehear.checkpoints import home
+from seehear.cli import main
+from seehear.errors import SettingsError
+from seehear.given import as_video
+from seehear.memory import MemoryPlan, fitting, plans_for
+from seehear.predict import predicted, text_of
+from seehear.presets import presets_of
+from seehear.recipes import RECIPES
+from seehear.tasks import Studio
+
+
+def test_imagebinds_keys_shapes_and_number_of_elements_are_the_published_ones():
+    shapes = published.published_shapes()
+    assert len(shapes) == published.NUM_TENSORS == 1311
+    assert sum(math.prod(shape) for shape in shapes.values()) == 1_200_786_990
+    towers = true_size.imagebind(device="meta").towers
+    wanted = published.published_shapes(MODALITIES)
+    wanted.pop("modality_preprocessors.text.mask")  # the causal mask is no weight
+    assert {k: tuple(v.shape) for k, v in towers.state_dict().items()} == wanted
+    assert BY_NAME["imagebind"].parameters == published.NUM_ELEMENTS
+
+
+@pytest.mark.parametrize(
+    ("build", "millions"),
+    [
+        (lambda: true_size.audioldm("s", device="meta"), 185.0),
+        (lambda: true_size.audioldm("m", device="meta"), 416.0),
+        (lambda: true_size.audioldm("l", device="meta"), 739.1),
+        (lambda: true_size.animatediff(device="meta", num_frames=1), 859.5),
+        (lambda: true_size.animatediff("v2", device="meta"), 1312.7),
+    ],
+)
+def test_denoisers_have_their_published_sizes(build, millions):
+    size = true_size.num_parameters({"unet": build().unet})["unet"]
+    assert size / 1e6 == pytest.approx(millions, abs=0.05)
+
+
+def test_sizes_in_the_table_are_those_of_the_models():
+    parts = ("unet", "vae", "vocoder", "text_encoder")
+    for size, name in (("s", "s-full-v2"), ("m", "m-full"), ("l", "l-full")):
+        model = true_size.audioldm(size, device="meta")
+        total = sum(true_size.num_parameters({p: getattr(model, p) for p in parts}).values())
+        assert total == pytest.approx(BY_NAME[f"audioldm-{name}"].parameters, rel=0.002)
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_a_recipe_has_known_checkpoints_and_its_tasks_preset(name):
+    recipe = RECIPES[name]
+    assert presets_of(recipe.task)[name] is recipe.preset
+    for source in (recipe.audio, recipe.video, recipe.motion):
+        assert source is None or known(source) is not None
+    steps = {"v2a": 30, "i2a": 30, "a2v": 25, "joint": 25}
+    assert recipe.preset.settings.num_steps == steps[recipe.task]
+    rates = recipe.preset.settings.aligner.lr_latents
+    rates = rates if isinstance(rates, dict) else {("video" if recipe.video else "audio"): rates}
+    assert all(rates[stream] == {"audio": 0.1, "video": 0.01}[stream] for stream in rates)
+
+
+def test_the_dearest_plan_takes_a_fraction_of_the_memory():
+    recipe = RECIPES["paper-v2a"]
+    first, *_, last = plans_for("cuda")
+    plain, frugal = predicted(recipe, first, 2.56), predicted(recipe, last, 2.56)
+    assert frugal.peak_bytes < 0.25 * plain.peak_bytes
+    assert frugal.resident_bytes < 0.25 * plain.resident_bytes
+    text = "\n".join(text_of(plain, flops_per_s=1e12))
+    assert "30 steps, 23 of them guided" in text
+    assert "vocoder" in text
+
+
+def test_the_fastest_plan_that_fits_is_taken():
+    sizes = dict(zip(plans_for("cuda"), (100, 60, 30, 10), strict=True))
+    assert fitting("cuda", 100, sizes.__getitem__) == MemoryPlan()
+    assert fitting("cuda", 59, sizes.__getitem__) == MemoryPlan(torch.bfloat16, True)
+    with pytest.raises(SettingsError, match=r"smallest takes 0\.0 GB"):
+        fitting("cuda", 9, sizes.__getitem__)
+    assert memory.free_bytes("cpu") > 0
+
+
+def test_a_lean_binders_towers_are_on_the_device_only_while_they_are_needed(monkeypatch):
+    towers = golden_numbers.imagebind_towers().float()
+    moves = []
+    monkeypatch.setattr(
+        type(towers), "move", lambda self, modality, device: moves.append((modality, str(device)))
+    )
+    monkeypatch.setattr(imagebind, "AWAY", "away")
+    binder = imagebind.ImageBind(towers, device="cpu", lean=True)
+    with torch.no_grad():
+        binder.embed_video(torch.rand(1, 2, 3, 32, 32))
+    assert moves == [("vision", "cpu"), ("vision", "away")]
+    waveform = torch.rand(1, 16000, requires_grad=True)
+    moves.clear()
+    binder.embed_audio(waveform, 16000).sum().backward()
+    assert moves == [("audio", "cpu")]  # it is needed again at the next step
+
+
+def test_a_lean_binder_embeds_the_same():
+    towers = golden_numbers.imagebind_towers().float()
+    frames = torch.rand(1, 2, 3, 32, 32)
+    plain, lean = (imagebind.ImageBind(towers, device="cpu", lean=x) for x in (False, True))
+    with torch.no_grad():
+        assert torch.equal(plain.embed_video(frames), lean.embed_video(frames))
+
+
+def test_memory_returns_to_the_base_line_after_each_of_five_runs(tmp_path):
+    studio = Studio(small_family(write_small(tmp_path)))
+    video = as_video(moving_frames(25), fps=25.0)
+
+    def alive():
+        gc.collect()
+        # By type: `isinstance` would ask deprecated objects of libraries, which complain.
+        kinds = (torch.Tensor, torch.nn.Parameter)
+        tensors = (o for o in gc.get_objects() if type(o) in kinds)
+        return sum({t.untyped_storage().data_ptr(): t.nbytes for t in tensors}.values())
+
+    def run():
+        studio.video_to_audio(video, "rain", preset="authors")
+
+    run()  # loads the models
+    before = alive()
+    for _ in range(5):
+        run()
+        assert alive() <= before
+
+
+def test_a_recipe_is_planned_without_its_weights(tmp_path, capsys, monkeypatch):
+    monkeypatch.setenv("SEEHEAR_HOME", str(tmp_path))
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    monkeypatch.chdir(tmp_path)
+    make_video(tmp_path / "clip.mp4")
+    arguments = ["v2a", "clip.mp4", "-o", "out.mp4", "--preset", "paper-v2a", "--dry-run"]
+    assert main(arguments) == 0
+    said = capsys.readouterr().out
+    assert "GB at the peak" in said
+    assert "imagebind: about 4.80 GB" in said
+    assert "no commercial use" in said
+    assert not (tmp_path / "out.mp4").exists()
+
+
+@pytest.mark.parametrize(
+    ("preset", "amount", "said"),
+    [
+        ("paper-v2a", "lots", "auto or a number"),
+        ("default", "4", "pocket family takes about 1 GB"),
+    ],
+)
+def test_a_memory_that_cannot_be_is_refused(tmp_path, capsys, monkeypatch, preset, amount, said):
+    monkeypatch.setenv("SEEHEAR_HOME", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    make_video(tmp_path / "clip.mp4")
+    asked = ["--preset", preset, "--memory", amount, "--dry-run"]
+    assert main(["v2a", "clip.mp4", "-o", "out.mp4", *asked]) == 2
+    assert said in capsys.readouterr().err
+
+
+def test_a_budget_chooses_the_plan_from_the_shell(tmp_path, capsys, monkeypatch):
+    monkeypatch.setenv("SEEHEAR_HOME", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    make_video(tmp_path / "clip.mp4")
+    sizes = {MemoryPlan(): 9e9, MemoryPlan(checkpointing=True): 5e9}
+
+    def predicted(recipe, plan=MemoryPlan(), duration_s=None):  # noqa: B008
+        return SimpleNamespace(peak_bytes=sizes.get(plan, 3e9), plan=plan)
+
+    monkeypatch.setattr("seehear.cli.loading.predicted", predicted)
+    monkeypatch.setattr("seehear.cli.loading.text_of", lambda found: [str(found.plan)])
+    arguments = ["v2a", "clip.mp4", "-o", "out.mp4", "--preset", "paper-v2a", "--dry-run"]
+    assert main([*arguments, "--memory", "6"]) == 0
+    assert "float32, activations recomputed" in capsys.readouterr().out
+    assert main([*arguments, "--memory", "1"]) == 2
+    assert "smallest takes 3.0 GB" in capsys.readouterr().err
+
+
+def test_a_joint_recipe_is_planned_too(tmp_path, capsys, monkeypatch):
+    monkeypatch.setenv("SEEHEAR_HOME", str(tmp_path))
+    assert home() == tmp_path
+    target = str(tmp_path / "out.mp4")
+    assert main(["joint", "rain", "-o", target, "--preset", "paper-joint", "--dry-run"]) == 0
+    assert "video denoiser" in capsys.readouterr().out
