@@ -20,7 +20,7 @@ from seehear import __version__, media, tasks
 from seehear.cli import main, options
 from seehear.cli import show as showing
 from seehear.outputs import file_sha256, read_manifest
-from seehear.presets import PRESETS
+from seehear.presets import PRESETS, presets_of
 
 QUICK = ("--steps", "4", "--prompt", "rain")
 
@@ -102,7 +102,9 @@ def test_the_table_of_presets_tells_rules_and_rates(capsys):
 def test_the_shell_offers_all_presets_and_families():
     from seehear.families import _FAMILIES
 
-    assert set(options.PresetName.__args__) == set(PRESETS)
+    assert set(options.PresetName.__args__) == {*presets_of("v2a"), *presets_of("i2a")}
+    pictures = {name for task in ("a2v", "a2i", "joint") for name in presets_of(task)}
+    assert set(options.PicturePresetName.__args__) == pictures
     assert set(options.ModelsName.__args__) == set(_FAMILIES)
 
 

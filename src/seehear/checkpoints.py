@@ -18,6 +18,7 @@ from seehear.binders.imagebind.towers import MODALITIES, towers_from_state
 from seehear.catalogue import Entry
 from seehear.errors import SettingsError, WeightsError
 from seehear.weights import (
+    CAPTIONER_FILES,
     CHECKPOINT_FILES,
     NETWORK_FILES,
     SAFE_SUFFIX,
@@ -30,7 +31,6 @@ from seehear.weights import (
 # ImageBind reads text by CLIP's vocabulary, which its own file does not hold.
 CLIP_VOCABULARY = "openai/clip-vit-large-patch14"
 VOCABULARY_FILES = ("vocab.json", "merges.txt", "tokenizer_config.json", "special_tokens_map.json")
-_CAPTIONER_FILES = ("*.json", "*.txt", "*.jinja", "README.md", f"*{SAFE_SUFFIX}")
 _SHA256 = re.compile(r"^[0-9a-f]{64}$")
 _GIGABYTE = 1e9
 
@@ -44,7 +44,7 @@ def files_of(entry: Entry) -> tuple[str, ...]:
     """Which files of the repository are fetched."""
     if entry.role in ("motion", "decoder"):
         return NETWORK_FILES
-    return CHECKPOINT_FILES if entry.role in ("sound", "picture") else _CAPTIONER_FILES
+    return CHECKPOINT_FILES if entry.role in ("sound", "picture") else CAPTIONER_FILES
 
 
 def notice(entry: Entry) -> str:

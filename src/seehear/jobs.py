@@ -51,6 +51,7 @@ class Job:
     named: tuple[
         Match, ...
     ] = ()  # the binder's nearest phrases if nobody gave a prompt, best first
+    captioned_by: str | None = None  # which captioner wrote the prompt, if one did
     sync: InStep | None = None  # where sound shall begin when something moves
     path: Path | None = None  # of what is given, if it came from a file
     sound: Audio | None = None  # what is given, to go with the pictures

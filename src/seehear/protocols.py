@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Literal, Protocol, runtime_checkable
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, UInt8
 from torch import Tensor
 
 from seehear.diffusion import NoiseLevel, Prediction
@@ -87,6 +87,24 @@ class SeesUnfinished(Protocol):
         self, frames: Float[Tensor, "batch frames 3 height width"]
     ) -> Float[Tensor, "batch dim"]:
         """Embed RGB frames in [0, 1], differentiably, in the same space as everything else."""
+        ...
+
+
+@runtime_checkable
+class CaptionsPictures(Protocol):
+    """A frozen network that describes pictures in words."""
+
+    def caption_picture(self, pixels: UInt8[Tensor, "3 height width"]) -> str:
+        """One English sentence about an RGB picture in [0, 255]."""
+        ...
+
+
+@runtime_checkable
+class CaptionsSounds(Protocol):
+    """A frozen network that describes sounds in words."""
+
+    def caption_sound(self, waveform: Float[Tensor, " samples"], sample_rate: int) -> str:
+        """One English sentence about a mono waveform in [-1, 1]."""
         ...
 
 

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from seehear import captioners
 from seehear.aligner import AlignerConfig
 from seehear.captioners.nearest import Match
 from seehear.conditions import Condition, Heard, Said, Shown, Targets, pixels_of
@@ -39,11 +40,13 @@ from seehear.jobs import (
     windows_of,
     worded,
 )
+from seehear.key_frames import key_frames
 from seehear.losses import JOINT_OWN
 from seehear.media import Audio, Image, Video
 from seehear.objective import InStep
 from seehear.outputs import Result, describe_input, plain
 from seehear.presets import DEFAULT, Preset, preset_for
+from seehear.protocols import CaptionsPictures, CaptionsSounds
 from seehear.sampling import Sampled, SamplingSettings
 
 NAMING_FRAMES = 16  # spread over the clip, to name what it shows
@@ -51,7 +54,7 @@ MIN_DURATION_S = 0.1  # a binder hears nothing in less
 MAX_DURATION_S = 600.0  # of what is made without a clip that says how long
 
 
-def load(models: str = "pocket", **options: Any) -> "Studio":
+def load(models: str = "pocket", captioner: str | Path | None = None, **options: Any) -> "Studio":
     """Load a family of models once, to use it for many clips.
 
     >>> studio = seehear.load("pocket")
@@ -60,9 +63,16 @@ def load(models: str = "pocket", **options: Any) -> "Studio":
 
     Args:
         models: "pocket" ships with the package; "paper" needs weights and a GPU.
-        **options: Of `seehear.families.load_family`: audio, video, motion, binder, device, dtype.
+        captioner: Who writes the prompt where nobody gives one: see `seehear.captioners.load`.
+            None: the binder's nearest phrase.
+        **options: Of `seehear.families.load_family`: audio, video, motion, binder, device, dtype...
     """
-    return Studio(load_family(models, **options), options)
+    family = load_family(models, **options)
+    if captioner is None:
+        return Studio(family, options)
+    common = {name: options[name] for name in ("device", "dtype") if name in options}
+    writer = captioners.load(captioner, **common)
+    return Studio(family, {**options, "captioner": captioner}, writer)
 
 
 class Studio:
@@ -74,14 +84,20 @@ class Studio:
     `seehear.errors.Cancelled`.
     """
 
-    def __init__(self, family: Family, loaded: Mapping[str, Any] | None = None):
+    def __init__(
+        self,
+        family: Family,
+        loaded: Mapping[str, Any] | None = None,
+        captioner: captioners.Captioner | None = None,
+    ):
         """Wrap a family; `load` does it by name.
 
         Args:
             family: Models that work together.
             loaded: The options that they were loaded with, for the manifest.
+            captioner: Describes what is given; None: the binder's nearest phrase does.
         """
-        self.family = family
+        self.family, self.captioner = family, captioner
         self.loaded = {name: _plain_option(name, value) for name, value in (loaded or {}).items()}
 
     def video_to_audio(
@@ -326,8 +342,9 @@ class Studio:
     ) -> Job:
         chosen = preset_for(task, preset)
         backbones = backbones_for(task, self.family, chosen.overlap)
-        named = self.name(condition) if prompt is None else ()
-        text = named[0].phrase if prompt is None else prompt
+        said = self.caption(condition) if prompt is None else None
+        named = self.name(condition) if prompt is None and said is None else ()
+        text = prompt if prompt is not None else said or named[0].phrase
         return Job(
             task=task,
             condition=condition,
@@ -338,8 +355,21 @@ class Studio:
             preset=chosen,
             seed=seed,
             named=named,
+            captioned_by=None if said is None else type(self.captioner).__name__,
             asked_prompt=prompt,
         )
+
+    def caption(self, condition: Condition) -> str | None:
+        """What the captioner says of what is given; None where it cannot, or there is none.
+
+        Of a clip it is shown the frame that shows it best.
+        """
+        if isinstance(condition, Shown) and isinstance(self.captioner, CaptionsPictures):
+            frames = (pixels_of(condition.frames) * 255).round().to(torch.uint8)
+            return self.captioner.caption_picture(frames[key_frames(frames)[0]]) or None
+        if isinstance(condition, Heard) and isinstance(self.captioner, CaptionsSounds):
+            return self.captioner.caption_sound(condition.waveform, condition.sample_rate) or None
+        return None
 
     @torch.no_grad()
     def name(self, condition: Condition) -> tuple[Match, ...]:
@@ -405,6 +435,7 @@ class Studio:
                 "prompt": job.asked_prompt,
                 "prompts": dict(job.prompts),
                 "named": [match._asdict() for match in job.named],
+                "captioned_by": job.captioned_by,
                 "duration_s": job.duration_s,
                 "windows_s": job.windows_s,
                 "preset": plain(job.preset),
@@ -451,7 +482,7 @@ def _plain_option(name: str, value: Any) -> Any:
     if isinstance(value, torch.dtype):
         return str(value).removeprefix("torch.")
     if (
-        name in ("audio", "video", "motion", "binder")
+        name in ("audio", "video", "motion", "binder", "captioner")
         and value is not None
         and Path(value).exists()
     ):

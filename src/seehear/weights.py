@@ -23,6 +23,7 @@ PICKLE_SUFFIXES = (".bin", ".pth", ".pt", ".ckpt")
 
 # What is fetched of a repository: never its previews, nor the same weights in other formats.
 CHECKPOINT_FILES = ("model_index.json", "README.md", "*/*.json", "*/*.txt", f"*/*{SAFE_SUFFIX}")
+CAPTIONER_FILES = ("*.json", "*.txt", "*.jinja", "README.md", f"*{SAFE_SUFFIX}")
 NETWORK_FILES = ("config.json", "README.md", f"diffusion_pytorch_model{SAFE_SUFFIX}")
 
 

@@ -30,6 +30,7 @@ from seehear.components import (
 )
 from seehear.diffusion import NoiseLevel, Prediction, prediction_from
 from seehear.errors import WeightsError
+from seehear.frozen import forget_inputs
 from seehear.mel import log_mel_from_waveform
 from seehear.phase_retrieval import polished
 from seehear.protocols import Stream
@@ -84,7 +85,7 @@ class AudioLDM:
         for network in (unet, vae, vocoder, text_encoder):
             if network is not None:
                 # Fresh modules are in train mode; weight gradients would only cost memory.
-                network.eval().requires_grad_(False)
+                forget_inputs(network.eval().requires_grad_(False))
         if checkpointing:
             self.unet.enable_gradient_checkpointing()
             self.vae.enable_gradient_checkpointing()

@@ -1,0 +1,55 @@
+"""From a picture or a sound to words. The binder's nearest phrase needs no further weights;
+the others are networks of transformers, told apart by their own config.json.
+"""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import torch
+
+from seehear.captioners import blip, qwen_audio, qwen_vl
+from seehear.catalogue import known
+from seehear.errors import WeightsError
+from seehear.protocols import CaptionsPictures, CaptionsSounds
+from seehear.weights import CAPTIONER_FILES, download, read_json
+
+Captioner = CaptionsPictures | CaptionsSounds
+_BY_TYPE: Mapping[str, Callable[..., Captioner]] = {
+    "blip": blip.load,
+    "qwen2_vl": qwen_vl.load,
+    "qwen2_5_vl": qwen_vl.load,
+    "qwen3_vl": qwen_vl.load,
+    "qwen2_audio": qwen_audio.load,
+}
+
+
+def load(
+    source: str | Path,
+    *,
+    device: str | torch.device = "cpu",
+    dtype: torch.dtype = torch.float32,
+    local_files_only: bool = False,
+) -> Captioner:
+    """Load a captioner.
+
+    Args:
+        source: A folder, a name on the hub, or a name of `seehear models list`, such as "blip".
+        device: Where to put it.
+        dtype: What it computes in.
+        local_files_only: Never use the network.
+
+    Raises:
+        WeightsError: There is no such model, or it is none that describes.
+    """
+    folder = Path(source)
+    if not folder.is_dir():
+        entry = known(source)
+        name = entry.source if entry else str(source)
+        folder = download(name, CAPTIONER_FILES, local_files_only=local_files_only)
+    kind = str(read_json(folder / "config.json").get("model_type"))
+    if kind not in _BY_TYPE:
+        raise WeightsError(
+            f"{source}: expected a model of the kinds {', '.join(_BY_TYPE)}, which describe "
+            f"pictures or sounds, got {kind!r}"
+        )
+    return _BY_TYPE[kind](folder, device=device, dtype=dtype)

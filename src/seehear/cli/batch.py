@@ -228,7 +228,7 @@ def _make_one(
     save(result, target, is_mix=asked.mix, upscale=asked.upscale)
     if not asked.quiet:
         took_s = time.perf_counter() - began
-        words = named_as(job.named, job.prompt)
+        words = named_as(job.named, job.prompt, job.captioned_by)
         out.print(f"{target}: {made_text(result)} in {took_s:.1f} s; {words}")
 
 

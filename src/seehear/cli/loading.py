@@ -34,6 +34,7 @@ def loaded_studio(asked: Asked) -> Studio:
         "device": asked.device,
         "dtype": getattr(torch, asked.dtype),
         "commercial": asked.commercial,
+        "captioner": asked.captioner,
     }
     recipe = RECIPES.get(asked.preset)
     if recipe is not None:

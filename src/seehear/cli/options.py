@@ -34,6 +34,7 @@ class Asked:
     dtype: DtypeName = "float32"
     threads: int | None = None  # None: PyTorch decides
     commercial: bool = False
+    captioner: str | None = None  # None: the binder's nearest phrase
     memory: str | None = None  # "auto" or gigabytes; None: as fast as it goes
     suffix: str | None = None  # None: the clip's own, or .wav
     mix: bool = False
@@ -188,6 +189,15 @@ Dtype = Annotated[
     typer.Option(
         "--dtype", rich_help_panel=_MODELS,
         help="What the networks compute in; bfloat16 halves the memory on a GPU.",
+    ),
+]  # fmt: skip
+CaptionerOption = Annotated[
+    str | None,
+    typer.Option(
+        "--captioner", metavar="NAME|FOLDER", show_default="the nearest of some hundred phrases",
+        rich_help_panel=_MODELS,
+        help="Who writes the prompt where you give none: blip or qwen3-vl for pictures and clips, "
+        "qwen2-audio for sounds, or a folder. See `seehear models list`.",
     ),
 ]  # fmt: skip
 Memory = Annotated[

@@ -84,8 +84,10 @@ def _print_quarters(name: str, step: StepProgress) -> None:
         err.print(f"{name}: step {done}/{step.num_steps}{so_far}")
 
 
-def named_as(named: Sequence[Match], prompt: str) -> str:
+def named_as(named: Sequence[Match], prompt: str, captioned_by: str | None = None) -> str:
     """Which words were used, and whose they are."""
+    if captioned_by:
+        return f'{captioned_by} wrote: "{prompt}"'
     if not named:
         return f'prompt "{prompt}"' if prompt else "no prompt"
     others = ", ".join(match.phrase for match in named[1:3])

@@ -19,6 +19,7 @@ from transformers import CLIPTextModel, CLIPTextModelWithProjection, PreTrainedM
 from seehear.components import prediction_kind, scheduler_levels
 from seehear.diffusion import NoiseLevel, Prediction, prediction_from
 from seehear.errors import SettingsError, WeightsError
+from seehear.frozen import forget_inputs
 from seehear.protocols import Stream
 from seehear.weights import Checkpoint
 
@@ -92,7 +93,7 @@ class AnimateDiff:
         for network in (unet, vae, tiny_decoder, text_encoder):
             if network is not None:
                 # Fresh modules are in train mode; weight gradients would only cost memory.
-                network.eval().requires_grad_(False)
+                forget_inputs(network.eval().requires_grad_(False))
         if checkpointing:
             unet.enable_gradient_checkpointing()
         self.prediction_kind = prediction_kind(scheduler)

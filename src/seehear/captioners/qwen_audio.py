@@ -1,0 +1,69 @@
+"""Qwen2-Audio describes sounds: a chat model of 8 billion weights.
+
+Source: Chu et al. 2024, "Qwen2-Audio Technical Report", arXiv:2407.10759.
+"""
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+from transformers import AutoTokenizer, Qwen2AudioForConditionalGeneration, WhisperFeatureExtractor
+from transformers.models.qwen2_audio.processing_qwen2_audio import Qwen2AudioProcessor
+
+from seehear.components import read_component, read_network
+from seehear.resample import resample
+
+INSTRUCTION = "Say in one short sentence what makes this sound and what it would look like."
+MAX_TOKENS = 60
+LONGEST_S = 30.0  # what the model hears
+
+
+class Qwen2Audio:
+    """A frozen describer of sounds."""
+
+    def __init__(self, model: Any, processor: Qwen2AudioProcessor):
+        """Put parts together; `load` reads them."""
+        self.model, self.processor = model.eval(), processor
+
+    @torch.no_grad()
+    def caption_sound(self, waveform: Float[Tensor, " samples"], sample_rate: int) -> str:
+        """One sentence about a mono sound; what is beyond 30 s is not heard."""
+        rate = int(self.processor.feature_extractor.sampling_rate)
+        heard = resample(waveform[None].float().cpu(), sample_rate, rate)[0]
+        chat = self.processor.tokenizer.apply_chat_template(
+            [
+                {
+                    "role": "user",
+                    "content": f"Audio 1: <|audio_bos|><|AUDIO|><|audio_eos|>\n{INSTRUCTION}",
+                }
+            ],
+            tokenize=False,
+            add_generation_prompt=True,
+        )
+        given = self.processor(
+            text=[chat],
+            audio=[heard[: round(LONGEST_S * rate)].numpy()],
+            sampling_rate=rate,
+            return_tensors="pt",
+            padding=True,
+        ).to(self.model.device)
+        given["input_features"] = given["input_features"].to(self.model.dtype)
+        ids = self.model.generate(**given, max_new_tokens=MAX_TOKENS, do_sample=False)
+        said = ids[0, given["input_ids"].shape[1] :]
+        return self.processor.tokenizer.decode(said, skip_special_tokens=True).strip()
+
+
+def load(folder: Path, *, device: str | torch.device, dtype: torch.dtype) -> Qwen2Audio:
+    """Read Qwen2-Audio from a folder.
+
+    Raises:
+        WeightsError: A part is missing or damaged.
+    """
+    model = read_network(Qwen2AudioForConditionalGeneration, folder, dtype=dtype).to(device)
+    processor = Qwen2AudioProcessor(
+        feature_extractor=read_component(WhisperFeatureExtractor, folder),
+        tokenizer=read_component(AutoTokenizer, folder),
+    )
+    return Qwen2Audio(model, processor)

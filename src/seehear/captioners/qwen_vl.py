@@ -1,0 +1,70 @@
+"""Qwen-VL describes pictures in detail: a chat model of 2 billion weights and more.
+
+Source: Bai et al. 2023, "Qwen-VL", arXiv:2308.12966; the paper's authors used its first version.
+Versions 2, 2.5 and 3 load here, without their video part, which needs a further library.
+"""
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from jaxtyping import UInt8
+from torch import Tensor
+from transformers import AutoModelForImageTextToText, AutoTokenizer
+from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import Qwen2VLImageProcessorPil
+
+from seehear.components import read_component, read_network
+
+# As the paper asks: in detail, but short.
+INSTRUCTION = (
+    "Say in one sentence of fewer than 35 words what can be seen and what it would sound like."
+)
+MAX_TOKENS = 80
+IMAGE = "<|vision_start|><|image_pad|><|vision_end|>"
+
+
+class QwenVL:
+    """A frozen describer of pictures."""
+
+    def __init__(self, model: Any, tokenizer: Any, images: Any):
+        """Put parts together; `load` reads them."""
+        self.model, self.tokenizer, self.images = model.eval(), tokenizer, images
+
+    @torch.no_grad()
+    def caption_picture(self, pixels: UInt8[Tensor, "3 height width"]) -> str:
+        """One sentence about an RGB picture."""
+        given = self.images(images=[pixels.permute(1, 2, 0).numpy()], return_tensors="pt")
+        places = int(given["image_grid_thw"][0].prod()) // self.images.merge_size**2
+        chat = self.tokenizer.apply_chat_template(
+            [{"role": "user", "content": IMAGE + INSTRUCTION}],
+            tokenize=False,
+            add_generation_prompt=True,
+        )
+        text = chat.replace("<|image_pad|>", "<|image_pad|>" * places)
+        words = self.tokenizer(text, return_tensors="pt").to(self.model.device)
+        image_token = self.tokenizer.convert_tokens_to_ids("<|image_pad|>")
+        ids = self.model.generate(
+            input_ids=words["input_ids"],
+            attention_mask=words["attention_mask"],
+            mm_token_type_ids=(words["input_ids"] == image_token).long(),
+            pixel_values=given["pixel_values"].to(self.model.device, self.model.dtype),
+            image_grid_thw=given["image_grid_thw"].to(self.model.device),
+            max_new_tokens=MAX_TOKENS,
+            do_sample=False,
+        )
+        said = ids[0, words["input_ids"].shape[1] :]
+        return self.tokenizer.decode(said, skip_special_tokens=True).strip()
+
+
+def load(folder: Path, *, device: str | torch.device, dtype: torch.dtype) -> QwenVL:
+    """Read a Qwen-VL from a folder.
+
+    Raises:
+        WeightsError: A part is missing or damaged.
+    """
+    model = read_network(AutoModelForImageTextToText, folder, dtype=dtype).to(device)
+    return QwenVL(
+        model,
+        read_component(AutoTokenizer, folder),
+        read_component(Qwen2VLImageProcessorPil, folder),
+    )
