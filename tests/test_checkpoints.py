@@ -1,6 +1,9 @@
 """Known checkpoints: found, checked and converted without a network; licences refused by name."""
 
 import re
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 import torch
@@ -270,3 +273,32 @@ def test_commercial_use_of_another_model_is_refused_when_it_is_loaded(tmp_path):
         family.backbone("audio")
     (tmp_path / "README.md").write_text("---\nlicense: MIT\n---\n")
     assert load_family(audio=tmp_path / "audio", commercial=True).backbone("audio")
+
+
+TAKEN_BY = {
+    "sound": "--audio",
+    "picture": "--video",
+    "motion": "--motion",
+    "decoder": "",
+    "binder": "--binder",
+    "picture captioner": "--captioner",
+    "sound captioner": "--captioner",
+}
+
+
+@pytest.mark.parametrize("entry", ENTRIES, ids=lambda e: e.name)
+def test_every_row_of_the_page_resolves_to_an_option_and_the_files_of_its_format(entry, capsys):
+    assert entry.takes == TAKEN_BY[entry.role]
+    command = "a2v" if entry.role in ("picture", "motion") else "v2a"
+    if entry.takes:
+        assert entry.takes in said(capsys, command, "--help").out
+    assert entry_of(entry.name) is entry_of(entry.source) is entry
+    patterns = checkpoints.files_of(entry)
+    assert any(pattern.endswith(".safetensors") for pattern in patterns)
+    assert any("json" in pattern for pattern in patterns)
+
+
+def test_the_page_of_models_shows_this_table():
+    script = Path(__file__).parents[1] / "scripts" / "write_models_page.py"
+    run = subprocess.run([sys.executable, script, "--check"], capture_output=True, text=True)
+    assert run.returncode == 0, run.stderr

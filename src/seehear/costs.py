@@ -19,6 +19,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_map_only
 from torch.utils.flop_counter import FlopCounterMode
 
+from seehear.diffusion import NoiseLevel
 from seehear.protocols import Backbone, Binder, HearsMel, MakesMel, SeesUnfinished
 
 GUIDANCE_SCALE = 2.5  # any but 1: both halves of the prompt stack are denoised
@@ -188,7 +189,10 @@ def step_costs(
     """
     level = backbone.levels(STEPS)[STEPS // 2]
     z = backbone.prior(duration_s, 1, torch.Generator().manual_seed(0)).to(y.device)
-    parts = _way(backbone, binder, mel_bridge, by_eye, frames_per_step)
+    guided = stages_of(
+        backbone, binder, z, level, y, through_denoiser,
+        mel_bridge=mel_bridge, by_eye=by_eye, frames_per_step=frames_per_step,
+    )  # fmt: skip
 
     def plainly(read: Reading) -> None:
         with torch.no_grad():
@@ -199,6 +203,32 @@ def step_costs(
         with torch.no_grad():
             backbone.decode(z)
         read("decode")
+
+    (plain,), (decode,) = _measured(plainly), _measured(finally_)
+    return Costs(
+        stages=_measured(guided),
+        plain_flops=plain.flops,
+        plain_peak_bytes=plain.peak_bytes,
+        decode_flops=decode.flops,
+        decode_peak_bytes=decode.peak_bytes,
+        weight_bytes=weight_bytes(backbone, binder),
+    )
+
+
+def stages_of(
+    backbone: Backbone,
+    binder: Binder,
+    z: Tensor,
+    level: NoiseLevel,
+    y: Tensor,
+    through_denoiser: bool,
+    *,
+    mel_bridge: bool = False,
+    by_eye: bool = False,
+    frames_per_step: int = 2,
+) -> Callable[[Reading], None]:
+    """A guided step that tells whenever a stage is done; arguments as `step_costs`."""
+    parts = _way(backbone, binder, mel_bridge, by_eye, frames_per_step)
 
     def guided(read: Reading) -> None:
         leaf = z.clone().requires_grad_()
@@ -214,15 +244,7 @@ def step_costs(
             at.float().pow(2).sum().backward()
         read("backward")
 
-    (plain,), (decode,) = _measured(plainly), _measured(finally_)
-    return Costs(
-        stages=_measured(guided),
-        plain_flops=plain.flops,
-        plain_peak_bytes=plain.peak_bytes,
-        decode_flops=decode.flops,
-        decode_peak_bytes=decode.peak_bytes,
-        weight_bytes=weight_bytes(backbone, binder),
-    )
+    return guided
 
 
 def _way(
