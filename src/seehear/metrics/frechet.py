@@ -1,8 +1,27 @@
 """The Fréchet distance between two sets of features: FD, FAD and FVD by the features given."""
 
+from dataclasses import dataclass
+
+import numpy as np
 import torch
 from jaxtyping import Float
+from scipy.linalg.lapack import dpstrf
 from torch import Tensor
+
+
+@dataclass(frozen=True)
+class FrechetResult:
+    """The distance, and what is needed to judge it."""
+
+    distance: float
+    ranks: tuple[int, int]  # of both covariances
+    sizes: tuple[int, int]  # rows of both sets
+    dim: int
+
+    @property
+    def is_singular(self) -> bool:
+        """Whether a covariance lacks rank: then most of the distance is bias."""
+        return min(self.ranks) < self.dim
 
 
 def frechet_distance(x: Float[Tensor, "n dim"], y: Float[Tensor, "m dim"]) -> Float[Tensor, ""]:
@@ -17,17 +36,56 @@ def frechet_distance(x: Float[Tensor, "n dim"], y: Float[Tensor, "m dim"]) -> Fl
         upwards when n or m is not much larger than dim: compare only at equal n and m.
 
     Raises:
-        ValueError: x or y has fewer than two rows (a covariance needs two).
+        ValueError: x or y has fewer than two rows (a covariance needs two), or is not finite.
 
-    Source: Heusel et al. 2017, arXiv:1706.08500, Eq. 6.
+    Source: Heusel et al. 2017, arXiv:1706.08500, Eq. 6. Covariances divide by n - 1. Agrees with
+    implementations by `scipy.linalg.sqrtm` where those are accurate, and stays exact where a
+    covariance is singular and they lose five digits.
     """
-    if min(len(x), len(y)) < 2:
-        raise ValueError(f"need at least 2 clips on each side, got {len(x)} and {len(y)}")
-    x, y = x.double(), y.double()
-    cov_x, cov_y = torch.cov(x.T), torch.cov(y.T)
-    # tr (C_x C_y)^(1/2) is the sum of the roots of the eigenvalues of C_x^(1/2) C_y C_x^(1/2),
-    # which is symmetric, so rounding cannot make them complex.
-    values, vectors = torch.linalg.eigh(cov_x)
-    root = (vectors * values.clamp(min=0).sqrt()) @ vectors.T
-    roots = torch.linalg.eigvalsh(root @ cov_y @ root).clamp(min=0).sqrt()
-    return (x.mean(0) - y.mean(0)).square().sum() + cov_x.trace() + cov_y.trace() - 2 * roots.sum()
+    a, b = _checked(x), _checked(y)
+    mean_term = float(np.square(a.mean(0) - b.mean(0)).sum())
+    a, b = _scaled(a), _scaled(b)
+    if len(a) * len(b) < a.shape[1] ** 2:
+        # tr (C_x C_y)^(1/2) is the sum of the singular values of A B': no covariance is needed.
+        root = float(torch.linalg.svdvals(torch.from_numpy(a @ b.T)).sum())
+    else:
+        root = _root_trace(a, b) if len(a) <= len(b) else _root_trace(b, a)
+    value = mean_term + float(np.square(a).sum() + np.square(b).sum()) - 2 * root
+    return torch.tensor(max(value, 0.0), dtype=torch.float64)
+
+
+def frechet_result(x: Float[Tensor, "n dim"], y: Float[Tensor, "m dim"]) -> FrechetResult:
+    """`frechet_distance` with the ranks of both covariances."""
+    ranks = tuple(int(np.linalg.matrix_rank(_scaled(_checked(f)))) for f in (x, y))
+    distance = float(frechet_distance(x, y))
+    return FrechetResult(distance, (ranks[0], ranks[1]), (len(x), len(y)), x.shape[1])
+
+
+def _checked(features: Float[Tensor, "n dim"]) -> np.ndarray:
+    if len(features) < 2:
+        raise ValueError(f"need at least 2 clips on each side, got {len(features)}")
+    rows = features.detach().double().cpu().numpy()
+    if not np.isfinite(rows).all():
+        bad = int((~np.isfinite(rows).all(1)).sum())
+        raise ValueError(f"expected finite features, {bad} of {len(rows)} rows are not")
+    return rows
+
+
+def _scaled(rows: np.ndarray) -> np.ndarray:
+    """Centred rows whose product with themselves is the covariance."""
+    return (rows - rows.mean(0)) / np.sqrt(len(rows) - 1)
+
+
+def _root_trace(a: np.ndarray, b: np.ndarray) -> float:
+    """Sum of the roots of the eigenvalues of C_a C_b, by a pivoted Cholesky factor of C_a.
+
+    With C_a = M M', they are those of M' C_b M, which is symmetric and as small as C_a's rank.
+    """
+    covariance = a.T @ a
+    factor, pivots, rank, _ = dpstrf(covariance, lower=1)
+    m = np.tril(factor)[:, :rank]
+    unpermuted = np.empty_like(m)
+    unpermuted[pivots - 1] = m
+    half = b @ unpermuted
+    values = torch.linalg.eigvalsh(torch.from_numpy(half.T @ half))
+    return float(values.clamp(min=0).sqrt().sum())
