@@ -59,3 +59,4 @@ class Probe:
     width: int = 0  # as stored, before rotation
     height: int = 0
     has_audio: bool = False
+    fps: float | None = None  # average frame rate of a video; None when the file does not say

@@ -61,6 +61,7 @@ def probe(path: str | Path) -> Probe:
             width=picture.width if picture else 0,
             height=picture.height if picture else 0,
             has_audio=sound is not None,
+            fps=float(picture.average_rate) if picture and picture.average_rate else None,
         )
 
 

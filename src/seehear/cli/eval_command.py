@@ -1,0 +1,125 @@
+"""`seehear eval`: score a folder of clips, and tell which differences between systems are real."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from seehear.cli.models_command import app  # with it, all other commands
+
+Words = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="[compare REPORT...]", show_default=False,
+        help="Instead of scoring: which differences between reports are real.",
+    ),
+]  # fmt: skip
+
+
+@app.command("eval")
+def evaluate(
+    words: Words = None,
+    task: Annotated[
+        Literal["v2a", "i2a", "a2v", "joint"],
+        typer.Option("--task", help="v2a, i2a: sounds are judged; a2v, joint: pictures."),
+    ] = "v2a",
+    real: Annotated[
+        Path | None,
+        typer.Option("--real", metavar="FOLDER", show_default=False, help="Real clips."),
+    ] = None,
+    generated: Annotated[
+        Path | None,
+        typer.Option(
+            "--generated",
+            metavar="FOLDER",
+            show_default=False,
+            help="Made clips, named as the real ones, whichever system made them.",
+        ),
+    ] = None,
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "--output",
+            "-o",
+            metavar="FOLDER",
+            show_default=False,
+            help="Write report.json, .csv, .md and .tex here.",
+        ),
+    ] = None,
+    bind: Annotated[
+        bool,
+        typer.Option(
+            "--bind", help="Add the pocket binder's score, which guidance may have raised."
+        ),
+    ] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,
+) -> None:
+    """Score made clips against real ones, with intervals. Needs `pip install "seehear[eval]"`.
+
+    Files are matched by name. One that is missing, silent or damaged is named in the report, and
+    the rest is scored; the exit code is then 1.
+
+    For example:
+
+        seehear eval --task v2a --real clips/ --generated made/ -o scores/
+
+        seehear eval compare scores/ other_scores/
+    """  # fmt: skip
+    from seehear.cli.show import err, out
+    from seehear.errors import SettingsError
+
+    if words:
+        if words[0] != "compare":
+            raise SettingsError(f"expected compare and reports, got {' '.join(words)}")
+        _compare([Path(word) for word in words[1:]])
+        return
+    if real is None or generated is None:
+        raise SettingsError(
+            "expected --real FOLDER and --generated FOLDER; see seehear eval --help"
+        )
+    evaluation = _evaluation()
+    binder = None
+    if bind:
+        from seehear.binders import pocket
+
+        binder = pocket.load()
+
+    def on_clip(done: int, of: int) -> None:
+        if not quiet and (done % 50 == 0 or done == of):
+            err.print(f"{done} of {of} clips")
+
+    report = evaluation.evaluated(task, real, generated, binder=binder, on_clip=on_clip)
+    if output is not None:
+        evaluation.write_report(report, output)
+    out.print(report.markdown())
+    raise typer.Exit(1 if report.failures else 0)
+
+
+def _compare(reports: list[Path]) -> None:
+    """Print the differences between two or more reports, by a paired bootstrap."""
+    from seehear.cli.show import out
+
+    evaluation = _evaluation()
+    for d in evaluation.compared([evaluation.read_report(path) for path in reports]):
+        verdict = "real" if d.is_real else "may be chance"
+        out.print(
+            f"{d.metric}: {d.second} - {d.first} = {d.value:+.3f} "
+            f"[{d.interval[0]:+.3f}, {d.interval[1]:+.3f}], n = {d.count}: {verdict}"
+        )
+
+
+def _evaluation():
+    """The part of the package that needs further libraries.
+
+    Raises:
+        SettingsError: They are not installed.
+    """
+    from seehear.errors import SettingsError
+
+    try:
+        from seehear import evaluation
+    except ModuleNotFoundError as error:
+        raise SettingsError(
+            f'seehear eval needs {error.name}, which is not installed: pip install "seehear[eval]"'
+        ) from error
+    return evaluation

@@ -1,0 +1,108 @@
+"""What an evaluation found: as JSON, CSV, Markdown and LaTeX."""
+
+import csv
+import io
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from seehear.errors import SettingsError
+from seehear.evaluation.folders import Failure
+from seehear.outputs import versions, write_json
+from seehear.weights import read_json
+
+FORMAT = 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class Score:
+    """A metric with its 95 % interval by bootstrap over clips."""
+
+    name: str
+    value: float
+    interval: tuple[float, float]
+    better: str  # "lower" or "higher"
+    count: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Report:
+    """One folder, scored."""
+
+    task: str
+    real: str
+    made: str
+    count: int
+    scores: tuple[Score, ...]
+    clips: Mapping[str, Mapping[str, float]]  # what can be told of single clips
+    failures: tuple[Failure, ...]
+    notes: tuple[str, ...]
+
+    def markdown(self) -> str:
+        """A table, notes and failures."""
+        head = [f"{s.name} ({'↓' if s.better == 'lower' else '↑'})" for s in self.scores]
+        cells = [f"{s.value:.3f} [{s.interval[0]:.3f}, {s.interval[1]:.3f}]" for s in self.scores]
+        lines = [
+            "| " + " | ".join(("task", "n", *head)) + " |",
+            "|" + " --- |" * (len(head) + 2),
+            "| " + " | ".join((self.task, str(self.count), *cells)) + " |",
+            "",
+            *(f"- {note}" for note in self.notes),
+        ]
+        lines += [f"- not scored: {failure.reason}" for failure in self.failures]
+        return "\n".join(lines) + "\n"
+
+    def latex(self) -> str:
+        """The row of a table in LaTeX, with its head."""
+        arrows = {"lower": r"$\downarrow$", "higher": r"$\uparrow$"}
+        head = " & ".join(("n", *(f"{s.name} {arrows[s.better]}" for s in self.scores)))
+        cells = " & ".join((str(self.count), *(f"{s.value:.3f}" for s in self.scores)))
+        columns = "r" * (len(self.scores) + 1)
+        return (
+            f"\\begin{{tabular}}{{{columns}}}\n\\hline\n{head} \\\\\n\\hline\n{cells} \\\\\n"
+            "\\hline\n\\end{tabular}\n"
+        )
+
+    def csv(self) -> str:
+        """One line per metric."""
+        text = io.StringIO()
+        writer = csv.writer(text)
+        writer.writerow(("metric", "value", "low", "high", "better", "n"))
+        for s in self.scores:
+            writer.writerow((s.name, s.value, *s.interval, s.better, s.count))
+        return text.getvalue()
+
+
+def write_report(report: Report, folder: Path) -> None:
+    """Write `report.json`, `.csv`, `.md` and `.tex` into a folder, made if needed."""
+    folder.mkdir(parents=True, exist_ok=True)
+    write_json(folder / "report.json", {"format": FORMAT, "versions": versions(), "report": report})
+    for suffix, text in (
+        (".csv", report.csv()),
+        (".md", report.markdown()),
+        (".tex", report.latex()),
+    ):
+        (folder / f"report{suffix}").write_text(text, encoding="utf-8")
+
+
+def read_report(path: Path) -> Report:
+    """Read a report again from its JSON or its folder.
+
+    Raises:
+        SettingsError: It is none, or of another version.
+    """
+    record = read_json(path / "report.json" if path.is_dir() else path)
+    if record.get("format") != FORMAT or "report" not in record:
+        raise SettingsError(f"{path}: expected a report of `seehear eval`, got something else")
+    fields: dict[str, Any] = dict(record["report"])
+    fields["scores"] = tuple(
+        Score(**{**s, "value": float(s["value"]), "interval": tuple(map(float, s["interval"]))})
+        for s in fields["scores"]
+    )
+    fields["failures"] = tuple(Failure(**f) for f in fields["failures"])
+    fields["clips"] = {
+        name: {k: float(v) for k, v in clip.items()} for name, clip in fields["clips"].items()
+    }
+    fields["notes"] = tuple(fields["notes"])
+    return Report(**fields)
