@@ -336,6 +336,8 @@ def test_ctrl_c_ends_with_130_and_leaves_nothing(workplace, family):
         "small = Family(name='pocket', loaders=loaders, binder=binder)\n"
         "tasks.load_family = lambda *_, **__: small\n"
         "from seehear.cli import main\n"
+        # A shell that starts the tests in the background makes them deaf to Ctrl-C.
+        "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)\n"
         "sys.exit(main(sys.argv[1:]))\n"
     )
     arguments = ["v2a", "clip.mp4", "-o", "out/", "--steps", "120", "--prompt", "rain"]
