@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,6 +17,7 @@ from seehear.backbones.animatediff.original import motion_adapter_from_original
 from seehear.binders.imagebind.towers import MODALITIES, towers_from_state
 from seehear.catalogue import Entry
 from seehear.errors import SettingsError, WeightsError
+from seehear.media import replacing
 from seehear.weights import (
     CAPTIONER_FILES,
     CHECKPOINT_FILES,
@@ -199,9 +200,7 @@ def count_parameters(path: Path) -> int:
     return sum(torch.Size(shape).numel() for shape in shapes)
 
 
-def convert(
-    source: Path, target: Path, *, dtype: torch.dtype | None = None, modalities: Sequence[str] = ()
-) -> Path:
+def convert(source: Path, target: Path, *, dtype: torch.dtype | None = None) -> Path:
     """Turn a published file into safetensors, without a pickle and without what is not needed.
 
     ImageBind loses the towers that are not used; one of AnimateDiff's motion files becomes the
@@ -211,7 +210,6 @@ def convert(
         source: imagebind_huge.pth, a motion file, or any file of named tensors.
         target: A .safetensors file, or for motion modules a folder.
         dtype: What to store; None: as it is.
-        modalities: Of ImageBind, which towers to keep; none: vision, audio and text.
 
     Returns:
         What was written.
@@ -233,17 +231,14 @@ def convert(
         raise SettingsError(f"{target}: expected a name that ends in {SAFE_SUFFIX}")
     licence = {}
     if any(key.startswith("modality_trunks.") for key in state):
-        kept = [m for m in MODALITIES if not modalities or m in modalities]
-        towers_from_state(state, kept, heads=dict.fromkeys(kept, 1))  # is anything missing?
-        state = {k: v for k, v in state.items() if any(f".{m}." in k for m in kept)}
+        towers_from_state(state, heads=dict.fromkeys(MODALITIES, 1))  # is anything missing?
+        state = {k: v for k, v in state.items() if any(f".{m}." in k for m in MODALITIES)}
         licence = {"licence": "cc-by-nc-sa-4.0"}
     target.parent.mkdir(parents=True, exist_ok=True)
-    part = target.with_name(target.name + ".part")
-    save_file(
-        {k: (v if dtype is None or not v.is_floating_point() else v.to(dtype)).contiguous()
-         for k, v in state.items()},
-        part,
-        {"format": "pt", **licence},
-    )  # fmt: skip
-    part.replace(target)
+    stored = {
+        k: (v if dtype is None or not v.is_floating_point() else v.to(dtype)).contiguous()
+        for k, v in state.items()
+    }
+    with replacing(target) as temporary:
+        save_file(stored, temporary, {"format": "pt", **licence})
     return target

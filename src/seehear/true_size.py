@@ -5,7 +5,8 @@ arXiv:2307.04725 (AnimateDiff), arXiv:2305.05665 (ImageBind). What such a model 
 it takes the time and memory of the real one; on the device "meta" it takes neither.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -147,9 +148,7 @@ def animatediff(
         unet=unet,  # type: ignore[arg-type]  # one of the two that it takes
         vae=vae,
         text_encoder=text,
-        scheduler=DDIMScheduler(
-            **{k: v for k, v in ANIMATEDIFF_SCHEDULE.items() if k != "trained_betas"}
-        ),
+        scheduler=DDIMScheduler(**ANIMATEDIFF_SCHEDULE),
         checkpointing=checkpointing,
         **clip,
     )
@@ -181,20 +180,16 @@ def _small(
     return (torch.randn(shape, generator=generator) * 0.02).to(device, dtype)
 
 
-class _placed:  # noqa: N801  # reads like the function that it stands for
+@contextmanager
+def _placed(device: str, dtype: torch.dtype) -> Iterator[None]:
     """Whatever is built inside is born on a device and in a number format."""
-
-    def __init__(self, device: str, dtype: torch.dtype):
-        self.device, self.dtype = torch.device(device), dtype
-
-    def __enter__(self) -> None:
-        self.before = torch.get_default_dtype()
-        torch.set_default_dtype(self.dtype)
-        self.device.__enter__()
-
-    def __exit__(self, *error: Any) -> None:
-        self.device.__exit__(*error)
-        torch.set_default_dtype(self.before)
+    before = torch.get_default_dtype()
+    torch.set_default_dtype(dtype)
+    try:
+        with torch.device(device):
+            yield
+    finally:
+        torch.set_default_dtype(before)
 
 
 def prompt_rows(backbone: AudioLDM | AnimateDiff) -> Tensor:

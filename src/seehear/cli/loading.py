@@ -5,7 +5,7 @@ from typing import Any
 
 import torch
 
-from seehear.catalogue import BY_NAME, known
+from seehear.catalogue import Entry, known
 from seehear.checkpoints import notice, path_of
 from seehear.cli.options import Asked
 from seehear.cli.show import err
@@ -69,32 +69,31 @@ def memory_plan(asked: Asked) -> MemoryPlan:
                 f"--memory: expected auto or a number of gigabytes, got {asked.memory!r}"
             ) from None
     # The dearest of the tasks that the options allow.
-    known = [recipe] if recipe else [RECIPES["paper-joint"], RECIPES["paper-v2a"]]
+    recipes = [recipe] if recipe else [RECIPES["paper-joint"], RECIPES["paper-v2a"]]
     return fitting(
-        asked.device, int(budget), lambda plan: max(predicted(r, plan).peak_bytes for r in known)
+        asked.device, int(budget), lambda plan: max(predicted(r, plan).peak_bytes for r in recipes)
     )
 
 
 def recipe_without_weights(asked: Asked) -> Recipe | None:
     """The recipe that was asked for, if its weights are not on this machine; else None."""
     recipe = RECIPES.get(asked.preset)
-    if recipe is None:
-        return None
-    named = (asked.audio or recipe.audio, asked.video or recipe.video, recipe.motion)
-    needed = [known(source) for source in named if source]
-    if asked.binder is None:
-        needed.append(BY_NAME["imagebind"])
-    return recipe if any(entry and path_of(entry) is None for entry in needed) else None
+    return recipe if recipe is not None and _missing(recipe, asked) else None
+
+
+def _missing(recipe: Recipe, asked: Asked) -> list[Entry]:
+    """Checkpoints that a recipe needs, nothing else was named for, and this machine lacks."""
+    models = (asked.audio or recipe.audio, asked.video or recipe.video, recipe.motion)
+    named = (*models, None if asked.binder else "imagebind")
+    needed = (known(source) for source in named if source)
+    return [entry for entry in needed if entry is not None and path_of(entry) is None]
 
 
 def predicted_text(source: str, target: Path, recipe: Recipe, asked: Asked) -> str:
     """What a recipe would take, for a machine that lacks its weights."""
     plan = memory_plan(asked) if asked.memory else MemoryPlan(getattr(torch, asked.dtype))
     lines = [f"{source} -> {target}", *text_of(predicted(recipe, plan))]
-    for name in (recipe.audio, recipe.video, recipe.motion, "imagebind"):
-        entry = known(name) if name else None
-        if entry is not None and path_of(entry) is None:
-            lines.append(f"  not on this machine: {notice(entry)}")
+    lines += [f"  not on this machine: {notice(entry)}" for entry in _missing(recipe, asked)]
     return "\n".join(lines)
 
 

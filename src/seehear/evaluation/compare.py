@@ -6,11 +6,10 @@ from dataclasses import dataclass
 from functools import partial
 
 import torch
-from torch import Tensor
 
 from seehear.errors import SettingsError
 from seehear.evaluation.report import Report
-from seehear.metrics.intervals import bootstrap_interval
+from seehear.metrics.intervals import bootstrap_interval, mean_of
 
 RESAMPLES = 2000
 PAIRED = ("KL", "AV-align", "AV-bind")  # metrics that single clips have
@@ -61,7 +60,7 @@ def _differences(first: Report, second: Report) -> list[Difference]:
             [b - a for a, b in pairs if not (math.isnan(a) or math.isnan(b))], dtype=torch.float64
         )
         if len(steps) > 1:
-            interval = bootstrap_interval(partial(_mean, steps), len(steps), RESAMPLES)
+            interval = bootstrap_interval(partial(mean_of, steps), len(steps), RESAMPLES)
             found.append(
                 Difference(
                     metric=metric,
@@ -73,7 +72,3 @@ def _differences(first: Report, second: Report) -> list[Difference]:
                 )
             )
     return found
-
-
-def _mean(values: Tensor, chosen: Tensor) -> float:
-    return values[chosen].mean().item()

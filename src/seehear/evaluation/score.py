@@ -3,14 +3,17 @@
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
+from seehear.conditions import pixels_of
 from seehear.errors import MediaError, SettingsError
 from seehear.evaluation.folders import Failure, Pair, pairs_of
 from seehear.evaluation.report import Report, Score
+from seehear.jobs import spread
 from seehear.media import Audio, Video, probe, read_audio, read_video
 from seehear.metrics import av_align as alignment
 from seehear.metrics.bind import paired_cosine
@@ -18,7 +21,7 @@ from seehear.metrics.classes import inception_score, paired_kls
 from seehear.metrics.features.judge import Judge
 from seehear.metrics.features.judge import load as load_judge
 from seehear.metrics.frechet import frechet_distance
-from seehear.metrics.intervals import bootstrap_interval
+from seehear.metrics.intervals import bootstrap_interval, mean_of
 from seehear.metrics.kernel import polynomial_mmd
 from seehear.protocols import Binder
 
@@ -86,13 +89,14 @@ def evaluated(
             f"{made}: expected clips that can be scored, all {len(failures)} failed; "
             f"the first: {failures[0].reason}"
         )
+    kls = paired_kls(torch.stack(rows.real_logits), torch.stack(rows.made_logits))
     return Report(
         task=task,
         real=str(real),
         made=str(made),
         count=len(rows.ids),
-        scores=tuple(_scores(rows)),
-        clips=_clips(rows),
+        scores=tuple(_scores(rows, kls)),
+        clips=_clips(rows, kls),
         failures=tuple(failures),
         notes=tuple(_notes(rows)),
     )
@@ -100,8 +104,8 @@ def evaluated(
 
 def _look(task: str, pair: Pair, judge: Judge, binder: Binder | None, rows: _Rows) -> None:
     """Read a pair, and keep features. Nothing is kept of a pair that fails."""
-    real_video = _video(pair.real) if task != "i2a" and _has_picture(pair.real) else None
-    made_video = _video(pair.made) if _has_picture(pair.made) else None
+    real_video = None if task == "i2a" else _video(pair.real)
+    made_video = _video(pair.made)
     if task in ("v2a", "i2a"):
         real_in, made_in = (_sound(path) for path in (pair.real, pair.made))
         features = [judge.sound_features(a.waveform) for a in (real_in, made_in)]
@@ -137,13 +141,15 @@ def _look(task: str, pair: Pair, judge: Judge, binder: Binder | None, rows: _Row
     rows.av_bind.append(bound)
 
 
-def _video(path: Path) -> Video:
-    """Every frame of a clip, at its own rate: peaks of motion are counted in frames."""
-    return read_video(path, frames_per_s=min(probe(path).fps or 8.0, MAX_FPS))
+def _video(path: Path) -> Video | None:
+    """Every frame of a clip, at its own rate: peaks of motion are counted in frames.
 
-
-def _has_picture(path: Path) -> bool:
-    return path.suffix.lower() in (".mp4", ".mov", ".mkv", ".webm")
+    None for a sound.
+    """
+    found = probe(path)
+    if found.kind != "video":
+        return None
+    return read_video(path, frames_per_s=min(found.fps or 8.0, MAX_FPS))
 
 
 def _sound(path: Path) -> Audio:
@@ -154,56 +160,40 @@ def _sound(path: Path) -> Audio:
 
 
 def _frames(video: Video) -> Tensor:
-    chosen = torch.linspace(0, len(video.frames) - 1, min(FRAMES, len(video.frames))).round().long()
-    return video.frames[chosen].float() / 255
+    return pixels_of(video.frames[list(spread(len(video.frames), FRAMES))])
 
 
-def _scores(rows: _Rows) -> list[Score]:
+def _scores(rows: _Rows, kls: Tensor) -> list[Score]:
     x, y = torch.stack(rows.real_features), torch.stack(rows.made_features)
     p, q = torch.stack(rows.real_logits), torch.stack(rows.made_logits)
-    kls = paired_kls(p, q)
     hits = (p.argmax(1) == q.argmax(1)).double()
     n = len(rows.ids)
     splits = min(SPLITS, n)
     found = [
-        _score("KL", kls.mean().item(), n, lambda i: kls[i].mean().item(), better="lower"),
-        _score("same class", hits.mean().item(), n, lambda i: hits[i].mean().item()),
-        _score(
-            "ISc",
-            inception_score(q, splits=splits)[0],
-            n,
-            lambda i: inception_score(q[i], splits=splits)[0],
-        ),
+        _score("KL", n, partial(mean_of, kls), better="lower"),
+        _score("same class", n, partial(mean_of, hits)),
+        _score("ISc", n, lambda i: inception_score(q[i], splits=splits)[0]),
     ]
     if n > 1:
-        for name, distance in (("FD", frechet_distance), ("KD", polynomial_mmd)):
-            whole = float(distance(x, y))
-            resampled = _resampled(distance, x, y)
-            found.append(_score(name, whole, n, resampled, better="lower"))
+        found += [
+            _score("FD", n, lambda i: float(frechet_distance(x[i], y[i])), better="lower"),
+            _score("KD", n, lambda i: polynomial_mmd(x[i], y[i]), better="lower"),
+        ]
     for name, values in (("AV-align", rows.av_align), ("AV-bind", rows.av_bind)):
         known = torch.tensor([v for v in values if not math.isnan(v)], dtype=torch.float64)
         if len(known):
-            found.append(_mean_score(name, known))
+            found.append(_score(name, len(known), partial(mean_of, known)))
     return found
 
 
-def _resampled(distance: Callable[..., object], x: Tensor, y: Tensor) -> Statistic:
-    return lambda i: float(distance(x[i], y[i]))  # type: ignore[arg-type]
-
-
-def _mean_score(name: str, values: Tensor) -> Score:
-    return _score(name, values.mean().item(), len(values), lambda i: values[i].mean().item())
-
-
-def _score(
-    name: str, value: float, n: int, statistic: Statistic, *, better: str = "higher"
-) -> Score:
+def _score(name: str, n: int, statistic: Statistic, *, better: str = "higher") -> Score:
+    """A statistic of all clips, and its interval over resampled ones."""
     interval = bootstrap_interval(statistic, n, RESAMPLES) if n > 1 else (math.nan, math.nan)
+    value = statistic(torch.arange(n))
     return Score(name=name, value=value, interval=interval, better=better, count=n)
 
 
-def _clips(rows: _Rows) -> dict[str, dict[str, float]]:
-    kls = paired_kls(torch.stack(rows.real_logits), torch.stack(rows.made_logits))
+def _clips(rows: _Rows, kls: Tensor) -> dict[str, dict[str, float]]:
     return {
         name: {"KL": kls[k].item(), "AV-align": rows.av_align[k], "AV-bind": rows.av_bind[k]}
         for k, name in enumerate(rows.ids)

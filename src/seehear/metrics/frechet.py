@@ -8,6 +8,8 @@ from jaxtyping import Float
 from scipy.linalg.lapack import dpstrf
 from torch import Tensor
 
+from seehear.metrics.rows import checked_rows
+
 
 @dataclass(frozen=True)
 class FrechetResult:
@@ -42,7 +44,7 @@ def frechet_distance(x: Float[Tensor, "n dim"], y: Float[Tensor, "m dim"]) -> Fl
     implementations by `scipy.linalg.sqrtm` where those are accurate, and stays exact where a
     covariance is singular and they lose five digits.
     """
-    a, b = _checked(x), _checked(y)
+    a, b = checked_rows(x), checked_rows(y)
     mean_term = float(np.square(a.mean(0) - b.mean(0)).sum())
     a, b = _scaled(a), _scaled(b)
     if len(a) * len(b) < a.shape[1] ** 2:
@@ -56,19 +58,9 @@ def frechet_distance(x: Float[Tensor, "n dim"], y: Float[Tensor, "m dim"]) -> Fl
 
 def frechet_result(x: Float[Tensor, "n dim"], y: Float[Tensor, "m dim"]) -> FrechetResult:
     """`frechet_distance` with the ranks of both covariances."""
-    ranks = tuple(int(np.linalg.matrix_rank(_scaled(_checked(f)))) for f in (x, y))
+    ranks = tuple(int(np.linalg.matrix_rank(_scaled(checked_rows(f)))) for f in (x, y))
     distance = float(frechet_distance(x, y))
     return FrechetResult(distance, (ranks[0], ranks[1]), (len(x), len(y)), x.shape[1])
-
-
-def _checked(features: Float[Tensor, "n dim"]) -> np.ndarray:
-    if len(features) < 2:
-        raise ValueError(f"need at least 2 clips on each side, got {len(features)}")
-    rows = features.detach().double().cpu().numpy()
-    if not np.isfinite(rows).all():
-        bad = int((~np.isfinite(rows).all(1)).sum())
-        raise ValueError(f"expected finite features, {bad} of {len(rows)} rows are not")
-    return rows
 
 
 def _scaled(rows: np.ndarray) -> np.ndarray:

@@ -44,3 +44,8 @@ def bootstrap_interval(
     )
     low, high = int(0.025 * resamples), min(resamples - 1, math.ceil(0.975 * resamples))
     return values[low], values[high]
+
+
+def mean_of(values: Tensor, chosen: Tensor) -> float:
+    """The mean of some rows: the statistic of most intervals, with `values` bound."""
+    return values[chosen].mean().item()

@@ -8,6 +8,8 @@ import numpy as np
 from jaxtyping import Float
 from torch import Tensor
 
+from seehear.metrics.rows import checked_rows
+
 
 def polynomial_mmd(x: Float[Tensor, "n dim"], y: Float[Tensor, "m dim"]) -> float:
     """Unbiased squared MMD of whole sets with k(a, b) = (a.b / dim + 1)^3: KVD. Lower is better.
@@ -64,7 +66,7 @@ def kernel_audio_distance(
     Raises:
         ValueError: A set has fewer than two rows, or is not finite.
     """
-    a, b = _rows(x), _rows(y)
+    a, b = checked_rows(x), checked_rows(y)
     within, across = _square_distances(a, a), _square_distances(a, b)
     if bandwidth is None:
         pairs = np.sqrt(within[np.triu_indices(len(a), k=1)])
@@ -74,17 +76,8 @@ def kernel_audio_distance(
     return 100 * _mmd(xx, yy, xy)
 
 
-def _rows(features: Float[Tensor, "n dim"]) -> np.ndarray:
-    rows = features.detach().double().cpu().numpy()
-    if len(rows) < 2:
-        raise ValueError(f"need at least 2 clips on each side, got {len(rows)}")
-    if not np.isfinite(rows).all():
-        raise ValueError("expected finite features; a clip gave others")
-    return rows
-
-
 def _grams(x: Tensor, y: Tensor) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    a, b = _rows(x), _rows(y)
+    a, b = checked_rows(x), checked_rows(y)
     return tuple((p @ q.T / a.shape[1] + 1) ** 3 for p, q in ((a, a), (b, b), (a, b)))  # type: ignore[return-value]
 
 
