@@ -105,7 +105,7 @@ class Answers:
 
     def player_of(self, given: str | None) -> str:
         """What is given, to look at or listen to."""
-        return "" if given is None else player(Path(given))
+        return "" if given is None else f'<div class="given">{player(Path(given))}</div>'
 
     def _asked(
         self,

@@ -17,7 +17,7 @@ WIDTH, HEIGHT = 640, 128  # pixels of a drawing
 STRIP_FRAMES = 6
 INK, PAPER = (40, 40, 40), (255, 255, 255)
 SOUND, MOTION, AXIS = (60, 110, 190), (220, 100, 30), (150, 150, 150)
-_LABELS = 18  # pixels for words above a drawing, and again for seconds below it
+_LABELS = 24  # pixels for words above a drawing, and again for seconds below it
 
 
 def spectrogram(waveform: Float[Tensor, " samples"]) -> UInt8[np.ndarray, "mels frames 3"]:
@@ -60,12 +60,12 @@ def waveform_over_motion(
         motion: Of the picture; None draws the sound alone.
 
     Returns:
-        A picture of 640 by 164 pixels: peaks of the waveform in blue, scaled to the loudest; motion
+        A picture of 640 by 176 pixels: peaks of the waveform in blue, scaled to the loudest; motion
         as an orange line, scaled to its largest; a tick every second or more.
     """
     duration_s = len(waveform) / sample_rate
     picture = Image.new("RGB", (WIDTH, HEIGHT + 2 * _LABELS), PAPER)
-    pen, font = ImageDraw.Draw(picture), ImageFont.load_default(size=12)
+    pen, font = ImageDraw.Draw(picture), ImageFont.load_default(size=18)
     middle = _LABELS + HEIGHT / 2
     peaks = _peaks(waveform) * (HEIGHT / 2 - 1)
     for x, height in enumerate(peaks):
@@ -77,14 +77,14 @@ def waveform_over_motion(
         down = _LABELS + 1 + (HEIGHT - 3) * (1 - moves)
         line = list(zip(across.tolist(), down.tolist(), strict=True))
         pen.line(line, MOTION, width=2, joint="curve")
-        pen.text((48, 2), "motion", MOTION, font)
+        pen.text((62, 2), "motion", MOTION, font)
     bottom = _LABELS + HEIGHT
     pen.line([(0, bottom), (WIDTH, bottom)], AXIS)
     step_s = next((s for s in (0.5, 1, 2, 5, 10, 30, 60) if duration_s / s <= 10), 120)
     for k in range(int(duration_s / step_s + 1e-6) + 1):
         at = WIDTH * k * step_s / duration_s
         pen.line([(at, bottom), (at, bottom + 4)], AXIS)
-        anchor = "la" if k == 0 else "ra" if at > WIDTH - 20 else "ma"
+        anchor = "la" if k == 0 else "ra" if at > WIDTH - 30 else "ma"
         pen.text((min(at, WIDTH - 2), bottom + 4), f"{k * step_s:g} s", INK, font, anchor=anchor)
     return picture
 
