@@ -11,22 +11,15 @@ from pathlib import Path
 import numpy as np
 import PIL.Image
 import pytest
-from tests.web.server import ROOT, started
+from tests.web.server import ROOT
 
 from seehear import media
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-pytest.importorskip("gradio", reason="gradio is not installed")
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="there is no chromium on this machine")
 
 EXAMPLE = ROOT / "examples" / "rooster.mp4"
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory):
-    with started(tmp_path_factory.mktemp("web"), "--max-upload-mb", "1") as running:
-        yield running
 
 
 @pytest.fixture(scope="module")
@@ -206,3 +199,44 @@ def test_words_become_a_video_with_sound_by_the_keyboard_in_a_narrow_window(visi
     visitor.page.wait_for_function("document.querySelector('.card video').readyState >= 2")
     visitor.page.screenshot(path=pictures / "web_narrow.png", full_page=True)
     assert visitor.page.evaluate("document.documentElement.scrollWidth") <= 400
+
+
+BAD = {
+    "text.mp4": (b"this is no film at all\n" * 40, "not one or is cut short"),
+    "empty.mp4": (b"", "empty"),
+    "huge.mp4": (
+        # A box of type "mdat" that says it has 2 GB, and then ends.
+        b"\0\0\0\x18ftypisom\0\0\2\0isomiso2" + b"\x80\0\0\0mdat" + bytes(1000),
+        "not one or is cut short",
+    ),
+    "sound.mp4": (None, "expected a video, got a file of kind audio"),
+}
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_a_bad_file_gets_a_sentence_and_the_server_goes_on(visit, tmp_path, name):
+    content, sentence = BAD[name]
+    if content is None:
+        content = (ROOT / "examples" / "dog.wav").read_bytes()
+    visitor = visit()
+    visitor.drop({"name": name, "mimeType": "video/mp4", "buffer": content})
+    visitor.page.click("#make")
+    said = visitor.ended(20)
+    assert sentence in said
+    assert said.startswith(name.capitalize())  # named, but not where the server keeps it
+    assert "/tmp" not in said
+
+
+def test_a_file_that_is_too_large_is_refused_in_words(visit, pictures):
+    visitor = visit()
+    big = {"name": "big.mp4", "mimeType": "video/mp4", "buffer": bytes(2_000_000)}
+    visitor.page.locator("#given input[type=file]").set_input_files(big)
+    visitor.page.wait_for_selector("text=exceed the maximum allowed size of 1.0 Mb")
+    visitor.page.screenshot(path=pictures / "web_large.png", full_page=True)
+
+
+def test_nothing_given_gets_a_sentence(visit, pictures):
+    visitor = visit()
+    visitor.page.click("#make")
+    assert visitor.ended(10) == "Nothing is given yet: drop a file, or take the example"
+    visitor.page.screenshot(path=pictures / "web_error.png", full_page=True)

@@ -143,7 +143,7 @@ class Answers:
             asked = tuple(wishes())
             folder = self.visitors.new_folder(session)
         except SeehearError as error:
-            yield end_of(Failed(str(error))), "", ""
+            yield self._failed(str(error)), "", ""
             return
         run = self.runs.begin(session)
         making = Making(asked=asked, folder=folder, studios=self.studios, run=run)
@@ -156,8 +156,13 @@ class Answers:
                 yield status_of(event), look, gr.skip()
             elif isinstance(event, Made):
                 yield end_of(event), "", outputs_of(event)
+            elif isinstance(event, Failed):
+                yield self._failed(event.sentence), gr.skip(), gr.skip()
             else:
                 yield end_of(event), gr.skip(), gr.skip()
+
+    def _failed(self, sentence: str) -> str:
+        return end_of(Failed(self.visitors.without_places(sentence)))
 
 
 def _session(request: gr.Request) -> str:

@@ -1,5 +1,6 @@
 """Whose files are whose: a folder for every run, readable by one visitor, gone when they leave."""
 
+import re
 import secrets
 import shutil
 import threading
@@ -96,6 +97,12 @@ class Visitors:
             return found in visitor.uploads or any(
                 found.is_relative_to(folder) for folder in visitor.sessions.values()
             )
+
+    def without_places(self, sentence: str) -> str:
+        """The sentence with files named, but not where the server keeps them."""
+        places = {self.root, *(path.parent for path in self._shared)}
+        known = "|".join(re.escape(str(place)) for place in places)
+        return re.sub(rf"(?:{known})/(?:[^/\s]+/)*", "", sentence)
 
     def leave(self, session: str) -> None:
         """A page was closed: what was made there goes, and with a visitor's last page the rest."""
