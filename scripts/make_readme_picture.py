@@ -8,38 +8,30 @@ import argparse
 from pathlib import Path
 
 import numpy as np
-import torch
 from jaxtyping import Float, UInt8
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
 from seehear.media import read_audio, read_video
-from seehear.mel import SAMPLE_RATE, hz_from_slaney_mel, log_mel_from_waveform, slaney_mel_from_hz
+from seehear.mel import SAMPLE_RATE
+from seehear.report.pictures import (
+    TICKS_HZ,
+    coloured,
+    fitted,
+    height_of_hz,
+    loudness_of,
+    middles,
+)
 
 NUM_FRAMES = 5
 WIDTH, MEL_HEIGHT = 960, 192  # pixels of the drawing area
 LEFT, GAP, BOTTOM, MARGIN = 64, 10, 44, 10
-RANGE_NEPER = 7.0  # natural-log magnitudes below the loudest one that are told apart: 61 dB
-# From quiet to loud, evenly spaced, interpolated between.
-COLOURS = ((10, 8, 30), (70, 20, 110), (170, 45, 110), (240, 110, 60), (252, 230, 160))
-TICKS_HZ = (250, 500, 1000, 2000, 4000)
 INK, PAPER = (40, 40, 40), (255, 255, 255)
 
 
 def spectrogram(waveform: Float[Tensor, " samples"]) -> UInt8[np.ndarray, "mels frames 3"]:
     """Colours of the log-mel spectrogram, low bands at the bottom."""
-    mel = log_mel_from_waveform(waveform[None])[0].T.flip(0).numpy()
-    loudness = np.clip(1 + (mel - mel.max()) / RANGE_NEPER, 0, 1)
-    stops = np.linspace(0, 1, len(COLOURS))
-    channels = [np.interp(loudness, stops, channel) for channel in zip(*COLOURS, strict=True)]
-    return np.stack(channels, axis=-1).round().astype(np.uint8)
-
-
-def fitted(waveform: Float[Tensor, " samples"], duration_s: float) -> Float[Tensor, " n"]:
-    """The sound cut or padded with silence to the clip's duration, so that time axes agree."""
-    length = max(1024, round(duration_s * SAMPLE_RATE))
-    missing = max(0, length - len(waveform))
-    return torch.nn.functional.pad(waveform[:length], (0, missing))
+    return coloured(loudness_of(waveform).flip(0)).numpy()
 
 
 def draw(video: Path, sound: Path) -> Image.Image:
@@ -49,9 +41,9 @@ def draw(video: Path, sound: Path) -> Image.Image:
     side = (WIDTH - GAP * (NUM_FRAMES - 1)) // NUM_FRAMES
     top = MARGIN + side + GAP
     canvas = Image.new("RGB", (LEFT + WIDTH + MARGIN, top + MEL_HEIGHT + BOTTOM), PAPER)
-    for k in range(NUM_FRAMES):
-        frame = clip.frames[int((k + 0.5) / NUM_FRAMES * len(clip.frames))]
-        picture = square(Image.fromarray(frame.permute(1, 2, 0).numpy())).resize((side, side))
+    for k, index in enumerate(middles(NUM_FRAMES, len(clip.frames))):
+        frame = clip.frames[index].permute(1, 2, 0).numpy()
+        picture = square(Image.fromarray(frame)).resize((side, side))
         canvas.paste(picture, (LEFT + round((k + 0.5) / NUM_FRAMES * WIDTH - side / 2), MARGIN))
     mel = Image.fromarray(spectrogram(waveform)).resize((WIDTH, MEL_HEIGHT), Image.Resampling.BOX)
     canvas.paste(mel, (LEFT, top))
@@ -69,10 +61,8 @@ def square(picture: Image.Image) -> Image.Image:
 def draw_axes(pen: ImageDraw.ImageDraw, top: int, duration_s: float) -> None:
     """Ticks in Hz on the left and in seconds below."""
     font = ImageFont.load_default(size=13)
-    highest = slaney_mel_from_hz(SAMPLE_RATE / 2)
-    assert float(hz_from_slaney_mel(torch.tensor([highest]))) > max(TICKS_HZ)
     for hz in TICKS_HZ:
-        y = top + MEL_HEIGHT * (1 - slaney_mel_from_hz(hz) / highest)
+        y = top + MEL_HEIGHT * (1 - height_of_hz(hz))
         pen.line([(LEFT - 5, y), (LEFT, y)], INK)
         pen.text((LEFT - 8, y), f"{hz} Hz", INK, font, anchor="rm")
     bottom = top + MEL_HEIGHT

@@ -11,11 +11,12 @@ from seehear.cli.files import (
     PICTURE_SUFFIXES,
     VIDEO_SUFFIXES,
     Errand,
+    check_page,
     check_target,
     errands,
     expanded,
 )
-from seehear.cli.loading import loaded_studio, predicted_text, recipe_without_weights
+from seehear.cli.loading import loaded_studio, needing, predicted_text, recipe_without_weights
 from seehear.cli.options import Asked
 from seehear.cli.show import (
     err,
@@ -41,6 +42,7 @@ from seehear.tasks import Studio, adjusted
 SOUNDS = tuple(SOUND_FORMATS)
 PICTURES = tuple(PICTURE_FORMATS)
 VIDEOS = tuple(sorted(CONTAINERS))
+GALLERY = "reports.html"  # of several outputs with --report, in their folder
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -137,6 +139,8 @@ def make_all(name: TaskName, inputs: Sequence[str], output: str, asked: Asked) -
     task = TASKS[name]
     num_failed = num_done = 0
     preset = preset_asked(name, asked)
+    if asked.report:
+        _pages()
 
     def fail(error: SeehearError, path: Path | None = None) -> None:
         nonlocal num_failed
@@ -145,9 +149,10 @@ def make_all(name: TaskName, inputs: Sequence[str], output: str, asked: Asked) -
 
     sources = expanded(inputs, task.suffixes, fail)
     todo: list[Errand] = []
+    made: list[Path] = []  # manifests
     for errand in errands(sources, output, lambda path: asked.suffix or task.suffix_for(path)):
         try:
-            check_target(errand, task.allowed, overwrite=asked.overwrite or asked.dry_run)
+            _check_target(errand, task.allowed, asked)
             task.check(errand.source)
             todo.append(errand)
         except SeehearError as error:
@@ -156,6 +161,9 @@ def make_all(name: TaskName, inputs: Sequence[str], output: str, asked: Asked) -
         for errand in todo:
             out.print(predicted_text(str(errand.source), errand.target, recipe, asked))
         return 2 if num_failed else 0
+    gallery = todo[0].target.parent / GALLERY if asked.report and len(todo) > 1 else None
+    if gallery is not None:
+        check_page(gallery, overwrite=asked.overwrite or asked.dry_run)
     studio = loaded_studio(asked) if todo else None
     expected_s = 0.0
     for errand in todo:
@@ -174,6 +182,9 @@ def make_all(name: TaskName, inputs: Sequence[str], output: str, asked: Asked) -
             fail(error, errand.source)
         else:
             num_done += 1
+            made += [] if asked.dry_run else [errand.manifest]
+    if gallery is not None and made:
+        _write_gallery(made, gallery, asked)
     if asked.dry_run and num_done > 1:
         out.print(f"all {num_done} inputs: about {expected_s:.1f} s")
     if num_failed and num_failed + num_done > 1:
@@ -196,8 +207,10 @@ def make_joint(prompt: str, output: str, asked: Asked) -> int:
     if target.is_dir() or not target.suffix:
         raise MediaError(f"{output}: expected the name of a file to write, such as out.mp4")
     errand = Errand(Path(prompt), target)
-    check_target(errand, VIDEOS, overwrite=asked.overwrite or asked.dry_run)
+    _check_target(errand, VIDEOS, asked)
     preset = preset_asked("joint", asked)
+    if asked.report:
+        _pages()
     if asked.dry_run and (recipe := recipe_without_weights(asked)):
         out.print(predicted_text(f'"{prompt}"', target, recipe, asked))
         return 0
@@ -226,10 +239,40 @@ def _make_one(
         result = studio.make(job, on_step)
     target.parent.mkdir(parents=True, exist_ok=True)
     save(result, target, is_mix=asked.mix, upscale=asked.upscale)
+    took_s = time.perf_counter() - began
+    if asked.report:
+        pages = _pages()
+        pages.write_page(pages.read_run(target.with_suffix(".json")), target.with_suffix(".html"))
     if not asked.quiet:
-        took_s = time.perf_counter() - began
         words = named_as(job.named, job.prompt, job.captioned_by)
         out.print(f"{target}: {made_text(result)} in {took_s:.1f} s; {words}")
+
+
+def _check_target(errand: Errand, allowed: Sequence[str], asked: Asked) -> None:
+    """Refuse what could not be kept: media, manifest and report."""
+    overwrite = asked.overwrite or asked.dry_run
+    check_target(errand, allowed, overwrite=overwrite, with_page=asked.report)
+    if asked.report and errand.page.name.lower() == GALLERY:
+        raise MediaError(f"{errand.page}: {GALLERY} is the gallery's; choose another name")
+
+
+def _write_gallery(manifests: Sequence[Path], page: Path, asked: Asked) -> None:
+    pages = _pages()
+    runs, _ = pages.read_runs(manifests)
+    pages.write_gallery(runs, page)
+    if not asked.quiet:
+        out.print(f"{page}: {len(runs)} runs")
+
+
+def _pages():
+    """The part of the package that writes reports.
+
+    Raises:
+        SettingsError: What it needs is not installed.
+    """
+    with needing("--report", "report"):
+        from seehear import report
+    return report
 
 
 def save(result: Result, target: Path, *, is_mix: bool, upscale: int) -> None:

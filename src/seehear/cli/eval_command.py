@@ -114,12 +114,8 @@ def _evaluation():
     Raises:
         SettingsError: They are not installed.
     """
-    from seehear.errors import SettingsError
+    from seehear.cli.loading import needing
 
-    try:
+    with needing("seehear eval", "eval"):
         from seehear import evaluation
-    except ModuleNotFoundError as error:
-        raise SettingsError(
-            f'seehear eval needs {error.name}, which is not installed: pip install "seehear[eval]"'
-        ) from error
     return evaluation

@@ -1,5 +1,7 @@
 """From options to loaded models: families, recipes of the paper, and ways to need less memory."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -102,3 +104,18 @@ def check_device(device: str) -> None:
     problem = device_problem(device)
     if problem is not None:
         raise SettingsError(problem)
+
+
+@contextmanager
+def needing(asked_by: str, extra: str) -> Iterator[None]:
+    """Import a part of the package that needs more than the core.
+
+    Raises:
+        SettingsError: What it needs is not installed; says which extra brings it.
+    """
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        raise SettingsError(
+            f'{asked_by} needs {error.name}, which is not installed: pip install "seehear[{extra}]"'
+        ) from error
