@@ -64,7 +64,7 @@ def draw_axes(pen: ImageDraw.ImageDraw, top: int, duration_s: float) -> None:
     for hz in TICKS_HZ:
         y = top + MEL_HEIGHT * (1 - height_of_hz(hz))
         pen.line([(LEFT - 5, y), (LEFT, y)], INK)
-        pen.text((LEFT - 8, y), f"{hz} Hz", INK, font, anchor="rm")
+        pen.text((LEFT - 8, y), f"{hz:g} Hz", INK, font, anchor="rm")
     bottom = top + MEL_HEIGHT
     step_s = next((s for s in (0.5, 1, 2, 5, 10, 30) if duration_s / s <= 10), 60)
     for k in range(int(duration_s / step_s + 1e-6) + 1):

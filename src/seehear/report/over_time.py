@@ -63,7 +63,7 @@ def _spectrogram(sound: Sound) -> figure:
         x=0, y=0, dw=sound.duration_s, dh=1,
         color_mapper=LinearColorMapper(palette=palette, low=0, high=255),
     )  # fmt: skip
-    heights = {height_of_hz(hz): f"{hz} Hz" for hz in TICKS_HZ}
+    heights = {height_of_hz(hz): f"{hz:g} Hz" for hz in TICKS_HZ}
     plot.yaxis.ticker = FixedTicker(ticks=list(heights))
     plot.yaxis.major_label_overrides = heights
     plot.grid.visible = False

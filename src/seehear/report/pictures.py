@@ -16,7 +16,7 @@ from seehear.mel import (
 RANGE_NEPER = 7.0  # natural-log magnitudes below the loudest one that are told apart: 61 dB
 # From quiet to loud, evenly spaced, interpolated between.
 COLOURS = ((10, 8, 30), (70, 20, 110), (170, 45, 110), (240, 110, 60), (252, 230, 160))
-TICKS_HZ = (250, 500, 1000, 2000, 4000)
+TICKS_HZ = (250.0, 500.0, 1000.0, 2000.0, 4000.0)
 
 
 def loudness_of(waveform: Float[Tensor, " samples"]) -> Float[Tensor, "mels frames"]:
