@@ -1,0 +1,48 @@
+"""Jobs that cost nothing, to test and time everything around them."""
+
+import json
+import os
+import signal
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from seehear.batching import Entry
+from seehear.errors import MediaError
+from seehear.orders import Order
+from seehear.outputs import write_json
+
+
+def entries(count: int, first: int = 0) -> list[Entry]:
+    return [
+        Entry(id=f"{i:03d}", order=Order(task="joint", prompt=f"{i}"), output=f"{i:03d}.mp4")
+        for i in range(first, first + count)
+    ]
+
+
+@dataclass(frozen=True)
+class WritesItsName:
+    """Writes the job's own line; waits, fails or dies where told to."""
+
+    seconds: float = 0.0
+    refuses: tuple[str, ...] = ()
+    breaks: tuple[str, ...] = ()
+    dies_once: str | None = None  # folder for a mark that says it did
+    dies_always: tuple[str, ...] = ()
+
+    def __call__(self, spec: str, folder: Path) -> None:
+        entry = json.loads(spec)
+        name = entry["id"]
+        if name in self.refuses:
+            raise MediaError(f"{name}: cannot be made")
+        if name in self.breaks:
+            raise ZeroDivisionError("a bug")
+        if name in self.dies_always:
+            os.kill(os.getpid(), signal.SIGKILL)
+        (folder / entry["output"]).write_text(spec[: len(spec) // 2])
+        if self.dies_once and not (mark := Path(self.dies_once) / name).exists():
+            mark.touch()
+            os.kill(os.getpid(), signal.SIGKILL)
+        time.sleep(self.seconds)
+        (folder / entry["output"]).write_text(spec)
+        write_json((folder / entry["output"]).with_suffix(".json"), {"id": name})
