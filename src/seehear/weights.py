@@ -143,8 +143,9 @@ def read_state_dict(path: Path) -> dict[str, Tensor]:
             f"{path}: expected a file of named tensors, could not read it "
             f"({type(error).__name__}); download it again"
         ) from error
-    if isinstance(state, dict):
-        state = state.get("state_dict", state)  # as training scripts wrap it
+    for wrapper in ("state_dict", "model"):  # as training scripts wrap it
+        if isinstance(state, dict) and isinstance(state.get(wrapper), dict):
+            state = state[wrapper]
     if not isinstance(state, dict) or not all(isinstance(v, Tensor) for v in state.values()):
         raise WeightsError(f"{path}: expected a plain dictionary of tensors")
     return state
