@@ -133,7 +133,7 @@ def test_the_kaldi_filter_bank_gives_the_numbers_of_its_reference():
     ends = (noise.flatten()[0].item(), noise.flatten()[-1].item())
     assert ends == pytest.approx((-6.511432, 3.987713), abs=2e-4)
     # Empty bands hear how a sine is rounded: this one is computed in float32.
-    tone = log_mel(0.5 * torch.sin(2 * torch.pi * 440 * torch.arange(32_000) / 16_000))
+    tone = log_mel(0.5 * torch.sin(2 * torch.pi * 440 * (torch.arange(32_000) / 16_000)))
     assert tone.sum().item() == pytest.approx(-320841.5273, rel=1e-5)
     assert tone.mean(0).argmax() == 23
     assert (tone.max().item(), tone.min().item()) == pytest.approx((3.908812, -15.942385), abs=2e-4)
