@@ -211,7 +211,8 @@ def download(
 
     Args:
         name: Of the repository.
-        files: Patterns. Where they take components, one without safetensors is taken as it is.
+        files: Patterns. A network without safetensors is taken as it is: one that is the whole
+            repository, or one of its components.
         revision: A commit, branch or tag; None: the newest.
         folder: Where to put plain files; None: the hub's own cache.
         local_files_only: Never use the network.
@@ -226,8 +227,10 @@ def download(
         found = Path(snapshot_download(name, allow_patterns=list(files), **common))
         lacking = [path.parent.name for path in found.glob("*/config.json")]
         lacking = [part for part in lacking if not list((found / part).glob(f"*{SAFE_SUFFIX}"))]
-        if lacking:
-            pickles = [f"{part}/*.bin" for part in lacking]
+        pickles = [f"{part}/*.bin" for part in lacking]
+        if (found / "config.json").is_file() and not list(found.glob(f"*{SAFE_SUFFIX}")):
+            pickles.append("pytorch_model*.bin")
+        if pickles:
             snapshot_download(name, allow_patterns=pickles, **common)
     return found
 

@@ -8,7 +8,7 @@ from tiny_clap import write_clap
 
 from seehear.binders import linear
 from seehear.binders.imagebind.filter_bank import log_mel_frames
-from seehear.errors import WeightsError
+from seehear.errors import MediaError, WeightsError
 from seehear.metrics.features import clap, i3d, judge, panns, vggish
 from seehear.metrics.features.bound import BinderFeatures
 from seehear.metrics.features.protocol import Features, HearsSounds, ReadsText, SeesVideos
@@ -179,7 +179,7 @@ def test_i3d_comes_back_from_its_file_and_refuses_fewer_than_nine_frames(i3d_net
     found = network.see(frames, 8.0)
     wanted = i3d_net(i3d.fitted(frames[0])[None].transpose(1, 2))
     assert torch.equal(found.embedding, wanted)
-    with pytest.raises(ValueError, match="at least 9 frames, got 8"):
+    with pytest.raises(MediaError, match="at least 9 frames, got 8"):
         network.see(frames[:, :8], 8.0)
 
 

@@ -15,6 +15,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional
 
+from seehear.errors import MediaError
 from seehear.metrics.features.loading import filled
 from seehear.metrics.features.protocol import Features
 from seehear.weights import read_state_dict
@@ -153,11 +154,11 @@ class I3d:
         """400 logits per clip, which are features and classes alike. `fps` changes nothing.
 
         Raises:
-            ValueError: Fewer than 9 frames.
+            MediaError: Fewer than 9 frames.
         """
         batch, count = frames.shape[:2]
         if count < LEAST_FRAMES:
-            raise ValueError(f"I3D needs at least {LEAST_FRAMES} frames, got {count}")
+            raise MediaError(f"I3D needs at least {LEAST_FRAMES} frames, got {count}")
         clips = fitted(frames.flatten(0, 1).float(), self.fit).unflatten(0, (batch, count))
         logits = self.network(clips.transpose(1, 2))
         return Features(logits, logits)
