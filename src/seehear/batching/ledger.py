@@ -192,12 +192,8 @@ class Ledger:
         )
         return done.rowcount == 1
 
-    def release(
-        self, owner: str, reason: str = "its worker died", job_id: str | None = None
-    ) -> int:
-        """Give back what a dead owner had, or one job of it.
-
-        A job that was given back too often has failed.
+    def release(self, owner: str, reason: str = "its worker died") -> int:
+        """Give back what a dead owner had; a job that was given back too often has failed.
 
         Returns:
             How many jobs it had.
@@ -206,8 +202,8 @@ class Ledger:
             "UPDATE jobs SET owner = NULL, until = NULL, "
             "reason = CASE WHEN attempts >= :most THEN :reason || ', ' || attempts || ' times' END,"
             " state = CASE WHEN attempts >= :most THEN 'failed' ELSE 'pending' END "
-            "WHERE state = 'leased' AND owner = :owner AND (:id IS NULL OR id = :id)",
-            {"most": MAX_ATTEMPTS, "reason": reason, "owner": owner, "id": job_id},
+            "WHERE state = 'leased' AND owner = :owner",
+            {"most": MAX_ATTEMPTS, "reason": reason, "owner": owner},
         )
         return done.rowcount
 

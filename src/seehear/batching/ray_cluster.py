@@ -13,7 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from seehear.batching.ledger import LEASE_S, Counts, Ledger, Row, owner_name
+from seehear.batching.ledger import LEASE_S, MAX_ATTEMPTS, Counts, Ledger, Row, owner_name
 from seehear.batching.making import Makes, made_in, sweep
 from seehear.batching.worker import do
 from seehear.errors import SeehearError, SettingsError
@@ -66,7 +66,13 @@ def run_ray(
     ledger = Ledger(folder, is_new_allowed=False)
     ledger.release_dead()
     sweep(folder)
-    actor = ray.remote(num_cpus=1, num_gpus=gpus_per_worker, max_restarts=-1)(Maker)
+    actor = ray.remote(
+        num_cpus=1,
+        num_gpus=gpus_per_worker,
+        max_restarts=-1,
+        # Ray gives a job to the actor again that died of it, or beside it.
+        max_task_retries=MAX_ATTEMPTS - 1,
+    )(Maker)
     idle = [actor.remote(make) for _ in range(num_workers)]
     running: dict[Any, tuple[Any, Row]] = {}
     told = 0.0
@@ -100,8 +106,7 @@ def _take_in(ray: Any, ledger: Ledger, folder: Path, owner: str, row: Row, refer
     try:
         made = ray.get(reference)
     except ray.exceptions.RayActorError as error:
-        # Ray begins the actor again; the job goes back to the others.
-        ledger.release(owner, f"its actor died ({type(error).__name__})", row.id)
+        ledger.fail(row.id, owner, f"its actor died {MAX_ATTEMPTS} times ({type(error).__name__})")
         return
     except ray.exceptions.RayTaskError as error:
         ledger.fail(row.id, owner, str(error.cause or error))
