@@ -17,7 +17,7 @@ from pathlib import Path
 import psutil
 
 from benchmarks.results import saved, table, write
-from seehear.batching import Ledger
+from seehear.batching.ledger import Ledger
 from seehear.outputs import file_sha256
 
 PICTURE = Path(__file__).resolve().parents[1] / "docs" / "images"

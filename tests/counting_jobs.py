@@ -7,16 +7,15 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from seehear.batching import Entry
+from seehear.batching.ledger import Listed
 from seehear.errors import MediaError
-from seehear.orders import Order
-from seehear.outputs import write_json
 
 
-def entries(count: int, first: int = 0) -> list[Entry]:
+def entries(count: int, first: int = 0, text: str = "") -> list[Listed]:
+    names = [f"{i:03d}" for i in range(first, first + count)]
     return [
-        Entry(id=f"{i:03d}", order=Order(task="joint", prompt=f"{i}"), output=f"{i:03d}.mp4")
-        for i in range(first, first + count)
+        Listed(name, json.dumps({"id": name, "output": f"{name}.mp4", "text": text}), f"{name}.mp4")
+        for name in names
     ]
 
 
@@ -45,4 +44,4 @@ class WritesItsName:
             os.kill(os.getpid(), signal.SIGKILL)
         time.sleep(self.seconds)
         (folder / entry["output"]).write_text(spec)
-        write_json((folder / entry["output"]).with_suffix(".json"), {"id": name})
+        (folder / entry["output"]).with_suffix(".json").write_text(json.dumps({"id": name}))

@@ -21,6 +21,7 @@ from seehear.catalogue import BY_NAME, ENTRIES, entry_of, known, refuse_non_comm
 from seehear.cli import main
 from seehear.errors import SettingsError, WeightsError
 from seehear.families import POCKET, load_family
+from seehear.hashes import file_sha256
 from seehear.weights import licence_in, read_state_dict
 
 IMAGEBIND = BY_NAME["imagebind"]
@@ -150,7 +151,7 @@ def test_the_shipped_weights_are_those_that_were_listed():
 def test_a_cut_or_changed_file_is_found(tmp_path):
     path = tmp_path / "model.safetensors"
     save_file({"a": torch.zeros(1000)}, path)
-    digest = checkpoints.sha256_of(path)
+    digest = file_sha256(path)
     (tmp_path / "SHA256SUMS").write_text(f"{digest}  model.safetensors\n")
     assert next(checkpoints.verify(tmp_path)).is_fine
     save_file({"a": torch.ones(1000)}, path)
@@ -164,7 +165,7 @@ def test_a_cut_or_changed_file_is_found(tmp_path):
 def test_files_in_the_hubs_cache_are_checked_by_the_hash_that_names_them(tmp_path):
     blob = tmp_path / "blob.safetensors"
     save_file({"a": torch.zeros(3)}, blob)
-    named = blob.rename(tmp_path / checkpoints.sha256_of(blob))
+    named = blob.rename(tmp_path / file_sha256(blob))
     snapshot = tmp_path / "snapshot"
     snapshot.mkdir()
     (snapshot / "model.safetensors").symlink_to(named)
@@ -176,7 +177,7 @@ def test_files_in_the_hubs_cache_are_checked_by_the_hash_that_names_them(tmp_pat
 def test_a_file_whose_name_holds_the_first_digits_of_its_hash_is_checked_by_them(tmp_path):
     path = tmp_path / "weights.safetensors"
     save_file({"a": torch.zeros(3)}, path)
-    whole = checkpoints.sha256_of(path)
+    whole = file_sha256(path)
     entry = replace(BY_NAME["clap"], sha256={path.name: whole[:8]})
     assert "as published" in next(checkpoints.verify(path, entry)).detail
     entry = replace(entry, sha256={path.name: "01234567" if whole[:2] != "01" else "76543210"})

@@ -1,6 +1,5 @@
 """Where weights come from: find a checkpoint, read it without running code, name its licence."""
 
-import hashlib
 import json
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -16,6 +15,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from seehear.errors import WeightsError
+from seehear.hashes import file_sha256
 
 SAFE_SUFFIX = ".safetensors"
 # Read with weights_only=True: tensors, never code.
@@ -67,7 +67,7 @@ class Checkpoint:
     def hashes(self, components: Iterable[str]) -> dict[str, str]:
         """SHA-256 of every weight file of the named components, by `component/file`."""
         return {
-            f"{name}/{path.name}": sha256_of(path)
+            f"{name}/{path.name}": file_sha256(path)
             for name in components
             for path in weight_files(self.component(name))
         }
@@ -149,12 +149,6 @@ def read_state_dict(path: Path) -> dict[str, Tensor]:
     if not isinstance(state, dict) or not all(isinstance(v, Tensor) for v in state.values()):
         raise WeightsError(f"{path}: expected a plain dictionary of tensors")
     return state
-
-
-def sha256_of(path: Path) -> str:
-    """Hexadecimal SHA-256 of a file, read in pieces."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def licence_of(folder: Path) -> str | None:

@@ -6,11 +6,9 @@ import sys
 import pytest
 from counting_jobs import entries
 
-from seehear.batching import Entry, Ledger
-from seehear.batching.ledger import MAX_ATTEMPTS, is_alive, owner_name
+from seehear.batching.ledger import MAX_ATTEMPTS, Ledger, Listed, is_alive, owner_name
 from seehear.batching.merging import merged
 from seehear.errors import SettingsError
-from seehear.orders import Order
 
 
 @pytest.fixture
@@ -41,10 +39,10 @@ def test_adding_the_same_list_again_changes_nothing(ledger):
 
 
 def test_a_job_of_the_same_name_with_other_settings_is_refused(ledger):
-    other = Entry(id="000", order=Order(task="joint", prompt="other"), output="000.mp4")
+    (other,) = entries(1, text="other")
     with pytest.raises(SettingsError, match="with other settings"):
         ledger.add([other])
-    same_file = Entry(id="new", order=other.order, output="001.mp4")
+    same_file = Listed("new", "{}", "001.mp4")
     with pytest.raises(SettingsError, match=r"001\.mp4 belongs to the job 001"):
         ledger.add([same_file])
     assert ledger.counts().total == 3
@@ -111,7 +109,7 @@ def test_a_folder_without_a_ledger_and_a_file_that_is_none_are_refused(tmp_path)
         Ledger(tmp_path)
 
 
-def _finished(folder, jobs: list[Entry], text: str = "") -> None:
+def _finished(folder, jobs: list[Listed], text: str = "") -> None:
     ledger = Ledger(folder)
     ledger.add(jobs)
     while row := ledger.take("a"):

@@ -1,7 +1,6 @@
 import pytest
 
-from seehear.batching import Entry, entries_of
-from seehear.batching.lists import seed_of
+from seehear.batching.lists import Entry, entries_of, seed_of
 from seehear.errors import SettingsError
 from seehear.orders import Order
 

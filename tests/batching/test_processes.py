@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 from counting_jobs import WritesItsName, entries
 
-from seehear.batching import Ledger, run_processes
+from seehear.batching.ledger import Ledger
+from seehear.batching.processes import run_processes
 
 
 def batch(folder: Path, count: int) -> Path:
@@ -71,7 +72,7 @@ def test_a_job_that_kills_every_worker_fails_and_the_others_are_done(tmp_path):
 SLOW_BATCH = """
 import sys
 from pathlib import Path
-from seehear.batching import run_processes
+from seehear.batching.processes import run_processes
 from counting_jobs import WritesItsName
 if __name__ == "__main__":
     run_processes(Path(sys.argv[1]), WritesItsName(seconds=0.2), 2)

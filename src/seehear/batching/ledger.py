@@ -17,7 +17,6 @@ from typing import Literal
 
 import psutil
 
-from seehear.batching.lists import Entry
 from seehear.errors import SettingsError
 
 State = Literal["pending", "leased", "done", "failed"]
@@ -43,6 +42,15 @@ CREATE TABLE IF NOT EXISTS jobs (
 CREATE INDEX IF NOT EXISTS by_state ON jobs (state, number);
 CREATE TABLE IF NOT EXISTS facts (name TEXT PRIMARY KEY, value TEXT NOT NULL);
 """
+
+
+@dataclass(frozen=True)
+class Listed:
+    """A job that is to be made, as far as the ledger cares."""
+
+    id: str
+    spec: str  # a line of JSON, see `Entry.plain`
+    output: str  # name of a file
 
 
 @dataclass(frozen=True)
@@ -108,7 +116,7 @@ class Ledger:
         """Let go of the file."""
         self._db.close()
 
-    def add(self, entries: Iterable[Entry]) -> int:
+    def add(self, jobs: Iterable[Listed]) -> int:
         """Take in jobs; those that are known already stay as they are.
 
         Returns:
@@ -123,25 +131,24 @@ class Ledger:
             (number,) = self._db.execute("SELECT coalesce(max(number), -1) FROM jobs").fetchone()
             known = dict(self._db.execute("SELECT id, spec FROM jobs"))
             outputs = dict(self._db.execute("SELECT output, id FROM jobs"))
-            for entry in entries:
-                spec = entry.plain()
-                if known.get(entry.id) == spec:
+            for job in jobs:
+                if known.get(job.id) == job.spec:
                     continue
-                if entry.id in known:
+                if job.id in known:
                     raise SettingsError(
-                        f"{self.folder}: holds a job {entry.id} with other settings; choose "
+                        f"{self.folder}: holds a job {job.id} with other settings; choose "
                         "another folder, or the options that the batch was begun with"
                     )
-                if entry.output in outputs:
+                if job.output in outputs:
                     raise SettingsError(
-                        f"{self.folder}: {entry.output} belongs to the job "
-                        f"{outputs[entry.output]}; choose another folder"
+                        f"{self.folder}: {job.output} belongs to the job "
+                        f"{outputs[job.output]}; choose another folder"
                     )
                 number += 1
                 added += 1
                 self._db.execute(
                     "INSERT INTO jobs (id, number, spec, output) VALUES (?, ?, ?, ?)",
-                    (entry.id, number, spec, entry.output),
+                    (job.id, number, job.spec, job.output),
                 )
         return added
 

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any, get_args
 
+from seehear.batching.ledger import Listed
 from seehear.errors import SettingsError
 from seehear.jobs import TaskName
 from seehear.orders import Order, suffix_for
@@ -33,6 +34,10 @@ class Entry:
         """As one line of JSON, the same for the same job."""
         order = asdict(self.order) | {"source": self.order.source and str(self.order.source)}
         return json.dumps({"id": self.id, "output": self.output, "order": order}, sort_keys=True)
+
+    def listed(self) -> Listed:
+        """For the ledger."""
+        return Listed(self.id, self.plain(), self.output)
 
     @classmethod
     def from_plain(cls, line: str) -> "Entry":

@@ -194,7 +194,10 @@ def _run(
     ray: str | None,
     gpus: float,
 ) -> None:
-    from seehear.batching import Ledger, MakesOrders, entries_of, run_processes
+    from seehear.batching.by_models import MakesOrders
+    from seehear.batching.ledger import Ledger
+    from seehear.batching.lists import entries_of
+    from seehear.batching.processes import run_processes
     from seehear.cli.batch import ordered
     from seehear.cli.loading import load_options
     from seehear.cli.show import out
@@ -215,7 +218,7 @@ def _run(
             "another folder"
         )
     ledger.fact("models", wanted)
-    ledger.add(entries)
+    ledger.add(entry.listed() for entry in entries)
     ledger.close()
     make = MakesOrders(models, options, threads)
     tell = _Telling(asked.quiet)
@@ -270,37 +273,34 @@ def _one_folder(words: list[str]) -> Path:
 
 
 def _status(folder: Path) -> None:
-    from seehear.batching import Ledger
-    from seehear.cli.show import out
+    from seehear.batching.ledger import Ledger
 
     ledger = Ledger(folder, is_new_allowed=False)
     counts = ledger.counts()
-    out.print(
+    typer.echo(
         f"{folder}: {counts.total} jobs; {counts.done} done, {counts.leased} being made, "
         f"{counts.pending} pending, {counts.failed} failed"
     )
     if counts.done:
-        out.print(f"  {counts.seconds / counts.done:.1f} s per job, {counts.seconds:.0f} s in all")
+        typer.echo(f"  {counts.seconds / counts.done:.1f} s per job, {counts.seconds:.0f} s in all")
     for row in ledger.rows("failed"):
-        out.print(f"  failed {row.id}: {row.reason}")
+        typer.echo(f"  failed {row.id}: {row.reason}")
     ledger.close()
 
 
 def _retry(folder: Path) -> None:
-    from seehear.batching import Ledger
-    from seehear.cli.show import out
+    from seehear.batching.ledger import Ledger
 
     ledger = Ledger(folder, is_new_allowed=False)
-    out.print(f"{folder}: {ledger.retry()} failed jobs are pending again")
+    typer.echo(f"{folder}: {ledger.retry()} failed jobs are pending again")
     ledger.close()
 
 
 def _merge(folders: list[Path], output: Path | None) -> None:
     from seehear.batching.merging import merged
-    from seehear.cli.show import out
     from seehear.errors import SettingsError
 
     if len(folders) < 1 or output is None:
         raise SettingsError("expected seehear batch merge FOLDER... -o FOLDER")
     taken, same = merged(folders, output)
-    out.print(f"{output}: {taken} jobs taken over, {same} were there already")
+    typer.echo(f"{output}: {taken} jobs taken over, {same} were there already")
