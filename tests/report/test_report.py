@@ -89,6 +89,23 @@ def test_a_manifest_without_a_trace_is_shown_without_steps(tmp_path):
     assert "Over time" in text
 
 
+def test_runs_of_a_batch_have_no_times_and_none_are_shown(tmp_path):
+    manifest = saved_run(tmp_path)
+    timed = page_text(manifest)
+    record = json.loads(manifest.read_text())
+    for step in record["trace"]:
+        del step["seconds"], step["align_seconds"]
+    manifest.write_text(json.dumps(record))
+    run = read_run(manifest)
+    assert run.seconds is None
+    assert run.final_loss == pytest.approx(0.4 + 0.4 / 3)
+    for words in ("time of all steps", "<h3>Seconds</h3>"):
+        assert words in timed
+        assert words not in page_text(manifest)
+    write_gallery([run], tmp_path / "gallery.html")
+    assert '<td class="number">–</td>' in (tmp_path / "gallery.html").read_text(encoding="utf-8")
+
+
 @pytest.mark.parametrize("trace", ["loss", [3], [{"i": 0, "losses": {"a": "high"}}], [{}]])
 def test_a_trace_that_was_edited_is_refused(tmp_path, trace):
     with pytest.raises(SettingsError, match="its trace is not such as seehear writes"):
@@ -111,6 +128,9 @@ def test_a_file_that_is_no_manifest_and_a_folder_without_one_are_refused(tmp_pat
         read_runs([tmp_path / "other.json"])
     with pytest.raises(SettingsError, match="holds no manifest"):
         read_runs([tmp_path])
+    (tmp_path / "cut.json").write_text('{"schema_version": 1, "trace": [')
+    with pytest.raises(SettingsError, match="expected a manifest in JSON"):
+        read_runs([tmp_path / "cut.json"])
     with pytest.raises(SettingsError, match="cannot be read"):
         read_runs([tmp_path / "nothing.json"])
 
@@ -229,7 +249,8 @@ def test_settings_become_rows_down_to_the_last_value():
 
 def test_a_dead_gradient_is_told_with_its_steps(tmp_path):
     trace = [replace(step, dead_gradient=step.i == 2) for step in trace_of(0.9, 0.5)]
-    assert "the latents left as they were, at step 2." in page_text(saved_run(tmp_path, trace=trace))
+    text = page_text(saved_run(tmp_path, trace=trace))
+    assert "the latents left as they were, at step 2." in text
 
 
 def test_what_comes_from_a_file_is_escaped(tmp_path):

@@ -52,6 +52,25 @@ def evaluate(
             "--bind", help="Add the pocket binder's score, which guidance may have raised."
         ),
     ] = False,
+    features: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--features",
+            metavar="NAME[=PATH]",
+            show_default="judge",
+            help="A network that scores: judge, panns-16k, panns-32k, vggish, i3d, i3d-squash, "
+            "clap, imagebind. May be given several times.",
+        ),
+    ] = None,
+    prompts: Annotated[
+        Path | None,
+        typer.Option(
+            "--prompts",
+            metavar="FILE",
+            show_default=False,
+            help="Lines of clip, tab, sentence: for scores of clap and imagebind against words.",
+        ),
+    ] = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,
 ) -> None:
     """Score made clips against real ones, with intervals. Needs `pip install "seehear[eval]"`.
@@ -62,6 +81,8 @@ def evaluate(
     For example:
 
         seehear eval --task v2a --real clips/ --generated made/ -o scores/
+
+        seehear eval --real clips/ --generated made/ --features panns-16k --features vggish
 
         seehear eval compare scores/ other_scores/
     """  # fmt: skip
@@ -78,6 +99,8 @@ def evaluate(
             "expected --real FOLDER and --generated FOLDER; see seehear eval --help"
         )
     evaluation = _evaluation()
+    measures = [evaluation.load_measure(name) for name in dict.fromkeys(features or ["judge"])]
+    words_of = evaluation.read_prompts(prompts) if prompts else None
     binder = None
     if bind:
         from seehear.binders import pocket
@@ -88,7 +111,9 @@ def evaluate(
         if not quiet and (done % 50 == 0 or done == of):
             err.print(f"{done} of {of} clips")
 
-    report = evaluation.evaluated(task, real, generated, binder=binder, on_clip=on_clip)
+    report = evaluation.evaluated(
+        task, real, generated, features=measures, prompts=words_of, binder=binder, on_clip=on_clip
+    )
     if output is not None:
         evaluation.write_report(report, output)
     out.print(report.markdown())

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from seehear.cli.eval_command import app  # with it, all other commands
+from seehear.cli.batch_command import app  # with it, all other commands
 from seehear.cli.options import Overwrite, Quiet
 
 

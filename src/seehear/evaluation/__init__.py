@@ -2,10 +2,13 @@
 
 from seehear.evaluation.compare import Difference, compared
 from seehear.evaluation.folders import Failure, Pair, pairs_of
+from seehear.evaluation.measures import FEATURES, load_measure
+from seehear.evaluation.prompts import read_prompts
 from seehear.evaluation.report import Report, read_report, write_report
 from seehear.evaluation.score import TASKS, evaluated
 
 __all__ = [
+    "FEATURES",
     "TASKS",
     "Difference",
     "Failure",
@@ -13,7 +16,9 @@ __all__ = [
     "Report",
     "compared",
     "evaluated",
+    "load_measure",
     "pairs_of",
+    "read_prompts",
     "read_report",
     "write_report",
 ]

@@ -12,7 +12,6 @@ from seehear.evaluation.report import Report
 from seehear.metrics.intervals import bootstrap_interval, mean_of
 
 RESAMPLES = 2000
-PAIRED = ("KL", "AV-align", "AV-bind")  # metrics that single clips have
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,7 +53,9 @@ def _differences(first: Report, second: Report) -> list[Difference]:
     if not shared:
         raise SettingsError(f"{first.made} and {second.made} have no clip in common")
     found = []
-    for metric in PAIRED:
+    # What single clips have, by the networks that scored both.
+    known = [name for name in first.clips[shared[0]] if name in second.clips[shared[0]]]
+    for metric in known:
         pairs = [(first.clips[c][metric], second.clips[c][metric]) for c in shared]
         steps = torch.tensor(
             [b - a for a, b in pairs if not (math.isnan(a) or math.isnan(b))], dtype=torch.float64

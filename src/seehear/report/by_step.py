@@ -30,7 +30,8 @@ def step_plots(steps: Sequence[StepTrace]) -> dict[str, figure]:
         losses = {**losses, SUM: sums}
     norms = curves_of(steps, lambda step: step.gradient_norm)
     sizes = curves_of(steps, lambda step: step.relative_step)
-    found = {"seconds": _seconds(steps)}
+    # Manifests of a batch don't say how long steps took.
+    found = {"seconds": _seconds(steps)} if any(step.seconds for step in steps) else {}
     for kind, y_label, curves, is_log in (
         ("loss", "loss", losses, False),
         ("gradient norm", "norm", norms, True),

@@ -132,6 +132,7 @@ def _facts(run: Run) -> Iterator[tuple[str, str]]:
     if run.steps:
         guided = sum(step.is_guided for step in run.steps)
         yield "steps", f"{len(run.steps)}, {guided} of them guided"
+    if run.seconds is not None:
         yield "time of all steps", f"{run.seconds:.1f} s"
     if run.final_loss is not None:
         yield "final loss", f"{run.final_loss:.4f}"

@@ -43,9 +43,9 @@ class Run:
         return self.losses[-1] if self.losses else None
 
     @property
-    def seconds(self) -> float:
-        """How long all steps took."""
-        return sum(step.seconds for step in self.steps)
+    def seconds(self) -> float | None:
+        """How long all steps took; None where the manifest leaves it out, as those of a batch do."""
+        return sum(step.seconds for step in self.steps) or None
 
 
 def read_run(path: str | Path) -> Run:
