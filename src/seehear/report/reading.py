@@ -44,7 +44,7 @@ class Run:
 
     @property
     def seconds(self) -> float | None:
-        """How long all steps took; None where the manifest leaves it out, as those of a batch do."""
+        """How long all steps took; None where the manifest, as those of a batch, leaves it out."""
         return sum(step.seconds for step in self.steps) or None
 
 
