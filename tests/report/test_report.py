@@ -21,7 +21,7 @@ from seehear.media import write_audio, write_video
 from seehear.report import read_run, read_runs, write_gallery, write_page
 from seehear.report.embedding import embedded
 from seehear.report.gallery import spark_of, worst_first
-from seehear.report.page import flat, weight_rows
+from seehear.report.page import flat, plotted_s, weight_rows
 from seehear.report.signals import signals_of
 
 
@@ -53,6 +53,12 @@ def test_the_final_loss_is_the_sum_of_terms_at_the_last_guided_step(tmp_path):
     run = read_run(saved_run(tmp_path, trace=trace_of(0.9, 0.3)))
     assert run.final_loss == pytest.approx(0.3 + 0.1)
     assert read_run(saved_run(tmp_path, "plain.mp4", trace=trace_of())).final_loss is None
+
+
+def test_a_picture_has_no_length_and_its_sound_is_drawn_whole(tmp_path):
+    run = read_run(edited(saved_run(tmp_path), task="a2i", duration_s=0.16))
+    assert run.duration_s is None
+    assert plotted_s(run, signals_of(run)) == pytest.approx(1.0, abs=0.05)
 
 
 def test_media_that_are_gone_or_changed_are_told_and_not_an_error(tmp_path):

@@ -62,7 +62,7 @@ def page_of(run: Run, folder: Path) -> str:
     """The report of one run as HTML, for a page in `folder`."""
     signals = signals_of(run)
     made, given, notes = _media(run, folder)
-    plots = step_plots(run.steps) | time_plots(signals, _duration_s(run, signals))
+    plots = step_plots(run.steps) | time_plots(signals, plotted_s(run, signals))
     script, divisions = components(plots) if plots else ("", {})
     return rendered(
         "run.html",
@@ -106,7 +106,8 @@ def _media(run: Run, folder: Path) -> tuple[Embedded | None, Embedded | None, li
     return made, given, list(dict.fromkeys(notes))
 
 
-def _duration_s(run: Run, signals: Signals) -> float:
+def plotted_s(run: Run, signals: Signals) -> float:
+    """How many seconds the time axes show."""
     lengths = [part.duration_s for part in (signals.sound, signals.film) if part is not None]
     return run.duration_s or max(lengths, default=1.0) or 1.0
 

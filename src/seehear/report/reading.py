@@ -28,8 +28,8 @@ class Run:
 
     @property
     def duration_s(self) -> float | None:
-        """How long what was made lasts, in seconds."""
-        value = self.record.get("duration_s")
+        """How long what was made lasts, in seconds; None for a picture."""
+        value = None if self.record["task"] == "a2i" else self.record.get("duration_s")
         return float(value) if isinstance(value, int | float) else None
 
     @property
