@@ -6,15 +6,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
-from seehear.cli.files import (
-    AUDIO_SUFFIXES,
-    PICTURE_SUFFIXES,
-    VIDEO_SUFFIXES,
-    Errand,
-    check_target,
-    errands,
-    expanded,
-)
+from seehear.cli.files import Errand, check_target, errands, expanded
 from seehear.cli.loading import loaded_studio, predicted_text, recipe_without_weights
 from seehear.cli.options import Asked
 from seehear.cli.show import (
@@ -32,6 +24,7 @@ from seehear.given import FRAMES_PER_S, as_audio
 from seehear.jobs import Job, TaskName
 from seehear.media import probe, read_image, read_video
 from seehear.media.encode import CONTAINERS
+from seehear.media.suffixes import AUDIO_SUFFIXES, PICTURE_SUFFIXES, VIDEO_SUFFIXES
 from seehear.media.write import PICTURE_FORMATS, SOUND_FORMATS
 from seehear.outputs import Result
 from seehear.plan import measured_plan
