@@ -93,9 +93,11 @@ def test_names_that_systems_derive_are_matched_and_takes_all_count(tmp_path):
     real, made = folder_of(tmp_path / "real", 2), folder_of(tmp_path / "made", 2, suffix="_gen")
     soundfile.write(made / "clip00_sample_1.wav", tone(0), RATE)
     pairs, failures = pairs_of(real, made)
-    assert [(p.id, p.real.stem) for p in pairs] == [
-        ("clip00_gen", "clip00"), ("clip00_sample_1", "clip00"), ("clip01_gen", "clip01"),
-    ]  # fmt: skip
+    assert [(p.id, p.made.stem, p.real.stem) for p in pairs] == [
+        ("clip00 (take 0)", "clip00_gen", "clip00"),
+        ("clip00 (take 1)", "clip00_sample_1", "clip00"),
+        ("clip01", "clip01_gen", "clip01"),
+    ]
     assert failures == []
 
 

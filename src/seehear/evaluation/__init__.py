@@ -4,8 +4,10 @@ from seehear.evaluation.compare import Difference, compared
 from seehear.evaluation.folders import Failure, Pair, pairs_of
 from seehear.evaluation.report import Report, read_report, write_report
 from seehear.evaluation.score import TASKS, evaluated
+from seehear.evaluation.systems import SYSTEMS
 
 __all__ = [
+    "SYSTEMS",
     "TASKS",
     "Difference",
     "Failure",
