@@ -11,7 +11,15 @@ from tests.media_files import make_video
 
 from seehear.cli import main
 from seehear.errors import MediaError, SettingsError
-from seehear.evaluation import compared, evaluated, pairs_of, read_report, write_report
+from seehear.evaluation import (
+    Difference,
+    alarms,
+    compared,
+    evaluated,
+    pairs_of,
+    read_report,
+    write_report,
+)
 
 RATE = 16_000
 
@@ -178,3 +186,20 @@ def test_the_shell_scores_and_compares(folders, tmp_path, capsys):
     assert "KL" in capsys.readouterr().out
     assert main(["eval", "--real", str(folders["real"])]) == 2
     assert "--generated" in capsys.readouterr().err
+
+
+def test_a_guide_that_is_pleased_while_the_judge_is_not_raises_an_alarm():
+    def difference(metric, value, width=0.01):
+        return Difference(
+            metric=metric, first="vanilla", second="guided", value=value,
+            interval=(value - width, value + width), count=9,
+        )  # fmt: skip
+
+    worse = [difference("AV-bind", 0.1), difference("KL", 0.5)]
+    (sentence,) = alarms(worse)
+    assert sentence.startswith("over-optimised: guided has more AV-bind than vanilla")
+    assert alarms([worse[0], difference("KL", -0.5)]) == []
+    assert alarms([worse[0], difference("KL", 0.5, width=1.0)]) == []
+    assert alarms([difference("AV-bind", -0.1), difference("KL", -0.5)])[0].startswith(
+        "over-optimised: vanilla"
+    )

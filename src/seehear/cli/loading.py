@@ -25,6 +25,16 @@ def loaded_studio(asked: Asked) -> Studio:
     """
     if asked.threads is not None:
         torch.set_num_threads(asked.threads)
+    models, options = load_options(asked)
+    return load(models, **options)
+
+
+def load_options(asked: Asked) -> tuple[str, dict[str, Any]]:
+    """The family that was asked for and the options of `seehear.tasks.load`.
+
+    Raises:
+        SettingsError: As `loaded_studio`.
+    """
     check_device(asked.device)
     options: dict[str, Any] = {
         "audio": asked.audio,
@@ -44,7 +54,7 @@ def loaded_studio(asked: Asked) -> Studio:
         if not asked.quiet:
             err.print(f"memory: {plan}")
         options |= plan.options
-    return load("paper" if recipe else asked.models, **options)
+    return "paper" if recipe else asked.models, options
 
 
 def memory_plan(asked: Asked) -> MemoryPlan:

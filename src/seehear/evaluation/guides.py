@@ -6,8 +6,9 @@ from pathlib import Path
 
 from seehear.binders.pocket.binder import SHIPPED
 from seehear.errors import SeehearError
+from seehear.hashes import file_sha256
 from seehear.outputs import read_manifest
-from seehear.weights import SAFE_SUFFIX, sha256_of
+from seehear.weights import SAFE_SUFFIX
 
 _ROLE = "binder/"  # the weights that guide are listed under this name
 
@@ -46,4 +47,4 @@ def guided_by(made: Path) -> frozenset[str]:
 @cache
 def _pocket_binder() -> frozenset[str]:
     """What a manifest lists of the binder that ships."""
-    return frozenset(map(sha256_of, (SHIPPED / "binder").glob(f"*{SAFE_SUFFIX}")))
+    return frozenset(map(file_sha256, (SHIPPED / "binder").glob(f"*{SAFE_SUFFIX}")))

@@ -1,7 +1,7 @@
 """What networks said about files, kept on disk: a file is looked at once, however it is called.
 
-An entry is found by the content of the file, the weights of the network and the settings, so nothing
-stale can come back: another file, another network or another setting is another entry.
+An entry is found by the content of the file, the weights of the network and the settings, so
+nothing stale can come back: another file, another network or another setting is another entry.
 """
 
 import hashlib
@@ -80,7 +80,9 @@ def fingerprint(network: object) -> str:
             digest.update(repr(value).encode())
             for key, tensor in sorted(value.state_dict().items()):
                 digest.update(f"\0{key} {tensor.dtype} {tuple(tensor.shape)}".encode())
-                digest.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy())
+                digest.update(
+                    tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy()
+                )
         elif _is_plain(value):
             digest.update(repr(value).encode())
     return digest.hexdigest()

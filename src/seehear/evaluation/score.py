@@ -1,17 +1,17 @@
 """One look at every clip, then every metric of the task with its interval."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import partial
 from pathlib import Path
 
 import torch
-from torch import Tensor
 
 from seehear.errors import MediaError, SettingsError
+from seehear.evaluation.columns import Columns, Material, Row, check, mean_score
 from seehear.evaluation.folders import Failure, Pair, pairs_of
 from seehear.evaluation.guides import guidance_note
+from seehear.evaluation.measures import Loaded, load_measure
 from seehear.evaluation.memory import Memory, fingerprint
 from seehear.evaluation.report import Report, Score
 from seehear.evaluation.seen import SAMPLE_RATE, Seen
@@ -19,39 +19,19 @@ from seehear.evaluation.systems import SYSTEMS, Judged
 from seehear.evaluation.workers import in_order
 from seehear.metrics import av_align as alignment
 from seehear.metrics.bind import paired_cosine
-from seehear.metrics.classes import inception_score, paired_kls
-from seehear.metrics.features.judge import Judge
-from seehear.metrics.features.judge import load as load_judge
-from seehear.metrics.frechet import frechet_distance
-from seehear.metrics.intervals import bootstrap_interval, mean_of
-from seehear.metrics.kernel import polynomial_mmd
+from seehear.metrics.features.protocol import ReadsText
 from seehear.protocols import Binder
 
 TASKS = ("v2a", "i2a", "a2v", "joint")
-SPLITS = 10  # of the inception score
-RESAMPLES = 200
-
-Statistic = Callable[[Tensor], float]
 
 
 @dataclass
 class _Rows:
-    """What is kept of every clip: a few hundred numbers, never the clip."""
+    """What is kept of every clip besides the columns of networks."""
 
     ids: list[str] = field(default_factory=list)
-    real_logits: list[Tensor] = field(default_factory=list)
-    made_logits: list[Tensor] = field(default_factory=list)
-    real_features: list[Tensor] = field(default_factory=list)
-    made_features: list[Tensor] = field(default_factory=list)
     av_align: list[float] = field(default_factory=list)
     av_bind: list[float] = field(default_factory=list)
-    is_paired: bool = True  # False: made clips answer no real ones, so that only sets compare
-
-    def add(self, other: "_Rows") -> None:
-        """Append the rows of another."""
-        for name, value in vars(other).items():
-            if isinstance(value, list):
-                getattr(self, name).extend(value)
 
 
 @dataclass(frozen=True)
@@ -59,10 +39,20 @@ class _Panel:
     """Who looks at clips, and for which task: what every worker is given."""
 
     task: str
-    judge: Judge
+    by_network: tuple[Columns, ...]  # without rows
+    prompts: Mapping[str, str]
     binder: Binder | None
+    binder_fingerprint: str
     memory: Memory | None
-    prints: tuple[str, str]  # fingerprints of judge and binder, which the memory needs
+
+
+@dataclass(frozen=True)
+class _Looked:
+    """What is kept of one pair."""
+
+    rows: tuple[Row, ...]  # by network
+    av_align: float
+    av_bind: float
 
 
 def evaluated(
@@ -70,7 +60,8 @@ def evaluated(
     real: Path,
     made: Path,
     *,
-    judge: Judge | None = None,
+    features: Sequence[Loaded] | None = None,
+    prompts: Mapping[str, str] | None = None,
     binder: Binder | None = None,
     system: str | None = None,
     memory: Memory | None = None,
@@ -80,10 +71,13 @@ def evaluated(
     """Score every clip of a folder against its real counterpart.
 
     Args:
-        task: Of `TASKS`. For v2a and i2a sounds are judged, for a2v and joint pictures.
+        task: Of `TASKS`. For v2a and i2a sounds are judged, for a2v pictures, for joint pictures,
+            and sounds by networks that only hear.
         real: Folder of real media, or a list of clips in CSV.
         made: Folder of generated media; see `pairs_of` for names.
-        judge: Features and classes; None: the pocket judge, which ships.
+        features: The networks that judge, by `load_measure`; None: the pocket judge, which ships.
+        prompts: What real clips show, by id, for networks that read; captions of the clips
+            themselves need not be given.
         binder: For the bind score, if it is wanted; most likely the one that guided.
         system: Whose names the made files have; None: any that is known.
         memory: Where to look for what is known of files already; None: look at all of them.
@@ -91,24 +85,46 @@ def evaluated(
         on_clip: Called after every clip with how many are done, of how many.
 
     Raises:
-        SettingsError: There is no such task or system.
+        SettingsError: There is no such task or system, or a network that cannot judge what the
+            task makes.
         MediaError: A folder is missing, or no clip of it can be scored.
     """
     if task not in TASKS:
         raise SettingsError(f"expected one of the tasks {', '.join(TASKS)}, got {task!r}")
     judged: Judged = "sound" if task in ("v2a", "i2a") else "picture"
     pairs, failures = pairs_of(real, made, system=system, judged=judged)
-    network = judge or load_judge()
-    prints = ("", "") if memory is None else (fingerprint(network), fingerprint(binder))
-    panel = _Panel(task, network, binder, memory, prints)
-    rows = _Rows(is_paired=system is None or SYSTEMS[system].is_paired)
-    scored = []
+    if prompts and not any(isinstance(load.network, ReadsText) for load in features or ()):
+        raise SettingsError(
+            "--prompts: none of these networks reads; add --features clap or imagebind"
+        )
+    prompts = {p.clip.id: p.clip.caption for p in pairs if p.clip.caption} | dict(prompts or {})
+    is_paired = system is None or SYSTEMS[system].is_paired
+    by_network = [
+        Columns(
+            loaded,
+            reads=bool(prompts),
+            fingerprint="" if memory is None else fingerprint(loaded.network),
+            is_paired=is_paired,
+        )
+        for loaded in features or (load_measure("judge"),)
+    ]
+    for columns in by_network:
+        check(columns, sounds=task != "a2v", pictures=task in ("a2v", "joint"))
+    panel = _Panel(
+        task, tuple(by_network), prompts, binder,
+        "" if memory is None else fingerprint(binder), memory,
+    )  # fmt: skip
+    rows, scored = _Rows(), []
     for k, found in enumerate(in_order(_looked, panel, pairs, workers)):
         if isinstance(found, Failure):
             failures.append(found)
         else:
-            rows.add(found)
             scored.append(pairs[k])
+            rows.ids.append(pairs[k].id)
+            rows.av_align.append(found.av_align)
+            rows.av_bind.append(found.av_bind)
+            for columns, row in zip(by_network, found.rows, strict=True):
+                columns.rows.append(row)
         if on_clip is not None:
             on_clip(k + 1, len(pairs))
     if not rows.ids:
@@ -116,143 +132,98 @@ def evaluated(
             f"{made}: expected clips that can be scored, all {len(failures)} failed; "
             f"the first: {failures[0].reason}"
         )
-    kls = paired_kls(torch.stack(rows.real_logits), torch.stack(rows.made_logits))
-    if not rows.is_paired:
-        kls = torch.full_like(kls, math.nan)
     return Report(
         task=task,
         real=str(real),
         made=str(made),
         count=len(rows.ids),
-        scores=tuple(_scores(rows, kls)),
-        clips=_clips(rows, kls),
+        scores=tuple(_scores(rows, by_network)),
+        clips=_clips(rows, by_network),
         failures=tuple(failures),
-        notes=tuple(_notes(rows, scored)),
+        notes=tuple(_notes(rows, by_network, [pair.made for pair in scored], is_paired)),
     )
 
 
-def _looked(panel: _Panel, pair: Pair) -> _Rows | Failure:
+def _looked(panel: _Panel, pair: Pair) -> _Looked | Failure:
     """What is kept of one pair, or why it cannot be scored."""
-    rows = _Rows()
     try:
-        _look(panel, pair, rows)
+        return _look(panel, pair)
     except MediaError as error:
         return Failure(pair.id, str(error))
-    return rows
 
 
-def _look(panel: _Panel, pair: Pair, rows: _Rows) -> None:
-    """Look at a pair, and keep features. Nothing is kept of a pair that fails."""
-    judge, binder, clip = panel.judge, panel.binder, pair.clip
-    by_judge, by_binder = panel.prints
+def _look(panel: _Panel, pair: Pair) -> _Looked:
+    task, clip = panel.task, pair.clip
     made = Seen(pair.made, memory=panel.memory)
     real = Seen(clip.path, clip.start_s, clip.duration_s, panel.memory)
-    real_sound = replace(real, path=clip.sound) if clip.sound else real
-    if panel.task in ("v2a", "i2a"):
-        looked = (real_sound, made)
-        features = [_said(s, "sound features", by_judge, judge.sound_features) for s in looked]
-        logits = [_said(s, "sound logits", by_judge, judge.sound_logits) for s in looked]
-        sound, video = made, made if made.is_video or panel.task == "i2a" else real
+    heard = replace(real, path=clip.sound) if clip.sound else real
+    videos, sounds = None, (heard, made)
+    video: Seen | None
+    if task in ("v2a", "i2a"):
+        sound, video = made, made if made.is_video or not real.is_video else real
     else:
-        looked = (real, made)
         if not (real.is_video and made.is_video):
             raise MediaError(f"{pair.made}: expected a video, and one to compare with")
-        features = [_said(s, "picture features", by_judge, judge.picture_features) for s in looked]
-        logits = [_said(s, "picture logits", by_judge, judge.picture_logits) for s in looked]
-        sound, video = made if panel.task == "joint" else real_sound, made
-    for seen, *values in zip(looked, features, logits, strict=True):
-        if not all(value.isfinite().all() for value in values):
-            raise MediaError(f"{seen.path}: its features are not finite; is the file damaged?")
+        videos, video = (real, made), made
+        sound = made if task == "joint" else heard
+    video = video if video.is_video else None
+    material = Material(
+        name=str(pair.made),
+        sounds=None if task == "a2v" else sounds,
+        videos=videos,
+        sound=sound,
+        video=video,
+        prompt=panel.prompts.get(clip.id),
+    )
+    rows = tuple(columns.look(material) for columns in panel.by_network)
     aligned = math.nan
-    if video.is_video and panel.task != "i2a" and len(motion := video.motion()) > 1:
+    if video is not None and task != "i2a" and len(motion := video.motion()) > 1:
         fps, moved = motion[0].item(), motion[1:].numpy()
         peaks = alignment.motion_peaks(moved, fps)
         aligned = alignment.matched_share(sound.onsets_s().tolist(), peaks, fps)
-    bound = math.nan
-    if binder is not None and video.is_video:
-        e_v = _said(video, "picture embedding", by_binder, binder.embed_video)
-        e_a = _said(sound, "sound embedding", by_binder, partial(_embedded_sound, binder))
-        bound = float(paired_cosine(e_v, e_a))
-    rows.ids.append(pair.id)
-    rows.real_features.append(features[0][0])
-    rows.made_features.append(features[1][0])
-    rows.real_logits.append(logits[0][0])
-    rows.made_logits.append(logits[1][0])
-    rows.av_align.append(aligned)
-    rows.av_bind.append(bound)
+    return _Looked(rows, aligned, math.nan if video is None else _bound(panel, video, sound))
 
 
-def _said(seen: Seen, what: str, by: str, say: Callable[[Tensor], Tensor]) -> Tensor:
-    """What a network says about a clip's sound or frames: one row."""
-
-    @torch.no_grad()
-    def compute() -> Tensor:
-        given = seen.sound.waveform if what.startswith("sound") else seen.frames[None]
-        try:
-            return say(given)
-        except MediaError:
-            raise
-        except ValueError as error:  # such as a sound that is too short for the network
-            raise MediaError(f"{seen.path}: {error}") from error
-
-    return seen.known(what, by, compute)
-
-
-def _embedded_sound(binder: Binder, waveform: Tensor) -> Tensor:
-    return binder.embed_audio(waveform, SAMPLE_RATE)
-
-
-def _scores(rows: _Rows, kls: Tensor) -> list[Score]:
-    x, y = torch.stack(rows.real_features), torch.stack(rows.made_features)
-    p, q = torch.stack(rows.real_logits), torch.stack(rows.made_logits)
-    hits = (p.argmax(1) == q.argmax(1)).double()
-    n = len(rows.ids)
-    splits = min(SPLITS, n)
-    found = [
-        _score("KL", n, partial(mean_of, kls), better="lower"),
-        _score("same class", n, partial(mean_of, hits)),
-    ]
-    if not rows.is_paired:
-        found = []
-    found.append(_score("ISc", n, lambda i: inception_score(q[i], splits=splits)[0]))
-    if n > 1:
-        found += [
-            _score("FD", n, lambda i: float(frechet_distance(x[i], y[i])), better="lower"),
-            _score("KD", n, lambda i: polynomial_mmd(x[i], y[i]), better="lower"),
-        ]
-    for name, values in (("AV-align", rows.av_align), ("AV-bind", rows.av_bind)):
-        known = torch.tensor([v for v in values if not math.isnan(v)], dtype=torch.float64)
-        if len(known):
-            found.append(_score(name, len(known), partial(mean_of, known)))
-    return found
-
-
-def _score(name: str, n: int, statistic: Statistic, *, better: str = "higher") -> Score:
-    """A statistic of all clips, and its interval over resampled ones."""
-    interval = bootstrap_interval(statistic, n, RESAMPLES) if n > 1 else (math.nan, math.nan)
-    value = statistic(torch.arange(n))
-    return Score(name=name, value=value, interval=interval, better=better, count=n)
-
-
-def _clips(rows: _Rows, kls: Tensor) -> dict[str, dict[str, float]]:
-    return {
-        name: {"KL": kls[k].item(), "AV-align": rows.av_align[k], "AV-bind": rows.av_bind[k]}
-        for k, name in enumerate(rows.ids)
-    }
-
-
-def _notes(rows: _Rows, scored: Sequence[Pair]) -> Sequence[str]:
-    notes = ["features and classes are those of the pocket judge, which no guidance has seen"]
-    n, dim = len(rows.ids), len(rows.real_features[0])
-    if n <= dim:
-        notes.append(
-            f"FD and KD: {n} clips for {dim} features, so most of FD is bias; compare equal counts"
+def _bound(panel: _Panel, video: Seen, sound: Seen) -> float:
+    """How near the binder puts picture and sound; nan without a binder."""
+    binder, by = panel.binder, panel.binder_fingerprint
+    if binder is None:
+        return math.nan
+    with torch.no_grad():
+        e_v = video.known("picture embedding", by, lambda: binder.embed_video(video.frames[None]))
+        e_a = sound.known(
+            "sound embedding",
+            by,
+            lambda: binder.embed_audio(sound.sound.waveform.mean(0, keepdim=True), SAMPLE_RATE),
         )
+    return float(paired_cosine(e_v, e_a))
+
+
+def _scores(rows: _Rows, by_network: Sequence[Columns]) -> list[Score]:
+    found = [score for columns in by_network for score in columns.scores()]
+    found += mean_score("AV-align", rows.av_align)
+    return found + mean_score("AV-bind", rows.av_bind)
+
+
+def _clips(rows: _Rows, by_network: Sequence[Columns]) -> dict[str, dict[str, float]]:
+    clips: dict[str, dict[str, float]] = {name: {} for name in rows.ids}
+    for columns in by_network:
+        for name, values in zip(rows.ids, columns.of_clips(), strict=True):
+            clips[name].update(values)
+    for k, name in enumerate(rows.ids):
+        clips[name].update({"AV-align": rows.av_align[k], "AV-bind": rows.av_bind[k]})
+    return clips
+
+
+def _notes(
+    rows: _Rows, by_network: Sequence[Columns], scored: Sequence[Path], is_paired: bool
+) -> Sequence[str]:
+    notes = [note for columns in by_network for note in columns.notes()]
     if any(not math.isnan(value) for value in rows.av_bind):
-        notes.append(guidance_note("AV-bind", [pair.made for pair in scored]))
-    if not rows.is_paired:
+        notes.append(guidance_note("AV-bind", scored))
+    if not is_paired:
         notes.append("made clips answer no real ones: sets are compared, and nothing clip by clip")
     unknown = sum(math.isnan(value) for value in rows.av_align)
-    if 0 < unknown < n:
+    if 0 < unknown < len(rows.ids):
         notes.append(f"AV-align: {unknown} clips neither move nor sound and are left out")
     return notes

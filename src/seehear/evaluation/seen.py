@@ -11,10 +11,10 @@ from torch import Tensor
 from seehear.conditions import pixels_of
 from seehear.errors import MediaError
 from seehear.evaluation.memory import Kept, Memory
+from seehear.hashes import file_sha256
 from seehear.jobs import spread
 from seehear.media import Audio, Probe, Video, probe, read_audio, read_video
 from seehear.metrics import av_align
-from seehear.weights import sha256_of
 
 SAMPLE_RATE = 16_000
 MAX_FPS = 60.0
@@ -55,17 +55,30 @@ class Seen:
         first, last = self._span(found.frames_per_s, len(found.frames))
         return replace(found, frames=found.frames[first:last], times_s=found.times_s[first:last])
 
-    @cached_property
+    @property
     def sound(self) -> Audio:
-        """Mono at 16 kHz.
+        """Mono at 16 kHz; errors as `sound_at`."""
+        return self.sound_at(SAMPLE_RATE)
+
+    def sound_at(self, sample_rate: int) -> Audio:
+        """All channels at a rate in Hz; a rate is read once.
 
         Raises:
             MediaError: No sound, silent, not finite, damaged, or cut short.
         """
-        found = read_audio(self.path, SAMPLE_RATE)
+        if sample_rate not in self._sounds:
+            self._sounds[sample_rate] = self._read_sound(sample_rate)
+        return self._sounds[sample_rate]
+
+    @cached_property
+    def _sounds(self) -> dict[int, Audio]:
+        return {}
+
+    def _read_sound(self, sample_rate: int) -> Audio:
+        found = read_audio(self.path, sample_rate)
         if self.header.kind == "audio":
             self._check_length(found.duration_s)
-        first, last = self._span(SAMPLE_RATE, found.waveform.shape[1])
+        first, last = self._span(sample_rate, found.waveform.shape[1])
         waveform = found.waveform[:, first:last]
         if not waveform.isfinite().all():
             raise MediaError(f"{self.path}: has samples that are not finite numbers; make it again")
@@ -78,7 +91,7 @@ class Seen:
         """What networks look at: float [16, 3, height, width] in [0, 1], fewer of short videos."""
         return pixels_of(self.video.frames[list(spread(len(self.video.frames), FRAMES))])
 
-    def known(self, what: str, by: str, compute: Callable[[], Tensor]) -> Tensor:
+    def recalled(self, what: str, by: str, compute: Callable[[], Kept]) -> Kept:
         """What someone says about this file: remembered, or computed and then remembered.
 
         Args:
@@ -92,8 +105,11 @@ class Seen:
             "content": self._content, "part": (self.start_s, self.duration_s), "what": what,
             "by": by, "settings": (SAMPLE_RATE, MAX_FPS, FRAMES, SILENCE, CUT_SHORT),
         }  # fmt: skip
-        kept: Kept = self.memory.recalled(about, lambda: {"value": compute()})
-        return kept["value"]
+        return self.memory.recalled(about, compute)
+
+    def known(self, what: str, by: str, compute: Callable[[], Tensor]) -> Tensor:
+        """The same for a single tensor."""
+        return self.recalled(what, by, lambda: {"value": compute()})["value"]
 
     def motion(self) -> Tensor:
         """Frame rate, then how far pixels move into each frame; the rate alone for one frame."""
@@ -117,9 +133,9 @@ class Seen:
 
     @cached_property
     def _content(self) -> str:
-        return sha256_of(self.path)
+        return file_sha256(self.path)
 
-    def _span(self, rate: float, count: int) -> tuple[int, int]:
+    def _span(self, rate: float | int, count: int) -> tuple[int, int]:
         """First and one past the last of `count` samples or frames that belong to the part."""
         if self.start_s is None and self.duration_s is None:
             return 0, count
