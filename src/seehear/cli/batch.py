@@ -5,16 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
-from seehear.cli.files import (
-    AUDIO_SUFFIXES,
-    PICTURE_SUFFIXES,
-    VIDEO_SUFFIXES,
-    Errand,
-    check_page,
-    check_target,
-    errands,
-    expanded,
-)
+from seehear.cli.files import Errand, check_page, check_target, errands, expanded
 from seehear.cli.loading import loaded_studio, needing, predicted_text, recipe_without_weights
 from seehear.cli.options import Asked
 from seehear.cli.show import (
@@ -31,6 +22,7 @@ from seehear.errors import Cancelled, MediaError, SeehearError
 from seehear.jobs import TaskName
 from seehear.media import probe, read_image
 from seehear.media.encode import CONTAINERS
+from seehear.media.suffixes import AUDIO_SUFFIXES, PICTURE_SUFFIXES, VIDEO_SUFFIXES
 from seehear.media.write import PICTURE_FORMATS, SOUND_FORMATS
 from seehear.orders import Order, suffix_for
 from seehear.plan import measured_plan

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from seehear.cli.eval_command import app  # with it, all other commands
+from seehear.cli.data_command import app  # with it, all other commands
 from seehear.cli.options import (
     Asked,
     AudioOption,

@@ -8,20 +8,6 @@ from pathlib import Path
 
 from seehear.errors import MediaError, SeehearError
 
-# What counts as a video or a picture when a folder is given; a file named by itself always does.
-# fmt: off
-VIDEO_SUFFIXES = frozenset({
-    ".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".ts", ".mts", ".m2ts",
-    ".ogv", ".flv", ".wmv", ".3gp", ".gif",
-})
-PICTURE_SUFFIXES = frozenset({
-    ".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif", ".avif", ".heic",
-})
-AUDIO_SUFFIXES = frozenset({
-    ".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".m4a", ".aac", ".aif", ".aiff", ".wma",
-})
-# fmt: on
-
 
 @dataclass(frozen=True)
 class Errand:

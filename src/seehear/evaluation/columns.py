@@ -9,13 +9,11 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from seehear.conditions import pixels_of
 from seehear.errors import MediaError, SettingsError
 from seehear.evaluation.cards import CARDS
 from seehear.evaluation.measures import Loaded, StatisticName
 from seehear.evaluation.report import Score
-from seehear.jobs import spread
-from seehear.media import Audio, Video
+from seehear.evaluation.seen import Seen
 from seehear.metrics.bind import paired_cosine
 from seehear.metrics.classes import inception_score, paired_kls
 from seehear.metrics.features.protocol import Features, HearsSounds, ReadsText, SeesVideos
@@ -23,13 +21,11 @@ from seehear.metrics.frechet import frechet_distance
 from seehear.metrics.intervals import bootstrap_interval, mean_of
 from seehear.metrics.kernel import polynomial_mmd
 
-FRAMES = 16  # of a video that networks look at, spread over it
 SPLITS = 10  # of the inception score
 RESAMPLES = 200
 _COSINES: tuple[StatisticName, ...] = ("AV", "VT", "AT")
 
 OfClips = Callable[[Tensor], float]  # of the indices of clips that are counted
-ReadsSound = Callable[[int], Audio]  # a sound at a sample rate in Hz
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,10 +33,10 @@ class Material:
     """What there is of a pair for networks to look at, read when it is asked for."""
 
     name: str  # for errors
-    sounds: tuple[ReadsSound, ReadsSound] | None  # real and made, where sounds were made
-    videos: tuple[Video, Video] | None  # real and made, where pictures were made
-    sound: ReadsSound  # the made clip's, or else the one that was given
-    video: Video | None  # that belongs to it
+    sounds: tuple[Seen, Seen] | None  # real and made, where sounds were made
+    videos: tuple[Seen, Seen] | None  # real and made, where pictures were made
+    sound: Seen  # the made clip's, or else the one that was given
+    video: Seen | None  # that belongs to it
     prompt: str | None = None
 
 
@@ -59,12 +55,16 @@ class Columns:
 
     loaded: Loaded
     reads: bool = False  # whether prompts are given
+    fingerprint: str = ""  # of the network, where what it says is remembered
+    is_paired: bool = True  # False: made clips answer no real ones, so that only sets compare
     rows: list[Row] = field(default_factory=list)
 
     @property
     def names(self) -> Mapping[StatisticName, str]:
         """Of the columns, by what is computed."""
-        lacking = () if self.reads else ("VT", "AT")
+        lacking: tuple[StatisticName, ...] = () if self.reads else ("VT", "AT")
+        if not self.is_paired:
+            lacking += ("KL", "same class")
         return {k: v for k, v in self.loaded.measure.columns.items() if k not in lacking}
 
     def look(self, material: Material) -> Row:
@@ -75,13 +75,13 @@ class Columns:
         """
         network = self.loaded.network
         if material.videos is not None and isinstance(network, SeesVideos):
-            real, made = (_seen(network, video) for video in material.videos)
+            real, made = (self._saw(network, video) for video in material.videos)
             known = {"V": made.embedding}
         else:
             # `check` was asked before whether it can.
             assert isinstance(network, HearsSounds)
             assert material.sounds is not None
-            real, made = (_heard(network, sound) for sound in material.sounds)
+            real, made = (self._heard(network, sound) for sound in material.sounds)
             known = {"A": made.embedding}
         found = [tensor for features in (real, made) for tensor in features if tensor is not None]
         if not all(tensor.isfinite().all() for tensor in found):
@@ -95,15 +95,41 @@ class Columns:
         network, wanted = self.loaded.network, [k for k in _COSINES if k in self.names]
         letters, e = set("".join(wanted)), dict(known)
         if "A" in letters - e.keys() and isinstance(network, HearsSounds):
-            e["A"] = _heard(network, material.sound).embedding
+            e["A"] = self._heard(network, material.sound).embedding
         if "V" in letters - e.keys() and material.video and isinstance(network, SeesVideos):
-            e["V"] = _seen(network, material.video).embedding
+            e["V"] = self._saw(network, material.video).embedding
         if "T" in letters and material.prompt and isinstance(network, ReadsText):
             e["T"] = network.read([material.prompt])
         return {
             k: float(paired_cosine(e[k[0]], e[k[1]])) if e.keys() >= set(k) else math.nan
             for k in wanted
         }
+
+    def _saw(self, network: SeesVideos, video: Seen) -> Features:
+        def compute() -> Features:
+            frames = video.frames[None]
+            return network.see(frames, frames.shape[1] / max(video.video.duration_s, 1e-3))
+
+        return self._remembered(video, "picture", compute)
+
+    def _heard(self, network: HearsSounds, sound: Seen) -> Features:
+        def compute() -> Features:
+            heard = sound.sound_at(network.sample_rate)
+            return network.hear(heard.waveform.mean(0, keepdim=True), heard.sample_rate)
+
+        return self._remembered(sound, "sound", compute)
+
+    def _remembered(self, seen: Seen, what: str, compute: Callable[[], Features]) -> Features:
+        def said() -> dict[str, Tensor]:
+            try:
+                features = compute()
+            except MediaError:
+                raise
+            except ValueError as error:  # such as a sound that is too short for the network
+                raise MediaError(f"{seen.path}: {error}") from error
+            return {k: v for k, v in features._asdict().items() if v is not None}
+
+        return Features(**seen.recalled(f"{what} features", self.fingerprint, said))
 
     def scores(self) -> list[Score]:
         """Every column, with its interval over resampled clips."""
@@ -131,7 +157,7 @@ class Columns:
             return polynomial_mmd(*sets(chosen))
 
         found: dict[StatisticName, OfClips] = {"FD": distance, "KD": kernel_distance}
-        if "KL" not in self.names:
+        if "ISc" not in self.names:
             return found
         p, q = self._logits()
         splits = min(SPLITS, len(self.rows))
@@ -200,18 +226,3 @@ def mean_score(column: str, values: Sequence[float]) -> list[Score]:
     """The mean over clips that have a value; nothing where none has."""
     known = torch.tensor([v for v in values if not math.isnan(v)], dtype=torch.float64)
     return [score(column, len(known), partial(mean_of, known))] if len(known) else []
-
-
-def frames_of(video: Video) -> Float[Tensor, "1 frames 3 height width"]:
-    """The frames of a video that networks look at, in [0, 1]."""
-    return pixels_of(video.frames[list(spread(len(video.frames), FRAMES))])[None]
-
-
-def _seen(network: SeesVideos, video: Video) -> Features:
-    frames = frames_of(video)
-    return network.see(frames, frames.shape[1] / max(video.duration_s, 1e-3))
-
-
-def _heard(network: HearsSounds, sound: ReadsSound) -> Features:
-    heard = sound(network.sample_rate)
-    return network.hear(heard.waveform.mean(0, keepdim=True), heard.sample_rate)

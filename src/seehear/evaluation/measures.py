@@ -6,6 +6,7 @@ metrics, although the formula is one.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -98,7 +99,7 @@ def _i3d(name: str, fit: i3d.Fit, how: str) -> Measure:
         features="logits averaged over time, 400",
         given=f"16 frames spread over the clip (9 at least), {how}",
         columns={"FD": f"FVD (I3D, {fit})", "KD": f"KVD (I3D, {fit})"},
-        load=lambda path: i3d.load(path, fit),
+        load=partial(i3d.load, fit=fit),
         entry="i3d",
         note="16 frames spread over each clip; compare at one length, frame rate and size of clips",
         source="arXiv:1812.01717",
@@ -117,8 +118,8 @@ _ALL = (
         place=judge.SHIPPED,
         note="features and classes are those of the pocket judge, which no guidance has seen",
     ),
-    _panns("16k", load=lambda path: panns.load(path, 16_000)),
-    _panns("32k", load=lambda path: panns.load(path, 32_000)),
+    _panns("16k", load=partial(panns.load, sample_rate=16_000)),
+    _panns("32k", load=partial(panns.load, sample_rate=32_000)),
     Measure(
         name="vggish",
         network="VGGish",

@@ -2,27 +2,27 @@
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from functools import cache, partial
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import torch
 
 from seehear.errors import MediaError, SettingsError
-from seehear.evaluation.columns import Columns, Material, check, frames_of, mean_score
+from seehear.evaluation.columns import Columns, Material, Row, check, mean_score
 from seehear.evaluation.folders import Failure, Pair, pairs_of
+from seehear.evaluation.guides import guidance_note
 from seehear.evaluation.measures import Loaded, load_measure
+from seehear.evaluation.memory import Memory, fingerprint
 from seehear.evaluation.report import Report, Score
-from seehear.media import Audio, Video, probe, read_audio, read_video
+from seehear.evaluation.seen import SAMPLE_RATE, Seen
+from seehear.evaluation.systems import SYSTEMS, Judged
+from seehear.evaluation.workers import in_order
 from seehear.metrics import av_align as alignment
 from seehear.metrics.bind import paired_cosine
 from seehear.metrics.features.protocol import ReadsText
 from seehear.protocols import Binder
 
 TASKS = ("v2a", "i2a", "a2v", "joint")
-SAMPLE_RATE = 16_000  # of what AV-align and the binder hear
-MAX_FPS = 60.0
-SILENCE = 1e-4  # peak below which a track is silent
 
 
 @dataclass
@@ -34,6 +34,27 @@ class _Rows:
     av_bind: list[float] = field(default_factory=list)
 
 
+@dataclass(frozen=True)
+class _Panel:
+    """Who looks at clips, and for which task: what every worker is given."""
+
+    task: str
+    by_network: tuple[Columns, ...]  # without rows
+    prompts: Mapping[str, str]
+    binder: Binder | None
+    binder_fingerprint: str
+    memory: Memory | None
+
+
+@dataclass(frozen=True)
+class _Looked:
+    """What is kept of one pair."""
+
+    rows: tuple[Row, ...]  # by network
+    av_align: float
+    av_bind: float
+
+
 def evaluated(
     task: str,
     real: Path,
@@ -42,6 +63,9 @@ def evaluated(
     features: Sequence[Loaded] | None = None,
     prompts: Mapping[str, str] | None = None,
     binder: Binder | None = None,
+    system: str | None = None,
+    memory: Memory | None = None,
+    workers: int = 1,
     on_clip: Callable[[int, int], None] | None = None,
 ) -> Report:
     """Score every clip of a folder against its real counterpart.
@@ -49,35 +73,58 @@ def evaluated(
     Args:
         task: Of `TASKS`. For v2a and i2a sounds are judged, for a2v pictures, for joint pictures,
             and sounds by networks that only hear.
-        real: Folder of real media.
+        real: Folder of real media, or a list of clips in CSV.
         made: Folder of generated media; see `pairs_of` for names.
         features: The networks that judge, by `load_measure`; None: the pocket judge, which ships.
-        prompts: What real clips show, by the file's name without suffix, for networks that read.
+        prompts: What real clips show, by id, for networks that read; captions of the clips
+            themselves need not be given.
         binder: For the bind score, if it is wanted; most likely the one that guided.
+        system: Whose names the made files have; None: any that is known.
+        memory: Where to look for what is known of files already; None: look at all of them.
+        workers: Processes that look at clips; scores do not depend on it.
         on_clip: Called after every clip with how many are done, of how many.
 
     Raises:
-        SettingsError: There is no such task, or a network that cannot judge what it makes.
+        SettingsError: There is no such task or system, or a network that cannot judge what the
+            task makes.
         MediaError: A folder is missing, or no clip of it can be scored.
     """
     if task not in TASKS:
         raise SettingsError(f"expected one of the tasks {', '.join(TASKS)}, got {task!r}")
-    by_network = [
-        Columns(loaded, reads=bool(prompts)) for loaded in features or (load_measure("judge"),)
-    ]
-    for columns in by_network:
-        check(columns, sounds=task != "a2v", pictures=task in ("a2v", "joint"))
-    if prompts and not any(isinstance(c.loaded.network, ReadsText) for c in by_network):
+    judged: Judged = "sound" if task in ("v2a", "i2a") else "picture"
+    pairs, failures = pairs_of(real, made, system=system, judged=judged)
+    if prompts and not any(isinstance(load.network, ReadsText) for load in features or ()):
         raise SettingsError(
             "--prompts: none of these networks reads; add --features clap or imagebind"
         )
-    pairs, failures = pairs_of(real, made)
-    rows = _Rows()
-    for k, pair in enumerate(pairs):
-        try:
-            _look(task, pair, (prompts or {}).get(pair.real.stem), by_network, binder, rows)
-        except MediaError as error:
-            failures.append(Failure(pair.id, str(error)))
+    prompts = {p.clip.id: p.clip.caption for p in pairs if p.clip.caption} | dict(prompts or {})
+    is_paired = system is None or SYSTEMS[system].is_paired
+    by_network = [
+        Columns(
+            loaded,
+            reads=bool(prompts),
+            fingerprint="" if memory is None else fingerprint(loaded.network),
+            is_paired=is_paired,
+        )
+        for loaded in features or (load_measure("judge"),)
+    ]
+    for columns in by_network:
+        check(columns, sounds=task != "a2v", pictures=task in ("a2v", "joint"))
+    panel = _Panel(
+        task, tuple(by_network), prompts, binder,
+        "" if memory is None else fingerprint(binder), memory,
+    )  # fmt: skip
+    rows, scored = _Rows(), []
+    for k, found in enumerate(in_order(_looked, panel, pairs, workers)):
+        if isinstance(found, Failure):
+            failures.append(found)
+        else:
+            scored.append(pairs[k])
+            rows.ids.append(pairs[k].id)
+            rows.av_align.append(found.av_align)
+            rows.av_bind.append(found.av_bind)
+            for columns, row in zip(by_network, found.rows, strict=True):
+                columns.rows.append(row)
         if on_clip is not None:
             on_clip(k + 1, len(pairs))
     if not rows.ids:
@@ -93,73 +140,63 @@ def evaluated(
         scores=tuple(_scores(rows, by_network)),
         clips=_clips(rows, by_network),
         failures=tuple(failures),
-        notes=tuple(_notes(rows, by_network)),
+        notes=tuple(_notes(rows, by_network, [pair.made for pair in scored], is_paired)),
     )
 
 
-def _look(
-    task: str,
-    pair: Pair,
-    prompt: str | None,
-    by_network: Sequence[Columns],
-    binder: Binder | None,
-    rows: _Rows,
-) -> None:
-    """Read a pair, and keep features. Nothing is kept of a pair that fails."""
-    real_video = None if task == "i2a" else _video(pair.real)
-    made_video = _video(pair.made)
-    # Networks ask for the rates that they take; a rate is read once.
-    real_sound, made_sound = (cache(partial(_sound, path)) for path in (pair.real, pair.made))
-    videos, sounds = None, None
+def _looked(panel: _Panel, pair: Pair) -> _Looked | Failure:
+    """What is kept of one pair, or why it cannot be scored."""
+    try:
+        return _look(panel, pair)
+    except MediaError as error:
+        return Failure(pair.id, str(error))
+
+
+def _look(panel: _Panel, pair: Pair) -> _Looked:
+    task, clip = panel.task, pair.clip
+    made = Seen(pair.made, memory=panel.memory)
+    real = Seen(clip.path, clip.start_s, clip.duration_s, panel.memory)
+    heard = replace(real, path=clip.sound) if clip.sound else real
+    videos, sounds = None, (heard, made)
+    video: Seen | None
     if task in ("v2a", "i2a"):
-        real_sound(SAMPLE_RATE)  # is it silent?
-        hears, video = made_sound, made_video or real_video
+        sound, video = made, made if made.is_video or not real.is_video else real
     else:
-        if real_video is None or made_video is None:
+        if not (real.is_video and made.is_video):
             raise MediaError(f"{pair.made}: expected a video, and one to compare with")
-        videos, video = (real_video, made_video), made_video
-        hears = made_sound if task == "joint" else real_sound
-    if task != "a2v":
-        sounds = (real_sound, made_sound)
-    sound = hears(SAMPLE_RATE)
+        videos, video = (real, made), made
+        sound = made if task == "joint" else heard
+    video = video if video.is_video else None
     material = Material(
-        name=str(pair.made), sounds=sounds, videos=videos, sound=hears, video=video, prompt=prompt
+        name=str(pair.made),
+        sounds=None if task == "a2v" else sounds,
+        videos=videos,
+        sound=sound,
+        video=video,
+        prompt=panel.prompts.get(clip.id),
     )
-    looked = [columns.look(material) for columns in by_network]
+    rows = tuple(columns.look(material) for columns in panel.by_network)
     aligned = math.nan
-    if video is not None and len(video.frames) > 1 and task != "i2a":
-        waveform = sound.waveform.mean(0)
-        found = alignment.av_align(video.frames, video.frames_per_s, waveform, SAMPLE_RATE)
-        aligned = found.score
-    bound = math.nan
-    if binder is not None and video is not None:
-        with torch.no_grad():
-            e_v = binder.embed_video(frames_of(video))
-            e_a = binder.embed_audio(sound.waveform.mean(0, keepdim=True), SAMPLE_RATE)
-        bound = float(paired_cosine(e_v, e_a))
-    rows.ids.append(pair.id)
-    for columns, row in zip(by_network, looked, strict=True):
-        columns.rows.append(row)
-    rows.av_align.append(aligned)
-    rows.av_bind.append(bound)
+    if video is not None and task != "i2a" and len(motion := video.motion()) > 1:
+        fps, moved = motion[0].item(), motion[1:].numpy()
+        peaks = alignment.motion_peaks(moved, fps)
+        aligned = alignment.matched_share(sound.onsets_s().tolist(), peaks, fps)
+    return _Looked(rows, aligned, math.nan if video is None else _bound(panel, video, sound))
 
 
-def _video(path: Path) -> Video | None:
-    """Every frame of a clip, at its own rate: peaks of motion are counted in frames.
-
-    None for a sound.
-    """
-    found = probe(path)
-    if found.kind != "video":
-        return None
-    return read_video(path, frames_per_s=min(found.fps or 8.0, MAX_FPS))
-
-
-def _sound(path: Path, sample_rate: int) -> Audio:
-    sound = read_audio(path, sample_rate)
-    if float(sound.waveform.abs().max()) < SILENCE:
-        raise MediaError(f"{path}: is silent; there is nothing to score")
-    return sound
+def _bound(panel: _Panel, video: Seen, sound: Seen) -> float:
+    """How near the binder puts picture and sound; nan without a binder."""
+    binder, by = panel.binder, panel.binder_fingerprint
+    if binder is None:
+        return math.nan
+    with torch.no_grad():
+        e_v = video.known("picture embedding", by, lambda: binder.embed_video(video.frames[None]))
+        e_a = sound.known(
+            "sound embedding",
+            by,
+            lambda: binder.embed_audio(sound.sound.waveform.mean(0, keepdim=True), SAMPLE_RATE),
+        )
+    return float(paired_cosine(e_v, e_a))
 
 
 def _scores(rows: _Rows, by_network: Sequence[Columns]) -> list[Score]:
@@ -178,10 +215,14 @@ def _clips(rows: _Rows, by_network: Sequence[Columns]) -> dict[str, dict[str, fl
     return clips
 
 
-def _notes(rows: _Rows, by_network: Sequence[Columns]) -> Sequence[str]:
+def _notes(
+    rows: _Rows, by_network: Sequence[Columns], scored: Sequence[Path], is_paired: bool
+) -> Sequence[str]:
     notes = [note for columns in by_network for note in columns.notes()]
     if any(not math.isnan(value) for value in rows.av_bind):
-        notes.append("AV-bind: this binder may be the one that guided; then it is no quality")
+        notes.append(guidance_note("AV-bind", scored))
+    if not is_paired:
+        notes.append("made clips answer no real ones: sets are compared, and nothing clip by clip")
     unknown = sum(math.isnan(value) for value in rows.av_align)
     if 0 < unknown < len(rows.ids):
         notes.append(f"AV-align: {unknown} clips neither move nor sound and are left out")
