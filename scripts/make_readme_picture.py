@@ -7,27 +7,31 @@ another sound below the same frames.
 import argparse
 from pathlib import Path
 
-import torch
-from jaxtyping import Float
+import numpy as np
+from jaxtyping import Float, UInt8
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
+from seehear.drawing import (
+    TICKS_HZ,
+    coloured,
+    fitted,
+    height_of_hz,
+    loudness_of,
+    middles,
+)
 from seehear.media import read_audio, read_video
-from seehear.mel import SAMPLE_RATE, hz_from_slaney_mel, slaney_mel_from_hz
-from seehear.web.pictures import spectrogram
+from seehear.mel import SAMPLE_RATE
 
 NUM_FRAMES = 5
 WIDTH, MEL_HEIGHT = 960, 192  # pixels of the drawing area
 LEFT, GAP, BOTTOM, MARGIN = 64, 10, 44, 10
-TICKS_HZ = (250, 500, 1000, 2000, 4000)
 INK, PAPER = (40, 40, 40), (255, 255, 255)
 
 
-def fitted(waveform: Float[Tensor, " samples"], duration_s: float) -> Float[Tensor, " n"]:
-    """The sound cut or padded with silence to the clip's duration, so that time axes agree."""
-    length = max(1024, round(duration_s * SAMPLE_RATE))
-    missing = max(0, length - len(waveform))
-    return torch.nn.functional.pad(waveform[:length], (0, missing))
+def spectrogram(waveform: Float[Tensor, " samples"]) -> UInt8[np.ndarray, "mels frames 3"]:
+    """Colours of the log-mel spectrogram, low bands at the bottom."""
+    return coloured(loudness_of(waveform).flip(0)).numpy()
 
 
 def draw(video: Path, sound: Path) -> Image.Image:
@@ -37,9 +41,9 @@ def draw(video: Path, sound: Path) -> Image.Image:
     side = (WIDTH - GAP * (NUM_FRAMES - 1)) // NUM_FRAMES
     top = MARGIN + side + GAP
     canvas = Image.new("RGB", (LEFT + WIDTH + MARGIN, top + MEL_HEIGHT + BOTTOM), PAPER)
-    for k in range(NUM_FRAMES):
-        frame = clip.frames[int((k + 0.5) / NUM_FRAMES * len(clip.frames))]
-        picture = square(Image.fromarray(frame.permute(1, 2, 0).numpy())).resize((side, side))
+    for k, index in enumerate(middles(NUM_FRAMES, len(clip.frames))):
+        frame = clip.frames[index].permute(1, 2, 0).numpy()
+        picture = square(Image.fromarray(frame)).resize((side, side))
         canvas.paste(picture, (LEFT + round((k + 0.5) / NUM_FRAMES * WIDTH - side / 2), MARGIN))
     mel = Image.fromarray(spectrogram(waveform)).resize((WIDTH, MEL_HEIGHT), Image.Resampling.BOX)
     canvas.paste(mel, (LEFT, top))
@@ -57,12 +61,10 @@ def square(picture: Image.Image) -> Image.Image:
 def draw_axes(pen: ImageDraw.ImageDraw, top: int, duration_s: float) -> None:
     """Ticks in Hz on the left and in seconds below."""
     font = ImageFont.load_default(size=13)
-    highest = slaney_mel_from_hz(SAMPLE_RATE / 2)
-    assert float(hz_from_slaney_mel(torch.tensor([highest]))) > max(TICKS_HZ)
     for hz in TICKS_HZ:
-        y = top + MEL_HEIGHT * (1 - slaney_mel_from_hz(hz) / highest)
+        y = top + MEL_HEIGHT * (1 - height_of_hz(hz))
         pen.line([(LEFT - 5, y), (LEFT, y)], INK)
-        pen.text((LEFT - 8, y), f"{hz} Hz", INK, font, anchor="rm")
+        pen.text((LEFT - 8, y), f"{hz:g} Hz", INK, font, anchor="rm")
     bottom = top + MEL_HEIGHT
     step_s = next((s for s in (0.5, 1, 2, 5, 10, 30) if duration_s / s <= 10), 60)
     for k in range(int(duration_s / step_s + 1e-6) + 1):

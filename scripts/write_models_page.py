@@ -27,7 +27,8 @@ others `seehear models pull NAME` says size and licence, asks, fetches, and goes
 off. `--audio`, `--video`, `--motion`, `--binder` and `--captioner` take a name on the hub or a
 folder, so any model in one of these formats loads, listed or not: fine-tunes of Stable Diffusion
 1.5, other sizes of AudioLDM, adapters of AnimateDiff, its own `.ckpt` files, and converted weights
-(`seehear models convert`). No code in a weight file is ever run.
+(`seehear models convert`). No code in a weight file is ever run. A `measure` scores clips, in
+`seehear eval --features NAME` ([evaluation](evaluation.md)).
 
 `--commercial` refuses parts whose licence forbids commercial use or does not say, and names what to
 use instead; every manifest lists the licences of all parts. The words in the table are a summary

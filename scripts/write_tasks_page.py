@@ -8,16 +8,16 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from make_readme_picture import fitted
+from make_readme_picture import spectrogram
 from PIL import Image, ImageDraw, ImageFont
 
 import seehear
+from seehear.drawing import fitted, middles
 from seehear.media import read_audio, read_video
 from seehear.mel import SAMPLE_RATE
 from seehear.outputs import Result
 from seehear.resample import resample
 from seehear.tasks import Studio, adjusted
-from seehear.web.pictures import spectrogram
 
 DOCS = Path("docs")
 CLIP, SOUND = Path("examples/rooster.mp4"), Path("examples/dog.wav")
@@ -31,9 +31,8 @@ def strip(frames: np.ndarray) -> Image.Image:
     """Frames [n, h, w, 3] spread over a row; a still stands alone at its left."""
     row = Image.new("RGB", (WIDTH, SIDE), PAPER)
     count = min(NUM_FRAMES, len(frames))
-    for k in range(count):
-        frame = frames[int((k + 0.5) / count * len(frames))]
-        picture = Image.fromarray(frame).resize((SIDE, SIDE), Image.Resampling.NEAREST)
+    for k, index in enumerate(middles(count, len(frames))):
+        picture = Image.fromarray(frames[index]).resize((SIDE, SIDE), Image.Resampling.NEAREST)
         row.paste(picture, (k * (SIDE + GAP), 0))
     return row
 

@@ -3,6 +3,7 @@
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -20,6 +21,7 @@ from seehear.catalogue import BY_NAME, ENTRIES, entry_of, known, refuse_non_comm
 from seehear.cli import main
 from seehear.errors import SettingsError, WeightsError
 from seehear.families import POCKET, load_family
+from seehear.hashes import file_sha256
 from seehear.weights import licence_in, read_state_dict
 
 IMAGEBIND = BY_NAME["imagebind"]
@@ -149,7 +151,7 @@ def test_the_shipped_weights_are_those_that_were_listed():
 def test_a_cut_or_changed_file_is_found(tmp_path):
     path = tmp_path / "model.safetensors"
     save_file({"a": torch.zeros(1000)}, path)
-    digest = checkpoints.sha256_of(path)
+    digest = file_sha256(path)
     (tmp_path / "SHA256SUMS").write_text(f"{digest}  model.safetensors\n")
     assert next(checkpoints.verify(tmp_path)).is_fine
     save_file({"a": torch.ones(1000)}, path)
@@ -163,13 +165,23 @@ def test_a_cut_or_changed_file_is_found(tmp_path):
 def test_files_in_the_hubs_cache_are_checked_by_the_hash_that_names_them(tmp_path):
     blob = tmp_path / "blob.safetensors"
     save_file({"a": torch.zeros(3)}, blob)
-    named = blob.rename(tmp_path / checkpoints.sha256_of(blob))
+    named = blob.rename(tmp_path / file_sha256(blob))
     snapshot = tmp_path / "snapshot"
     snapshot.mkdir()
     (snapshot / "model.safetensors").symlink_to(named)
     assert "as published" in next(checkpoints.verify(snapshot)).detail
     named.write_bytes(named.read_bytes()[:-4] + b"abcd")
     assert not next(checkpoints.verify(snapshot)).is_fine
+
+
+def test_a_file_whose_name_holds_the_first_digits_of_its_hash_is_checked_by_them(tmp_path):
+    path = tmp_path / "weights.safetensors"
+    save_file({"a": torch.zeros(3)}, path)
+    whole = file_sha256(path)
+    entry = replace(BY_NAME["clap"], sha256={path.name: whole[:8]})
+    assert "as published" in next(checkpoints.verify(path, entry)).detail
+    entry = replace(entry, sha256={path.name: "01234567" if whole[:2] != "01" else "76543210"})
+    assert not next(checkpoints.verify(path, entry)).is_fine
 
 
 def test_a_file_of_the_wrong_size_is_not_imagebind(tmp_path):
@@ -213,6 +225,22 @@ def test_a_pull_takes_only_the_files_that_load(tmp_path, monkeypatch):
     assert "config.json" in patterns
     assert (folder, revision) == (tmp_path / "m", "abc")
     assert snapshot_download is not fake
+
+
+@pytest.mark.parametrize(("suffix", "calls"), [(".safetensors", 1), (".bin", 2)])
+def test_a_network_without_safetensors_is_taken_as_it_is(tmp_path, monkeypatch, suffix, calls):
+    asked = []
+
+    def fake(name, *, allow_patterns, **others):
+        asked.append(allow_patterns)
+        (tmp_path / "config.json").write_text("{}")
+        (tmp_path / f"pytorch_model{suffix}").write_bytes(b"")
+        return str(tmp_path)
+
+    monkeypatch.setattr("seehear.weights.snapshot_download", fake)
+    checkpoints.pull(BY_NAME["clap"])
+    assert len(asked) == calls
+    assert asked[1:] == [["pytorch_model*.bin"]][: calls - 1]
 
 
 def test_commercial_use_is_refused_with_the_reason_and_the_alternative():
@@ -283,13 +311,15 @@ TAKEN_BY = {
     "binder": "--binder",
     "picture captioner": "--captioner",
     "sound captioner": "--captioner",
+    "measure": "--features",
 }
 
 
 @pytest.mark.parametrize("entry", ENTRIES, ids=lambda e: e.name)
 def test_every_row_of_the_page_resolves_to_an_option_and_the_files_of_its_format(entry, capsys):
     assert entry.takes == TAKEN_BY[entry.role]
-    command = "a2v" if entry.role in ("picture", "motion") else "v2a"
+    commands = {"picture": "a2v", "motion": "a2v", "measure": "eval"}
+    command = commands.get(entry.role, "v2a")
     if entry.takes:
         assert entry.takes in said(capsys, command, "--help").out
     assert entry_of(entry.name) is entry_of(entry.source) is entry

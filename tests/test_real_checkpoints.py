@@ -16,8 +16,10 @@ from seehear.backbones import animatediff, audioldm
 from seehear.binders import imagebind
 from seehear.catalogue import BY_NAME, ENTRIES, Entry
 from seehear.components import read_network
+from seehear.evaluation import FEATURES, load_measure
 from seehear.given import as_video
 from seehear.memory import HEADROOM, fitting, free_bytes
+from seehear.metrics.features.protocol import HearsSounds
 from seehear.predict import predicted
 from seehear.recipes import RECIPES
 from seehear.tasks import load
@@ -95,6 +97,21 @@ def test_captioners_describe(entry):
         assert writer.caption_picture(torch.full((3, 224, 224), 128, dtype=torch.uint8))
     else:
         assert writer.caption_sound(torch.randn(16_000) * 0.1, 16_000)
+
+
+@pytest.mark.parametrize("measure", [m for m in FEATURES.values() if m.entry], ids=lambda m: m.name)
+def test_networks_that_judge_tell_noise_from_silence(measure):
+    here(BY_NAME[measure.entry])
+    network = load_measure(measure.name).network
+    generator = torch.Generator().manual_seed(0)
+    if isinstance(network, HearsSounds):
+        found = network.hear(0.1 * torch.randn(2, 32_000, generator=generator), 16_000)
+        other = network.hear(torch.zeros(2, 32_000), 16_000)
+    else:
+        found = network.see(torch.rand(2, 16, 3, 64, 64, generator=generator), 8.0)
+        other = network.see(torch.zeros(2, 16, 3, 64, 64), 8.0)
+    assert found.embedding.isfinite().all()
+    assert not torch.allclose(found.embedding, other.embedding, atol=1e-2)
 
 
 def test_paper_v2a_runs_a_few_steps_within_the_memory_there_is():

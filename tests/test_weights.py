@@ -8,11 +8,11 @@ import torch
 from safetensors.torch import save_file
 
 from seehear.errors import WeightsError
+from seehear.hashes import file_sha256
 from seehear.weights import (
     find_checkpoint,
     licence_of,
     read_state_dict,
-    sha256_of,
     weight_files,
 )
 
@@ -57,7 +57,7 @@ def test_an_unusable_file_is_named(tmp_path, name, said):
 
 def test_hash_is_the_files_sha256(tmp_path):
     (tmp_path / "f").write_bytes(b"seehear")
-    assert sha256_of(tmp_path / "f") == hashlib.sha256(b"seehear").hexdigest()
+    assert file_sha256(tmp_path / "f") == hashlib.sha256(b"seehear").hexdigest()
 
 
 def test_licence_is_read_from_the_cards_front_matter_alone(tmp_path):

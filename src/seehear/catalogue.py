@@ -11,7 +11,14 @@ from typing import Any, Literal
 from seehear.errors import SettingsError, WeightsError
 
 Role = Literal[
-    "sound", "picture", "motion", "decoder", "binder", "picture captioner", "sound captioner"
+    "sound",
+    "picture",
+    "motion",
+    "decoder",
+    "binder",
+    "picture captioner",
+    "sound captioner",
+    "measure",  # what `seehear eval` hears or sees with
 ]
 
 
@@ -49,7 +56,8 @@ class Entry:
     parameters: int  # of what is loaded; those of published models are counted, not exact
     bytes_: int  # about what a download takes
     revision: str | None = None  # None: the newest; pin one with `pull NAME --revision`
-    sha256: Mapping[str, str] = field(default_factory=dict)  # by file, where it was published
+    # By file, where it was published; sometimes its first digits alone, in the file's own name.
+    sha256: Mapping[str, str] = field(default_factory=dict)
     takes: str = ""  # the option that takes it
     instead: str = ""  # what to use where the licence does not allow it
 
@@ -107,6 +115,18 @@ def _motion(version: str, parameters: int) -> Entry:
     )
 
 
+def _panns(rate: str, file: str, parameters: int) -> Entry:
+    return Entry(
+        name=f"panns-{rate}",
+        role="measure",
+        source=f"https://zenodo.org/records/3987831/files/{file}",
+        licence="cc-by-4.0",
+        parameters=parameters,  # with the stored front end
+        bytes_=4 * parameters,
+        takes="--features",
+    )
+
+
 ENTRIES: tuple[Entry, ...] = (
     _audioldm("s-full-v2", 421 * _M),
     _audioldm("s-full", 421 * _M),
@@ -139,6 +159,24 @@ ENTRIES: tuple[Entry, ...] = (
     Entry(
         name="qwen2-audio", role="sound captioner", source="Qwen/Qwen2-Audio-7B-Instruct",
         licence="apache-2.0", parameters=8397 * _M, bytes_=2 * 8397 * _M, takes="--captioner",
+    ),
+    _panns("16k", "Cnn14_16k_mAP=0.438.pth", 81_049_500),
+    _panns("32k", "Cnn14_mAP=0.431.pth", 81_853_340),
+    Entry(
+        name="vggish", role="measure",
+        source="https://github.com/harritaylor/torchvggish/releases/download/v0.1/"
+        "vggish-10086976.pth",
+        licence="apache-2.0", parameters=72_141_184, bytes_=288_600_000, takes="--features",
+        sha256={"vggish-10086976.pth": "10086976"},
+    ),
+    Entry(
+        name="i3d", role="measure",
+        source="https://github.com/SongweiGe/TATS/raw/main/tats/fvd/i3d_pretrained_400.pt",
+        licence="apache-2.0", parameters=12_711_881, bytes_=50_800_000, takes="--features",
+    ),
+    Entry(
+        name="clap", role="measure", source="laion/clap-htsat-unfused", licence="apache-2.0",
+        parameters=153_492_890, bytes_=614_000_000, takes="--features",
     ),
 )  # fmt: skip
 BY_NAME: Mapping[str, Entry] = {entry.name: entry for entry in ENTRIES}

@@ -14,9 +14,10 @@ from seehear.binders import imagebind, pocket
 from seehear.captioners.nearest import PhraseBank
 from seehear.checkpoints import path_of
 from seehear.errors import SettingsError, WeightsError
+from seehear.hashes import file_sha256
 from seehear.protocols import Backbone, Binder
 from seehear.recipes import PAPER_MOTION, PAPER_PICTURE, PAPER_SOUND
-from seehear.weights import PICKLE_SUFFIXES, SAFE_SUFFIX, licence_in, licence_of, sha256_of
+from seehear.weights import PICKLE_SUFFIXES, SAFE_SUFFIX, licence_in, licence_of
 
 POCKET = Path(__file__).resolve().parent / "data" / "pocket"
 
@@ -236,7 +237,7 @@ def _paper(asked: _Asked) -> Family:
 @lru_cache
 def _sha256_once(path: Path, changed_ns: int) -> str:
     """The hash of a file, computed again only when the file has changed."""
-    return sha256_of(path)
+    return file_sha256(path)
 
 
 def _places_of(part: Part, model: Backbone) -> dict[str, Path]:

@@ -19,6 +19,7 @@ from jaxtyping import Float, UInt8
 from torch import Tensor
 
 from seehear.errors import MediaError, SettingsError
+from seehear.hashes import file_sha256
 from seehear.media import (
     mux_sound,
     peak_dbfs,
@@ -255,12 +256,6 @@ def locate_input(entry: Mapping[str, Any], manifest_path: str | Path) -> Path:
         f"{manifest_path}: its input {entry['file']} is neither at {candidates[0]} nor beside "
         "the manifest; put it there"
     )
-
-
-def file_sha256(path: str | Path) -> str:
-    """SHA-256 of a file's bytes, in hexadecimal."""
-    with Path(path).open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def samples_sha256(waveform: Float[Tensor, "channels samples"]) -> str:

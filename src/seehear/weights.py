@@ -1,6 +1,5 @@
 """Where weights come from: find a checkpoint, read it without running code, name its licence."""
 
-import hashlib
 import json
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -16,6 +15,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from seehear.errors import WeightsError
+from seehear.hashes import file_sha256
 
 SAFE_SUFFIX = ".safetensors"
 # Read with weights_only=True: tensors, never code.
@@ -67,7 +67,7 @@ class Checkpoint:
     def hashes(self, components: Iterable[str]) -> dict[str, str]:
         """SHA-256 of every weight file of the named components, by `component/file`."""
         return {
-            f"{name}/{path.name}": sha256_of(path)
+            f"{name}/{path.name}": file_sha256(path)
             for name in components
             for path in weight_files(self.component(name))
         }
@@ -143,17 +143,12 @@ def read_state_dict(path: Path) -> dict[str, Tensor]:
             f"{path}: expected a file of named tensors, could not read it "
             f"({type(error).__name__}); download it again"
         ) from error
-    if isinstance(state, dict):
-        state = state.get("state_dict", state)  # as training scripts wrap it
+    for wrapper in ("state_dict", "model"):  # as training scripts wrap it
+        if isinstance(state, dict) and isinstance(state.get(wrapper), dict):
+            state = state[wrapper]
     if not isinstance(state, dict) or not all(isinstance(v, Tensor) for v in state.values()):
         raise WeightsError(f"{path}: expected a plain dictionary of tensors")
     return state
-
-
-def sha256_of(path: Path) -> str:
-    """Hexadecimal SHA-256 of a file, read in pieces."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def licence_of(folder: Path) -> str | None:
@@ -210,7 +205,8 @@ def download(
 
     Args:
         name: Of the repository.
-        files: Patterns. Where they take components, one without safetensors is taken as it is.
+        files: Patterns. A network without safetensors is taken as it is: one that is the whole
+            repository, or one of its components.
         revision: A commit, branch or tag; None: the newest.
         folder: Where to put plain files; None: the hub's own cache.
         local_files_only: Never use the network.
@@ -225,8 +221,10 @@ def download(
         found = Path(snapshot_download(name, allow_patterns=list(files), **common))
         lacking = [path.parent.name for path in found.glob("*/config.json")]
         lacking = [part for part in lacking if not list((found / part).glob(f"*{SAFE_SUFFIX}"))]
-        if lacking:
-            pickles = [f"{part}/*.bin" for part in lacking]
+        pickles = [f"{part}/*.bin" for part in lacking]
+        if (found / "config.json").is_file() and not list(found.glob(f"*{SAFE_SUFFIX}")):
+            pickles.append("pytorch_model*.bin")
+        if pickles:
             snapshot_download(name, allow_patterns=pickles, **common)
     return found
 

@@ -11,7 +11,15 @@ from tests.media_files import make_video
 
 from seehear.cli import main
 from seehear.errors import MediaError, SettingsError
-from seehear.evaluation import compared, evaluated, pairs_of, read_report, write_report
+from seehear.evaluation import (
+    Difference,
+    alarms,
+    compared,
+    evaluated,
+    pairs_of,
+    read_report,
+    write_report,
+)
 
 RATE = 16_000
 
@@ -93,9 +101,11 @@ def test_names_that_systems_derive_are_matched_and_takes_all_count(tmp_path):
     real, made = folder_of(tmp_path / "real", 2), folder_of(tmp_path / "made", 2, suffix="_gen")
     soundfile.write(made / "clip00_sample_1.wav", tone(0), RATE)
     pairs, failures = pairs_of(real, made)
-    assert [(p.id, p.real.stem) for p in pairs] == [
-        ("clip00_gen", "clip00"), ("clip00_sample_1", "clip00"), ("clip01_gen", "clip01"),
-    ]  # fmt: skip
+    assert [(p.id, p.made.stem, p.real.stem) for p in pairs] == [
+        ("clip00 (take 0)", "clip00_gen", "clip00"),
+        ("clip00 (take 1)", "clip00_sample_1", "clip00"),
+        ("clip01", "clip01_gen", "clip01"),
+    ]
     assert failures == []
 
 
@@ -176,3 +186,20 @@ def test_the_shell_scores_and_compares(folders, tmp_path, capsys):
     assert "KL" in capsys.readouterr().out
     assert main(["eval", "--real", str(folders["real"])]) == 2
     assert "--generated" in capsys.readouterr().err
+
+
+def test_a_guide_that_is_pleased_while_the_judge_is_not_raises_an_alarm():
+    def difference(metric, value, width=0.01):
+        return Difference(
+            metric=metric, first="vanilla", second="guided", value=value,
+            interval=(value - width, value + width), count=9,
+        )  # fmt: skip
+
+    worse = [difference("AV-bind", 0.1), difference("KL", 0.5)]
+    (sentence,) = alarms(worse)
+    assert sentence.startswith("over-optimised: guided has more AV-bind than vanilla")
+    assert alarms([worse[0], difference("KL", -0.5)]) == []
+    assert alarms([worse[0], difference("KL", 0.5, width=1.0)]) == []
+    assert alarms([difference("AV-bind", -0.1), difference("KL", -0.5)])[0].startswith(
+        "over-optimised: vanilla"
+    )

@@ -4,12 +4,9 @@ import json
 import os
 import re
 import shutil
-import subprocess
 import time
 from pathlib import Path
 
-import numpy as np
-import PIL.Image
 import pytest
 from tests.web.server import ROOT
 

@@ -8,20 +8,6 @@ from pathlib import Path
 
 from seehear.errors import MediaError, SeehearError
 
-# What counts as a video or a picture when a folder is given; a file named by itself always does.
-# fmt: off
-VIDEO_SUFFIXES = frozenset({
-    ".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".ts", ".mts", ".m2ts",
-    ".ogv", ".flv", ".wmv", ".3gp", ".gif",
-})
-PICTURE_SUFFIXES = frozenset({
-    ".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif", ".avif", ".heic",
-})
-AUDIO_SUFFIXES = frozenset({
-    ".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".m4a", ".aac", ".aif", ".aiff", ".wma",
-})
-# fmt: on
-
 
 @dataclass(frozen=True)
 class Errand:
@@ -34,6 +20,11 @@ class Errand:
     def manifest(self) -> Path:
         """The JSON that comes beside the target."""
         return self.target.with_suffix(".json")
+
+    @property
+    def page(self) -> Path:
+        """The report that comes beside the target, if one is asked for."""
+        return self.target.with_suffix(".html")
 
 
 def expanded(
@@ -106,7 +97,9 @@ def errands(
     return [Errand(s, path / (s.stem + suffix_for(s))) for s in sources]
 
 
-def check_target(errand: Errand, allowed: Iterable[str], *, overwrite: bool) -> None:
+def check_target(
+    errand: Errand, allowed: Iterable[str], *, overwrite: bool, with_page: bool = False
+) -> None:
     """Refuse an output that could not be kept, while nothing has been computed yet.
 
     Raises:
@@ -119,7 +112,7 @@ def check_target(errand: Errand, allowed: Iterable[str], *, overwrite: bool) -> 
             f"{target}: cannot write {target.suffix or 'a file without suffix'!r} here; choose "
             f"one of {', '.join(allowed)}, or end the name with / for a folder"
         )
-    for path in (target, errand.manifest):
+    for path in (target, errand.manifest, *([errand.page] if with_page else [])):
         if not path.exists():
             continue
         if path.is_dir():
@@ -133,3 +126,15 @@ def check_target(errand: Errand, allowed: Iterable[str], *, overwrite: bool) -> 
         folder = folder.parent
     if not folder.is_dir() or not os.access(folder, os.W_OK):
         raise MediaError(f"{target}: cannot be written in {folder}; choose another folder")
+
+
+def check_page(path: Path, *, overwrite: bool) -> None:
+    """Refuse the name of an HTML page that could not be kept.
+
+    Raises:
+        MediaError: Another suffix, or a file that exists and may not be replaced.
+    """
+    if path.suffix.lower() not in (".html", ".htm"):
+        raise MediaError(f"{path}: expected the name of a page to write, such as report.html")
+    if path.exists() and not overwrite:
+        raise MediaError(f"{path}: exists already; choose another name or give --overwrite")

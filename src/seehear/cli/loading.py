@@ -1,5 +1,7 @@
 """From options to loaded models: families, recipes of the paper, and ways to need less memory."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +27,16 @@ def loaded_studio(asked: Asked) -> Studio:
     """
     if asked.threads is not None:
         torch.set_num_threads(asked.threads)
+    models, options = load_options(asked)
+    return load(models, **options)
+
+
+def load_options(asked: Asked) -> tuple[str, dict[str, Any]]:
+    """The family that was asked for and the options of `seehear.tasks.load`.
+
+    Raises:
+        SettingsError: As `loaded_studio`.
+    """
     check_device(asked.device)
     options: dict[str, Any] = {
         "audio": asked.audio,
@@ -44,7 +56,7 @@ def loaded_studio(asked: Asked) -> Studio:
         if not asked.quiet:
             err.print(f"memory: {plan}")
         options |= plan.options
-    return load("paper" if recipe else asked.models, **options)
+    return "paper" if recipe else asked.models, options
 
 
 def memory_plan(asked: Asked) -> MemoryPlan:
@@ -102,3 +114,18 @@ def check_device(device: str) -> None:
     problem = device_problem(device)
     if problem is not None:
         raise SettingsError(problem)
+
+
+@contextmanager
+def needing(asked_by: str, extra: str) -> Iterator[None]:
+    """Import a part of the package that needs more than the core.
+
+    Raises:
+        SettingsError: What it needs is not installed; says which extra brings it.
+    """
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        raise SettingsError(
+            f'{asked_by} needs {error.name}, which is not installed: pip install "seehear[{extra}]"'
+        ) from error

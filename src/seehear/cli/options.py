@@ -46,6 +46,7 @@ class Asked:
     picture_prompt: str | None = None  # None: the prompt
     upscale: int = 1  # how many times larger pictures are saved
     previews: Path | None = None  # folder for looks at what is being made
+    report: bool = False  # an HTML page beside every output, and one for all of several
     max_duration_s: float = 600.0  # longer clips are refused
 
 
@@ -103,6 +104,14 @@ DryRun = Annotated[
 Quiet = Annotated[
     bool, typer.Option("--quiet", "-q", rich_help_panel=_OUTPUT, help="Say nothing but errors.")
 ]
+Report = Annotated[
+    bool,
+    typer.Option(
+        "--report", rich_help_panel=_OUTPUT,
+        help="Explain every output in an HTML page of the same name beside it, and several in a "
+        "gallery, reports.html. `seehear report` writes them later, too.",
+    ),
+]  # fmt: skip
 Prompt = Annotated[
     str | None,
     typer.Option(

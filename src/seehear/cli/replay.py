@@ -7,12 +7,13 @@ from typing import Any
 
 import torch
 
-from seehear.cli.batch import TASKS, VIDEOS, save
+from seehear.cli.batch import TASKS, VIDEOS
 from seehear.cli.files import check_target, errands
 from seehear.cli.loading import check_device
 from seehear.cli.show import out, step_progress
 from seehear.errors import SettingsError
 from seehear.jobs import MAKES
+from seehear.orders import save, suffix_for
 from seehear.outputs import locate_input, read_manifest
 from seehear.replay import differences, hashes_of, recorded_job, unreadable
 from seehear.tasks import Studio, load
@@ -51,8 +52,7 @@ def replayed(
     source = manifest_path if is_joint else locate_input(record["inputs"][0], manifest_path)
     target = None
     if output is not None:
-        suffix_for = (lambda path: ".mp4") if is_joint else TASKS[record["task"]].suffix_for
-        (errand,) = errands([source], output, suffix_for)
+        (errand,) = errands([source], output, lambda path: suffix_for(record["task"], path))
         allowed = VIDEOS if is_joint else TASKS[record["task"]].allowed
         check_target(errand, allowed, overwrite=overwrite)
         target = errand.target

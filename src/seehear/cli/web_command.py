@@ -4,8 +4,8 @@ from typing import Annotated
 
 import typer
 
-from seehear.cli.eval_command import app  # with it, all other commands
 from seehear.cli.options import Device, Threads
+from seehear.cli.report_command import app  # with it, all other commands
 
 
 @app.command("web")

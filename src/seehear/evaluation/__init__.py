@@ -1,19 +1,30 @@
 """Score a folder of made clips against a folder of real ones, whichever system made them."""
 
-from seehear.evaluation.compare import Difference, compared
+from seehear.evaluation.compare import Difference, alarms, compared
 from seehear.evaluation.folders import Failure, Pair, pairs_of
+from seehear.evaluation.measures import FEATURES, load_measure
+from seehear.evaluation.memory import Memory, default_folder
+from seehear.evaluation.prompts import read_prompts
 from seehear.evaluation.report import Report, read_report, write_report
 from seehear.evaluation.score import TASKS, evaluated
+from seehear.evaluation.systems import SYSTEMS
 
 __all__ = [
+    "FEATURES",
+    "SYSTEMS",
     "TASKS",
     "Difference",
     "Failure",
+    "Memory",
     "Pair",
     "Report",
+    "alarms",
     "compared",
+    "default_folder",
     "evaluated",
+    "load_measure",
     "pairs_of",
+    "read_prompts",
     "read_report",
     "write_report",
 ]

@@ -12,7 +12,7 @@ from seehear.evaluation.report import Report
 from seehear.metrics.intervals import bootstrap_interval, mean_of
 
 RESAMPLES = 2000
-PAIRED = ("KL", "AV-align", "AV-bind")  # metrics that single clips have
+GUIDE, JUDGE = "AV-bind", "KL"  # a score that guidance may raise, and one that it must not
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,7 +54,9 @@ def _differences(first: Report, second: Report) -> list[Difference]:
     if not shared:
         raise SettingsError(f"{first.made} and {second.made} have no clip in common")
     found = []
-    for metric in PAIRED:
+    # What single clips have, by the networks that scored both.
+    known = [name for name in first.clips[shared[0]] if name in second.clips[shared[0]]]
+    for metric in known:
         pairs = [(first.clips[c][metric], second.clips[c][metric]) for c in shared]
         steps = torch.tensor(
             [b - a for a, b in pairs if not (math.isnan(a) or math.isnan(b))], dtype=torch.float64
@@ -72,3 +74,23 @@ def _differences(first: Report, second: Report) -> list[Difference]:
                 )
             )
     return found
+
+
+def alarms(differences: Sequence[Difference]) -> list[str]:
+    """Sentences about systems that please the network that guides while the judge likes them less.
+
+    Then guidance found what fools the binder, instead of what belongs together.
+    """
+    found = {(d.first, d.second, d.metric): d for d in differences if d.is_real}
+    told = []
+    for (first, second, metric), guide in found.items():
+        judge = found.get((first, second, JUDGE))
+        # KL is worse where it is higher.
+        if metric != GUIDE or judge is None or (guide.value > 0) != (judge.value > 0):
+            continue
+        better, worse = (second, first) if guide.value > 0 else (first, second)
+        told.append(
+            f"over-optimised: {better} has more {GUIDE} than {worse}, which may be what guided, "
+            f"but the judge finds it worse ({JUDGE} {abs(judge.value):+.3f})"
+        )
+    return told

@@ -1,26 +1,32 @@
-"""Which files belong together: the same name in both folders, whatever the system calls them."""
+"""Which files belong together: real clips, and what systems made for them."""
 
 import re
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from seehear.datasets import Clip, read_list
+from seehear.datasets.folder import clips as clips_of_folder
 from seehear.errors import MediaError
+from seehear.evaluation.systems import Answer, Judged, System, answer_of, names_of, rules_of
+from seehear.media.suffixes import AUDIO_SUFFIXES, VIDEO_SUFFIXES
 
-SUFFIXES = frozenset({".wav", ".flac", ".mp3", ".ogg", ".m4a", ".mp4", ".mov", ".mkv", ".webm"})
-# What systems append to the name of the clip that they were given.
-_APPENDED = re.compile(
-    r"(_sample_\d+|_sample\d+|_gen|_generated|_audio|_0|-audio|_to_audio|_with_sound)$"
-)
+_TAKE = re.compile(r" \(take \d+\)$")
 
 
 @dataclass(frozen=True)
 class Pair:
     """A made clip and the real one that it answers."""
 
-    id: str
-    real: Path
+    id: str  # the clip's, with the take where there are several
+    clip: Clip
     made: Path
+
+    @property
+    def real(self) -> Path:
+        """The real video, or whatever else the clip is."""
+        return self.clip.path
 
 
 @dataclass(frozen=True)
@@ -31,41 +37,121 @@ class Failure:
     reason: str
 
 
-def pairs_of(real: Path, made: Path) -> tuple[list[Pair], list[Failure]]:
-    """Match two folders by file name; several takes of one clip are all matched with it.
+def clip_of(id: str) -> str:
+    """The clip that a pair's id belongs to, whichever take it is."""
+    return _TAKE.sub("", id)
+
+
+def real_clips(real: Path) -> list[Clip]:
+    """The clips of a folder, or of a list in CSV.
+
+    Raises:
+        MediaError: It is neither, or without clips.
+    """
+    found = list(read_list(real) if real.suffix.lower() == ".csv" else clips_of_folder(real))
+    if not found:
+        raise MediaError(f"{real}: expected clips, the list is empty")
+    return found
+
+
+def pairs_of(
+    real: Path, made: Path, *, system: str | None = None, judged: Judged = "sound"
+) -> tuple[list[Pair], list[Failure]]:
+    """Match made clips with real ones by their names; several takes of one clip all count.
 
     Args:
-        real: Folder of real media: `<id>.wav`, `<id>.mp4`, ...
-        made: Folder of generated media, with the same names or names that systems derive from
-            them, such as `<id>_sample_0.wav`.
+        real: Folder of real media (`<id>.mp4`, `<id>.wav`, ...), or a list in CSV.
+        made: Folder of generated media, named as the real ones or as systems derive names.
+        system: Of `SYSTEMS`; None: any that gives outputs the names of clips. One that is given
+            nothing has its outputs set beside the real clips in order, as many as both have.
+        judged: What is scored, which decides between a sound and a video with the same sound.
 
     Returns:
-        Pairs by id, and a failure for every file without a partner.
+        Pairs by id, and a failure for every clip without partner and every name that is not clear.
 
     Raises:
         MediaError: A folder is missing or holds no media.
+        SettingsError: There is no such system.
     """
-    known = {path.stem: path for path in _media(real)}
-    pairs, failures, answered = [], [], set()
-    for path in _media(made):
-        name = path.stem if path.stem in known else _APPENDED.sub("", path.stem)
-        if name not in known:
-            failures.append(Failure(path.stem, f"{path}: there is no {name} in {real}"))
+    systems, clips = rules_of(system), real_clips(real)
+    files = _made_files(made)
+    if not all(rule.is_paired for rule in systems):
+        top = sorted((path for path in files if path.parent == made), key=_natural)
+        return [Pair(c.id, c, path) for c, path in zip(clips, top, strict=False)], []
+    answers, failures = _answers(files, made, real, clips, systems, judged)
+    takes, unclear = _takes(answers)
+    pairs = []
+    for clip in clips:
+        found = takes.get(clip.id, [])
+        names = [f"{clip.id} (take {k})" for k in range(len(found))] if found[1:] else [clip.id]
+        pairs += [Pair(name, clip, a.path) for name, a in zip(names, found, strict=False)]
+        if not found and clip.id not in {failure.id for failure in unclear}:
+            reason = f"{clip.path}: nothing was made for it in {made}"
+            failures.append(Failure(clip.id, reason))
+    return pairs, failures + unclear
+
+
+def _answers(
+    files: Sequence[Path],
+    made: Path,
+    real: Path,
+    clips: Sequence[Clip],
+    systems: Sequence[System],
+    judged: Judged,
+) -> tuple[list[Answer], list[Failure]]:
+    """What every file answers. Below the folder, files that no rule knows are no clips."""
+    known = [(system, names_of(system, clips)) for system in systems]
+    answers, failures = [], []
+    for path in files:
+        try:
+            answer = answer_of(path, made, known, judged)
+        except MediaError as error:
+            failures.append(Failure(path.stem, str(error)))
             continue
-        answered.add(name)
-        pairs.append(Pair(path.stem, known[name], path))
-    failures += [
-        Failure(name, f"{known[name]}: nothing was made for it in {made}")
-        for name in sorted(known.keys() - answered)
-    ]
-    return pairs, failures
+        if answer is not None:
+            answers.append(answer)
+        elif path.parent == made:
+            reason = f"{path}: there is no {path.stem} in {real}, nor another clip that it could be"
+            failures.append(Failure(path.stem, reason))
+    return answers, failures
 
 
-def _media(folder: Path) -> Iterator[Path]:
+def _takes(answers: Sequence[Answer]) -> tuple[dict[str, list[Answer]], list[Failure]]:
+    """The best copy of every take, by clip; two that are equally good are a failure."""
+    copies = defaultdict(list)
+    for answer in answers:
+        copies[answer.clip, answer.take].append(answer)
+    takes, failures = defaultdict(list), []
+    for (clip, _), found in copies.items():
+        best = min(answer.rank for answer in found)
+        first, *others = [answer for answer in found if answer.rank == best]
+        if others:
+            files = " and ".join(str(answer.path) for answer in (first, *others))
+            failures.append(Failure(clip, f"{files}: both would be the same take of {clip}"))
+        else:
+            takes[clip].append(first)
+    return takes, failures
+
+
+def _made_files(folder: Path) -> list[Path]:
+    """Sounds and videos of a folder and below, sorted.
+
+    Raises:
+        MediaError: It is missing or holds none.
+    """
     if not folder.is_dir():
         raise MediaError(f"{folder}: expected a folder of clips, there is none")
-    found = [path for path in sorted(folder.iterdir()) if path.suffix.lower() in SUFFIXES]
+    found = [
+        path
+        for path in sorted(folder.rglob("*"))
+        if path.suffix.lower() in VIDEO_SUFFIXES | AUDIO_SUFFIXES and path.name[0] != "."
+    ]
     if not found:
-        kinds = ", ".join(sorted(SUFFIXES))
-        raise MediaError(f"{folder}: expected clips ({kinds}), found none")
-    yield from found
+        raise MediaError(f"{folder}: expected made clips (.wav, .mp4, ...), found none")
+    return found
+
+
+def _natural(path: Path) -> list[tuple[int, str]]:
+    """A key that sorts 2 before 10."""
+    parts = re.split(r"(\d+)", path.name)
+    return [(int(part), "") if part.isdigit() else (-1, part) for part in parts]

@@ -1,52 +1,58 @@
 """One look at every clip, then every metric of the task with its interval."""
 
 import math
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from functools import partial
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import torch
-from torch import Tensor
 
-from seehear.conditions import pixels_of
 from seehear.errors import MediaError, SettingsError
+from seehear.evaluation.columns import Columns, Material, Row, check, mean_score
 from seehear.evaluation.folders import Failure, Pair, pairs_of
+from seehear.evaluation.guides import guidance_note
+from seehear.evaluation.measures import Loaded, load_measure
+from seehear.evaluation.memory import Memory, fingerprint
 from seehear.evaluation.report import Report, Score
-from seehear.jobs import spread
-from seehear.media import Audio, Video, probe, read_audio, read_video
+from seehear.evaluation.seen import SAMPLE_RATE, Seen
+from seehear.evaluation.systems import SYSTEMS, Judged
+from seehear.evaluation.workers import in_order
 from seehear.metrics import av_align as alignment
 from seehear.metrics.bind import paired_cosine
-from seehear.metrics.classes import inception_score, paired_kls
-from seehear.metrics.features.judge import Judge
-from seehear.metrics.features.judge import load as load_judge
-from seehear.metrics.frechet import frechet_distance
-from seehear.metrics.intervals import bootstrap_interval, mean_of
-from seehear.metrics.kernel import polynomial_mmd
+from seehear.metrics.features.protocol import ReadsText
 from seehear.protocols import Binder
 
 TASKS = ("v2a", "i2a", "a2v", "joint")
-SAMPLE_RATE = 16_000
-MAX_FPS = 60.0
-FRAMES = 16  # of a video that networks look at, spread over it
-SPLITS = 10  # of the inception score
-SILENCE = 1e-4  # peak below which a track is silent
-RESAMPLES = 200
-
-Statistic = Callable[[Tensor], float]
 
 
 @dataclass
 class _Rows:
-    """What is kept of every clip: a few hundred numbers, never the clip."""
+    """What is kept of every clip besides the columns of networks."""
 
     ids: list[str] = field(default_factory=list)
-    real_logits: list[Tensor] = field(default_factory=list)
-    made_logits: list[Tensor] = field(default_factory=list)
-    real_features: list[Tensor] = field(default_factory=list)
-    made_features: list[Tensor] = field(default_factory=list)
     av_align: list[float] = field(default_factory=list)
     av_bind: list[float] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class _Panel:
+    """Who looks at clips, and for which task: what every worker is given."""
+
+    task: str
+    by_network: tuple[Columns, ...]  # without rows
+    prompts: Mapping[str, str]
+    binder: Binder | None
+    binder_fingerprint: str
+    memory: Memory | None
+
+
+@dataclass(frozen=True)
+class _Looked:
+    """What is kept of one pair."""
+
+    rows: tuple[Row, ...]  # by network
+    av_align: float
+    av_bind: float
 
 
 def evaluated(
@@ -54,34 +60,71 @@ def evaluated(
     real: Path,
     made: Path,
     *,
-    judge: Judge | None = None,
+    features: Sequence[Loaded] | None = None,
+    prompts: Mapping[str, str] | None = None,
     binder: Binder | None = None,
+    system: str | None = None,
+    memory: Memory | None = None,
+    workers: int = 1,
     on_clip: Callable[[int, int], None] | None = None,
 ) -> Report:
     """Score every clip of a folder against its real counterpart.
 
     Args:
-        task: Of `TASKS`. For v2a and i2a sounds are judged, for a2v and joint pictures.
-        real: Folder of real media.
+        task: Of `TASKS`. For v2a and i2a sounds are judged, for a2v pictures, for joint pictures,
+            and sounds by networks that only hear.
+        real: Folder of real media, or a list of clips in CSV.
         made: Folder of generated media; see `pairs_of` for names.
-        judge: Features and classes; None: the pocket judge, which ships.
+        features: The networks that judge, by `load_measure`; None: the pocket judge, which ships.
+        prompts: What real clips show, by id, for networks that read; captions of the clips
+            themselves need not be given.
         binder: For the bind score, if it is wanted; most likely the one that guided.
+        system: Whose names the made files have; None: any that is known.
+        memory: Where to look for what is known of files already; None: look at all of them.
+        workers: Processes that look at clips; scores do not depend on it.
         on_clip: Called after every clip with how many are done, of how many.
 
     Raises:
-        SettingsError: There is no such task.
+        SettingsError: There is no such task or system, or a network that cannot judge what the
+            task makes.
         MediaError: A folder is missing, or no clip of it can be scored.
     """
     if task not in TASKS:
         raise SettingsError(f"expected one of the tasks {', '.join(TASKS)}, got {task!r}")
-    pairs, failures = pairs_of(real, made)
-    network = judge or load_judge()
-    rows = _Rows()
-    for k, pair in enumerate(pairs):
-        try:
-            _look(task, pair, network, binder, rows)
-        except MediaError as error:
-            failures.append(Failure(pair.id, str(error)))
+    judged: Judged = "sound" if task in ("v2a", "i2a") else "picture"
+    pairs, failures = pairs_of(real, made, system=system, judged=judged)
+    if prompts and not any(isinstance(load.network, ReadsText) for load in features or ()):
+        raise SettingsError(
+            "--prompts: none of these networks reads; add --features clap or imagebind"
+        )
+    prompts = {p.clip.id: p.clip.caption for p in pairs if p.clip.caption} | dict(prompts or {})
+    is_paired = system is None or SYSTEMS[system].is_paired
+    by_network = [
+        Columns(
+            loaded,
+            reads=bool(prompts),
+            fingerprint="" if memory is None else fingerprint(loaded.network),
+            is_paired=is_paired,
+        )
+        for loaded in features or (load_measure("judge"),)
+    ]
+    for columns in by_network:
+        check(columns, sounds=task != "a2v", pictures=task in ("a2v", "joint"))
+    panel = _Panel(
+        task, tuple(by_network), prompts, binder,
+        "" if memory is None else fingerprint(binder), memory,
+    )  # fmt: skip
+    rows, scored = _Rows(), []
+    for k, found in enumerate(in_order(_looked, panel, pairs, workers)):
+        if isinstance(found, Failure):
+            failures.append(found)
+        else:
+            scored.append(pairs[k])
+            rows.ids.append(pairs[k].id)
+            rows.av_align.append(found.av_align)
+            rows.av_bind.append(found.av_bind)
+            for columns, row in zip(by_network, found.rows, strict=True):
+                columns.rows.append(row)
         if on_clip is not None:
             on_clip(k + 1, len(pairs))
     if not rows.ids:
@@ -89,127 +132,98 @@ def evaluated(
             f"{made}: expected clips that can be scored, all {len(failures)} failed; "
             f"the first: {failures[0].reason}"
         )
-    kls = paired_kls(torch.stack(rows.real_logits), torch.stack(rows.made_logits))
     return Report(
         task=task,
         real=str(real),
         made=str(made),
         count=len(rows.ids),
-        scores=tuple(_scores(rows, kls)),
-        clips=_clips(rows, kls),
+        scores=tuple(_scores(rows, by_network)),
+        clips=_clips(rows, by_network),
         failures=tuple(failures),
-        notes=tuple(_notes(rows)),
+        notes=tuple(_notes(rows, by_network, [pair.made for pair in scored], is_paired)),
     )
 
 
-def _look(task: str, pair: Pair, judge: Judge, binder: Binder | None, rows: _Rows) -> None:
-    """Read a pair, and keep features. Nothing is kept of a pair that fails."""
-    real_video = None if task == "i2a" else _video(pair.real)
-    made_video = _video(pair.made)
+def _looked(panel: _Panel, pair: Pair) -> _Looked | Failure:
+    """What is kept of one pair, or why it cannot be scored."""
+    try:
+        return _look(panel, pair)
+    except MediaError as error:
+        return Failure(pair.id, str(error))
+
+
+def _look(panel: _Panel, pair: Pair) -> _Looked:
+    task, clip = panel.task, pair.clip
+    made = Seen(pair.made, memory=panel.memory)
+    real = Seen(clip.path, clip.start_s, clip.duration_s, panel.memory)
+    heard = replace(real, path=clip.sound) if clip.sound else real
+    videos, sounds = None, (heard, made)
+    video: Seen | None
     if task in ("v2a", "i2a"):
-        real_in, made_in = (_sound(path) for path in (pair.real, pair.made))
-        features = [judge.sound_features(a.waveform) for a in (real_in, made_in)]
-        logits = [judge.sound_logits(a.waveform) for a in (real_in, made_in)]
-        sound, video = made_in, made_video or real_video
+        sound, video = made, made if made.is_video or not real.is_video else real
     else:
-        if real_video is None or made_video is None:
+        if not (real.is_video and made.is_video):
             raise MediaError(f"{pair.made}: expected a video, and one to compare with")
-        frames = [_frames(v)[None] for v in (real_video, made_video)]
-        features = [judge.picture_features(f) for f in frames]
-        logits = [judge.picture_logits(f) for f in frames]
-        video = made_video
-        sound = _sound(pair.made if task == "joint" else pair.real)
-    if not all(f.isfinite().all() for f in (*features, *logits)):
-        raise MediaError(f"{pair.made}: its features are not finite; is the file damaged?")
+        videos, video = (real, made), made
+        sound = made if task == "joint" else heard
+    video = video if video.is_video else None
+    material = Material(
+        name=str(pair.made),
+        sounds=None if task == "a2v" else sounds,
+        videos=videos,
+        sound=sound,
+        video=video,
+        prompt=panel.prompts.get(clip.id),
+    )
+    rows = tuple(columns.look(material) for columns in panel.by_network)
     aligned = math.nan
-    if video is not None and len(video.frames) > 1 and task != "i2a":
-        waveform = sound.waveform.mean(0)
-        found = alignment.av_align(video.frames, video.frames_per_s, waveform, SAMPLE_RATE)
-        aligned = found.score
-    bound = math.nan
-    if binder is not None and video is not None:
-        with torch.no_grad():
-            e_v = binder.embed_video(_frames(video)[None])
-            e_a = binder.embed_audio(sound.waveform.mean(0, keepdim=True), SAMPLE_RATE)
-        bound = float(paired_cosine(e_v, e_a))
-    rows.ids.append(pair.id)
-    rows.real_features.append(features[0][0])
-    rows.made_features.append(features[1][0])
-    rows.real_logits.append(logits[0][0])
-    rows.made_logits.append(logits[1][0])
-    rows.av_align.append(aligned)
-    rows.av_bind.append(bound)
+    if video is not None and task != "i2a" and len(motion := video.motion()) > 1:
+        fps, moved = motion[0].item(), motion[1:].numpy()
+        peaks = alignment.motion_peaks(moved, fps)
+        aligned = alignment.matched_share(sound.onsets_s().tolist(), peaks, fps)
+    return _Looked(rows, aligned, math.nan if video is None else _bound(panel, video, sound))
 
 
-def _video(path: Path) -> Video | None:
-    """Every frame of a clip, at its own rate: peaks of motion are counted in frames.
-
-    None for a sound.
-    """
-    found = probe(path)
-    if found.kind != "video":
-        return None
-    return read_video(path, frames_per_s=min(found.fps or 8.0, MAX_FPS))
-
-
-def _sound(path: Path) -> Audio:
-    sound = read_audio(path, SAMPLE_RATE)
-    if float(sound.waveform.abs().max()) < SILENCE:
-        raise MediaError(f"{path}: is silent; there is nothing to score")
-    return sound
-
-
-def _frames(video: Video) -> Tensor:
-    return pixels_of(video.frames[list(spread(len(video.frames), FRAMES))])
-
-
-def _scores(rows: _Rows, kls: Tensor) -> list[Score]:
-    x, y = torch.stack(rows.real_features), torch.stack(rows.made_features)
-    p, q = torch.stack(rows.real_logits), torch.stack(rows.made_logits)
-    hits = (p.argmax(1) == q.argmax(1)).double()
-    n = len(rows.ids)
-    splits = min(SPLITS, n)
-    found = [
-        _score("KL", n, partial(mean_of, kls), better="lower"),
-        _score("same class", n, partial(mean_of, hits)),
-        _score("ISc", n, lambda i: inception_score(q[i], splits=splits)[0]),
-    ]
-    if n > 1:
-        found += [
-            _score("FD", n, lambda i: float(frechet_distance(x[i], y[i])), better="lower"),
-            _score("KD", n, lambda i: polynomial_mmd(x[i], y[i]), better="lower"),
-        ]
-    for name, values in (("AV-align", rows.av_align), ("AV-bind", rows.av_bind)):
-        known = torch.tensor([v for v in values if not math.isnan(v)], dtype=torch.float64)
-        if len(known):
-            found.append(_score(name, len(known), partial(mean_of, known)))
-    return found
-
-
-def _score(name: str, n: int, statistic: Statistic, *, better: str = "higher") -> Score:
-    """A statistic of all clips, and its interval over resampled ones."""
-    interval = bootstrap_interval(statistic, n, RESAMPLES) if n > 1 else (math.nan, math.nan)
-    value = statistic(torch.arange(n))
-    return Score(name=name, value=value, interval=interval, better=better, count=n)
-
-
-def _clips(rows: _Rows, kls: Tensor) -> dict[str, dict[str, float]]:
-    return {
-        name: {"KL": kls[k].item(), "AV-align": rows.av_align[k], "AV-bind": rows.av_bind[k]}
-        for k, name in enumerate(rows.ids)
-    }
-
-
-def _notes(rows: _Rows) -> Sequence[str]:
-    notes = ["features and classes are those of the pocket judge, which no guidance has seen"]
-    n, dim = len(rows.ids), len(rows.real_features[0])
-    if n <= dim:
-        notes.append(
-            f"FD and KD: {n} clips for {dim} features, so most of FD is bias; compare equal counts"
+def _bound(panel: _Panel, video: Seen, sound: Seen) -> float:
+    """How near the binder puts picture and sound; nan without a binder."""
+    binder, by = panel.binder, panel.binder_fingerprint
+    if binder is None:
+        return math.nan
+    with torch.no_grad():
+        e_v = video.known("picture embedding", by, lambda: binder.embed_video(video.frames[None]))
+        e_a = sound.known(
+            "sound embedding",
+            by,
+            lambda: binder.embed_audio(sound.sound.waveform.mean(0, keepdim=True), SAMPLE_RATE),
         )
+    return float(paired_cosine(e_v, e_a))
+
+
+def _scores(rows: _Rows, by_network: Sequence[Columns]) -> list[Score]:
+    found = [score for columns in by_network for score in columns.scores()]
+    found += mean_score("AV-align", rows.av_align)
+    return found + mean_score("AV-bind", rows.av_bind)
+
+
+def _clips(rows: _Rows, by_network: Sequence[Columns]) -> dict[str, dict[str, float]]:
+    clips: dict[str, dict[str, float]] = {name: {} for name in rows.ids}
+    for columns in by_network:
+        for name, values in zip(rows.ids, columns.of_clips(), strict=True):
+            clips[name].update(values)
+    for k, name in enumerate(rows.ids):
+        clips[name].update({"AV-align": rows.av_align[k], "AV-bind": rows.av_bind[k]})
+    return clips
+
+
+def _notes(
+    rows: _Rows, by_network: Sequence[Columns], scored: Sequence[Path], is_paired: bool
+) -> Sequence[str]:
+    notes = [note for columns in by_network for note in columns.notes()]
     if any(not math.isnan(value) for value in rows.av_bind):
-        notes.append("AV-bind: this binder may be the one that guided; then it is no quality")
+        notes.append(guidance_note("AV-bind", scored))
+    if not is_paired:
+        notes.append("made clips answer no real ones: sets are compared, and nothing clip by clip")
     unknown = sum(math.isnan(value) for value in rows.av_align)
-    if 0 < unknown < n:
+    if 0 < unknown < len(rows.ids):
         notes.append(f"AV-align: {unknown} clips neither move nor sound and are left out")
     return notes

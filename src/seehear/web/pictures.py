@@ -6,13 +6,11 @@ from jaxtyping import Float, UInt8
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
-from seehear.mel import SAMPLE_RATE, WINDOW_SAMPLES, log_mel_from_waveform
+from seehear.drawing import coloured, loudness_of
+from seehear.mel import SAMPLE_RATE, WINDOW_SAMPLES
 from seehear.resample import resample
 from seehear.sync import Curve
 
-RANGE_NEPER = 7.0  # natural-log magnitudes below the loudest one that are told apart: 61 dB
-# From quiet to loud, evenly spaced, interpolated between.
-COLOURS = ((10, 8, 30), (70, 20, 110), (170, 45, 110), (240, 110, 60), (252, 230, 160))
 WIDTH, HEIGHT = 640, 128  # pixels of a drawing
 STRIP_FRAMES = 6
 INK, PAPER = (40, 40, 40), (255, 255, 255)
@@ -20,21 +18,14 @@ SOUND, MOTION, AXIS = (60, 110, 190), (220, 100, 30), (150, 150, 150)
 _LABELS = 24  # pixels for words above a drawing, and again for seconds below it
 
 
-def spectrogram(waveform: Float[Tensor, " samples"]) -> UInt8[np.ndarray, "mels frames 3"]:
-    """Colours of the log-mel spectrogram of a sound at 16 kHz, low bands at the bottom."""
-    mel = log_mel_from_waveform(waveform[None])[0].T.flip(0).numpy()
-    loudness = np.clip(1 + (mel - mel.max()) / RANGE_NEPER, 0, 1)
-    stops = np.linspace(0, 1, len(COLOURS))
-    channels = [np.interp(loudness, stops, channel) for channel in zip(*COLOURS, strict=True)]
-    return np.stack(channels, axis=-1).round().astype(np.uint8)
-
-
 def spectrogram_picture(waveform: Float[Tensor, " samples"], sample_rate: int) -> Image.Image:
     """The spectrogram of a mono sound as a picture of 640 by 128 pixels."""
     heard = resample(waveform[None].float(), sample_rate, SAMPLE_RATE)[0]
     missing = max(0, WINDOW_SAMPLES - len(heard))  # reflecting needs a window's length
-    colours = spectrogram(torch.nn.functional.pad(heard, (0, missing)))
-    return Image.fromarray(colours).resize((WIDTH, HEIGHT), Image.Resampling.BOX)
+    loudness = loudness_of(torch.nn.functional.pad(heard, (0, missing)))
+    return Image.fromarray(coloured(loudness.flip(0)).numpy()).resize(
+        (WIDTH, HEIGHT), Image.Resampling.BOX
+    )
 
 
 def filmstrip(frames: UInt8[Tensor, "n 3 height width"]) -> Image.Image:

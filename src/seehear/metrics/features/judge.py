@@ -13,7 +13,9 @@ from jaxtyping import Float
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from seehear.mel import log_mel_from_waveform
+from seehear.mel import SAMPLE_RATE, log_mel_from_waveform
+from seehear.metrics.features.protocol import Features
+from seehear.resample import resample
 
 SHIPPED = Path(__file__).resolve().parents[2] / "data" / "pocket" / "judge"
 
@@ -75,8 +77,19 @@ def picture_input(frames: Float[Tensor, "n 3 h w"]) -> Float[Tensor, "n 3 64 64"
 class Judge:
     """Names what a sound or a picture shows. Frozen; every method runs without gradient."""
 
+    sample_rate = SAMPLE_RATE
+
     def __init__(self, sound: Classifier, picture: Classifier, classes: tuple[str, ...]):
         self.sound, self.picture, self.classes = sound.eval(), picture.eval(), classes
+
+    def hear(self, waveform: Float[Tensor, "batch samples"], sample_rate: int) -> Features:
+        """Features and classes of mono waveforms in [-1, 1]."""
+        heard = resample(waveform, sample_rate, SAMPLE_RATE)
+        return Features(self.sound_features(heard), self.sound_logits(heard))
+
+    def see(self, frames: Float[Tensor, "batch frames 3 h w"], fps: float) -> Features:
+        """Features and classes of frames in [0, 1]; `fps` changes nothing."""
+        return Features(self.picture_features(frames), self.picture_logits(frames))
 
     @torch.no_grad()
     def sound_logits(self, waveform: Float[Tensor, "batch samples"]) -> Float[Tensor, "batch n"]:

@@ -1,0 +1,88 @@
+"""Writes the cards of all metrics in docs/evaluation.md from `seehear.evaluation.cards`.
+
+`python scripts/write_metric_cards.py` writes them; `--check` fails if the committed ones are stale.
+"""
+
+import argparse
+import sys
+from pathlib import Path
+
+from seehear.catalogue import BY_NAME
+from seehear.evaluation.cards import CARDS, STATISTICS, MetricCard
+from seehear.evaluation.measures import FEATURES, Measure
+
+PAGE = Path(__file__).resolve().parents[1] / "docs" / "evaluation.md"
+BEGIN, END = "<!-- cards: written by scripts/write_metric_cards.py -->\n", "<!-- end of cards -->"
+ARROWS = {"lower": "↓", "higher": "↑"}
+
+
+def row(*cells: str) -> str:
+    """One line of a Markdown table."""
+    return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |\n"
+
+
+def networks() -> str:
+    """What `--features` takes, and where its weights are from."""
+    head = ("`--features`", "network", "adds", "weights")
+    text = row(*head) + "|" + " --- |" * len(head) + "\n"
+    for measure in FEATURES.values():
+        added = ", ".join(f"{column}{_condition(name)}" for name, column in measure.columns.items())
+        text += row(f"`{measure.name}`", measure.network, added, _weights(measure))
+    return text
+
+
+def _condition(statistic: str) -> str:
+    return " (with `--prompts`)" if statistic in ("VT", "AT") else ""
+
+
+def _weights(measure: Measure) -> str:
+    if not measure.entry:
+        return "in the package"
+    entry = BY_NAME[measure.entry]
+    return f"`seehear models pull {entry.name}`, {entry.terms.name}"
+
+
+def cards() -> str:
+    """A section per formula, and in it a line per column."""
+    return "".join(_section(*group) for group in _groups())
+
+
+def _groups() -> list[tuple[str, list[MetricCard]]]:
+    """Cards by formula, in the order in which the formulas are told."""
+    formulas = [statistic.formula for statistic in STATISTICS.values()]
+    formulas += [card.formula for card in CARDS.values() if card.formula not in formulas]
+    by_formula = {
+        formula: [c for c in CARDS.values() if c.formula == formula] for formula in formulas
+    }
+    return [(formula, group) for formula, group in by_formula.items() if group]
+
+
+def _section(formula: str, group: list[MetricCard]) -> str:
+    first = group[0]
+    text = "\n**" + ", ".join(card.name for card in group) + "** " + ARROWS[first.better]
+    text += f"\n\n`{formula}`\n\nScale: {first.scale}.\n\n"
+    head = ("column", "network: layer", "given", "rows", "source")
+    text += row(*head) + "|" + " --- |" * len(head) + "\n"
+    for card in group:
+        text += row(card.name, card.network, card.given, card.rows, card.source)
+    return text
+
+
+def main() -> None:
+    """Write the cards, or compare them with what would be written."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--check", action="store_true", help="fail if the cards are stale")
+    options = parser.parse_args()
+    text = PAGE.read_text(encoding="utf-8")
+    before, rest = text.split(BEGIN)
+    _, after = rest.split(END)
+    wanted = before + BEGIN + "\n" + networks() + cards() + "\n" + END + after
+    if options.check:
+        if wanted != text:
+            sys.exit(f"{PAGE} is stale: run `python scripts/write_metric_cards.py`")
+        return
+    PAGE.write_text(wanted, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

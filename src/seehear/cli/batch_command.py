@@ -1,0 +1,306 @@
+"""`seehear batch`: thousands of outputs from a list, by several workers, through crashes."""
+
+import json
+import time
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from seehear.cli.data_command import app  # with it, all other commands
+from seehear.cli.options import (
+    Asked,
+    AudioOption,
+    BinderOption,
+    CaptionerOption,
+    Commercial,
+    Device,
+    Dtype,
+    Lr,
+    Memory,
+    Models,
+    MotionOption,
+    NoPrompt,
+    Prompt,
+    Quiet,
+    Seed,
+    Steps,
+    Suffix,
+    Upscale,
+    VideoOption,
+    asked_prompt,
+)
+
+_WORK = "Workers"
+
+
+@app.command("batch")
+def batch(
+    words: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="JOBS | status | retry | merge FOLDER...",
+            show_default=False,
+            help="A .csv or .jsonl with a job per line, or a folder of clips.",
+        ),
+    ],
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "--output",
+            "-o",
+            metavar="FOLDER",
+            show_default=False,
+            help="Outputs and the ledger go here.",
+        ),
+    ] = None,
+    task: Annotated[
+        Literal["v2a", "i2a", "a2v", "a2i", "joint"],
+        typer.Option("--task", "-t", help="Of jobs whose line names none."),
+    ] = "v2a",
+    workers: Annotated[
+        int,
+        typer.Option(
+            "--workers",
+            "-w",
+            min=1,
+            metavar="NUMBER",
+            rich_help_panel=_WORK,
+            help="How many processes, or actors of a Ray cluster; each loads the models once.",
+        ),
+    ] = 1,
+    threads: Annotated[
+        int,
+        typer.Option(
+            "--threads",
+            min=1,
+            metavar="NUMBER",
+            rich_help_panel=_WORK,
+            help="CPU threads of each worker.",
+        ),
+    ] = 1,
+    ray: Annotated[
+        str | None,
+        typer.Option(
+            "--ray",
+            metavar="ADDRESS",
+            show_default=False,
+            rich_help_panel=_WORK,
+            help="Work on a Ray cluster: auto, ray://host:10001 ..., or local for one of this "
+            'machine\'s own. Needs pip install "seehear[ray]".',
+        ),
+    ] = None,
+    gpus: Annotated[
+        float,
+        typer.Option(
+            "--gpus-per-worker",
+            min=0.0,
+            metavar="NUMBER",
+            rich_help_panel=_WORK,
+            help="With --ray: 1 gives each worker a GPU, 0.5 lets two share one.",
+        ),
+    ] = 0.0,
+    prompt: Prompt = None,
+    no_prompt: NoPrompt = False,
+    seed: Seed = 0,
+    steps: Steps = None,
+    preset: Annotated[str, typer.Option("--preset", help="Of jobs whose line names none.")] = (
+        "default"
+    ),
+    lr: Lr = None,
+    duration: Annotated[
+        float | None,
+        typer.Option(
+            "--duration",
+            "-d",
+            metavar="SECONDS",
+            show_default="4 s for a picture's sound",
+            help="How long outputs of i2a and joint last.",
+        ),
+    ] = None,
+    suffix: Suffix = None,
+    upscale: Upscale = 4,
+    quiet: Quiet = False,
+    models: Models = "pocket",
+    audio: AudioOption = None,
+    video: VideoOption = None,
+    motion: MotionOption = None,
+    binder: BinderOption = None,
+    device: Device = "cpu",
+    dtype: Dtype = "float32",
+    captioner: CaptionerOption = None,
+    commercial: Commercial = False,
+    memory: Memory = None,
+) -> None:
+    """Make an output for every line of a list. Give the same command again to go on after a crash.
+
+    A ledger in the output folder says what is pending, being made, done or failed, and why. Files
+    appear whole or not at all, and are the same however many workers there are: a job's seed
+    comes from its line or, with --seed, from its name.
+
+    Columns of a list: input, output, id, task, prompt, sound_prompt, picture_prompt, seed,
+    preset, steps, lr, sync, duration_s, mix, upscale, max_duration_s. All but input may be left
+    out.
+
+    For example:
+
+        seehear batch clips/ -o made/ --workers 2
+
+        seehear batch jobs.csv -o made/ --ray auto --workers 8 --gpus-per-worker 0.5
+
+        seehear batch status made/
+
+        seehear batch retry made/
+
+        seehear batch merge made_here/ made_there/ -o all/
+    """
+    if words[0] in ("status", "retry"):
+        {"status": _status, "retry": _retry}[words[0]](_one_folder(words))
+        return
+    if words[0] == "merge":
+        _merge([Path(word) for word in words[1:]], output)
+        return
+    asked = Asked(
+        prompt=asked_prompt(prompt, no_prompt),
+        seed=seed,
+        steps=steps,
+        preset=preset,  # type: ignore[arg-type]  # a list may name presets of several tasks
+        lr=lr,
+        duration_s=duration,
+        suffix=suffix,
+        upscale=upscale,
+        quiet=quiet,
+        models=models,
+        audio=audio,
+        video=video,
+        motion=motion,
+        binder=binder,
+        device=device,
+        dtype=dtype,
+        captioner=captioner,
+        commercial=commercial,
+        memory=memory,
+    )
+    _run(words, output, task, asked, workers, threads, ray, gpus)
+
+
+def _run(
+    words: list[str],
+    output: Path | None,
+    task: Literal["v2a", "i2a", "a2v", "a2i", "joint"],
+    asked: Asked,
+    workers: int,
+    threads: int,
+    ray: str | None,
+    gpus: float,
+) -> None:
+    from seehear.batching.by_models import MakesOrders
+    from seehear.batching.ledger import Ledger
+    from seehear.batching.lists import entries_of
+    from seehear.batching.processes import run_processes
+    from seehear.cli.batch import ordered
+    from seehear.cli.loading import load_options
+    from seehear.cli.show import out
+    from seehear.errors import SettingsError
+
+    if len(words) != 1 or output is None:
+        raise SettingsError(
+            "expected one list or folder of jobs and -o FOLDER; see seehear batch --help"
+        )
+    entries = entries_of(Path(words[0]), ordered(task, None, asked), asked.suffix)
+    models, options = load_options(asked)
+    ledger = Ledger(output)
+    # Outputs of one folder are all made with the same models.
+    wanted = json.dumps([models, {k: str(v) for k, v in options.items()}, threads])
+    if (ledger.fact("models") or wanted) != wanted:
+        raise SettingsError(
+            f"{output}: was begun with other models, options of models or --threads; choose "
+            "another folder"
+        )
+    ledger.fact("models", wanted)
+    ledger.add(entry.listed() for entry in entries)
+    ledger.close()
+    make = MakesOrders(models, options, threads)
+    tell = _Telling(asked.quiet)
+    if ray is None:
+        counts = run_processes(output, make, workers, tell)
+    else:
+        from seehear.batching.ray_cluster import run_ray
+
+        counts = run_ray(output, make, workers, ray, gpus, tell)
+    if not asked.quiet or counts.failed:
+        out.print(f"{output}: {counts.done} of {counts.total} done, {counts.failed} failed")
+    if counts.failed:
+        out.print(
+            f"seehear batch status {output} says why; seehear batch retry {output} and the "
+            "same command again try once more"
+        )
+    raise typer.Exit(2 if counts.failed else 0)
+
+
+class _Telling:
+    """Says how far a batch is, every few seconds."""
+
+    def __init__(self, is_quiet: bool):
+        self.is_quiet, self.began, self.told, self.done = is_quiet, time.monotonic(), 0.0, -1
+
+    def __call__(self, counts) -> None:
+        """Print a line, unless one was printed just now."""
+        from seehear.cli.show import err
+
+        now = time.monotonic()
+        if self.done < 0:
+            self.done = counts.done
+        if self.is_quiet or (now - self.told < 5 and counts.pending + counts.leased):
+            return
+        self.told = now
+        made = counts.done - self.done
+        left = ""
+        if made and counts.pending:
+            left = f", about {(now - self.began) / made * counts.pending:.0f} s left"
+        err.print(
+            f"{counts.done} of {counts.total} done, {counts.leased} being made, "
+            f"{counts.failed} failed{left}"
+        )
+
+
+def _one_folder(words: list[str]) -> Path:
+    from seehear.errors import SettingsError
+
+    if len(words) != 2:
+        raise SettingsError(f"expected seehear batch {words[0]} FOLDER")
+    return Path(words[1])
+
+
+def _status(folder: Path) -> None:
+    from seehear.batching.ledger import Ledger
+
+    ledger = Ledger(folder, is_new_allowed=False)
+    counts = ledger.counts()
+    typer.echo(
+        f"{folder}: {counts.total} jobs; {counts.done} done, {counts.leased} being made, "
+        f"{counts.pending} pending, {counts.failed} failed"
+    )
+    if counts.done:
+        typer.echo(f"  {counts.seconds / counts.done:.1f} s per job, {counts.seconds:.0f} s in all")
+    for row in ledger.rows("failed"):
+        typer.echo(f"  failed {row.id}: {row.reason}")
+    ledger.close()
+
+
+def _retry(folder: Path) -> None:
+    from seehear.batching.ledger import Ledger
+
+    ledger = Ledger(folder, is_new_allowed=False)
+    typer.echo(f"{folder}: {ledger.retry()} failed jobs are pending again")
+    ledger.close()
+
+
+def _merge(folders: list[Path], output: Path | None) -> None:
+    from seehear.batching.merging import merged
+    from seehear.errors import SettingsError
+
+    if len(folders) < 1 or output is None:
+        raise SettingsError("expected seehear batch merge FOLDER... -o FOLDER")
+    taken, same = merged(folders, output)
+    typer.echo(f"{output}: {taken} jobs taken over, {same} were there already")

@@ -1,0 +1,7 @@
+"""Runs as HTML pages that explain them, and folders of runs as a gallery; all without a network."""
+
+from seehear.report.gallery import write_gallery
+from seehear.report.page import write_page
+from seehear.report.reading import Run, read_run, read_runs
+
+__all__ = ["Run", "read_run", "read_runs", "write_gallery", "write_page"]
