@@ -13,13 +13,31 @@ from tests.web.server import ROOT, started  # noqa: E402
 
 CLIP = (ROOT / "examples" / "rooster.mp4").read_bytes()
 
+pytestmark = pytest.mark.slow  # a real server, and minutes of it
+
+
+_OPEN = []
+
+
+def client(url):
+    """A connection that is closed when the test is over."""
+    _OPEN.append(httpx.Client(base_url=url, timeout=60))
+    return _OPEN[-1]
+
+
+@pytest.fixture(autouse=True)
+def connections():
+    yield
+    while _OPEN:
+        _OPEN.pop().close()
+
 
 class Caller:
     """A visitor who knows Gradio's routes."""
 
     def __init__(self, server):
         self.server = server
-        self.http = httpx.Client(base_url=server.url, timeout=60)
+        self.http = client(server.url)
         self.session = uuid.uuid4().hex[:11]
         self.http.get("/")
         self.config = self.http.get("/config").json()
@@ -139,7 +157,7 @@ def test_routes_that_the_page_does_not_need_are_closed(caller, route):
 
 
 def test_without_the_cookie_of_the_page_nothing_is_done(server):
-    stranger = httpx.Client(base_url=server.url)
+    stranger = client(server.url)
     files = {"files": ("a.mp4", CLIP)}
     assert stranger.post("/gradio_api/upload", files=files).status_code == 403
     assert stranger.post("/gradio_api/queue/join", json={}).status_code == 403
@@ -186,17 +204,18 @@ def test_a_request_too_large_to_be_one_of_the_page_is_refused(caller):
 
 
 def test_when_a_page_is_closed_its_files_go_and_its_run_ends(server, caller):
+    before = set(server.files())  # of visitors whose pages were never open
     url = f"/gradio_api/heartbeat/{caller.session}"
     with caller.http.stream("GET", url) as heartbeat:
-        next(heartbeat.iter_lines())
+        beats = heartbeat.iter_lines()  # whoever drops this hangs up
+        next(beats)
         (given,) = caller.upload(content=CLIP + b"gone").json()
-        (clip,) = caller.upload("other.mp4").json()
+        (clip,) = caller.upload("left.mp4").json()
         assert caller.make(clip, steps=100).status_code == 200
         until = time.monotonic() + 60
-        while not any("preview" in path.name for path in made_files(server)):
+        while not (mine := {p for p in made_files(server) if "preview" in p.name} - before):
             assert time.monotonic() < until
             time.sleep(0.1)
-        mine = {path for path in made_files(server) if "preview" in path.name}
     until = time.monotonic() + 30
     while os.path.exists(given) or os.path.exists(clip) or mine & set(server.files()):
         assert time.monotonic() < until, "files outlive their page"
@@ -214,14 +233,14 @@ def test_the_queue_has_an_end(tmp_path):
     with started(tmp_path, "--max-waiting", "1", "--auth", "me:secret") as server:
         folder = server.folder()
         # Without name and password nothing is done, with them it is.
-        stranger = httpx.Client(base_url=server.url)
+        stranger = client(server.url)
         stranger.get("/")
         assert stranger.post("/gradio_api/upload", files={"files": ("a", b"a")}).status_code == 401
         login = stranger.post("/login", data={"username": "me", "password": "wrong"})
         assert login.status_code == 400
         members = []
         for _ in range(3):
-            member = httpx.Client(base_url=server.url)
+            member = client(server.url)
             member.get("/")
             data = {"username": "me", "password": "secret"}
             assert member.post("/login", data=data).status_code == 200

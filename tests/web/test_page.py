@@ -18,6 +18,8 @@ pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="there is no chromium o
 
 EXAMPLE = ROOT / "examples" / "rooster.mp4"
 
+pytestmark = pytest.mark.slow  # a real server, and minutes of it
+
 
 @pytest.fixture(scope="module")
 def browser():
@@ -56,7 +58,7 @@ class Visitor:
     def drop(self, file, field="#given"):
         self.page.locator(f"{field} input[type=file]").set_input_files(file)
         name = file["name"] if isinstance(file, dict) else Path(file).name
-        stem = Path(name).name[:6]
+        stem = Path(name).stem[:4]  # the page shortens names
         sync_api.expect(self.page.locator(field)).to_contain_text(stem, timeout=10_000)
 
     def choose(self, title):

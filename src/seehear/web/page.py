@@ -37,7 +37,6 @@ def page_of(answers: Answers, max_waiting: int) -> gr.Blocks:
                 fields = _fields(answers)
             with gr.Column(min_width=320):
                 _buttons(answers, task, fields)
-        page.unload(answers.left)
     # One job at a time: two would take twice as long each, and twice the memory.
     page.queue(default_concurrency_limit=1, max_size=max_waiting, api_open=False)
     return page

@@ -71,6 +71,8 @@ class Stopped:
 Event = Stepped | Made | Failed | Stopped
 Work = Callable[[Callable[[Event], None]], Made]
 
+CLOSE_S = 30.0  # a step, or the loading of models, takes less
+
 
 class Run:
     """Work that tells how it goes and can be stopped from any thread."""
@@ -165,7 +167,10 @@ class Runs:
             self._runs.pop(session, None)
 
     def close(self) -> None:
-        """Stop all."""
+        """Stop all, and wait until they have: PyTorch must not be at work when Python ends."""
         with self._lock:
-            for run in self._runs.values():
-                run.stop()
+            running = list(self._runs.values())
+        for run in running:
+            run.stop()
+        for run in running:
+            run.ended.wait(CLOSE_S)
