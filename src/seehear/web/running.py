@@ -71,15 +71,13 @@ class Stopped:
 Event = Stepped | Made | Failed | Stopped
 Work = Callable[[Callable[[Event], None]], Made]
 
-CLOSE_S = 30.0  # a step, or the loading of models, takes less
-
 
 class Run:
     """Work that tells how it goes and can be stopped from any thread."""
 
     def __init__(self) -> None:
         self._is_stopping, self.ended = threading.Event(), threading.Event()
-        self.step = 0
+        self.is_begun, self.step = False, 0
 
     def stop(self) -> None:
         """Let the work end after the step that it is at."""
@@ -108,7 +106,8 @@ class Run:
             finally:
                 self.ended.set()
 
-        # A daemon, so that closing the server need not wait for a step.
+        self.is_begun = True
+        # A daemon, so that one that hangs does not keep the server from ending.
         threading.Thread(target=done, daemon=True, name="seehear-web-run").start()
         try:
             while True:
@@ -140,6 +139,7 @@ class Runs:
     def __init__(self) -> None:
         self._runs: dict[str, Run] = {}
         self._lock = threading.Lock()
+        self._is_closed = False
 
     def begin(self, session: str) -> Run:
         """A new run; one that the session still has is stopped."""
@@ -147,6 +147,8 @@ class Runs:
         with self._lock:
             before = self._runs.get(session)
             self._runs[session] = run
+            if self._is_closed:
+                run.stop()
         if before is not None:
             before.stop()
         return run
@@ -166,11 +168,16 @@ class Runs:
         with self._lock:
             self._runs.pop(session, None)
 
-    def close(self) -> None:
-        """Stop all, and wait until they have: PyTorch must not be at work when Python ends."""
+    def close(self, wait_s: float = 60.0) -> None:
+        """Stop all, begin no more, and wait for the step at hand.
+
+        PyTorch may abort the process if it ends while a thread is computing.
+        """
         with self._lock:
-            running = list(self._runs.values())
-        for run in running:
+            self._is_closed = True
+            runs = list(self._runs.values())
+        for run in runs:
             run.stop()
-        for run in running:
-            run.ended.wait(CLOSE_S)
+        for run in runs:
+            if run.is_begun:
+                run.ended.wait(wait_s)
