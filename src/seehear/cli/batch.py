@@ -19,8 +19,6 @@ from seehear.cli.loading import loaded_studio, predicted_text, recipe_without_we
 from seehear.cli.options import Asked
 from seehear.cli.show import (
     err,
-    made_text,
-    named_as,
     out,
     plan_text,
     saving_previews,
@@ -37,6 +35,7 @@ from seehear.outputs import Result
 from seehear.plan import measured_plan
 from seehear.presets import Preset
 from seehear.tasks import Studio, adjusted
+from seehear.told import made_text, named_as
 
 SOUNDS = tuple(SOUND_FORMATS)
 PICTURES = tuple(PICTURE_FORMATS)

@@ -1,7 +1,7 @@
 """Make an output again from its manifest, and say what differs if the samples do."""
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,13 +12,10 @@ from seehear.cli.files import check_target, errands
 from seehear.cli.loading import check_device
 from seehear.cli.show import out, step_progress
 from seehear.errors import SettingsError
-from seehear.given import FRAMES_PER_S, as_audio
-from seehear.jobs import MAKES, Job
-from seehear.media import read_image, read_video
+from seehear.jobs import MAKES
 from seehear.outputs import locate_input, read_manifest
-from seehear.tasks import Studio, load, preset_from_plain
-
-_HASHES = ("samples_sha256", "frames_sha256")
+from seehear.replay import differences, hashes_of, recorded_job, unreadable
+from seehear.tasks import Studio, load
 
 
 def replayed(
@@ -50,9 +47,7 @@ def replayed(
         raise SettingsError(
             f"{manifest_path}: was made from arrays in Python, so there is no file to start from"
         )
-    compared = [name for name in _HASHES if record.get(name)]
-    if not compared:
-        raise SettingsError(f"{manifest_path}: has none of {_HASHES}, so nothing to compare with")
+    compared = hashes_of(record, manifest_path)
     source = manifest_path if is_joint else locate_input(record["inputs"][0], manifest_path)
     target = None
     if output is not None:
@@ -67,7 +62,7 @@ def replayed(
     studio = _studio(record, manifest_path, device)
     began = time.perf_counter()
     with step_progress(source.name, quiet) as on_step:
-        result = studio.make(_job(studio, record, source, manifest_path), on_step)
+        result = studio.make(recorded_job(studio, record, source, manifest_path), on_step)
     took_s = time.perf_counter() - began
     if target is not None:
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -99,51 +94,6 @@ def _studio(record: Mapping[str, Any], manifest_path: Path, device: str | None) 
         options["device"] = device or options.get("device", "cpu")
         models = record["settings"]["models"]
     except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise _unreadable(manifest_path, error) from error
+        raise unreadable(manifest_path, error) from error
     check_device(options["device"])
     return load(models, **options)
-
-
-def _job(studio: Studio, record: Mapping[str, Any], source: Path, manifest_path: Path) -> Job:
-    """The job of a manifest. Its caption is used as it was found, not looked up again."""
-    try:
-        preset = preset_from_plain(record["settings"]["preset"])
-        duration_s = float(record["settings"]["duration_s"])
-    except (KeyError, TypeError, ValueError) as error:
-        raise _unreadable(manifest_path, error) from error
-    prompt, seed, task = record.get("caption") or "", record["seed"], record["task"]
-    if task == "joint":
-        own = record["settings"].get("prompts", {})
-        return studio.text_job(prompt, seed, preset, duration_s, own.get("audio"), own.get("video"))
-    if task in ("a2v", "a2i"):
-        return studio.audio_job(task, as_audio(source), prompt, seed, preset)
-    if task == "i2a":
-        return studio.image_job(read_image(source), duration_s, prompt, seed, preset)
-    video = read_video(source, frames_per_s=FRAMES_PER_S, max_duration_s=float("inf"))
-    return studio.video_job(video, prompt, seed, preset)
-
-
-def _unreadable(manifest_path: Path, error: Exception) -> SettingsError:
-    return SettingsError(
-        f"{manifest_path}: its settings are not such as this version of seehear writes "
-        f"({type(error).__name__}: {error}); replay it with the version that wrote it"
-    )
-
-
-def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[str]:
-    """Which versions, threads and weights two manifests do not share, a line each."""
-    for name in sorted(old["versions"].keys() | new["versions"].keys()):
-        before, now = old["versions"].get(name), new["versions"].get(name)
-        if before != now:
-            yield f"{name}: was {before}, is {now}"
-    before_of, now_of = (
-        {entry["name"]: entry.get("sha256") for entry in record["weights"]} for record in (old, new)
-    )
-    for name in sorted(before_of.keys() | now_of.keys()):
-        before, now = before_of.get(name), now_of.get(name)
-        if before != now:
-            yield f"weights {name}: sha256 was {_short(before)}, is {_short(now)}"
-
-
-def _short(sha256: str | None) -> str:
-    return "none" if sha256 is None else sha256[:12]

@@ -9,16 +9,15 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from seehear.captioners.nearest import Match
 from seehear.catalogue import ENTRIES
 from seehear.checkpoints import path_of
 from seehear.doctor import Report
 from seehear.errors import SeehearError
 from seehear.media import write_image
-from seehear.outputs import Result
 from seehear.plan import Plan
 from seehear.presets import PICTURE_PRESETS, PRESETS, Preset
 from seehear.sampling import Progress as StepProgress
+from seehear.told import named_as, total_loss
 
 # What was made goes to stdout, how it is going and what went wrong to stderr. File names may
 # hold brackets, so nothing is read as markup; off a terminal neither uses colours.
@@ -66,11 +65,6 @@ def step_progress(name: str, is_quiet: bool) -> Iterator[Callable[[StepProgress]
         yield on_step
 
 
-def total_loss(step: StepProgress) -> float | None:
-    """The sum of all terms before the step's update; None for a step without guidance."""
-    return sum(step.trace.losses.values()) if step.trace.losses else None
-
-
 def _falling(losses: Sequence[float]) -> str:
     return f", loss {losses[0]:.3f} -> {losses[-1]:.3f}" if losses else ""
 
@@ -82,25 +76,6 @@ def _print_quarters(name: str, step: StepProgress) -> None:
         loss = total_loss(step)
         so_far = "" if loss is None else f", loss {loss:.3f}"
         err.print(f"{name}: step {done}/{step.num_steps}{so_far}")
-
-
-def named_as(named: Sequence[Match], prompt: str, captioned_by: str | None = None) -> str:
-    """Which words were used, and whose they are."""
-    if captioned_by:
-        return f'{captioned_by} wrote: "{prompt}"'
-    if not named:
-        return f'prompt "{prompt}"' if prompt else "no prompt"
-    others = ", ".join(match.phrase for match in named[1:3])
-    best = f"named it: {named[0].phrase} ({named[0].score:.2f})"
-    return f"{best}, also: {others}" if others else best
-
-
-def made_text(result: Result) -> str:
-    """How much of what was made."""
-    if result.task == "a2i":
-        return "a picture"
-    kind = "sound" if result.frames is None else "video"
-    return f"{result.duration_s:.2f} s of {kind}"
 
 
 def saving_previews(
