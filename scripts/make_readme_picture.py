@@ -7,32 +7,20 @@ another sound below the same frames.
 import argparse
 from pathlib import Path
 
-import numpy as np
 import torch
-from jaxtyping import Float, UInt8
+from jaxtyping import Float
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
 from seehear.media import read_audio, read_video
-from seehear.mel import SAMPLE_RATE, hz_from_slaney_mel, log_mel_from_waveform, slaney_mel_from_hz
+from seehear.mel import SAMPLE_RATE, hz_from_slaney_mel, slaney_mel_from_hz
+from seehear.web.pictures import spectrogram
 
 NUM_FRAMES = 5
 WIDTH, MEL_HEIGHT = 960, 192  # pixels of the drawing area
 LEFT, GAP, BOTTOM, MARGIN = 64, 10, 44, 10
-RANGE_NEPER = 7.0  # natural-log magnitudes below the loudest one that are told apart: 61 dB
-# From quiet to loud, evenly spaced, interpolated between.
-COLOURS = ((10, 8, 30), (70, 20, 110), (170, 45, 110), (240, 110, 60), (252, 230, 160))
 TICKS_HZ = (250, 500, 1000, 2000, 4000)
 INK, PAPER = (40, 40, 40), (255, 255, 255)
-
-
-def spectrogram(waveform: Float[Tensor, " samples"]) -> UInt8[np.ndarray, "mels frames 3"]:
-    """Colours of the log-mel spectrogram, low bands at the bottom."""
-    mel = log_mel_from_waveform(waveform[None])[0].T.flip(0).numpy()
-    loudness = np.clip(1 + (mel - mel.max()) / RANGE_NEPER, 0, 1)
-    stops = np.linspace(0, 1, len(COLOURS))
-    channels = [np.interp(loudness, stops, channel) for channel in zip(*COLOURS, strict=True)]
-    return np.stack(channels, axis=-1).round().astype(np.uint8)
 
 
 def fitted(waveform: Float[Tensor, " samples"], duration_s: float) -> Float[Tensor, " n"]:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from make_readme_picture import fitted, spectrogram
+from make_readme_picture import fitted
 from PIL import Image, ImageDraw, ImageFont
 
 import seehear
@@ -17,6 +17,7 @@ from seehear.mel import SAMPLE_RATE
 from seehear.outputs import Result
 from seehear.resample import resample
 from seehear.tasks import Studio, adjusted
+from seehear.web.pictures import spectrogram
 
 DOCS = Path("docs")
 CLIP, SOUND = Path("examples/rooster.mp4"), Path("examples/dog.wav")

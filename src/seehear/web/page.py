@@ -1,0 +1,120 @@
+"""The page: which fields there are, and which button calls what."""
+
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from seehear.web.answers import Answers
+from seehear.web.asked import MAX_SEED, MAX_STEPS, MAX_STRENGTH, presets_offered
+from seehear.web.shown import TITLES, status_text
+from seehear.web.visitors import MAX_IDLE_S
+
+CSS = (Path(__file__).parent / "page.css").read_text(encoding="utf-8")
+
+
+def page_of(answers: Answers, max_waiting: int) -> gr.Blocks:
+    """Build the page; `seehear.web.server` serves it.
+
+    Args:
+        answers: What buttons do.
+        max_waiting: How many jobs may wait; one runs.
+    """
+    with gr.Blocks(
+        title="seehear",
+        analytics_enabled=False,
+        delete_cache=(600, int(MAX_IDLE_S)),  # uploads of pages that never came back
+    ) as page:
+        gr.HTML(
+            "<h1>seehear</h1><p>Sound and picture that belong together, by aligning frozen "
+            "diffusion models.</p>"
+        )
+        task = gr.Radio(
+            [(title, name) for name, title in TITLES.items()], value="v2a",
+            label="What to make", elem_id="task",
+        )  # fmt: skip
+        with gr.Row():
+            with gr.Column(min_width=320):
+                fields = _fields(answers)
+            with gr.Column(min_width=320):
+                _buttons(answers, task, fields)
+        page.unload(answers.left)
+    # One job at a time: two would take twice as long each, and twice the memory.
+    page.queue(default_concurrency_limit=1, max_size=max_waiting, api_open=False)
+    return page
+
+
+def _fields(answers: Answers) -> dict[str, Any]:
+    """What to fill in, by name."""
+    names = answers.studios.names
+    fields: dict[str, Any] = {}
+    fields["given"] = gr.File(label="Drop a video here", elem_id="given", height=130)
+    fields["example"] = gr.Button("Take the example", size="sm", elem_id="example")
+    fields["seen"] = gr.HTML(elem_id="seen")
+    fields["prompt"] = gr.Textbox(
+        label="Words", placeholder="left empty, it is named for you", elem_id="prompt",
+        max_length=500,
+    )  # fmt: skip
+    fields["wordless"] = gr.Checkbox(label="No words at all", elem_id="wordless")
+    with gr.Row():
+        fields["preset"] = gr.Dropdown(
+            list(presets_offered("v2a")), value="default", label="Preset", elem_id="preset",
+            min_width=120,
+        )  # fmt: skip
+        fields["models"] = gr.Dropdown(
+            list(names), value=names[0], label="Models", elem_id="models", min_width=120
+        )
+    with gr.Row():
+        fields["seed"] = gr.Number(
+            value=0, precision=0, minimum=0, maximum=MAX_SEED, label="Seed", elem_id="seed",
+            min_width=120,
+        )  # fmt: skip
+        fields["duration"] = gr.Number(
+            value=4.0, minimum=0.1, maximum=answers.max_duration_s, label="Seconds",
+            elem_id="duration", min_width=120, visible=False,
+        )  # fmt: skip
+    fields["steps"] = gr.Slider(1, MAX_STEPS, value=30, step=1, label="Steps", elem_id="steps")
+    fields["strength"] = gr.Slider(
+        0, MAX_STRENGTH, value=1.0, step=0.1, elem_id="strength", label="Strength",
+        info="times the preset's rate; 0 is unguided",
+    )  # fmt: skip
+    return fields
+
+
+def _buttons(answers: Answers, task: gr.Radio, fields: dict[str, Any]) -> None:
+    """Buttons, what they show, and what they and the fields call."""
+    with gr.Row():
+        make = gr.Button("Make", variant="primary", elem_id="make", scale=2, min_width=90)
+        stop = gr.Button("Stop", variant="stop", elem_id="stop", min_width=90)
+    both = gr.Button("Unguided beside guided", elem_id="both", size="md")
+    status = gr.HTML(status_text("Nothing is running."), elem_id="status")
+    shown = [status, gr.HTML(elem_id="look"), gr.HTML(elem_id="outputs")]
+    with gr.Accordion("Make it again from its JSON", open=False, elem_id="replay"):
+        gr.Markdown(
+            "Drop the JSON that came with an output here, and what it was made from into the field "
+            "for files: nothing is read from a place that the JSON names."
+        )
+        manifest = gr.File(label="Drop the JSON here", elem_id="manifest", height=130)
+        again = gr.Button("Replay", elem_id="again", size="sm")
+
+    given, preset, seen = fields["given"], fields["preset"], fields["seen"]
+    at_once: dict[str, Any] = {"queue": False, "show_progress": "hidden"}
+    changed = ("given", "example", "seen", "prompt", "wordless", "preset", "duration")
+    task.change(answers.fields_of, task, [fields[name] for name in changed], **at_once)
+    gr.on(
+        [task.change, preset.change], answers.steps_of, [task, preset], fields["steps"], **at_once
+    )
+    given.change(answers.player_of, given, seen, **at_once)
+    fields["example"].click(answers.example_of, task, given, **at_once)
+
+    asked = ("given", "prompt", "wordless", "seed", "strength", "steps", "preset", "models")
+    asking = [task, *(fields[name] for name in (*asked, "duration"))]
+    queued: dict[str, Any] = {"show_progress": "hidden", "trigger_mode": "once"}
+    queued["concurrency_id"] = "job"  # all three take turns
+    jobs: list[Any] = [
+        make.click(answers.made, asking, shown, **queued),
+        both.click(answers.made_both, asking, shown, **queued),
+        again.click(answers.made_again, [manifest, given], shown, **queued),
+    ]
+    # `cancels` takes a job that waits out of the queue; one that runs is told to end.
+    stop.click(answers.stopped, None, status, cancels=jobs, **at_once)

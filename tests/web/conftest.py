@@ -1,0 +1,11 @@
+"""One server for all tests that need nothing special of it."""
+
+import pytest
+from tests.web.server import started
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory):
+    pytest.importorskip("gradio", reason="gradio is not installed")
+    with started(tmp_path_factory.mktemp("web"), "--max-upload-mb", "1") as running:
+        yield running
