@@ -12,7 +12,19 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-_START = "import sys; from seehear.cli import main; sys.exit(main(['web', *sys.argv[1:]]))"
+START = "import sys; from seehear.cli import main; sys.exit(main(['web', *sys.argv[1:]]))"
+
+
+def environment(temporary: Path) -> dict[str, str]:
+    """Of a server that keeps its files in a folder of the test."""
+    return {
+        **os.environ,
+        "TMPDIR": str(temporary),
+        "PYTHONPATH": str(ROOT / "src"),
+        "OMP_NUM_THREADS": "1",
+        "HF_HUB_OFFLINE": "1",
+        "GRADIO_HEARTBEAT_INTERVAL": "0.3",  # so that a closed page is noticed at once
+    }
 
 
 def free_port() -> int:
@@ -43,18 +55,14 @@ def started(workplace: Path, *options: str) -> Iterator[Server]:
     temporary.mkdir()
     log = workplace / "log.txt"
     port = free_port()
-    environment = {
-        **os.environ,
-        "TMPDIR": str(temporary),
-        "PYTHONPATH": str(ROOT / "src"),
-        "OMP_NUM_THREADS": "1",
-        "HF_HUB_OFFLINE": "1",
-        "GRADIO_HEARTBEAT_INTERVAL": "0.3",  # so that a closed page is noticed at once
-    }
-    command = [sys.executable, "-c", _START, "--port", str(port), *options]
+    command = [sys.executable, "-c", START, "--port", str(port), *options]
     with log.open("w") as file:
         process = subprocess.Popen(
-            command, cwd=workplace, env=environment, stdout=file, stderr=subprocess.STDOUT
+            command,
+            cwd=workplace,
+            env=environment(temporary),
+            stdout=file,
+            stderr=subprocess.STDOUT,
         )
     server = Server(process, f"http://127.0.0.1:{port}", temporary, log)
     try:

@@ -4,6 +4,7 @@ import json
 import os
 import time
 import uuid
+from contextlib import ExitStack
 
 import pytest
 
@@ -11,25 +12,12 @@ httpx = pytest.importorskip("httpx", reason="httpx comes with gradio, which is n
 
 from tests.web.server import ROOT, started  # noqa: E402
 
+from seehear.outputs import plain  # noqa: E402
+from seehear.presets import preset_for  # noqa: E402
+
 CLIP = (ROOT / "examples" / "rooster.mp4").read_bytes()
 
 pytestmark = pytest.mark.slow  # a real server, and minutes of it
-
-
-_OPEN = []
-
-
-def client(url):
-    """A connection that is closed when the test is over."""
-    _OPEN.append(httpx.Client(base_url=url, timeout=60))
-    return _OPEN[-1]
-
-
-@pytest.fixture(autouse=True)
-def connections():
-    yield
-    while _OPEN:
-        _OPEN.pop().close()
 
 
 class Caller:
@@ -37,7 +25,7 @@ class Caller:
 
     def __init__(self, server):
         self.server = server
-        self.http = client(server.url)
+        self.http = httpx.Client(base_url=server.url, timeout=60)
         self.session = uuid.uuid4().hex[:11]
         self.http.get("/")
         self.config = self.http.get("/config").json()
@@ -77,16 +65,37 @@ class Caller:
 
 
 @pytest.fixture
-def caller(server):
-    return Caller(server)
+def call(server):
+    """Opens visitors, and closes their connections."""
+    opened = []
+
+    def open_():
+        opened.append(Caller(server))
+        return opened[-1]
+
+    yield open_
+    for caller in opened:
+        caller.http.close()
+
+
+@pytest.fixture
+def caller(call):
+    return call()
+
+
+@pytest.fixture
+def stranger(server):
+    """Somebody who has not opened the page."""
+    with httpx.Client(base_url=server.url) as http:
+        yield http
 
 
 def made_files(server):
     return [path for path in server.files() if "made" in path.parts]
 
 
-def test_what_a_visitor_gives_and_gets_is_nobody_elses(server, caller):
-    other = Caller(server)
+def test_what_a_visitor_gives_and_gets_is_nobody_elses(server, call):
+    caller, other = call(), call()
     (given,) = caller.upload(content=CLIP + b"mine").json()
     assert caller.file(given) == 200
     assert other.file(given) == 403
@@ -156,16 +165,15 @@ def test_routes_that_the_page_does_not_need_are_closed(caller, route):
     assert caller.http.get(route).status_code == 404
 
 
-def test_without_the_cookie_of_the_page_nothing_is_done(server):
-    stranger = client(server.url)
+def test_without_the_cookie_of_the_page_nothing_is_done(stranger):
     files = {"files": ("a.mp4", CLIP)}
     assert stranger.post("/gradio_api/upload", files=files).status_code == 403
     assert stranger.post("/gradio_api/queue/join", json={}).status_code == 403
     assert stranger.get("/gradio_api/file=/etc/passwd").status_code == 403
 
 
-def test_a_session_is_one_visitors(server, caller):
-    other = Caller(server)
+def test_a_session_is_one_visitors(call):
+    caller, other = call(), call()
     (given,) = caller.upload().json()
     assert caller.make(given).status_code == 200
     other.session = caller.session
@@ -203,17 +211,18 @@ def test_a_request_too_large_to_be_one_of_the_page_is_refused(caller):
     assert caller.http.post("/gradio_api/queue/join", content=nested).status_code == 400
 
 
-def test_when_a_page_is_closed_its_files_go_and_its_run_ends(server, caller):
-    before = set(server.files())  # of visitors whose pages were never open
+def test_when_a_page_is_closed_its_files_go_and_its_run_ends(server, call):
+    caller = call()
     url = f"/gradio_api/heartbeat/{caller.session}"
     with caller.http.stream("GET", url) as heartbeat:
-        beats = heartbeat.iter_lines()  # whoever drops this hangs up
+        beats = heartbeat.iter_lines()  # the stream is closed with its iterator
         next(beats)
         (given,) = caller.upload(content=CLIP + b"gone").json()
-        (clip,) = caller.upload("left.mp4").json()
+        (clip,) = caller.upload("other.mp4").json()
+        before = set(server.files())
         assert caller.make(clip, steps=100).status_code == 200
         until = time.monotonic() + 60
-        while not (mine := {p for p in made_files(server) if "preview" in p.name} - before):
+        while not (mine := set(made_files(server)) - before):
             assert time.monotonic() < until
             time.sleep(0.1)
     until = time.monotonic() + 30
@@ -221,7 +230,7 @@ def test_when_a_page_is_closed_its_files_go_and_its_run_ends(server, caller):
         assert time.monotonic() < until, "files outlive their page"
         time.sleep(0.1)
     # The run has ended: the next one of somebody else's does not wait for 100 steps.
-    other = Caller(server)
+    other = call()
     (theirs,) = other.upload().json()
     began = time.monotonic()
     other.make(theirs)
@@ -229,33 +238,71 @@ def test_when_a_page_is_closed_its_files_go_and_its_run_ends(server, caller):
     assert time.monotonic() - began < 25
 
 
-def test_the_queue_has_an_end(tmp_path):
-    with started(tmp_path, "--max-waiting", "1", "--auth", "me:secret") as server:
+def test_a_json_does_not_let_a_visitor_read_the_servers_files(caller):
+    (clip,) = caller.upload().json()
+    caller.make(clip)
+    caller.outputs()
+    entry = {"file": "passwd", "path": "/etc/passwd", "sha256": "0" * 64}
+    record = {
+        "schema_version": 1, "task": "v2a", "inputs": [entry], "seed": 0, "versions": {},
+        "weights": [], "outputs": [], "samples_sha256": "0" * 64, "caption": "x",
+        "settings": {"models": "pocket", "loaded": {"binder": "/etc"}},
+    }  # fmt: skip
+
+    def said():
+        (path,) = caller.upload("a.json", json.dumps(record).encode()).json()
+        file = {"path": path, "meta": {"_type": "gradio.FileData"}}
+        assert caller.join(caller.button(2), [file, None]).status_code == 200
+        return json.dumps(caller.outputs())
+
+    assert "models or options of its own" in said()
+    record["settings"] = _settings()
+    told = said()
+    assert "rop what it was made from as well: passwd" in told
+    assert "root:" not in told
+
+
+def _settings():
+    return {
+        "models": "pocket",
+        "duration_s": 1.0,
+        "preset": plain(preset_for("v2a", "default")),
+    }
+
+
+def test_with_a_password_a_full_queue_and_a_sudden_end(tmp_path):
+    with (
+        started(tmp_path, "--max-waiting", "1", "--auth", "me:secret") as server,
+        ExitStack() as opened,
+    ):
         folder = server.folder()
-        # Without name and password nothing is done, with them it is.
-        stranger = client(server.url)
-        stranger.get("/")
-        assert stranger.post("/gradio_api/upload", files={"files": ("a", b"a")}).status_code == 401
-        login = stranger.post("/login", data={"username": "me", "password": "wrong"})
-        assert login.status_code == 400
-        members = []
-        for _ in range(3):
-            member = client(server.url)
-            member.get("/")
-            data = {"username": "me", "password": "secret"}
-            assert member.post("/login", data=data).status_code == 200
-            members.append(member)
-        config = members[0].get("/config").json()
-        button = next(d["id"] for d in config["dependencies"] if d["queue"] is not False)
-        statuses = []
-        for k, member in enumerate(members):
-            (given,) = member.post("/gradio_api/upload", files={"files": ("a.mp4", CLIP)}).json()
-            file = {"path": given, "meta": {"_type": "gradio.FileData"}}
+
+        def member(password):
+            http = opened.enter_context(httpx.Client(base_url=server.url, timeout=60))
+            http.get("/")
+            login = http.post("/login", data={"username": "me", "password": password})
+            return http, login.status_code
+
+        def upload(http):
+            return http.post("/gradio_api/upload", files={"files": ("a.mp4", CLIP)})
+
+        refused, status = member("wrong")
+        assert status == 400
+        assert upload(refused).status_code == 401
+
+        answers = []
+        for k in range(3):
+            http, status = member("secret")
+            assert status == 200
+            config = http.get("/config").json()
+            button = next(d["id"] for d in config["dependencies"] if d["queue"] is not False)
+            file = {"path": upload(http).json()[0], "meta": {"_type": "gradio.FileData"}}
             fields = ["v2a", file, "rain", False, 0, 1.0, 100, "default", "pocket", 4.0]
             body = {"fn_index": button, "data": fields, "session_hash": f"session{k}"}
-            statuses.append(member.post("/gradio_api/queue/join", json=body).status_code)
-            time.sleep(1)
-        assert statuses == [200, 200, 503]
+            answers.append(http.post("/gradio_api/queue/join", json=body))
+            time.sleep(1)  # the first begins, the second waits
+        assert [answer.status_code for answer in answers] == [200, 200, 503]
+        assert "Queue is full" in answers[2].text
     # Ended by a signal in the middle of a run, it leaves nothing behind.
     assert server.process.returncode == 0
     assert not folder.exists()

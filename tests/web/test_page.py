@@ -59,8 +59,8 @@ class Visitor:
     def drop(self, file, field="#given"):
         self.page.locator(f"{field} input[type=file]").set_input_files(file)
         name = file["name"] if isinstance(file, dict) else Path(file).name
-        stem = Path(name).stem[:4]  # the page shortens names
-        sync_api.expect(self.page.locator(field)).to_contain_text(stem, timeout=10_000)
+        row = self.page.locator(field).get_by_text(Path(name).stem).first
+        row.wait_for(timeout=10_000)
 
     def choose(self, title):
         self.page.get_by_label(title, exact=True).check()
@@ -199,6 +199,27 @@ def test_words_become_a_video_with_sound_by_the_keyboard_in_a_narrow_window(visi
     visitor.page.wait_for_function("document.querySelector('.card video').readyState >= 2")
     visitor.page.screenshot(path=pictures / "web_narrow.png", full_page=True)
     assert visitor.page.evaluate("document.documentElement.scrollWidth") <= 400
+
+
+def test_unguided_stands_beside_guided_after_one_click(visit, pictures):
+    visitor = visit(viewport={"width": 1100, "height": 900})
+    visitor.page.click("#example")
+    visitor.page.wait_for_selector("#seen video")
+    visitor.page.locator("#prompt textarea").fill("<b>a rooster</b>")
+    visitor.steps(4)
+    visitor.page.click("#both")
+    assert visitor.ended() == "Done."
+    titles = visitor.page.locator(".card h3").all_inner_texts()
+    assert titles == ["Unguided", "Guided"]
+    left, right = (visitor.page.locator(".card").nth(k).bounding_box() for k in (0, 1))
+    assert left["y"] == right["y"]
+    assert left["x"] + left["width"] <= right["x"]
+    # Words are shown as they were written, and are no markup.
+    assert "<b>a rooster</b>" in visitor.page.locator(".card").first.inner_text()
+    visitor.page.wait_for_function(
+        "[...document.querySelectorAll('.card video')].every(v => v.readyState >= 2)"
+    )
+    visitor.page.screenshot(path=pictures / "web_both.png", full_page=True)
 
 
 BAD = {

@@ -74,10 +74,10 @@ class Answers:
         run.ended.wait(STOP_S)
         return status_text(f"Stopped at step {run.step}." if run.step else "Stopped.")
 
-    def left(self, session: str) -> None:
+    def left(self, request: gr.Request) -> None:
         """A page was closed: its run ends, its files go."""
-        self.runs.forget(session)
-        self.visitors.leave(session)
+        self.runs.forget(_session(request))
+        self.visitors.leave(_session(request))
 
     def example_of(self, task: str) -> str | None:
         """The file that comes with the package for a task."""

@@ -194,7 +194,7 @@ def _scaled(rate: Rate, strength: float) -> Rate:
     return strength * rate
 
 
-def _within(what: str, number: Any, low: float, high: float) -> None:
+def _within(what: str, number: Any, low: int | float, high: int | float) -> None:
     is_number = isinstance(number, int | float) and not isinstance(number, bool)
     if not is_number or not math.isfinite(number) or not low <= number <= high:
         raise SettingsError(f"{what}: expected {low:g} to {high:g}, got {number!r:.40}")

@@ -1,8 +1,7 @@
 """In front of the server: who may ask for what. A file is for the visitor whose it is, alone."""
 
-import asyncio
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from http.cookies import SimpleCookie
 from pathlib import Path
 from typing import Any
@@ -19,7 +18,6 @@ from seehear.web.visitors import Visitors
 COOKIE = "seehear-visitor"
 MAX_BODY = 1_000_000  # bytes of a request that is not an upload
 _API = "/gradio_api"
-_HEARTBEAT = f"{_API}/heartbeat/"  # open as long as the page is
 # All that the page needs. Gradio has more routes: they list, proxy, record or edit.
 _OPEN = (
     *("/assets/", "/static/", "/svelte/", "/login", "/logout", "/config", "/theme.css"),
@@ -37,15 +35,8 @@ _POLICY = (
 class Door:
     """Middleware that knows visitors by a cookie and lets through what is theirs or everybody's."""
 
-    def __init__(self, app: ASGIApp, visitors: Visitors, left: Callable[[str], None]):
-        """Stand before an application.
-
-        Args:
-            app: Gradio's.
-            visitors: Who is here.
-            left: Called with a session whose page was closed.
-        """
-        self._app, self._visitors, self._left = app, visitors, left
+    def __init__(self, app: ASGIApp, visitors: Visitors):
+        self._app, self._visitors = app, visitors
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a refusal, or pass the request on."""
@@ -68,36 +59,11 @@ class Door:
                 refusal, receive, send = await self._api(scope, secret, receive, send)
             except SettingsError as error:
                 refusal = (403, str(error))
-        if refusal is None and path.startswith(_HEARTBEAT):
-            await self._while_open(scope, receive, send, path.removeprefix(_HEARTBEAT))
-        elif refusal is None:
+        if refusal is None:
             await self._app(scope, receive, send)
         else:
             status, sentence = refusal
             await PlainTextResponse(sentence, status)(scope, receive, send)
-
-    async def _while_open(self, scope: Scope, receive: Receive, send: Send, session: str) -> None:
-        """Answer an open page's heartbeat until the page is closed, then say so.
-
-        Which versions of Starlette tell the application that a stream's reader is gone differs.
-        """
-        gone = asyncio.create_task(_disconnected(receive))
-
-        async def nothing_more() -> Message:
-            await asyncio.shield(gone)
-            return {"type": "http.disconnect"}
-
-        async def serve() -> None:
-            await self._app(scope, nothing_more, send)
-
-        serving = asyncio.create_task(serve())
-        try:
-            await asyncio.wait({gone, serving}, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            for task in (gone, serving):
-                task.cancel()
-            await asyncio.gather(gone, serving, return_exceptions=True)
-            await asyncio.to_thread(self._left, session)
 
     async def _api(
         self, scope: Scope, secret: str, receive: Receive, send: Send
@@ -109,8 +75,8 @@ class Door:
             return (None if is_theirs else (403, "this file is not yours")), receive, send
         if path == "/upload":
             return None, receive, self._noting_uploads(secret, send)
-        if scope["path"].startswith(_HEARTBEAT):
-            self._visitors.arrive(secret, scope["path"].removeprefix(_HEARTBEAT))
+        if path.startswith("/heartbeat/"):
+            self._visitors.arrive(secret, path.removeprefix("/heartbeat/"))
             return None, receive, send
         if path == "/queue/data":
             query = parse_qs(scope.get("query_string", b"").decode("latin-1"))
@@ -180,12 +146,6 @@ def _greeting(send: Send, secret: str | None) -> Send:
         await send(message)
 
     return greeting
-
-
-async def _disconnected(receive: Receive) -> None:
-    """Wait until whoever asked is gone."""
-    while (await receive())["type"] != "http.disconnect":
-        pass
 
 
 def _once(body: bytes, receive: Receive) -> Receive:

@@ -8,6 +8,7 @@ import gradio as gr
 from seehear.web.answers import Answers
 from seehear.web.asked import MAX_SEED, MAX_STEPS, MAX_STRENGTH, presets_offered
 from seehear.web.shown import TITLES, status_text
+from seehear.web.visitors import MAX_IDLE_S
 
 CSS = (Path(__file__).parent / "page.css").read_text(encoding="utf-8")
 
@@ -22,7 +23,7 @@ def page_of(answers: Answers, max_waiting: int) -> gr.Blocks:
     with gr.Blocks(
         title="seehear",
         analytics_enabled=False,
-        delete_cache=(600, 24 * 3600),  # uploads of pages that never came back
+        delete_cache=(600, int(MAX_IDLE_S)),  # uploads of pages that never came back
     ) as page:
         gr.HTML(
             "<h1>seehear</h1><p>Sound and picture that belong together, by aligning frozen "
@@ -37,6 +38,7 @@ def page_of(answers: Answers, max_waiting: int) -> gr.Blocks:
                 fields = _fields(answers)
             with gr.Column(min_width=320):
                 _buttons(answers, task, fields)
+        page.unload(answers.left)
     # One job at a time: two would take twice as long each, and twice the memory.
     page.queue(default_concurrency_limit=1, max_size=max_waiting, api_open=False)
     return page

@@ -23,9 +23,8 @@ def spectrogram_picture(waveform: Float[Tensor, " samples"], sample_rate: int) -
     heard = resample(waveform[None].float(), sample_rate, SAMPLE_RATE)[0]
     missing = max(0, WINDOW_SAMPLES - len(heard))  # reflecting needs a window's length
     loudness = loudness_of(torch.nn.functional.pad(heard, (0, missing)))
-    return Image.fromarray(coloured(loudness.flip(0)).numpy()).resize(
-        (WIDTH, HEIGHT), Image.Resampling.BOX
-    )
+    picture = Image.fromarray(coloured(loudness.flip(0)).numpy())
+    return picture.resize((WIDTH, HEIGHT), Image.Resampling.BOX)
 
 
 def filmstrip(frames: UInt8[Tensor, "n 3 height width"]) -> Image.Image:

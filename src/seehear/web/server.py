@@ -77,7 +77,7 @@ def serving(config: ServerConfig, studios: Studios) -> Iterator[str]:
                 server_port=config.port,
                 auth=config.auth,
                 max_file_size=config.max_upload_mb * 2**20,
-                app_kwargs={"middleware": [Middleware(Door, visitors=visitors, left=answers.left)]},
+                app_kwargs={"middleware": [Middleware(Door, visitors=visitors)]},
                 theme=_theme(gr),
                 css=CSS,
                 share=False,

@@ -4,18 +4,29 @@ import re
 import secrets
 import shutil
 import threading
+import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from seehear.errors import SettingsError
 
+MAX_IDLE_S = 24 * 3600.0  # of a page that neither does anything nor says that it was closed
+
+
+@dataclass
+class _Session:
+    """One open page."""
+
+    folder: Path
+    seen_s: float  # on the monotonic clock, when it last did something
+
 
 @dataclass
 class _Visitor:
     """One browser: the secret in its cookie stands for it."""
 
-    sessions: dict[str, Path] = field(default_factory=dict)  # open pages, and the folder of each
+    sessions: dict[str, _Session] = field(default_factory=dict)
     uploads: set[Path] = field(default_factory=set)
 
 
@@ -54,8 +65,12 @@ class Visitors:
             if self._owner(session) not in (None, secret):
                 raise SettingsError("this session belongs to somebody else; reload the page")
             visitor = self._visitors.setdefault(secret, _Visitor())
-            if session not in visitor.sessions:
-                visitor.sessions[session] = self.root / "made" / secrets.token_urlsafe(16)
+            now_s = time.monotonic()
+            if session in visitor.sessions:
+                visitor.sessions[session].seen_s = now_s
+            else:
+                folder = self.root / "made" / secrets.token_urlsafe(16)
+                visitor.sessions[session] = _Session(folder, now_s)
 
     def is_owner(self, secret: str, session: str) -> bool:
         """Whether a session is this visitor's."""
@@ -78,7 +93,8 @@ class Visitors:
             owner = self._owner(session)
             if owner is None:
                 raise SettingsError("this page was closed; reload it")
-            folder = self._visitors[owner].sessions[session] / secrets.token_urlsafe(16)
+            self._forget_idle(session)
+            folder = self._visitors[owner].sessions[session].folder / secrets.token_urlsafe(16)
             folder.mkdir(parents=True, mode=0o700)
             return folder
 
@@ -95,7 +111,7 @@ class Visitors:
             if visitor is None or not found.is_file():
                 return False
             return found in visitor.uploads or any(
-                found.is_relative_to(folder) for folder in visitor.sessions.values()
+                found.is_relative_to(page.folder) for page in visitor.sessions.values()
             )
 
     def without_places(self, sentence: str) -> str:
@@ -107,24 +123,35 @@ class Visitors:
     def leave(self, session: str) -> None:
         """A page was closed: what was made there goes, and with a visitor's last page the rest."""
         with self._lock:
-            owner = self._owner(session)
-            if owner is None:
-                return
-            visitor = self._visitors[owner]
-            shutil.rmtree(visitor.sessions.pop(session), ignore_errors=True)
-            if visitor.sessions:
-                return
-            del self._visitors[owner]
-            # Equal files of two visitors may lie in one place.
-            kept = {path for other in self._visitors.values() for path in other.uploads}
-            for path in visitor.uploads - kept:
-                path.unlink(missing_ok=True)
+            self._leave(session)
 
     def close(self) -> None:
         """Delete everything."""
         with self._lock:
             self._visitors.clear()
             shutil.rmtree(self.root, ignore_errors=True)
+
+    def _forget_idle(self, but: str) -> None:
+        """Let pages go that did nothing for a day, all but one. The caller holds the lock."""
+        oldest_s = time.monotonic() - MAX_IDLE_S
+        pages = [page for visitor in self._visitors.values() for page in visitor.sessions.items()]
+        for session, page in pages:
+            if page.seen_s < oldest_s and session != but:
+                self._leave(session)
+
+    def _leave(self, session: str) -> None:
+        owner = self._owner(session)
+        if owner is None:
+            return
+        visitor = self._visitors[owner]
+        shutil.rmtree(visitor.sessions.pop(session).folder, ignore_errors=True)
+        if visitor.sessions:
+            return
+        del self._visitors[owner]
+        # Equal files of two visitors may lie in one place.
+        kept = {path for other in self._visitors.values() for path in other.uploads}
+        for path in visitor.uploads - kept:
+            path.unlink(missing_ok=True)
 
     def _owner(self, session: str) -> str | None:
         return next((s for s, v in self._visitors.items() if session in v.sessions), None)
