@@ -19,6 +19,7 @@ from seehear.errors import SettingsError, WeightsError
 from seehear.evaluation import FEATURES, evaluated, load_measure, read_prompts
 from seehear.evaluation.cards import CARDS
 from seehear.evaluation.measures import Loaded
+from seehear.evaluation.memory import fingerprint
 from seehear.media import read_audio
 from seehear.metrics.bind import paired_cosine
 from seehear.metrics.features.bound import BinderFeatures
@@ -160,6 +161,42 @@ def test_a_binder_scores_sound_picture_and_prompt_pairwise(videos):
     assert value(without, pairs[0]).value == value(report, pairs[0]).value
 
 
+def test_the_pocket_binder_scores_all_pairs_and_says_that_it_may_have_guided(videos):
+    loaded = [load_measure("bind")]
+    report = evaluated("joint", *videos, features=loaded, prompts={"clip0": "rain"})
+    assert names(report) == ["AV-bind", "VT-bind", "AT-bind", "AV-align"]
+    assert [score.count for score in report.scores[:3]] == [3, 1, 1]
+    network = loaded[0].network
+    heard = read_audio(videos[1] / "clip0.mp4", RATE).waveform.mean(0, keepdim=True)
+    wanted = paired_cosine(network.hear(heard, RATE).embedding, network.read(["rain"])).item()
+    assert report.clips["clip0"]["AT-bind"] == pytest.approx(wanted, abs=1e-5)
+    assert "AV-bind, VT-bind, AT-bind: this binder may be the one that guided" in report.notes[0]
+
+
+def test_fad_by_the_judge_counts_patches_of_a_second(folders):
+    report = evaluated("v2a", *folders, features=[load_measure("judge-patches")])
+    assert names(report)[0] == "FAD (judge)"
+    assert value(report, "FAD (judge)").value > 0
+    network = load_measure("judge-patches").network
+    for seconds, rows in ((0.2, 1), (1.0, 1), (2.56, 2)):
+        waveform = torch.zeros(2, round(seconds * RATE))
+        assert network.hear(waveform, RATE).embedding.shape == (2 * rows, 192)
+
+
+def test_networks_inside_networks_count_for_what_is_remembered():
+    class Inner:
+        def __init__(self, seed):
+            torch.manual_seed(seed)
+            self.towers = torch.nn.Linear(2, 2)
+
+    class Outer:
+        def __init__(self, seed):
+            self.inner = Inner(seed)
+
+    by_seed = [fingerprint(Outer(seed)) for seed in (0, 0, 1)]
+    assert by_seed[0] == by_seed[1] != by_seed[2]
+
+
 def test_clap_scores_made_sounds_against_their_prompts_from_the_shell(folders, tmp_path, capsys):
     folder = write_clap(tmp_path / "clap")
     words = tmp_path / "prompts.tsv"
@@ -182,7 +219,7 @@ def test_clap_scores_made_sounds_against_their_prompts_from_the_shell(folders, t
 
 
 def test_prompts_that_no_network_reads_are_refused(folders):
-    with pytest.raises(SettingsError, match="add --features clap"):
+    with pytest.raises(SettingsError, match="add --features bind, clap"):
         evaluated("v2a", *folders, prompts={"clip0": "rain"})
 
 
@@ -200,10 +237,10 @@ def test_missing_weights_are_told_with_the_command_that_fetches_them(
 
 
 def test_unknown_networks_and_files_of_others_are_refused(tmp_path):
-    with pytest.raises(SettingsError, match="expected one of judge, panns-16k"):
+    with pytest.raises(SettingsError, match="expected one of judge, judge-patches"):
         load_measure("fid")
     torch.save({"a": torch.zeros(1)}, tmp_path / "x.pth")
-    for name in ("panns-16k", "panns-32k", "vggish", "i3d", "i3d-squash", "imagebind"):
+    for name in FEATURES.keys() - {"clap"}:
         with pytest.raises(WeightsError, match="expected"):
             load_measure(f"{name}={tmp_path / 'x.pth'}")
 

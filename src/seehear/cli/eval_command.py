@@ -51,20 +51,15 @@ def evaluate(
             help="Write report.json, .csv, .md and .tex here.",
         ),
     ] = None,
-    bind: Annotated[
-        bool,
-        typer.Option(
-            "--bind", help="Add the pocket binder's score, which guidance may have raised."
-        ),
-    ] = False,
     features: Annotated[
         list[str] | None,
         typer.Option(
             "--features",
             metavar="NAME[=PATH]",
             show_default="judge",
-            help="A network that scores: judge, panns-16k, panns-32k, vggish, i3d, i3d-squash, "
-            "clap, imagebind. May be given several times.",
+            help="A network that scores: judge, judge-patches, bind, panns-16k, panns-32k, "
+            "vggish, i3d, i3d-squash, clap, imagebind. May be given several times. bind and "
+            "imagebind may be what guided.",
         ),
     ] = None,
     prompts: Annotated[
@@ -73,7 +68,8 @@ def evaluate(
             "--prompts",
             metavar="FILE",
             show_default=False,
-            help="Lines of clip, tab, sentence: for scores of clap and imagebind against words.",
+            help="Lines of clip, tab, sentence: for scores of bind, clap and imagebind against "
+            "words.",
         ),
     ] = None,
     system: Annotated[
@@ -149,18 +145,13 @@ def evaluate(
     assert generated is not None
     measures = [evaluation.load_measure(name) for name in dict.fromkeys(features or ["judge"])]
     words_of = evaluation.read_prompts(prompts) if prompts else None
-    binder = None
-    if bind:
-        from seehear.binders import pocket
-
-        binder = pocket.load()
 
     def on_clip(done: int, of: int) -> None:
         if not quiet and (done % 50 == 0 or done == of):
             err.print(f"{done} of {of} clips")
 
     report = evaluation.evaluated(
-        task, real, generated, features=measures, prompts=words_of, binder=binder, system=system,
+        task, real, generated, features=measures, prompts=words_of, system=system,
         memory=None if no_cache else evaluation.Memory(cache or evaluation.default_folder()),
         workers=workers, on_clip=on_clip,
     )  # fmt: skip

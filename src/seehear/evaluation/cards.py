@@ -86,16 +86,6 @@ _WITHOUT_NETWORK = (
         better="higher",
         source="arXiv:2309.16429",
     ),
-    MetricCard(
-        name="AV-bind",
-        formula=STATISTICS["AV"].formula,
-        network="pocket binder, unit embedding",
-        given="16 kHz mono, 16 frames spread over the clip",
-        rows="one per clip",
-        scale=STATISTICS["AV"].scale,
-        better="higher",
-        source="",
-    ),
 )
 
 

@@ -4,6 +4,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from pathlib import Path
 
 import torch
 from jaxtyping import Float
@@ -11,6 +12,7 @@ from torch import Tensor
 
 from seehear.errors import MediaError, SettingsError
 from seehear.evaluation.cards import CARDS
+from seehear.evaluation.guides import guidance_note
 from seehear.evaluation.measures import Loaded, StatisticName
 from seehear.evaluation.report import Score
 from seehear.evaluation.seen import Seen
@@ -44,7 +46,7 @@ class Material:
 class Row:
     """What a network kept of a pair: a few hundred numbers, never the clip."""
 
-    real: Features
+    real: Features | None  # None where nothing compares with it
     made: Features
     cosines: Mapping[StatisticName, float]
 
@@ -73,17 +75,22 @@ class Columns:
         Raises:
             MediaError: The features are not finite, or the network refuses the clip.
         """
-        network = self.loaded.network
+        network, real = self.loaded.network, None
+        compares = not self.names.keys() <= set(_COSINES)
         if material.videos is not None and isinstance(network, SeesVideos):
-            real, made = (self._saw(network, video) for video in material.videos)
+            made = self._saw(network, material.videos[1])
             known = {"V": made.embedding}
+            if compares:
+                real = self._saw(network, material.videos[0])
         else:
             # `check` was asked before whether it can.
             assert isinstance(network, HearsSounds)
             assert material.sounds is not None
-            real, made = (self._heard(network, sound) for sound in material.sounds)
+            made = self._heard(network, material.sounds[1])
             known = {"A": made.embedding}
-        found = [tensor for features in (real, made) for tensor in features if tensor is not None]
+            if compares:
+                real = self._heard(network, material.sounds[0])
+        found = [t for features in (real, made) if features for t in features if t is not None]
         if not all(tensor.isfinite().all() for tensor in found):
             raise MediaError(f"{material.name}: its features are not finite; is the file damaged?")
         return Row(real=real, made=made, cosines=self._cosines(material, known))
@@ -145,16 +152,11 @@ class Columns:
     def _statistics(self) -> dict[StatisticName, OfClips]:
         """The formulas, as functions of which clips are counted."""
 
-        def sets(chosen: Tensor) -> tuple[Tensor, Tensor]:
-            rows = [self.rows[k] for k in chosen.tolist()]
-            x, y = ([getattr(row, side).embedding for row in rows] for side in ("real", "made"))
-            return torch.cat(x), torch.cat(y)
-
         def distance(chosen: Tensor) -> float:
-            return float(frechet_distance(*sets(chosen)))
+            return float(frechet_distance(*self._sets(chosen)))
 
         def kernel_distance(chosen: Tensor) -> float:
-            return polynomial_mmd(*sets(chosen))
+            return polynomial_mmd(*self._sets(chosen))
 
         found: dict[StatisticName, OfClips] = {"FD": distance, "KD": kernel_distance}
         if "ISc" not in self.names:
@@ -166,8 +168,14 @@ class Columns:
         found["ISc"] = lambda chosen: inception_score(q[chosen], splits=splits)[0]
         return found
 
+    def _sets(self, chosen: Tensor) -> tuple[Float[Tensor, "n dim"], Float[Tensor, "m dim"]]:
+        """Features of the chosen clips, real and made; single clips may have several rows."""
+        rows = [self.rows[k] for k in chosen.tolist()]
+        x = [row.real.embedding for row in rows if row.real is not None]
+        return torch.cat(x), torch.cat([row.made.embedding for row in rows])
+
     def _logits(self) -> tuple[Float[Tensor, "n classes"], Float[Tensor, "n classes"]]:
-        pairs = [(row.real.logits, row.made.logits) for row in self.rows]
+        pairs = [(row.real.logits, row.made.logits) for row in self.rows if row.real is not None]
         p, q = (torch.cat([t for t in side if t is not None]) for side in zip(*pairs, strict=True))
         return p, q
 
@@ -181,17 +189,20 @@ class Columns:
             clip.update({self.names[k]: value for k, value in row.cosines.items()})
         return found
 
-    def notes(self) -> list[str]:
-        """What to beware of."""
+    def notes(self, scored: Sequence[Path]) -> list[str]:
+        """What to beware of; `scored` are the made files."""
         measure, label = self.loaded.measure, ", ".join(self.names.values())
         notes = []
         if measure.note:
             notes.append(measure.note if measure.place else f"{label}: {measure.note}")
+        if measure.may_guide:
+            notes.append(guidance_note(label, self.loaded.path, scored))
         distances = [self.names[k] for k in ("FD", "KD") if k in self.names]
-        sides = ([getattr(row, side).embedding for row in self.rows] for side in ("real", "made"))
-        n = min(sum(map(len, side)) for side in sides)
-        dim = self.rows[0].real.embedding.shape[1]
-        if distances and n <= dim:
+        if not distances:
+            return notes
+        x, y = self._sets(torch.arange(len(self.rows)))
+        n, dim = min(len(x), len(y)), x.shape[1]
+        if n <= dim:
             what = f"{n} clips" if n == len(self.rows) else f"{n} rows"
             notes.append(
                 f"{' and '.join(distances)}: {what} for {dim} features, so most of "

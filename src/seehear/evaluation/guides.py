@@ -1,10 +1,8 @@
 """Whether a network that scores is one that guided, which the manifests beside clips tell."""
 
 from collections.abc import Iterable, Sequence
-from functools import cache
 from pathlib import Path
 
-from seehear.binders.pocket.binder import SHIPPED
 from seehear.errors import SeehearError
 from seehear.hashes import file_sha256
 from seehear.outputs import read_manifest
@@ -13,23 +11,25 @@ from seehear.weights import SAFE_SUFFIX
 _ROLE = "binder/"  # the weights that guide are listed under this name
 
 
-def guidance_note(score: str, made: Sequence[Path]) -> str:
-    """What to think of a score by the pocket binder, given what guided the clips.
+def guidance_note(scores: str, binder: Path | None, made: Sequence[Path]) -> str:
+    """What to think of scores by a binder, given what guided the clips.
 
     Args:
-        score: Its name.
+        scores: Their names.
+        binder: Its weights: a file, or a folder of safetensors; None: nobody knows.
         made: The scored files; manifests, where there are some, lie beside them.
     """
     told = [weights for path in made if (weights := guided_by(path))]
-    guided = sum(bool(weights & _pocket_binder()) for weights in told)
+    own = _hashes(binder) if told else frozenset()
+    guided = sum(bool(weights & own) for weights in told)
     if guided:
         return (
-            f"{score}: this very binder guided {guided} of {len(made)} clips, as their manifests "
+            f"{scores}: this very binder guided {guided} of {len(made)} clips, as their manifests "
             "say: it tells whether guidance worked, not whether clips are good"
         )
-    if len(told) == len(made):
-        return f"{score}: another binder guided these clips, as their manifests say"
-    return f"{score}: this binder may be the one that guided; then it is no quality"
+    if own and len(told) == len(made):
+        return f"{scores}: another binder guided these clips, as their manifests say"
+    return f"{scores}: this binder may be the one that guided; then it is no quality"
 
 
 def guided_by(made: Path) -> frozenset[str]:
@@ -44,7 +44,9 @@ def guided_by(made: Path) -> frozenset[str]:
     return frozenset(e["sha256"] for e in entries if str(e.get("name", "")).startswith(_ROLE))
 
 
-@cache
-def _pocket_binder() -> frozenset[str]:
-    """What a manifest lists of the binder that ships."""
-    return frozenset(map(file_sha256, (SHIPPED / "binder").glob(f"*{SAFE_SUFFIX}")))
+def _hashes(binder: Path | None) -> frozenset[str]:
+    """What a manifest lists of a binder."""
+    if binder is None:
+        return frozenset()
+    files = binder.rglob(f"*{SAFE_SUFFIX}") if binder.is_dir() else [binder]
+    return frozenset(map(file_sha256, files))

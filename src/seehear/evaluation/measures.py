@@ -10,8 +10,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
-from seehear.binders import imagebind
+from seehear.binders import imagebind, pocket
 from seehear.binders.imagebind.filter_bank import SAMPLE_RATE as IMAGEBIND_RATE
+from seehear.binders.pocket.binder import SHIPPED as SHIPPED_BINDER
 from seehear.catalogue import BY_NAME
 from seehear.checkpoints import path_of
 from seehear.errors import SettingsError, WeightsError
@@ -37,6 +38,7 @@ class Measure:
     columns: Mapping[StatisticName, str]  # by what is computed: the column's name
     load: Callable[[Path], Network] = field(repr=False)
     place: Path | None = None  # of weights that ship
+    may_guide: bool = False  # whether it is a binder, which clips may have been made to please
     entry: str = ""  # in the catalogue, of those that don't
     note: str = ""  # what to know of its columns, for the report
     source: str = ""
@@ -48,6 +50,7 @@ class Loaded:
 
     measure: Measure
     network: Network
+    path: Path | None = None  # of the weights
 
 
 def load_measure(asked: str) -> Loaded:
@@ -68,7 +71,7 @@ def load_measure(asked: str) -> Loaded:
             f"--features {name} needs {entry.source}, which is not on this machine: `seehear "
             f"models pull {entry.name}` fetches it, --features {name}=PATH names one of your own"
         )
-    return Loaded(measure, measure.load(found))
+    return Loaded(measure, measure.load(found), found)
 
 
 def _imagebind(path: Path) -> BinderFeatures:
@@ -76,6 +79,10 @@ def _imagebind(path: Path) -> BinderFeatures:
     # CLIP's vocabulary beside the weights lets ImageBind read text too.
     vocabulary = folder if (folder / "merges.txt").is_file() else None
     return BinderFeatures(imagebind.load(path, vocabulary=vocabulary), IMAGEBIND_RATE)
+
+
+def _pocket_binder(folder: Path) -> BinderFeatures:
+    return BinderFeatures(pocket.load(folder), 16_000)
 
 
 def _panns(rate: str, **options: Any) -> Measure:
@@ -118,6 +125,26 @@ _ALL = (
         place=judge.SHIPPED,
         note="features and classes are those of the pocket judge, which no guidance has seen",
     ),
+    Measure(
+        name="judge-patches",
+        network="pocket judge",
+        features="mean and maximum of the last feature maps, 192",
+        given="16 kHz mono in patches of 0.96 s without overlap",
+        rows="one per 0.96 s",
+        columns={"FD": "FAD (judge)"},
+        load=judge.load_in_patches,
+        place=judge.SHIPPED,
+    ),
+    Measure(
+        name="bind",
+        network="pocket binder",
+        features="unit embedding, 384",
+        given="16 kHz mono; 16 frames spread over the clip",
+        columns={"AV": "AV-bind", "VT": "VT-bind", "AT": "AT-bind"},
+        load=_pocket_binder,
+        place=SHIPPED_BINDER,
+        may_guide=True,
+    ),
     _panns("16k", load=partial(panns.load, sample_rate=16_000)),
     _panns("32k", load=partial(panns.load, sample_rate=32_000)),
     Measure(
@@ -159,7 +186,7 @@ _ALL = (
         },
         load=_imagebind,
         entry="imagebind",
-        note="no quality of clips that ImageBind guided",
+        may_guide=True,
         source="arXiv:2305.05665",
     ),
 )

@@ -69,7 +69,8 @@ def default_folder() -> Path:
 def fingerprint(network: object) -> str:
     """SHA-256 of what decides a network's answers: its class, its weights and its plain settings.
 
-    Works for modules and for plain objects that hold modules, whatever their names.
+    Works for modules and for plain objects that hold modules, or such objects, whatever their
+    names.
     """
     digest = hashlib.sha256(f"{type(network).__module__}.{type(network).__qualname__}".encode())
     held = [("", network)] if isinstance(network, nn.Module) else []
@@ -85,6 +86,8 @@ def fingerprint(network: object) -> str:
                 )
         elif _is_plain(value):
             digest.update(repr(value).encode())
+        elif any(isinstance(inner, nn.Module) for inner in _public(value).values()):
+            digest.update(fingerprint(value).encode())
     return digest.hexdigest()
 
 

@@ -5,22 +5,17 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-import torch
-
 from seehear.errors import MediaError, SettingsError
 from seehear.evaluation.columns import Columns, Material, Row, check, mean_score
 from seehear.evaluation.folders import Failure, Pair, pairs_of
-from seehear.evaluation.guides import guidance_note
 from seehear.evaluation.measures import Loaded, load_measure
 from seehear.evaluation.memory import Memory, fingerprint
 from seehear.evaluation.report import Report, Score
-from seehear.evaluation.seen import SAMPLE_RATE, Seen
+from seehear.evaluation.seen import Seen
 from seehear.evaluation.systems import SYSTEMS, Judged
 from seehear.evaluation.workers import in_order
 from seehear.metrics import av_align as alignment
-from seehear.metrics.bind import paired_cosine
 from seehear.metrics.features.protocol import ReadsText
-from seehear.protocols import Binder
 
 TASKS = ("v2a", "i2a", "a2v", "joint")
 
@@ -31,7 +26,6 @@ class _Rows:
 
     ids: list[str] = field(default_factory=list)
     av_align: list[float] = field(default_factory=list)
-    av_bind: list[float] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -41,8 +35,6 @@ class _Panel:
     task: str
     by_network: tuple[Columns, ...]  # without rows
     prompts: Mapping[str, str]
-    binder: Binder | None
-    binder_fingerprint: str
     memory: Memory | None
 
 
@@ -52,7 +44,6 @@ class _Looked:
 
     rows: tuple[Row, ...]  # by network
     av_align: float
-    av_bind: float
 
 
 def evaluated(
@@ -62,7 +53,6 @@ def evaluated(
     *,
     features: Sequence[Loaded] | None = None,
     prompts: Mapping[str, str] | None = None,
-    binder: Binder | None = None,
     system: str | None = None,
     memory: Memory | None = None,
     workers: int = 1,
@@ -78,7 +68,6 @@ def evaluated(
         features: The networks that judge, by `load_measure`; None: the pocket judge, which ships.
         prompts: What real clips show, by id, for networks that read; captions of the clips
             themselves need not be given.
-        binder: For the bind score, if it is wanted; most likely the one that guided.
         system: Whose names the made files have; None: any that is known.
         memory: Where to look for what is known of files already; None: look at all of them.
         workers: Processes that look at clips; scores do not depend on it.
@@ -95,7 +84,7 @@ def evaluated(
     pairs, failures = pairs_of(real, made, system=system, judged=judged)
     if prompts and not any(isinstance(load.network, ReadsText) for load in features or ()):
         raise SettingsError(
-            "--prompts: none of these networks reads; add --features clap or imagebind"
+            "--prompts: none of these networks reads; add --features bind, clap or imagebind"
         )
     prompts = {p.clip.id: p.clip.caption for p in pairs if p.clip.caption} | dict(prompts or {})
     is_paired = system is None or SYSTEMS[system].is_paired
@@ -110,10 +99,7 @@ def evaluated(
     ]
     for columns in by_network:
         check(columns, sounds=task != "a2v", pictures=task in ("a2v", "joint"))
-    panel = _Panel(
-        task, tuple(by_network), prompts, binder,
-        "" if memory is None else fingerprint(binder), memory,
-    )  # fmt: skip
+    panel = _Panel(task, tuple(by_network), prompts, memory)
     rows, scored = _Rows(), []
     for k, found in enumerate(in_order(_looked, panel, pairs, workers)):
         if isinstance(found, Failure):
@@ -122,7 +108,6 @@ def evaluated(
             scored.append(pairs[k])
             rows.ids.append(pairs[k].id)
             rows.av_align.append(found.av_align)
-            rows.av_bind.append(found.av_bind)
             for columns, row in zip(by_network, found.rows, strict=True):
                 columns.rows.append(row)
         if on_clip is not None:
@@ -181,28 +166,12 @@ def _look(panel: _Panel, pair: Pair) -> _Looked:
         fps, moved = motion[0].item(), motion[1:].numpy()
         peaks = alignment.motion_peaks(moved, fps)
         aligned = alignment.matched_share(sound.onsets_s().tolist(), peaks, fps)
-    return _Looked(rows, aligned, math.nan if video is None else _bound(panel, video, sound))
-
-
-def _bound(panel: _Panel, video: Seen, sound: Seen) -> float:
-    """How near the binder puts picture and sound; nan without a binder."""
-    binder, by = panel.binder, panel.binder_fingerprint
-    if binder is None:
-        return math.nan
-    with torch.no_grad():
-        e_v = video.known("picture embedding", by, lambda: binder.embed_video(video.frames[None]))
-        e_a = sound.known(
-            "sound embedding",
-            by,
-            lambda: binder.embed_audio(sound.sound.waveform.mean(0, keepdim=True), SAMPLE_RATE),
-        )
-    return float(paired_cosine(e_v, e_a))
+    return _Looked(rows, aligned)
 
 
 def _scores(rows: _Rows, by_network: Sequence[Columns]) -> list[Score]:
     found = [score for columns in by_network for score in columns.scores()]
-    found += mean_score("AV-align", rows.av_align)
-    return found + mean_score("AV-bind", rows.av_bind)
+    return found + mean_score("AV-align", rows.av_align)
 
 
 def _clips(rows: _Rows, by_network: Sequence[Columns]) -> dict[str, dict[str, float]]:
@@ -211,16 +180,14 @@ def _clips(rows: _Rows, by_network: Sequence[Columns]) -> dict[str, dict[str, fl
         for name, values in zip(rows.ids, columns.of_clips(), strict=True):
             clips[name].update(values)
     for k, name in enumerate(rows.ids):
-        clips[name].update({"AV-align": rows.av_align[k], "AV-bind": rows.av_bind[k]})
+        clips[name]["AV-align"] = rows.av_align[k]
     return clips
 
 
 def _notes(
     rows: _Rows, by_network: Sequence[Columns], scored: Sequence[Path], is_paired: bool
 ) -> Sequence[str]:
-    notes = [note for columns in by_network for note in columns.notes()]
-    if any(not math.isnan(value) for value in rows.av_bind):
-        notes.append(guidance_note("AV-bind", scored))
+    notes = [note for columns in by_network for note in columns.notes(scored)]
     if not is_paired:
         notes.append("made clips answer no real ones: sets are compared, and nothing clip by clip")
     unknown = sum(math.isnan(value) for value in rows.av_align)

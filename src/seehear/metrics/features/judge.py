@@ -4,19 +4,22 @@ They share no weights, architecture, training seed or training scenes with the p
 score of theirs says something that guidance could not have optimised.
 """
 
-import json
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 import torch
 from jaxtyping import Float
-from safetensors.torch import load_file
 from torch import Tensor, nn
 
+from seehear.errors import WeightsError
 from seehear.mel import SAMPLE_RATE, log_mel_from_waveform
+from seehear.metrics.features.loading import filled
 from seehear.metrics.features.protocol import Features
 from seehear.resample import resample
+from seehear.weights import read_json, read_state_dict
 
+PATCH_SAMPLES = 15_360  # 0.96 s, as of FAD by VGGish
 SHIPPED = Path(__file__).resolve().parents[2] / "data" / "pocket" / "judge"
 
 
@@ -117,15 +120,52 @@ class Judge:
         return features.view(*frames.shape[:2], -1).mean(1)
 
 
+class PatchJudge:
+    """The judge's ear, listening in steps: features of FAD by pocket features."""
+
+    sample_rate = SAMPLE_RATE
+
+    def __init__(self, judge: Judge):
+        self.sound = judge.sound
+
+    @torch.no_grad()
+    def hear(self, waveform: Float[Tensor, "batch samples"], sample_rate: int) -> Features:
+        """Features per 0.96 s of mono waveforms in [-1, 1], the rows of the first clip first.
+
+        Shorter clips are padded with silence; what is left at the end of longer ones is dropped.
+        """
+        heard = resample(waveform, sample_rate, SAMPLE_RATE)
+        heard = nn.functional.pad(heard, (0, max(0, PATCH_SAMPLES - heard.shape[1])))
+        patches = heard.unfold(1, PATCH_SAMPLES, PATCH_SAMPLES).flatten(0, 1)
+        return Features(self.sound.features(sound_input(patches)))
+
+
+def load_in_patches(source: str | Path | None = None) -> PatchJudge:
+    """`load`, for sounds in patches."""
+    return PatchJudge(load(source))
+
+
 def load(source: str | Path | None = None) -> Judge:
-    """Load a folder with config.json, sound.safetensors and picture.safetensors; None: ours."""
+    """Load a folder with config.json, sound.safetensors and picture.safetensors; None: ours.
+
+    Raises:
+        WeightsError: A file is missing, damaged or another network's.
+    """
     folder = Path(source) if source else SHIPPED
-    config = json.loads((folder / "config.json").read_text())
-    classes = tuple(config["classes"])
-    nets = []
-    for name, channels_in in (("sound", 1), ("picture", 3)):
-        net = Classifier(channels_in, config[f"{name}_widths"], len(classes))
-        weights = load_file(folder / f"{name}.safetensors")
-        net.load_state_dict({k: v.float() for k, v in weights.items()}, strict=False)
-        nets.append(net.requires_grad_(False))
-    return Judge(nets[0], nets[1], classes)
+    config = read_json(folder / "config.json")
+    try:
+        classes = tuple(config["classes"])
+        widths = {kind: config[f"{kind}_widths"] for kind in ("sound", "picture")}
+    except KeyError as error:
+        raise WeightsError(
+            f"{folder / 'config.json'}: expected a judge's, has no {error}"
+        ) from None
+
+    def read(kind: str, channels_in: int) -> Classifier:
+        path = folder / f"{kind}.safetensors"
+        build = partial(Classifier, channels_in, widths[kind], len(classes))
+        # Batch counts, which only training reads, are not stored.
+        counts = {k: v for k, v in build().state_dict().items() if k.endswith("batches_tracked")}
+        return filled(build, counts | read_state_dict(path), path, published="a pocket judge")
+
+    return Judge(read("sound", 1), read("picture", 3), classes)

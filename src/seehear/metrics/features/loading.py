@@ -1,6 +1,6 @@
 """Published weights into networks of our own: every key and every shape is checked."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TypeVar
 
@@ -13,7 +13,7 @@ Network = TypeVar("Network", bound=nn.Module)
 
 
 def filled(
-    kind: type[Network], state: Mapping[str, Tensor], path: Path, *, published: str
+    kind: Callable[[], Network], state: Mapping[str, Tensor], path: Path, *, published: str
 ) -> Network:
     """A network with the weights of a file, frozen, in float32.
 
