@@ -1,7 +1,8 @@
 """Sanity floors that any system should beat: what retrieval finds, and noise."""
 
-from collections.abc import Callable, Sequence
-from functools import partial
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import torch
@@ -9,8 +10,11 @@ from torch import Tensor
 
 from seehear.datasets import Clip, drawn
 from seehear.errors import SettingsError
+from seehear.evaluation.looking import heard, saw
+from seehear.evaluation.memory import Memory, fingerprint
 from seehear.evaluation.seen import SAMPLE_RATE, Seen
 from seehear.media import write_audio, write_video
+from seehear.metrics.features.bound import BinderFeatures
 from seehear.protocols import Binder
 
 MAKES_SOUND = ("v2a", "i2a")
@@ -34,8 +38,8 @@ def write_noise(task: str, clips: Sequence[Clip], folder: Path, seed: int = 0) -
     folder.mkdir(parents=True, exist_ok=True)
     for clip in clips:
         generator = torch.Generator().manual_seed(drawn(seed, clip.id) >> 1)
-        seen, heard = _of(clip)
-        sound = heard.sound.waveform.mean(0, keepdim=True)
+        seen, track = _of(clip)
+        sound = track.sound.waveform.mean(0, keepdim=True)
         noise = torch.randn(sound.shape, generator=generator) * sound.square().mean().sqrt()
         noise = noise.clamp(-1, 1)
         if task in MAKES_SOUND:
@@ -43,12 +47,19 @@ def write_noise(task: str, clips: Sequence[Clip], folder: Path, seed: int = 0) -
             continue
         frames = seen.video.frames
         random = torch.randint(0, 256, frames.shape, generator=generator, dtype=torch.uint8)
-        track = noise if task == "joint" else sound
         fps = seen.video.frames_per_s
-        write_video(folder / f"{clip.id}.mp4", random, fps, track, SAMPLE_RATE)
+        write_video(
+            folder / f"{clip.id}.mp4", random, fps, noise if task == "joint" else sound, SAMPLE_RATE
+        )
 
 
-def write_retrieved(task: str, clips: Sequence[Clip], folder: Path, binder: Binder) -> None:
+def write_retrieved(
+    task: str,
+    clips: Sequence[Clip],
+    folder: Path,
+    binder: Binder,
+    memory: Memory | None = None,
+) -> None:
     """For every clip what belongs to that other clip which the binder finds nearest to the given.
 
     Args:
@@ -56,6 +67,7 @@ def write_retrieved(task: str, clips: Sequence[Clip], folder: Path, binder: Bind
         clips: Real ones, which are the pool too; none is ever its own answer.
         folder: Made if needed.
         binder: Compares.
+        memory: Where to look for what it says of clips; scores by the same binder share it.
 
     Raises:
         MediaError: A clip cannot be read.
@@ -65,60 +77,68 @@ def write_retrieved(task: str, clips: Sequence[Clip], folder: Path, binder: Bind
     if len(clips) < 2:
         raise SettingsError(f"expected at least 2 clips to retrieve from, got {len(clips)}")
     folder.mkdir(parents=True, exist_ok=True)
-    queries, keys = _queries(task, clips, binder), _keys(task, clips, binder)
+    pool = _Pool(clips, BinderFeatures(binder, SAMPLE_RATE), memory)
+    queries, keys = _queries(task, pool), _keys(task, pool)
     cosines = queries @ keys.T
     cosines.fill_diagonal_(-torch.inf)
     for clip, k in zip(clips, cosines.argmax(1).tolist(), strict=True):
-        seen, heard = _of(clips[k])
+        picture, track = _of(clips[k])
         if task in MAKES_SOUND:
             length = _of(clip)[1].sound.waveform.shape[1]
-            sound = heard.sound.waveform[:, :length]
+            sound = track.sound.waveform[:, :length]
             sound = torch.nn.functional.pad(sound, (0, length - sound.shape[1]))
             write_audio(folder / f"{clip.id}.wav", sound, SAMPLE_RATE)
             continue
-        track = heard.sound if task == "joint" else _of(clip)[1].sound
-        write_video(
-            folder / f"{clip.id}.mp4", seen.video.frames, seen.video.frames_per_s,
-            track.waveform, SAMPLE_RATE,
-        )  # fmt: skip
+        sound = track.sound.waveform if task == "joint" else _of(clip)[1].sound.waveform
+        frames, fps = picture.video.frames, picture.video.frames_per_s
+        write_video(folder / f"{clip.id}.mp4", frames, fps, sound, SAMPLE_RATE)
 
 
-def _queries(task: str, clips: Sequence[Clip], binder: Binder) -> Tensor:
+@dataclass(frozen=True)
+class _Pool:
+    """Clips, and what a binder says of them."""
+
+    clips: Sequence[Clip]
+    network: BinderFeatures
+    memory: Memory | None
+
+    def pictures(self) -> Tensor:
+        """An embedding per clip, of what is seen."""
+        seen = [_of(clip, self.memory)[0] for clip in self.clips]
+        return torch.cat([saw(self.network, s, self._by).embedding for s in seen])
+
+    def sounds(self) -> Tensor:
+        """The same of what is heard."""
+        sounds = [_of(clip, self.memory)[1] for clip in self.clips]
+        return torch.cat([heard(self.network, s, self._by).embedding for s in sounds])
+
+    @cached_property
+    def _by(self) -> str:
+        return "" if self.memory is None else fingerprint(self.network)
+
+
+def _queries(task: str, pool: _Pool) -> Tensor:
     if task in MAKES_SOUND:
-        return _embedded(clips, partial(_picture, binder))
+        return pool.pictures()
     if task == "a2v":
-        return _embedded(clips, partial(_sound, binder))
-    lacking = [clip.id for clip in clips if not clip.caption]
+        return pool.sounds()
+    lacking = [clip.id for clip in pool.clips if not clip.caption]
     if lacking:
         raise SettingsError(f"{lacking[0]}: joint starts from a sentence, and it has none")
-    return _embedded(clips, lambda clip: binder.embed_text([str(clip.caption)]))
+    return pool.network.read([str(clip.caption) for clip in pool.clips])
 
 
-def _keys(task: str, clips: Sequence[Clip], binder: Binder) -> Tensor:
+def _keys(task: str, pool: _Pool) -> Tensor:
     if task in MAKES_SOUND:
-        return _embedded(clips, partial(_sound, binder))
-    pictures = _embedded(clips, partial(_picture, binder))
-    return pictures if task == "a2v" else pictures + _embedded(clips, partial(_sound, binder))
+        return pool.sounds()
+    return pool.pictures() if task == "a2v" else pool.pictures() + pool.sounds()
 
 
-@torch.no_grad()
-def _embedded(clips: Sequence[Clip], embed: Callable[[Clip], Tensor]) -> Tensor:
-    return torch.cat([embed(clip) for clip in clips])
-
-
-def _picture(binder: Binder, clip: Clip) -> Tensor:
-    return binder.embed_video(_of(clip)[0].frames[None])
-
-
-def _sound(binder: Binder, clip: Clip) -> Tensor:
-    return binder.embed_audio(_of(clip)[1].sound.waveform.mean(0, keepdim=True), SAMPLE_RATE)
-
-
-def _of(clip: Clip) -> tuple[Seen, Seen]:
+def _of(clip: Clip, memory: Memory | None = None) -> tuple[Seen, Seen]:
     """What is seen and what is heard of a clip, read when it is asked for."""
     return (
-        Seen(clip.path, clip.start_s, clip.duration_s),
-        Seen(clip.heard, clip.start_s, clip.duration_s),
+        Seen(clip.path, clip.start_s, clip.duration_s, memory),
+        Seen(clip.heard, clip.start_s, clip.duration_s, memory),
     )
 
 

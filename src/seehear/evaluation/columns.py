@@ -13,6 +13,7 @@ from torch import Tensor
 from seehear.errors import MediaError, SettingsError
 from seehear.evaluation.cards import CARDS
 from seehear.evaluation.guides import guidance_note
+from seehear.evaluation.looking import heard, saw
 from seehear.evaluation.measures import Loaded, StatisticName
 from seehear.evaluation.report import Score
 from seehear.evaluation.seen import Seen
@@ -78,18 +79,18 @@ class Columns:
         network, real = self.loaded.network, None
         compares = not self.names.keys() <= set(_COSINES)
         if material.videos is not None and isinstance(network, SeesVideos):
-            made = self._saw(network, material.videos[1])
+            made = saw(network, material.videos[1], self.fingerprint)
             known = {"V": made.embedding}
             if compares:
-                real = self._saw(network, material.videos[0])
+                real = saw(network, material.videos[0], self.fingerprint)
         else:
             # `check` was asked before whether it can.
             assert isinstance(network, HearsSounds)
             assert material.sounds is not None
-            made = self._heard(network, material.sounds[1])
+            made = heard(network, material.sounds[1], self.fingerprint)
             known = {"A": made.embedding}
             if compares:
-                real = self._heard(network, material.sounds[0])
+                real = heard(network, material.sounds[0], self.fingerprint)
         found = [t for features in (real, made) if features for t in features if t is not None]
         if not all(tensor.isfinite().all() for tensor in found):
             raise MediaError(f"{material.name}: its features are not finite; is the file damaged?")
@@ -102,41 +103,15 @@ class Columns:
         network, wanted = self.loaded.network, [k for k in _COSINES if k in self.names]
         letters, e = set("".join(wanted)), dict(known)
         if "A" in letters - e.keys() and isinstance(network, HearsSounds):
-            e["A"] = self._heard(network, material.sound).embedding
+            e["A"] = heard(network, material.sound, self.fingerprint).embedding
         if "V" in letters - e.keys() and material.video and isinstance(network, SeesVideos):
-            e["V"] = self._saw(network, material.video).embedding
+            e["V"] = saw(network, material.video, self.fingerprint).embedding
         if "T" in letters and material.prompt and isinstance(network, ReadsText):
             e["T"] = network.read([material.prompt])
         return {
             k: float(paired_cosine(e[k[0]], e[k[1]])) if e.keys() >= set(k) else math.nan
             for k in wanted
         }
-
-    def _saw(self, network: SeesVideos, video: Seen) -> Features:
-        def compute() -> Features:
-            frames = video.frames[None]
-            return network.see(frames, frames.shape[1] / max(video.video.duration_s, 1e-3))
-
-        return self._remembered(video, "picture", compute)
-
-    def _heard(self, network: HearsSounds, sound: Seen) -> Features:
-        def compute() -> Features:
-            heard = sound.sound_at(network.sample_rate)
-            return network.hear(heard.waveform.mean(0, keepdim=True), heard.sample_rate)
-
-        return self._remembered(sound, "sound", compute)
-
-    def _remembered(self, seen: Seen, what: str, compute: Callable[[], Features]) -> Features:
-        def said() -> dict[str, Tensor]:
-            try:
-                features = compute()
-            except MediaError:
-                raise
-            except ValueError as error:  # such as a sound that is too short for the network
-                raise MediaError(f"{seen.path}: {error}") from error
-            return {k: v for k, v in features._asdict().items() if v is not None}
-
-        return Features(**seen.recalled(f"{what} features", self.fingerprint, said))
 
     def scores(self) -> list[Score]:
         """Every column, with its interval over resampled clips."""

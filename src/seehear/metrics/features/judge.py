@@ -85,14 +85,17 @@ class Judge:
     def __init__(self, sound: Classifier, picture: Classifier, classes: tuple[str, ...]):
         self.sound, self.picture, self.classes = sound.eval(), picture.eval(), classes
 
+    @torch.no_grad()
     def hear(self, waveform: Float[Tensor, "batch samples"], sample_rate: int) -> Features:
         """Features and classes of mono waveforms in [-1, 1]."""
-        heard = resample(waveform, sample_rate, SAMPLE_RATE)
-        return Features(self.sound_features(heard), self.sound_logits(heard))
+        features = self.sound_features(resample(waveform, sample_rate, SAMPLE_RATE))
+        return Features(features, self.sound.classes(features))
 
+    @torch.no_grad()
     def see(self, frames: Float[Tensor, "batch frames 3 h w"], fps: float) -> Features:
         """Features and classes of frames in [0, 1]; `fps` changes nothing."""
-        return Features(self.picture_features(frames), self.picture_logits(frames))
+        features = self.picture_features(frames)
+        return Features(features, self.picture.classes(features))
 
     @torch.no_grad()
     def sound_logits(self, waveform: Float[Tensor, "batch samples"]) -> Float[Tensor, "batch n"]:
@@ -109,7 +112,7 @@ class Judge:
         self, frames: Float[Tensor, "batch frames 3 h w"]
     ) -> Float[Tensor, "batch n"]:
         """Logits over `classes`, averaged over frames in [0, 1]."""
-        return self.picture(picture_input(frames.flatten(0, 1))).view(*frames.shape[:2], -1).mean(1)
+        return self.picture.classes(self.picture_features(frames))
 
     @torch.no_grad()
     def picture_features(
