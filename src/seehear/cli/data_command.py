@@ -1,11 +1,17 @@
-"""`seehear data`: lists of clips of data sets on this machine, their key frames, and baselines."""
+"""`seehear data`: lists of clips of data sets on this machine, their pictures, and baselines."""
 
+from __future__ import annotations
+
+from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal, NoReturn
 
 import typer
 
 from seehear.cli.eval_command import app  # with it, all other commands
+
+if TYPE_CHECKING:
+    from seehear.datasets import Clip
 
 data = typer.Typer(
     no_args_is_help=True, help="Lists of clips to evaluate on, key frames, sanity floors."
@@ -97,16 +103,58 @@ def write_key_frames(clips: Clips, output: Folder) -> None:
 
         seehear data key-frames clips/ -o frames/
     """
+    from seehear.evaluation.running import write_key_frame
+
+    _write_pictures(clips, output, lambda clip: write_key_frame(clip, output))
+
+
+@data.command("stylise")
+def write_stylised(
+    clips: Clips,
+    weights: Annotated[
+        Path,
+        typer.Option(
+            metavar="FILE",
+            show_default=False,
+            help="An AnimeGANv2 generator for PyTorch, such as paprika.pt.",
+        ),
+    ],
+    output: Folder,
+) -> None:
+    """Write the picture that shows each clip best in another style, `<id>.png`.
+
+    The paper gave Im2Wav pictures of VGGSound in the style "Paprika". The weights are yours to
+    find; they are for non-commercial use.
+
+    For example:
+
+        seehear data stylise clips/ --weights paprika.pt -o paprika/
+    """
+    from seehear.evaluation import stylised
+    from seehear.evaluation.running import key_frame_of
+    from seehear.media import write_image
+
+    generator = stylised.load(weights)
+    output.mkdir(parents=True, exist_ok=True)
+
+    def write(clip: Clip) -> None:
+        picture = stylised.stylised(generator, key_frame_of(clip))
+        write_image(output / f"{clip.id}.png", picture)
+
+    _write_pictures(clips, output, write)
+
+
+def _write_pictures(clips: Path, output: Path, write: Callable[[Clip], object]) -> NoReturn:
+    """Write a picture for every clip, say which ones could not be read, and exit."""
     from seehear.cli.show import tell_error
     from seehear.errors import MediaError
     from seehear.evaluation.folders import real_clips
-    from seehear.evaluation.running import write_key_frame
 
     failed = 0
     found = real_clips(clips)
     for clip in found:
         try:
-            write_key_frame(clip, output)
+            write(clip)
         except MediaError as error:
             failed += 1
             tell_error(error, clip.path)

@@ -4,6 +4,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from jaxtyping import UInt8
+from torch import Tensor
+
 from seehear.batching.ledger import Counts, Ledger
 from seehear.batching.lists import Entry, seed_of
 from seehear.batching.making import Makes
@@ -100,16 +103,23 @@ def write_key_frame(clip: Clip, folder: Path) -> Path:
         MediaError: The clip has no picture, or cannot be read.
     """
     target = folder / f"{clip.id}.png"
-    if target.exists():
-        return target
+    if not target.exists():
+        picture = key_frame_of(clip)
+        folder.mkdir(parents=True, exist_ok=True)
+        write_image(target, picture)
+    return target
+
+
+def key_frame_of(clip: Clip) -> UInt8[Tensor, "3 height width"]:
+    """The picture that shows a clip best; a picture shows itself.
+
+    Raises:
+        MediaError: The clip has no picture, or cannot be read.
+    """
     kind = probe(clip.path).kind
     if kind == "audio":
         raise MediaError(f"{clip.path}: expected a video or a picture, got a sound")
     if kind == "image":
-        picture = read_image(clip.path).pixels
-    else:
-        frames = read_video(clip.path, frames_per_s=FRAMES_PER_S).frames
-        picture = frames[key_frames(frames)[0]]
-    folder.mkdir(parents=True, exist_ok=True)
-    write_image(target, picture)
-    return target
+        return read_image(clip.path).pixels
+    frames = read_video(clip.path, frames_per_s=FRAMES_PER_S).frames
+    return frames[key_frames(frames)[0]]

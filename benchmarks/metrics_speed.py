@@ -1,0 +1,194 @@
+"""Metrics beside the usual implementation, and who takes the time of an evaluation.
+
+`python -m benchmarks.metrics_speed`; needs an idle machine and about 5 minutes.
+"""
+
+import argparse
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from statistics import median
+
+import numpy as np
+import torch
+from scipy.linalg import sqrtm
+from training.world.scenes import SAMPLE_RATE, make_scene
+
+from benchmarks.results import table, write
+from seehear.evaluation import FEATURES, evaluated, load_measure
+from seehear.evaluation.baselines import write_noise
+from seehear.evaluation.folders import real_clips
+from seehear.evaluation.measures import Loaded
+from seehear.media import write_video
+from seehear.metrics.features.i3d import I3d, InceptionI3d
+from seehear.metrics.features.panns import Cnn14, Panns
+from seehear.metrics.frechet import frechet_distance
+
+FPS = 6.25
+REPEAT_SCENES = 4  # scenes of 2.56 s in a clip, so that clips are of about 10 s
+
+
+def features(seed: int, n: int, dim: int, scale: float = 1.0, shift: float = 0.0) -> np.ndarray:
+    """Correlated Gaussian features, the same on every machine."""
+    mix = np.random.RandomState(1000 + dim).randn(dim, dim) / np.sqrt(dim)
+    return np.random.RandomState(seed).randn(n, dim) @ mix * scale + shift
+
+
+def usual_frechet(x: np.ndarray, y: np.ndarray) -> float:
+    """As most evaluation code has it: covariances, and the square root of their product."""
+    c_x, c_y = np.cov(x, rowvar=False), np.cov(y, rowvar=False)
+    root = sqrtm(c_x @ c_y).real
+    difference = x.mean(0) - y.mean(0)
+    return float(difference @ difference + np.trace(c_x) + np.trace(c_y) - 2 * np.trace(root))
+
+
+def timed(call: Callable[[], float]) -> tuple[float, float]:
+    """Seconds, and what came out."""
+    began = time.perf_counter()
+    value = call()
+    return time.perf_counter() - began, value
+
+
+def frechet(n: int, dim: int, repeats: int) -> dict:
+    """Both ways in turn, each timing from features to the number."""
+    x, y = features(1, n, dim), features(2, n, dim, 1.1, 0.05)
+    a, b = torch.from_numpy(x), torch.from_numpy(y)
+    usual, ours = [], []
+    for _ in range(repeats):
+        usual.append(timed(lambda: usual_frechet(x, y)))
+        ours.append(timed(lambda: float(frechet_distance(a, b))))
+    value, reference = ours[0][1], usual[0][1]
+    return {
+        "n": n,
+        "dim": dim,
+        "usual_s": [seconds for seconds, _ in usual],
+        "ours_s": [seconds for seconds, _ in ours],
+        "ratio": median(s for s, _ in usual) / median(s for s, _ in ours),
+        "value": value,
+        "relative_difference": abs(value - reference) / reference,
+    }
+
+
+def write_clips(count: int, folder: Path) -> None:
+    """Clips of about 10 s from held-out scenes."""
+    folder.mkdir()
+    for k in range(count):
+        scenes = [make_scene(REPEAT_SCENES * k + j, "test") for j in range(REPEAT_SCENES)]
+        frames = torch.cat([torch.from_numpy(s.frames) for s in scenes])
+        sound = torch.cat([torch.from_numpy(s.waveform) for s in scenes])[None]
+        write_video(folder / f"clip{k:03d}.mp4", frames, FPS, sound, SAMPLE_RATE)
+
+
+class Clocked:
+    """A network that counts its own seconds."""
+
+    def __init__(self, network: object):
+        self.network, self.seconds = network, 0.0
+        for name in ("hear", "see", "read"):
+            if hasattr(network, name):
+                setattr(self, name, self._clocked(getattr(network, name)))
+
+    def _clocked(self, call: Callable) -> Callable:
+        def clocked(*args):
+            seconds, found = timed(lambda: call(*args))
+            self.seconds += seconds
+            return found
+
+        return clocked
+
+    @property
+    def sample_rate(self) -> int:
+        """Of the network."""
+        return self.network.sample_rate
+
+
+def shares(count: int) -> list[dict]:
+    """How much of an evaluation in one process the network takes."""
+    networks = {
+        ("v2a", "panns-16k"): lambda: Panns(Cnn14(), 16_000),
+        ("a2v", "i3d"): lambda: I3d(InceptionI3d(), "crop"),
+        ("v2a", "judge"): lambda: load_measure("judge").network,
+        ("a2v", "judge"): lambda: load_measure("judge").network,
+        ("joint", "bind"): lambda: load_measure("bind").network,
+    }
+    found = []
+    with tempfile.TemporaryDirectory() as name:
+        root = Path(name)
+        write_clips(count, root / "real")
+        for task in ("v2a", "a2v", "joint"):
+            write_noise(task, real_clips(root / "real"), root / task)
+        for (task, name), network in networks.items():
+            clocked = Clocked(network())
+            loaded = Loaded(FEATURES[name], clocked)
+            evaluated(task, root / "real", root / task, features=[loaded])  # once to get warm
+            clocked.seconds = 0.0
+            ticks = []
+            began = time.perf_counter()
+            evaluated(
+                task,
+                root / "real",
+                root / task,
+                features=[loaded],
+                on_clip=lambda *_, ticks=ticks: ticks.append(time.perf_counter()),
+            )
+            ended = time.perf_counter()
+            found.append(
+                {
+                    "task": task,
+                    "network": name,
+                    "clips": count,
+                    "total_s": ended - began,
+                    "network_s": clocked.seconds,
+                    "statistics_s": ended - ticks[-1],
+                    "share": clocked.seconds / (ticks[-1] - began),
+                }
+            )
+    return found
+
+
+def tables(raw: dict) -> str:
+    text = (
+        "Both ways in turn in one process, from features to the number, medians. The usual way is "
+        "`numpy.cov` and `scipy.linalg.sqrtm`.\n\n"
+    )
+    rows = [
+        [
+            f["n"], f["dim"], f"{median(f['usual_s']):.2f}", f"{median(f['ours_s']):.2f}",
+            f"{f['ratio']:.1f}", f"{f['relative_difference']:.0e}",
+        ]
+        for f in raw["frechet"]
+    ]  # fmt: skip
+    header = ["clips", "features", "usual, s", "ours, s", "ratio", "relative difference"]
+    text += table(header, rows)
+    text += (
+        "\nWho takes the time while clips of about 10 s are looked at, in one process and without "
+        "what is remembered. CNN14 and I3D have their true size and random weights. Statistics, "
+        "with 200 resamplings, come once at the end, whatever the length of clips.\n\n"
+    )
+    rows = [
+        [
+            s["task"], s["network"], s["clips"], f"{s['total_s'] - s['statistics_s']:.1f}",
+            f"{100 * s['share']:.0f} %", f"{s['statistics_s']:.1f}",
+        ]
+        for s in raw["shares"]
+    ]  # fmt: skip
+    header = ["task", "`--features`", "clips", "looking, s", "in the network", "statistics, s"]
+    return text + table(header, rows)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--clips", type=int, default=24)
+    options = parser.parse_args()
+    sizes = ((3000, 2048), (200, 2048), (3000, 400))
+    raw = {
+        "frechet": [frechet(n, dim, options.repeats) for n, dim in sizes],
+        "shares": shares(options.clips),
+    }
+    write("metrics_speed", "Speed of evaluation", raw, tables(raw))
+
+
+if __name__ == "__main__":
+    main()
