@@ -59,6 +59,27 @@ def test_what_a_dead_owner_had_is_given_again_and_what_a_living_one_has_is_not(l
     assert ledger.take("x").id == "002"
 
 
+def test_one_job_of_an_owner_is_given_back_alone(ledger):
+    ledger.take("a")
+    ledger.take("a")
+    assert ledger.release("a", job_id="001") == 1
+    assert [row.id for row in ledger.rows("leased")] == ["000"]
+
+
+def test_helpers_of_the_dead_are_inherited_once_with_what_they_were_given(ledger):
+    dead, living = dead_owner(), owner_name()
+    ledger.take(dead)
+    ledger.bequeath(dead, ["helper 0", "helper 1"])
+    ledger.take(living)
+    ledger.bequeath(living, ["helper 2"])
+    heirs = [dead_owner(), dead_owner()]  # each dies before it has made a helper of its own
+    for heir in heirs:
+        assert ledger.inherit(heir) == ["helper 0", "helper 1"]
+    assert {row.id: row.owner for row in ledger.rows("leased")} == {"000": heirs[1], "001": living}
+    ledger.bequeath(heirs[1], [])
+    assert ledger.inherit(living) == []
+
+
 def test_a_job_that_kills_its_workers_is_given_up(ledger):
     for _ in range(MAX_ATTEMPTS):
         assert ledger.take("a").id == "000"

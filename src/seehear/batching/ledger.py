@@ -5,11 +5,12 @@ the same time get two different ones, and a power cut leaves the state before or
 between. The folder has to be on a disk of this machine, where SQLite's locks work.
 """
 
+import json
 import os
 import socket
 import sqlite3
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -84,6 +85,7 @@ class Counts:
         return self.pending + self.leased + self.done + self.failed
 
 
+_HEIRLOOM = "helpers of "  # how facts begin that name them
 _COLUMNS = "id, spec, output, state, owner, attempts, reason, seconds, sha256"
 
 
@@ -199,8 +201,10 @@ class Ledger:
         )
         return done.rowcount == 1
 
-    def release(self, owner: str, reason: str = "its worker died") -> int:
-        """Give back what a dead owner had; a job that was given back too often has failed.
+    def release(
+        self, owner: str, reason: str = "its worker died", job_id: str | None = None
+    ) -> int:
+        """Give back what a dead owner had, or one job of it; given back too often it has failed.
 
         Returns:
             How many jobs it had.
@@ -209,8 +213,8 @@ class Ledger:
             "UPDATE jobs SET owner = NULL, until = NULL, "
             "reason = CASE WHEN attempts >= :most THEN :reason || ', ' || attempts || ' times' END,"
             " state = CASE WHEN attempts >= :most THEN 'failed' ELSE 'pending' END "
-            "WHERE state = 'leased' AND owner = :owner",
-            {"most": MAX_ATTEMPTS, "reason": reason, "owner": owner},
+            "WHERE state = 'leased' AND owner = :owner AND coalesce(:job_id, id) = id",
+            {"most": MAX_ATTEMPTS, "reason": reason, "owner": owner, "job_id": job_id},
         )
         return done.rowcount
 
@@ -223,6 +227,41 @@ class Ledger:
         for owner in dead:
             self.release(owner)
         return dead
+
+    def bequeath(self, owner: str, names: Sequence[str]) -> None:
+        """Leave names of helpers that outlive an owner to whoever comes after it."""
+        if names:
+            self.fact(_HEIRLOOM + owner, json.dumps(list(names)))
+        else:
+            self._db.execute("DELETE FROM facts WHERE name = ?", (_HEIRLOOM + owner,))
+
+    def inherit(self, owner: str) -> list[str]:
+        """Take over the helpers of dead owners of this machine, and what these had been given.
+
+        Nobody else gets them too. Their jobs stay leased, now by `owner`.
+
+        Returns:
+            The names of the helpers.
+        """
+        names: list[str] = []
+        with self._transaction():
+            left = self._db.execute(
+                "SELECT name, value FROM facts WHERE substr(name, 1, ?) = ?",
+                (len(_HEIRLOOM), _HEIRLOOM),
+            ).fetchall()
+            for name, value in left:
+                dead = name.removeprefix(_HEIRLOOM)
+                if is_alive(dead):
+                    continue
+                names += json.loads(value)
+                self._db.execute("DELETE FROM facts WHERE name = ?", (name,))
+                self._db.execute(
+                    "UPDATE jobs SET owner = ?, until = ? WHERE state = 'leased' AND owner = ?",
+                    (owner, time.time() + LEASE_S, dead),
+                )
+            if names:
+                self.bequeath(owner, names)
+        return names
 
     def retry(self) -> int:
         """Make failed jobs pending again; returns how many."""

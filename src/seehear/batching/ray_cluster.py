@@ -3,12 +3,16 @@
 Ray places the actors, gives each its (part of a) GPU, begins dead ones again and moves data; the
 ledger says who has what. Only this process writes files and the ledger, so the cluster needs no
 common disk for outputs; inputs are read where the actors run.
+
+Actors outlive this process: if it is killed, they finish what they are at and keep it for the
+next coordinator, which inherits them. Where none comes, they end themselves.
 """
 
 import os
 import tempfile
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -19,16 +23,55 @@ from seehear.batching.worker import do
 from seehear.errors import SeehearError, SettingsError
 
 LOCAL = "local"  # instead of an address: a cluster of this machine's own, for as long as it takes
+NAMESPACE = "seehear"  # of actors' names
+PATIENCE_S = 600.0  # for which an actor that has nothing to do waits for word of a coordinator
+PING_S = 60.0
+
+Made = dict[str, bytes] | str  # the files of a job by name; or why it can't be made
 
 
 class Maker:
     """What an actor does: make the files of a job and hand them over."""
 
-    def __init__(self, make: Makes):
-        self.make = make
+    def __init__(self, make: Makes, patience_s: float = PATIENCE_S):
+        self.make, self.patience_s = make, patience_s
+        self.last: tuple[str, Made] | None = None
+        self.is_busy, self.heard_s = False, time.monotonic()
+        threading.Thread(target=self._end_when_forgotten, daemon=True).start()
 
-    def files(self, spec: str) -> dict[str, bytes] | str:
+    def files(self, spec: str) -> Made:
         """The files of a job by name; or why it can't be made, in a sentence."""
+        self.is_busy = True
+        try:
+            made = self._files(spec)
+            self.last = (spec, made)
+            return made
+        finally:
+            self.is_busy, self.heard_s = False, time.monotonic()
+
+    def left(self, make: str) -> tuple[str, Made] | None:
+        """The last job and its files, for who did not give it out; None if there is none.
+
+        Raises:
+            ValueError: This actor makes otherwise than `make`, which is a representation, says.
+        """
+        self.ping()
+        if repr(self.make) != make:
+            raise ValueError(f"makes by {self.make!r}")
+        return self.last
+
+    def ping(self) -> None:
+        """Somebody is there."""
+        self.heard_s = time.monotonic()
+
+    def _end_when_forgotten(self) -> None:
+        while self.is_busy or time.monotonic() - self.heard_s < self.patience_s:
+            time.sleep(min(1.0, self.patience_s))
+        import ray
+
+        ray.kill(ray.get_runtime_context().current_actor)
+
+    def _files(self, spec: str) -> Made:
         with tempfile.TemporaryDirectory(prefix="seehear-") as folder:
             try:
                 self.make(spec, Path(folder))
@@ -64,42 +107,114 @@ def run_ray(
     ray = _ray(address)
     owner = owner_name()
     ledger = Ledger(folder, is_new_allowed=False)
-    ledger.release_dead()
-    sweep(folder)
-    actor = ray.remote(
-        num_cpus=1,
-        num_gpus=gpus_per_worker,
-        max_restarts=-1,
-        # Ray gives a job to the actor again that died of it, or beside it.
-        max_task_retries=MAX_ATTEMPTS - 1,
-    )(Maker)
-    idle = [actor.remote(make) for _ in range(num_workers)]
-    running: dict[Any, tuple[Any, Row]] = {}
+    crew = _Crew(ray, ledger, owner, make, gpus_per_worker)
     told = 0.0
     try:
+        crew.inherit()
+        ledger.release_dead()
+        sweep(folder)
+        # What was given out by a coordinator that is dead: inherited actors may have it.
+        given = {row.spec: row for row in ledger.rows("leased") if row.owner == owner}
+        asked = {maker.left.remote(repr(make)): name for name, maker in crew.makers.items()}
+        idle = [crew.begin() for _ in range(num_workers - len(asked))]
+        running: dict[Any, tuple[str, Row]] = {}
         while True:
+            if given and not asked:  # nobody has it
+                for lost in given.values():
+                    ledger.release(owner, "its actor died", lost.id)
+                given.clear()
             while idle and (row := ledger.take(owner)):
-                maker = idle.pop()
-                running[maker.files.remote(row.spec)] = (maker, row)
-            if not running:
+                name = idle.pop()
+                running[crew.makers[name].files.remote(row.spec)] = (name, row)
+            if not running and not asked:
                 break
-            ready, _ = ray.wait(list(running), timeout=1.0)
+            ready, _ = ray.wait([*asked, *running], timeout=1.0)
             for reference in ready:
-                maker, row = running.pop(reference)
-                _take_in(ray, ledger, folder, owner, row, reference)
-                idle.append(maker)
+                if reference in running:
+                    name, row = running.pop(reference)
+                    _take_in(ray, ledger, folder, owner, row, reference)
+                else:
+                    name = asked.pop(reference)
+                    left = crew.left(name, reference)
+                    if left and (kept := given.pop(left[0], None)):
+                        _write(ledger, folder, owner, kept, left[1])
+                    if name not in crew.makers or len(crew.makers) > num_workers:
+                        crew.dismiss(name)
+                        if len(crew.makers) >= num_workers:
+                            continue
+                        name = crew.begin()
+                idle.append(name)
             if time.monotonic() - told > 1.0:
                 told = time.monotonic()
                 ledger.extend(owner, LEASE_S)
                 on_change(ledger.counts())
+                crew.ping(idle)
         counts = ledger.counts()
         on_change(counts)
         return counts
     finally:
+        for name in list(crew.makers):
+            crew.dismiss(name)
         ledger.release(owner, "was interrupted")
         sweep(folder)
         ledger.close()
         ray.shutdown()
+
+
+class _Crew:
+    """The actors of a coordinator, by names that the ledger knows in case it dies."""
+
+    def __init__(self, ray: Any, ledger: Ledger, owner: str, make: Makes, gpus_per_worker: float):
+        self.ray, self.ledger, self.owner, self.make = ray, ledger, owner, make
+        self.makers: dict[str, Any] = {}
+        self._begun, self._pinged_s = 0, time.monotonic()
+        self._actor = ray.remote(
+            num_cpus=1,
+            num_gpus=gpus_per_worker,
+            max_restarts=-1,
+            # Ray gives a job to the actor again that died of it, or beside it.
+            max_task_retries=MAX_ATTEMPTS - 1,
+        )(Maker)
+
+    def inherit(self) -> None:
+        """Take over the actors of dead coordinators that still live, and their jobs."""
+        for name in self.ledger.inherit(self.owner):
+            try:
+                self.makers[name] = self.ray.get_actor(name, namespace=NAMESPACE)
+            except ValueError:  # it is gone, or of another cluster
+                continue
+
+    def begin(self) -> str:
+        """Begin an actor; returns its name."""
+        name = f"{self.owner} {self._begun}"
+        self._begun += 1
+        # Known before it exists: no moment in which it could be forgotten.
+        self.ledger.bequeath(self.owner, [*self.makers, name])
+        self.makers[name] = self._actor.options(
+            name=name, namespace=NAMESPACE, lifetime="detached"
+        ).remote(self.make)
+        return name
+
+    def left(self, name: str, reference: Any) -> tuple[str, Made] | None:
+        """What an inherited actor has; one that is of no use is let go."""
+        try:
+            return self.ray.get(reference)
+        except (self.ray.exceptions.RayActorError, self.ray.exceptions.RayTaskError):
+            self.dismiss(name)  # it is dead, or makes otherwise
+            return None
+
+    def dismiss(self, name: str) -> None:
+        """End an actor, if it is there."""
+        if name in self.makers:
+            self.ray.kill(self.makers.pop(name))
+            self.ledger.bequeath(self.owner, list(self.makers))
+
+    def ping(self, names: Sequence[str]) -> None:
+        """Now and then tell actors that have nothing to do that they are not forgotten."""
+        if time.monotonic() - self._pinged_s > PING_S:
+            self._pinged_s = time.monotonic()
+            for name in names:
+                self.makers[name].ping.remote()
 
 
 def _take_in(ray: Any, ledger: Ledger, folder: Path, owner: str, row: Row, reference: Any) -> None:
@@ -107,10 +222,13 @@ def _take_in(ray: Any, ledger: Ledger, folder: Path, owner: str, row: Row, refer
         made = ray.get(reference)
     except ray.exceptions.RayActorError as error:
         ledger.fail(row.id, owner, f"its actor died {MAX_ATTEMPTS} times ({type(error).__name__})")
-        return
     except ray.exceptions.RayTaskError as error:
         ledger.fail(row.id, owner, str(error.cause or error))
-        return
+    else:
+        _write(ledger, folder, owner, row, made)
+
+
+def _write(ledger: Ledger, folder: Path, owner: str, row: Row, made: Made) -> None:
     if isinstance(made, str):
         ledger.fail(row.id, owner, made)
         return
