@@ -15,12 +15,13 @@ import torch
 from scipy.linalg import sqrtm
 from training.world.scenes import SAMPLE_RATE, make_scene
 
-from benchmarks.results import table, write
-from seehear.evaluation import FEATURES, evaluated, load_measure
+from benchmarks.results import saved, table, write
+from seehear.evaluation import FEATURES, evaluated, load_measure, seen
 from seehear.evaluation.baselines import write_noise
 from seehear.evaluation.folders import real_clips
 from seehear.evaluation.measures import Loaded
 from seehear.media import write_video
+from seehear.metrics import av_align
 from seehear.metrics.features.i3d import I3d, InceptionI3d
 from seehear.metrics.features.panns import Cnn14, Panns
 from seehear.metrics.frechet import frechet_distance
@@ -103,8 +104,32 @@ class Clocked:
         return self.network.sample_rate
 
 
+class Libraries:
+    """Seconds in what others decode, and in the optical flow and onsets of AV-Align."""
+
+    def __init__(self):
+        self.seconds = dict.fromkeys(("decoding", "AV-Align"), 0.0)
+        for owner, name, what in (
+            (seen, "read_video", "decoding"),
+            (seen, "read_audio", "decoding"),
+            (seen, "probe", "decoding"),
+            (av_align, "motion_by_frame", "AV-Align"),
+            (av_align, "onset_times", "AV-Align"),
+        ):
+            setattr(owner, name, self._clocked(getattr(owner, name), what))
+
+    def _clocked(self, call: Callable, what: str) -> Callable:
+        def clocked(*args, **options):
+            spent, found = timed(lambda: call(*args, **options))
+            self.seconds[what] += spent
+            return found
+
+        return clocked
+
+
 def shares(count: int) -> list[dict]:
-    """How much of an evaluation in one process the network takes."""
+    """How much of an evaluation in one process the network takes, and how much others."""
+    libraries = Libraries()
     networks = {
         ("v2a", "panns-16k"): lambda: Panns(Cnn14(), 16_000),
         ("a2v", "i3d"): lambda: I3d(InceptionI3d(), "crop"),
@@ -123,6 +148,7 @@ def shares(count: int) -> list[dict]:
             loaded = Loaded(FEATURES[name], clocked)
             evaluated(task, root / "real", root / task, features=[loaded])  # once to get warm
             clocked.seconds = 0.0
+            libraries.seconds |= dict.fromkeys(libraries.seconds, 0.0)
             ticks = []
             began = time.perf_counter()
             evaluated(
@@ -141,7 +167,7 @@ def shares(count: int) -> list[dict]:
                     "total_s": ended - began,
                     "network_s": clocked.seconds,
                     "statistics_s": ended - ticks[-1],
-                    "share": clocked.seconds / (ticks[-1] - began),
+                    "libraries_s": dict(libraries.seconds),
                 }
             )
     return found
@@ -163,17 +189,24 @@ def tables(raw: dict) -> str:
     text += table(header, rows)
     text += (
         "\nWho takes the time while clips of about 10 s are looked at, in one process and without "
-        "what is remembered. CNN14 and I3D have their true size and random weights. Statistics, "
-        "with 200 resamplings, come once at the end, whatever the length of clips.\n\n"
+        "what is remembered: the network, FFmpeg, AV-Align's optical flow and onsets by OpenCV and "
+        "librosa, and all of our own. CNN14 and I3D have their true size and random weights. "
+        "Statistics, with 200 resamplings, come once at the end, whatever the length of clips.\n\n"
     )
-    rows = [
-        [
-            s["task"], s["network"], s["clips"], f"{s['total_s'] - s['statistics_s']:.1f}",
-            f"{100 * s['share']:.0f} %", f"{s['statistics_s']:.1f}",
-        ]
-        for s in raw["shares"]
+    rows = []
+    for s in raw["shares"]:
+        looking_s = s["total_s"] - s["statistics_s"]
+        parts_s = [s["network_s"], *s["libraries_s"].values()]
+        parts_s.append(looking_s - sum(parts_s))
+        rows.append(
+            [s["task"], s["network"], s["clips"], f"{looking_s:.1f}"]
+            + [f"{100 * part / looking_s:.0f} %" for part in parts_s]
+            + [f"{s['statistics_s']:.1f}"]
+        )
+    header = [
+        "task", "`--features`", "clips", "looking, s", "network", "decoding", "AV-Align", "our own",
+        "statistics, s",
     ]  # fmt: skip
-    header = ["task", "`--features`", "clips", "looking, s", "in the network", "statistics, s"]
     return text + table(header, rows)
 
 
@@ -181,12 +214,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--clips", type=int, default=24)
+    parser.add_argument("--only", choices=("frechet", "shares"), help="keep the other as it was")
     options = parser.parse_args()
-    sizes = ((3000, 2048), (200, 2048), (3000, 400))
-    raw = {
-        "frechet": [frechet(n, dim, options.repeats) for n, dim in sizes],
-        "shares": shares(options.clips),
-    }
+    raw = {"count": options.clips} | saved("metrics_speed", options.clips)
+    if options.only != "shares":
+        sizes = ((3000, 2048), (200, 2048), (3000, 400))
+        raw["frechet"] = [frechet(n, dim, options.repeats) for n, dim in sizes]
+    if options.only != "frechet":
+        raw["shares"] = shares(options.clips)
+    raw.pop("provenance", None)
     write("metrics_speed", "Speed of evaluation", raw, tables(raw))
 
 

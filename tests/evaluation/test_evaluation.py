@@ -127,12 +127,14 @@ def test_what_cannot_be_scored_is_listed_and_the_rest_is_scored(tmp_path, capsys
     assert json.loads((tmp_path / "o" / "report.json").read_text())["report"]["count"] == 2
 
 
-def test_one_clip_is_scored_without_intervals(tmp_path):
+def test_one_clip_is_scored_without_intervals_and_distances(tmp_path, capsys):
     real, made = folder_of(tmp_path / "real", 1), folder_of(tmp_path / "made", 1, noise=0.1)
     report = evaluated("v2a", real, made)
     assert math.isnan(value(report, "KL").interval[0])
     assert "FD" not in {score.name for score in report.scores}
-    assert report.markdown()
+    assert "FD and KD: left out, since they need at least 2 clips" in report.markdown()
+    assert main(["eval", "--real", str(real), "--generated", str(made), "--no-cache"]) == 1
+    assert "left out" in capsys.readouterr().out
 
 
 def test_features_that_are_not_finite_fail_their_clip_alone(folders, monkeypatch):

@@ -1,6 +1,7 @@
 import pytest
 import torch
 
+from seehear.metrics.frechet import frechet_distance
 from seehear.metrics.intervals import bootstrap_interval, wilson_interval
 
 
@@ -26,3 +27,17 @@ def test_bootstrap_interval_of_a_mean_is_two_standard_errors_wide():
     standard_error = float(x.std()) / 20
     assert low < float(x.mean()) < high
     assert (high - low) / (2 * 1.96 * standard_error) == pytest.approx(1, abs=0.1)
+
+
+def test_an_interval_of_a_distance_lies_around_its_value():
+    draws = torch.Generator().manual_seed(0)
+    x, y = (torch.randn(60, 40, generator=draws, dtype=torch.float64) for _ in range(2))
+    value = float(frechet_distance(x, y))
+
+    def statistic(chosen):
+        return float(frechet_distance(x[chosen], y[chosen]))
+
+    low, _ = bootstrap_interval(statistic, 60)
+    assert low > value  # rows that come twice make sets smaller, and distances larger
+    low, high = bootstrap_interval(statistic, 60, around=value)
+    assert low < value < high

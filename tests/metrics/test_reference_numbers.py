@@ -6,6 +6,7 @@ audioldm_eval, av-benchmark, SpecVQGAN, kadtk, TempoTokens, mir_eval.
 
 import math
 
+import cv2
 import numpy as np
 import pytest
 import torch
@@ -21,13 +22,14 @@ from seehear.metrics.av_align import (
 )
 from seehear.metrics.bind import paired_cosine
 from seehear.metrics.classes import inception_score, paired_kl
+from seehear.metrics.desync import mean_absolute_offset_s, segment_windows
 from seehear.metrics.frechet import frechet_distance, frechet_result
 from seehear.metrics.kernel import (
     kernel_audio_distance,
     kernel_inception_distance,
     polynomial_mmd,
 )
-from seehear.metrics.onsets import mean_offset_s, onset_f1
+from seehear.metrics.onsets import condfoley_onsets, mean_offset_s, onset_f1
 
 RandomState = np.random.RandomState  # what the recipes are written in
 
@@ -56,6 +58,7 @@ def test_the_recipe_is_the_peers():
         (lambda: pair(400, 200, 200), 265.409561475),  # singular: sqrtm is off by 1.5e-5
         (lambda: pair(512, 100, 100), 592.693592633),
         (lambda: pair(2048, 200, 200), 2924.61078631),
+        (lambda: pair(2048, 3000, 3000), 493.283811495),
     ],
 )
 def test_frechet_distances(features, wanted):
@@ -141,6 +144,8 @@ def test_kernel_audio_distances():
     assert kernel_audio_distance(x, y, 10.0) == pytest.approx(0.4032578801, rel=1e-6)
     assert kernel_audio_distance(x, y, 17.472788) == pytest.approx(0.1274023587, rel=1e-6)
     assert kernel_audio_distance(x, y) == pytest.approx(0.1627100180, rel=1e-6)
+    assert kernel_audio_distance(x, y, 10.0, kernel="iq") == pytest.approx(0.2397231884, rel=1e-6)
+    assert kernel_audio_distance(x, y, 10.0, kernel="imq") == pytest.approx(0.1428343026, rel=1e-6)
     assert kernel_audio_distance(x, x, 10.0) == pytest.approx(-0.4785786443, rel=1e-6)
 
 
@@ -152,6 +157,8 @@ def test_inception_scores():
     assert inception_score(first, splits=1)[0] == pytest.approx(25.24803639199309)
     uneven = torch.from_numpy((2 * RandomState(12).randn(95, 309)).astype(np.float32))
     assert inception_score(uneven) == pytest.approx((3.4921484811764367, 0.16066144473579813))
+    assert inception_score(uneven, shuffle=False)[0] == pytest.approx(3.513867291158065)
+    assert inception_score(uneven, splits=1)[0] == pytest.approx(5.394937582967958)
 
 
 def test_inception_scores_known_exactly():
@@ -190,6 +197,8 @@ def test_divergences_of_equal_swapped_and_repeated_clips():
     assert paired_kl(real, real, kind="sigmoid") == pytest.approx(-5.3158e-4, rel=1e-2)
     assert paired_kl(real, real, eps=0.0) == pytest.approx(0, abs=1e-12)
     assert paired_kl(generated, real, eps=0.0) == pytest.approx(0.46836627, rel=2e-6)
+    swapped = paired_kl(generated, real, kind="sigmoid", eps=0.0)
+    assert swapped == pytest.approx(17.72746478, rel=2e-6)
     both = paired_kl(torch.cat([real, real]), torch.cat([generated, real]))
     assert both == pytest.approx(0.24363115, rel=2e-6)
     with pytest.raises(ValueError, match="expected pairs"):
@@ -275,6 +284,79 @@ def test_av_align_of_jumps_and_clicks(events, sounds, fork, fixed):
         assert got.score == pytest.approx(wanted, abs=1e-9), got
 
 
+def pulse():
+    shifts = np.zeros(100, int)
+    for centre in (20, 45, 70):
+        shifts[centre - 2 : centre + 3] = (1, 3, 6, 3, 1)
+    return shifted(np.cumsum(shifts))
+
+
+def shifted(shifts):
+    return as_video([np.roll(texture(), int(shift), 1) for shift in shifts])
+
+
+def flashes():
+    grey = np.full((100, 128, 128), 64, np.uint8)
+    grey[[20, 45, 70]] = 255
+    return as_video(grey)
+
+
+def tone(from_s=0.0):
+    wave = 0.5 * torch.sin(2 * math.pi * 440 * torch.arange(4 * 22050) / 22050)
+    wave[: round(from_s * 22050)] = 0
+    return wave
+
+
+def hiss():
+    return torch.from_numpy((0.1 * RandomState(3).randn(4 * 22050)).clip(-1, 1)).float()
+
+
+@pytest.mark.parametrize(
+    ("frames", "waveform", "score", "peaks"),
+    [
+        (pulse, lambda: clicks(USUAL), 1.0, 3),
+        (flashes, lambda: clicks(USUAL), 0.0, 0),
+        (lambda: jump([20, 45, 70], px=1), lambda: clicks(USUAL), 1.0, 3),
+        (lambda: shifted(2 * np.arange(100)), lambda: clicks(USUAL), 0.08, 24),
+        (
+            lambda: shifted(np.round(20 * np.sin(2 * np.pi * np.arange(100) / 25))),
+            lambda: clicks([0.5 * k for k in range(1, 8)]),
+            0.1333333333,
+            27,
+        ),
+        (lambda: as_video([texture()] * 50 + [texture(9)] * 50), lambda: clicks([2.0]), 1.0, 1),
+        (lambda: jump([20, 45, 70]), tone, 0.0, 3),
+        (lambda: jump([45]), lambda: tone(1.8), 1.0, 1),
+        (lambda: jump([20, 45, 70]), hiss, 0.0526315789, 3),
+    ],
+    ids=["pulse", "flashes", "1 px", "pan", "swing", "cut", "tone", "tone begins", "hiss"],
+)
+def test_av_align_of_other_movements_and_sounds(frames, waveform, score, peaks):
+    shown, heard = frames(), waveform()
+    for version in ("paper", "2025"):
+        found = av_align(shown, 25.0, heard, 22050, version=version)
+        assert found.score == pytest.approx(score, abs=1e-9)
+    assert len(found.peaks_s) == peaks
+
+
+def test_av_align_at_eight_frames_a_second():
+    frames, waveform = jump([3, 7, 12], frames=16), clicks([0.375, 0.875, 1.2, 1.5], 2.0)
+    for version in ("paper", "2025"):
+        assert av_align(frames, 8.0, waveform, 22050, version=version).score == 0.75
+
+
+@pytest.mark.parametrize(("side", "wanted"), [(64, 3.007276), (256, 11.609174)])
+def test_flow_grows_with_the_picture(side, wanted):
+    grey = [cv2.resize(f, (side, side)) for f in jump([20])[19:21, 0].numpy()]
+    assert motion_by_frame(as_video(grey))[1] == pytest.approx(wanted, abs=1e-4)
+
+
+def test_flow_of_small_movements_and_cuts_is_the_peers():
+    assert motion_by_frame(jump([45], px=1)).max() == pytest.approx(1.000203, abs=1e-4)
+    cut = as_video([texture()] * 2 + [texture(9)] * 2)
+    assert motion_by_frame(cut)[2] == pytest.approx(6.395822, abs=1e-4)
+
+
 def test_flow_is_the_peers():
     flow = motion_by_frame(jump([20, 45, 70]))
     for frame, wanted in {
@@ -357,6 +439,50 @@ REAL = onset_times(clicks([0.3, 0.8, 1.4, 1.8], 2.0), 22050, 0.3)
 def test_onset_f1(made_at, f1):
     found = onset_times(clicks(made_at, 2.0), 22050, 0.3)
     assert onset_f1(REAL, found).f1 == pytest.approx(f1, abs=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("made_at", "accuracy", "precision", "has_equal_count"),
+    [
+        ([0.3, 0.8, 1.4, 1.8], 1.0, 1.0, True),
+        ([0.3, 0.8, 1.6, 1.8], 0.75, 0.7625, True),
+        ([0.35, 0.85, 1.45, 1.85], 1.0, 1.0, True),
+        ([0.3, 1.4], 0.5, 1.0, False),
+    ],
+)
+def test_onsets_as_condfoleygen_scores_them(made_at, accuracy, precision, has_equal_count):
+    found = condfoley_onsets(clicks([0.3, 0.8, 1.4, 1.8], 2.0), clicks(made_at, 2.0))
+    assert found == pytest.approx((accuracy, precision, has_equal_count))
+
+
+def test_quieter_onsets_beside_the_real_ones():
+    real = clicks([0.3, 0.8, 1.4, 1.8], 2.0)
+    made = real + 0.5 * clicks([0.55, 1.1], 2.0)
+    assert condfoley_onsets(real, made) == (1.0, 1.0, False)
+    assert onset_f1(REAL, onset_times(made, 22050, 0.3)).f1 == pytest.approx(0.8)
+
+
+def test_silence_as_condfoleygen_scores_it():
+    sound, silence = clicks([0.3, 0.8], 2.0), torch.zeros(44_100)
+    assert condfoley_onsets(sound, silence) == (0.0, 1.0, False)
+    assert condfoley_onsets(silence, sound) == (0.0, 0.0, False)
+
+
+@pytest.mark.parametrize("k", [0, 7, 10, 20])
+def test_offsets_are_told_in_seconds(k):
+    logits = torch.nn.functional.one_hot(torch.tensor([k]), 21).float()
+    assert mean_absolute_offset_s(logits) == pytest.approx(abs(-2 + 0.2 * k))
+    both = torch.cat([logits, torch.nn.functional.one_hot(torch.tensor([10]), 21)])
+    assert mean_absolute_offset_s(both) == pytest.approx(abs(-2 + 0.2 * k) / 2)
+
+
+def test_offsets_are_looked_for_at_both_ends_of_a_clip():
+    assert segment_windows(8.0) == ((0, 14), (10, 24))
+    assert segment_windows(4.8) == ((0, 14), (0, 14))
+    with pytest.raises(ValueError, match=r"at least 4\.8 s"):
+        segment_windows(4.7)
+    with pytest.raises(ValueError, match="over 21 offsets"):
+        mean_absolute_offset_s(torch.zeros(2, 20))
 
 
 def test_onsets_of_silence():

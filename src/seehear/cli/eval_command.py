@@ -112,7 +112,7 @@ def evaluate(
     """Score made clips against real ones, with intervals. Needs `pip install "seehear[eval]"`.
 
     Files are matched by name. One that is missing, silent or damaged is named in the report, and
-    the rest is scored; the exit code is then 1.
+    the rest is scored; the exit code is then 1, as it is for a single clip.
 
     For example:
 
@@ -158,7 +158,8 @@ def evaluate(
     if output is not None:
         evaluation.write_report(report, output)
     out.print(report.markdown())
-    raise typer.Exit(1 if report.failures else 0)
+    # Of a single clip nothing that compares sets could be scored.
+    raise typer.Exit(1 if report.failures or report.count < 2 else 0)
 
 
 def _made(

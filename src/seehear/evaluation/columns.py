@@ -26,6 +26,7 @@ from seehear.metrics.kernel import polynomial_mmd
 
 SPLITS = 10  # of the inception score
 RESAMPLES = 200
+_OF_SETS: tuple[StatisticName, ...] = ("ISc", "FD", "KD")
 _COSINES: tuple[StatisticName, ...] = ("AV", "VT", "AT")
 
 OfClips = Callable[[Tensor], float]  # of the indices of clips that are counted
@@ -121,7 +122,8 @@ class Columns:
             if name in _COSINES:
                 found += mean_score(column, [row.cosines[name] for row in self.rows])
             elif n > 1 or name not in ("FD", "KD"):
-                found.append(score(column, n, statistics[name]))
+                is_biased = name in _OF_SETS
+                found.append(score(column, n, statistics[name], is_biased=is_biased))
         return found
 
     def _statistics(self) -> dict[StatisticName, OfClips]:
@@ -175,6 +177,9 @@ class Columns:
         distances = [self.names[k] for k in ("FD", "KD") if k in self.names]
         if not distances:
             return notes
+        if len(self.rows) == 1:
+            what = " and ".join(distances)
+            return [*notes, f"{what}: left out, since they need at least 2 clips and 1 was scored"]
         x, y = self._sets(torch.arange(len(self.rows)))
         n, dim = min(len(x), len(y)), x.shape[1]
         if n <= dim:
@@ -201,10 +206,15 @@ def check(columns: Columns, *, sounds: bool, pictures: bool) -> None:
     raise SettingsError(f"--features {name} cannot judge {made}, which this task makes")
 
 
-def score(column: str, n: int, statistic: OfClips) -> Score:
-    """A statistic of all clips, and its interval over resampled ones."""
-    interval = bootstrap_interval(statistic, n, RESAMPLES) if n > 1 else (math.nan, math.nan)
-    value = statistic(torch.arange(n))
+def score(column: str, n: int, statistic: OfClips, *, is_biased: bool = False) -> Score:
+    """A statistic of all clips, and its interval over resampled ones.
+
+    `is_biased` tells that clips which are drawn twice bias it, which is then taken off.
+    """
+    value, interval = statistic(torch.arange(n)), (math.nan, math.nan)
+    if n > 1:
+        around = value if is_biased else None
+        interval = bootstrap_interval(statistic, n, RESAMPLES, around=around)
     return Score(name=column, value=value, interval=interval, better=CARDS[column].better, count=n)
 
 

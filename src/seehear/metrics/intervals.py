@@ -26,7 +26,11 @@ def wilson_interval(hits: int, trials: int) -> tuple[float, float]:
 
 
 def bootstrap_interval(
-    statistic: Callable[[Tensor], float], rows: int, resamples: int = 200, seed: int = 0
+    statistic: Callable[[Tensor], float],
+    rows: int,
+    resamples: int = 200,
+    seed: int = 0,
+    around: float | None = None,
 ) -> tuple[float, float]:
     """95 % percentile interval of `statistic(indices)` over resampled row indices.
 
@@ -35,6 +39,8 @@ def bootstrap_interval(
         rows: How many clips there are.
         resamples: Bootstrap draws.
         seed: Of the draws.
+        around: The value of all rows, for statistics that repeated rows bias, such as distances
+            of sets: the interval is moved by as much as the draws' mean lies off it.
 
     Source: Efron 1979, Annals of Statistics 7.
     """
@@ -43,7 +49,8 @@ def bootstrap_interval(
         statistic(torch.randint(0, rows, (rows,), generator=generator)) for _ in range(resamples)
     )
     low, high = int(0.025 * resamples), min(resamples - 1, math.ceil(0.975 * resamples))
-    return values[low], values[high]
+    bias = 0.0 if around is None else sum(values) / resamples - around
+    return values[low] - bias, values[high] - bias
 
 
 def mean_of(values: Tensor, chosen: Tensor) -> float:

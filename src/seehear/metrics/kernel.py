@@ -4,6 +4,9 @@ Source: Gretton et al. 2012, JMLR 13; Binkowski et al. 2018, arXiv:1801.01401 (K
 2025, arXiv:2502.15602 (KAD).
 """
 
+from collections.abc import Callable
+from typing import Literal
+
 import numpy as np
 from jaxtyping import Float
 from torch import Tensor
@@ -53,7 +56,11 @@ def kernel_inception_distance(
 
 
 def kernel_audio_distance(
-    x: Float[Tensor, "n dim"], y: Float[Tensor, "m dim"], bandwidth: float | None = None
+    x: Float[Tensor, "n dim"],
+    y: Float[Tensor, "m dim"],
+    bandwidth: float | None = None,
+    *,
+    kernel: Literal["gaussian", "iq", "imq"] = "gaussian",
 ) -> float:
     """100 times the unbiased squared MMD with a Gaussian kernel: KAD. Lower is better.
 
@@ -62,6 +69,8 @@ def kernel_audio_distance(
         y: Features of generated media.
         bandwidth: Of the kernel; None: the median distance within the *real* media. (kadtk 1.1
             takes that of the generated ones, although its paper says otherwise.)
+        kernel: exp(-u), or kadtk's others, the inverse quadric 1 / (1 + u) and its root, with u =
+            |a - b|^2 / (2 bandwidth^2).
 
     Raises:
         ValueError: A set has fewer than two rows, or is not finite.
@@ -71,9 +80,17 @@ def kernel_audio_distance(
     if bandwidth is None:
         pairs = np.sqrt(within[np.triu_indices(len(a), k=1)])
         bandwidth = float(np.partition(pairs, (len(pairs) - 1) // 2)[(len(pairs) - 1) // 2])
-    scale = -1 / (2 * bandwidth**2 + 1e-8)
-    xx, yy, xy = (np.exp(scale * d) for d in (within, _square_distances(b, b), across))
+    scale = 1 / (2 * bandwidth**2 + 1e-8)
+    of = _RADIAL[kernel]
+    xx, yy, xy = (of(scale * d) for d in (within, _square_distances(b, b), across))
     return 100 * _mmd(xx, yy, xy)
+
+
+_RADIAL: dict[str, Callable[[np.ndarray], np.ndarray]] = {
+    "gaussian": lambda u: np.exp(-u),
+    "iq": lambda u: 1 / (1 + u),
+    "imq": lambda u: 1 / np.sqrt(1 + u),
+}
 
 
 def _grams(x: Tensor, y: Tensor) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
