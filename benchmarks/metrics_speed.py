@@ -7,26 +7,27 @@ import argparse
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from statistics import median
 
 import numpy as np
 import torch
 from scipy.linalg import sqrtm
-from training.world.scenes import SAMPLE_RATE, make_scene
+from training.world.scenes import make_scene
 
+from benchmarks.clock import Clock
 from benchmarks.results import saved, table, write
+from benchmarks.scenes import write_clip
 from seehear.evaluation import FEATURES, evaluated, load_measure, seen
 from seehear.evaluation.baselines import write_noise
 from seehear.evaluation.folders import real_clips
 from seehear.evaluation.measures import Loaded
-from seehear.media import write_video
 from seehear.metrics import av_align
 from seehear.metrics.features.i3d import I3d, InceptionI3d
 from seehear.metrics.features.panns import Cnn14, Panns
 from seehear.metrics.frechet import frechet_distance
 
-FPS = 6.25
 REPEAT_SCENES = 4  # scenes of 2.56 s in a clip, so that clips are of about 10 s
 
 
@@ -71,65 +72,13 @@ def frechet(n: int, dim: int, repeats: int) -> dict:
     }
 
 
-def write_clips(count: int, folder: Path) -> None:
-    """Clips of about 10 s from held-out scenes."""
-    folder.mkdir()
-    for k in range(count):
-        scenes = [make_scene(REPEAT_SCENES * k + j, "test") for j in range(REPEAT_SCENES)]
-        frames = torch.cat([torch.from_numpy(s.frames) for s in scenes])
-        sound = torch.cat([torch.from_numpy(s.waveform) for s in scenes])[None]
-        write_video(folder / f"clip{k:03d}.mp4", frames, FPS, sound, SAMPLE_RATE)
-
-
-class Clocked:
-    """A network that counts its own seconds."""
-
-    def __init__(self, network: object):
-        self.network, self.seconds = network, 0.0
-        for name in ("hear", "see", "read"):
-            if hasattr(network, name):
-                setattr(self, name, self._clocked(getattr(network, name)))
-
-    def _clocked(self, call: Callable) -> Callable:
-        def clocked(*args):
-            seconds, found = timed(lambda: call(*args))
-            self.seconds += seconds
-            return found
-
-        return clocked
-
-    @property
-    def sample_rate(self) -> int:
-        """Of the network."""
-        return self.network.sample_rate
-
-
-class Libraries:
-    """Seconds in what others decode, and in the optical flow and onsets of AV-Align."""
-
-    def __init__(self):
-        self.seconds = dict.fromkeys(("decoding", "AV-Align"), 0.0)
-        for owner, name, what in (
-            (seen, "read_video", "decoding"),
-            (seen, "read_audio", "decoding"),
-            (seen, "probe", "decoding"),
-            (av_align, "motion_by_frame", "AV-Align"),
-            (av_align, "onset_times", "AV-Align"),
-        ):
-            setattr(owner, name, self._clocked(getattr(owner, name), what))
-
-    def _clocked(self, call: Callable, what: str) -> Callable:
-        def clocked(*args, **options):
-            spent, found = timed(lambda: call(*args, **options))
-            self.seconds[what] += spent
-            return found
-
-        return clocked
-
-
 def shares(count: int) -> list[dict]:
     """How much of an evaluation in one process the network takes, and how much others."""
-    libraries = Libraries()
+    clock = Clock()
+    for reads in ("read_video", "read_audio", "probe"):
+        clock.watch(seen, reads, "decoding")
+    for looks in ("motion_by_frame", "onset_times"):
+        clock.watch(av_align, looks, "AV-Align")
     networks = {
         ("v2a", "panns-16k"): lambda: Panns(Cnn14(), 16_000),
         ("a2v", "i3d"): lambda: I3d(InceptionI3d(), "crop"),
@@ -138,36 +87,40 @@ def shares(count: int) -> list[dict]:
         ("joint", "bind"): lambda: load_measure("bind").network,
     }
     found = []
-    with tempfile.TemporaryDirectory() as name:
-        root = Path(name)
-        write_clips(count, root / "real")
+    with tempfile.TemporaryDirectory() as temporary:
+        root = Path(temporary)
+        (root / "real").mkdir()
+        for k in range(count):
+            first = REPEAT_SCENES * k
+            scenes = [make_scene(first + j, "test") for j in range(REPEAT_SCENES)]
+            write_clip(root / "real" / f"clip{k:03d}.mp4", scenes)
         for task in ("v2a", "a2v", "joint"):
             write_noise(task, real_clips(root / "real"), root / task)
-        for (task, name), network in networks.items():
-            clocked = Clocked(network())
-            loaded = Loaded(FEATURES[name], clocked)
-            evaluated(task, root / "real", root / task, features=[loaded])  # once to get warm
-            clocked.seconds = 0.0
-            libraries.seconds |= dict.fromkeys(libraries.seconds, 0.0)
-            ticks = []
+        for (task, name), load in networks.items():
+            network = load()
+            for perceives in ("hear", "see", "read"):
+                if hasattr(network, perceives):
+                    clock.watch(network, perceives, "network")
+            judge = partial(
+                evaluated, task, root / "real", root / task,
+                features=[Loaded(FEATURES[name], network)],
+            )  # fmt: skip
+            judge()  # once to get warm
+            clock.take()
+            ticks: list[float] = []
             began = time.perf_counter()
-            evaluated(
-                task,
-                root / "real",
-                root / task,
-                features=[loaded],
-                on_clip=lambda *_, ticks=ticks: ticks.append(time.perf_counter()),
-            )
+            judge(on_clip=lambda *_, ticks=ticks: ticks.append(time.perf_counter()))
             ended = time.perf_counter()
+            taken = clock.take()
             found.append(
                 {
                     "task": task,
                     "network": name,
                     "clips": count,
                     "total_s": ended - began,
-                    "network_s": clocked.seconds,
+                    "network_s": taken["network"],
                     "statistics_s": ended - ticks[-1],
-                    "libraries_s": dict(libraries.seconds),
+                    "libraries_s": {what: taken[what] for what in ("decoding", "AV-Align")},
                 }
             )
     return found

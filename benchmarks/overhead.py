@@ -9,11 +9,10 @@ import resource
 import subprocess
 import sys
 import time
-from collections import defaultdict
-from collections.abc import Callable
 
 import torch
 
+from benchmarks.clock import Clock
 from benchmarks.results import table, write
 from seehear.media import Image
 from seehear.presets import PRESETS
@@ -22,39 +21,24 @@ from seehear.tasks import Studio, adjusted, load
 STAGES = ("denoise", "decode", "vocoder", "binder", "backward", "other")
 
 
-class Clock:
+def watched(studio: Studio) -> Clock:
     """Seconds by stage, taken around a family's own methods."""
+    clock = Clock()
+    audio, binder = studio.family.audio, studio.family.binder
+    clock.watch(audio, "predict", "denoise")
+    clock.watch(audio, "mel_from_latents", "decode")
+    clock.watch(audio, "waveform_from_mel", "vocoder")
+    clock.watch(binder, "embed_audio", "binder")
+    clock.watch(binder, "embed_mel", "binder")
+    clock.watch(torch.autograd, "grad", "backward")
+    return clock
 
-    def __init__(self, studio: Studio):
-        self.seconds: dict[str, float] = defaultdict(float)
-        audio, binder = studio.family.audio, studio.family.binder
-        for owner, method, stage in (
-            (audio, "predict", "denoise"),
-            (audio, "mel_from_latents", "decode"),
-            (audio, "waveform_from_mel", "vocoder"),
-            (binder, "embed_audio", "binder"),
-            (binder, "embed_mel", "binder"),
-        ):
-            setattr(owner, method, self._timed(getattr(owner, method), stage))
-        self._grad = torch.autograd.grad
-        torch.autograd.grad = self._timed(self._grad, "backward")
 
-    def _timed(self, function: Callable, stage: str) -> Callable:
-        def timed(*args, **kwargs):
-            began = time.perf_counter()
-            try:
-                return function(*args, **kwargs)
-            finally:
-                self.seconds[stage] += time.perf_counter() - began
-
-        return timed
-
-    def take(self, total_s: float) -> dict[str, float]:
-        """The stages since the last call, with what is left of `total_s` as "other"."""
-        taken = dict(self.seconds)
-        self.seconds.clear()
-        taken["other"] = total_s - sum(taken.values())
-        return {stage: taken.get(stage, 0.0) for stage in STAGES}
+def by_stage(clock: Clock, total_s: float) -> dict[str, float]:
+    """The stages since the last call, with what is left of `total_s` as "other"."""
+    taken = clock.take()
+    taken["other"] = total_s - sum(taken.values())
+    return {stage: taken.get(stage, 0.0) for stage in STAGES}
 
 
 def one_run(studio: Studio, preset, duration_s: float) -> float:
@@ -74,11 +58,11 @@ def measured(preset_name: str, duration_s: float, is_guided: bool, repeats: int)
     studio = load("pocket")
     studio.family.binder.embed_text(["warm up"])
     resting_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    clock = Clock(studio)
+    clock = watched(studio)
     runs = []
     for _ in range(repeats):
         total = one_run(studio, preset, duration_s)
-        runs.append({"total": total, **clock.take(total)})
+        runs.append({"total": total, **by_stage(clock, total)})
     peak_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     return min(runs, key=lambda run: run["total"]) | {
         "peak_mb": peak_mb, "above_weights_mb": peak_mb - resting_mb,

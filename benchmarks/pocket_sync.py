@@ -17,7 +17,7 @@ from training.world.things import BY_ID, IDS
 
 from benchmarks.results import interval, table, write
 from benchmarks.sampler import make
-from benchmarks.scenes import DURATION_S
+from benchmarks.scenes import DURATION_S, FPS
 from seehear.families import load_family
 from seehear.metrics.features import judge as pocket_judge
 from seehear.metrics.intervals import bootstrap_interval, wilson_interval
@@ -32,7 +32,6 @@ from seehear.sync import (
     paired,
 )
 
-FPS = 16 / DURATION_S
 MOST_EVENTS = 4
 
 

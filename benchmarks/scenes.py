@@ -2,20 +2,23 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
 import torch
 from torch import Tensor
 from training.world.captions import label
-from training.world.scenes import heard, seen
+from training.world.scenes import SAMPLE_RATE, Scene, heard, seen
 from training.world.things import BY_ID, IDS
 
 from seehear.captioners.nearest import PhraseBank
 from seehear.families import Family
+from seehear.media import write_video
 
 PROMPTS = ("none", "caption", "right", "wrong")
 NUM_SAMPLES = 40_960
 DURATION_S = 2.56
+FPS = 16 / DURATION_S
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,3 +66,10 @@ def held_out(family: Family, count: int, given: Literal["video", "audio"] = "vid
         prompts=prompts,
         given=embeddings,
     )
+
+
+def write_clip(path: Path, scenes: Sequence[Scene]) -> None:
+    """One scene after the other, with their sounds."""
+    frames = torch.cat([torch.from_numpy(scene.frames) for scene in scenes])
+    sound = torch.cat([torch.from_numpy(scene.waveform) for scene in scenes])[None]
+    write_video(path, frames, FPS, sound, SAMPLE_RATE)

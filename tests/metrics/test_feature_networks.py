@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 from safetensors.torch import save_file
+from tests.known_weights import filled
 from tiny_clap import write_clap
 
 from seehear.binders import linear
@@ -18,25 +19,6 @@ FRONT_END_KEYS = (
     "spectrogram_extractor.stft.conv_imag.weight",
     "spectrogram_extractor.stft.conv_real.weight",
 )
-
-
-def filled(network, other_keys=()):
-    """Numbers of a known draw: the j-th key in alphabetical order by the seed j."""
-    state = network.state_dict()
-    for j, key in enumerate(sorted([*state, *other_keys])):
-        if key in other_keys or key.endswith("num_batches_tracked"):
-            continue
-        shape = state[key].shape
-        z = np.random.RandomState(j).standard_normal(shape.numel()).reshape(shape)
-        if len(shape) > 1:
-            value = z * np.sqrt(2 / np.prod(shape[1:]))
-        elif key.endswith("running_var"):
-            value = 1 + 0.1 * np.abs(z)
-        else:
-            value = 0.1 * z + (1 if key.endswith(".weight") else 0)
-        state[key] = torch.from_numpy(value.astype(np.float32))
-    network.load_state_dict(state)
-    return network.eval().requires_grad_(False)
 
 
 @pytest.fixture(scope="module")

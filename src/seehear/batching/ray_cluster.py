@@ -33,8 +33,8 @@ Made = dict[str, bytes] | str  # the files of a job by name; or why it can't be 
 class Maker:
     """What an actor does: make the files of a job and hand them over."""
 
-    def __init__(self, make: Makes, patience_s: float = PATIENCE_S):
-        self.make, self.patience_s = make, patience_s
+    def __init__(self, make: Makes):
+        self.make = make
         self.last: tuple[str, Made] | None = None
         self.is_busy, self.heard_s = False, time.monotonic()
         threading.Thread(target=self._end_when_forgotten, daemon=True).start()
@@ -65,8 +65,8 @@ class Maker:
         self.heard_s = time.monotonic()
 
     def _end_when_forgotten(self) -> None:
-        while self.is_busy or time.monotonic() - self.heard_s < self.patience_s:
-            time.sleep(min(1.0, self.patience_s))
+        while self.is_busy or time.monotonic() - self.heard_s < PATIENCE_S:
+            time.sleep(1.0)
         import ray
 
         ray.kill(ray.get_runtime_context().current_actor)
@@ -116,9 +116,11 @@ def run_ray(
         # What was given out by a coordinator that is dead: inherited actors may have it.
         given = {row.spec: row for row in ledger.rows("leased") if row.owner == owner}
         asked = {maker.left.remote(repr(make)): name for name, maker in crew.makers.items()}
-        idle = [crew.begin() for _ in range(num_workers - len(asked))]
+        idle: list[str] = []
         running: dict[Any, tuple[str, Row]] = {}
         while True:
+            while len(crew.makers) < num_workers:
+                idle.append(crew.begin())
             if given and not asked:  # nobody has it
                 for lost in given.values():
                     ledger.release(owner, "its actor died", lost.id)
@@ -138,12 +140,10 @@ def run_ray(
                     left = crew.left(name, reference)
                     if left and (kept := given.pop(left[0], None)):
                         _write(ledger, folder, owner, kept, left[1])
-                    if name not in crew.makers or len(crew.makers) > num_workers:
+                    if len(crew.makers) > num_workers:
                         crew.dismiss(name)
-                        if len(crew.makers) >= num_workers:
-                            continue
-                        name = crew.begin()
-                idle.append(name)
+                if name in crew.makers:
+                    idle.append(name)
             if time.monotonic() - told > 1.0:
                 told = time.monotonic()
                 ledger.extend(owner, LEASE_S)

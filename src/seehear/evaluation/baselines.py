@@ -11,7 +11,7 @@ from torch import Tensor
 from seehear.datasets import Clip, drawn
 from seehear.errors import SettingsError
 from seehear.evaluation.looking import heard, saw
-from seehear.evaluation.memory import Memory, fingerprint
+from seehear.evaluation.memory import Memory, known_as
 from seehear.evaluation.seen import SAMPLE_RATE, Seen
 from seehear.media import write_audio, write_video
 from seehear.metrics.features.bound import BinderFeatures
@@ -114,7 +114,7 @@ class _Pool:
 
     @cached_property
     def _by(self) -> str:
-        return "" if self.memory is None else fingerprint(self.network)
+        return known_as(self.network, self.memory)
 
 
 def _queries(task: str, pool: _Pool) -> Tensor:

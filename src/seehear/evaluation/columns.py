@@ -77,25 +77,22 @@ class Columns:
         Raises:
             MediaError: The features are not finite, or the network refuses the clip.
         """
-        network, real = self.loaded.network, None
-        compares = not self.names.keys() <= set(_COSINES)
+        network = self.loaded.network
+        perceive: Callable[[Seen, str], Features]
         if material.videos is not None and isinstance(network, SeesVideos):
-            made = saw(network, material.videos[1], self.fingerprint)
-            known = {"V": made.embedding}
-            if compares:
-                real = saw(network, material.videos[0], self.fingerprint)
+            letter, pair, perceive = "V", material.videos, partial(saw, network)
         else:
             # `check` was asked before whether it can.
             assert isinstance(network, HearsSounds)
             assert material.sounds is not None
-            made = heard(network, material.sounds[1], self.fingerprint)
-            known = {"A": made.embedding}
-            if compares:
-                real = heard(network, material.sounds[0], self.fingerprint)
+            letter, pair, perceive = "A", material.sounds, partial(heard, network)
+        made = perceive(pair[1], self.fingerprint)
+        compares = not self.names.keys() <= set(_COSINES)
+        real = perceive(pair[0], self.fingerprint) if compares else None
         found = [t for features in (real, made) if features for t in features if t is not None]
         if not all(tensor.isfinite().all() for tensor in found):
             raise MediaError(f"{material.name}: its features are not finite; is the file damaged?")
-        return Row(real=real, made=made, cosines=self._cosines(material, known))
+        return Row(real=real, made=made, cosines=self._cosines(material, {letter: made.embedding}))
 
     def _cosines(
         self, material: Material, known: Mapping[str, Tensor]

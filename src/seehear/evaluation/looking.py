@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 from seehear.errors import MediaError
+from seehear.evaluation.memory import Kept
 from seehear.evaluation.seen import Seen
 from seehear.metrics.features.protocol import Features, HearsSounds, SeesVideos
 
@@ -37,7 +38,7 @@ def heard(network: HearsSounds, sound: Seen, by: str) -> Features:
 
 
 def _remembered(seen: Seen, what: str, by: str, compute: Callable[[], Features]) -> Features:
-    def said():
+    def said() -> Kept:
         try:
             features = compute()
         except MediaError:

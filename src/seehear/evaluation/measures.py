@@ -16,6 +16,7 @@ from seehear.binders.pocket.binder import SHIPPED as SHIPPED_BINDER
 from seehear.catalogue import BY_NAME
 from seehear.checkpoints import path_of
 from seehear.errors import SettingsError, WeightsError
+from seehear.mel import SAMPLE_RATE
 from seehear.metrics.features import clap, i3d, judge, panns, vggish
 from seehear.metrics.features.bound import BinderFeatures
 from seehear.metrics.features.protocol import HearsSounds, SeesVideos
@@ -82,7 +83,7 @@ def _imagebind(path: Path) -> BinderFeatures:
 
 
 def _pocket_binder(folder: Path) -> BinderFeatures:
-    return BinderFeatures(pocket.load(folder), 16_000)
+    return BinderFeatures(pocket.load(folder), SAMPLE_RATE)
 
 
 def _panns(rate: str, **options: Any) -> Measure:

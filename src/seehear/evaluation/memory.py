@@ -91,6 +91,11 @@ def fingerprint(network: object) -> str:
     return digest.hexdigest()
 
 
+def known_as(network: object, memory: Memory | None) -> str:
+    """The name under which a memory keeps what a network says; without one nobody asks for it."""
+    return "" if memory is None else fingerprint(network)
+
+
 def _public(network: object) -> dict[str, Any]:
     """Attributes without those that PyTorch keeps in every module."""
     common = vars(nn.Module()).keys() if isinstance(network, nn.Module) else ()

@@ -9,7 +9,7 @@ from seehear.errors import MediaError, SettingsError
 from seehear.evaluation.columns import Columns, Material, Row, check, mean_score
 from seehear.evaluation.folders import Failure, Pair, pairs_of
 from seehear.evaluation.measures import Loaded, load_measure
-from seehear.evaluation.memory import Memory, fingerprint
+from seehear.evaluation.memory import Memory, known_as
 from seehear.evaluation.report import Report, Score
 from seehear.evaluation.seen import Seen
 from seehear.evaluation.systems import SYSTEMS, Judged
@@ -92,7 +92,7 @@ def evaluated(
         Columns(
             loaded,
             reads=bool(prompts),
-            fingerprint="" if memory is None else fingerprint(loaded.network),
+            fingerprint=known_as(loaded.network, memory),
             is_paired=is_paired,
         )
         for loaded in features or (load_measure("judge"),)
