@@ -22,7 +22,7 @@ from seehear.outputs import file_sha256
 
 PICTURE = Path(__file__).resolve().parents[1] / "docs" / "images"
 SEEHEAR = str(Path(sys.executable).with_name("seehear"))
-WORKER_MARK = {"processes": "spawn_main", "ray": "ray::Maker"}
+RAY_MARK = "ray::Maker"  # what Ray calls the process of an actor
 RAY = str(Path(sys.executable).with_name("ray"))
 
 
@@ -53,11 +53,12 @@ def done(out: Path) -> int:
 
 
 def workers_of(coordinator: psutil.Process, engine: str) -> list[psutil.Process]:
-    found = psutil.process_iter() if engine == "ray" else coordinator.children(recursive=True)
-    mark, chosen = WORKER_MARK[engine], []
-    for process in found:
+    if engine == "processes":  # forks of a child of the coordinator
+        return [worker for child in coordinator.children() for worker in child.children()]
+    chosen = []
+    for process in psutil.process_iter():
         try:
-            if mark in " ".join(process.cmdline()):
+            if RAY_MARK in " ".join(process.cmdline()):
                 chosen.append(process)
         except psutil.Error:
             continue

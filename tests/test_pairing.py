@@ -29,3 +29,17 @@ def test_streams_are_never_further_apart_than_one_of_the_longer_steps():
 def test_a_stream_with_more_steps_than_turns_or_none_is_refused(own):
     with pytest.raises(SettingsError, match=r"video makes 1 to 10 steps"):
         turns(10, {"audio": 10, "video": own})
+
+
+def test_a_stream_that_leads_begins_first_and_is_waited_for():
+    made = turns(9, {"video": 6, "audio": 6}, {"video": (0.0, 2 / 3), "audio": (1 / 3, 1.0)})
+    assert [t.moving for t in made] == (
+        3 * [("video",)] + 3 * [("video", "audio")] + 3 * [("audio",)]
+    )
+    assert [t.at["video"] for t in made] == [0, 1, 2, 3, 4, 5, 6, 6, 6]
+    assert [t.at["audio"] for t in made] == [0, 0, 0, 0, 1, 2, 3, 4, 5]
+
+
+def test_steps_have_to_fit_into_their_part_of_the_run():
+    with pytest.raises(SettingsError, match="audio makes 1 to 3 steps of a run of 9, got 4"):
+        turns(9, {"audio": 4}, {"audio": (2 / 3, 1.0)})

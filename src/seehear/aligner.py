@@ -94,20 +94,21 @@ class AlignerConfig:
             )
 
     def is_guided(self, i: int, num_steps: int) -> bool:
-        """Whether step i of `num_steps` is guided for any stream. Rates of zero guide nothing."""
-        return bool(self.guided(i, num_steps, _streams(self.start, self.end)))
+        """Whether step i of `num_steps` is guided for any stream."""
+        streams = _streams(self.start, self.end, self.lr_latents, self.lr_prompt)
+        return bool(self.guided(i, num_steps, streams))
 
     def guided(self, i: int, num_steps: int, streams: Sequence[Stream]) -> tuple[Stream, ...]:
-        """Which of the streams are guided at step i of `num_steps`."""
-        if not any(_values(self.lr_latents, self.lr_prompt)):
-            return ()
+        """Which of the streams are guided at step i of `num_steps`. Rates of zero guide nothing."""
 
-        def is_inside(stream: Stream) -> bool:
+        def is_guided(stream: Stream) -> bool:
+            if not (rate_of(self.lr_latents, stream) or rate_of(self.lr_prompt, stream)):
+                return False
             first = int(rate_of(self.start, stream) * num_steps) + 1
             last = int(rate_of(self.end, stream) * num_steps)
             return first <= i < last and (i - first) % self.every == 0
 
-        return tuple(s for s in streams if is_inside(s))
+        return tuple(s for s in streams if is_guided(s))
 
 
 @dataclass(frozen=True, kw_only=True)

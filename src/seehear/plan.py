@@ -61,7 +61,9 @@ def measured_plan(studio: Studio, job: Job) -> Plan:
         preset=replace(
             job.preset,
             # Every stream takes part in every step of the trial: the dearest case.
-            settings=replace(settings, num_steps=num_trials, own_steps={}, aligner=aligner),
+            settings=replace(
+                settings, num_steps=num_trials, own_steps={}, spans={}, aligner=aligner
+            ),
         ),
     )
     began = time.perf_counter()

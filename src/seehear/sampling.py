@@ -1,7 +1,7 @@
 """The denoising loop, Algorithm 1: every task runs through it."""
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 import torch
@@ -17,7 +17,7 @@ from seehear.diffusion import (
 )
 from seehear.errors import SettingsError
 from seehear.objective import Estimate, Objective
-from seehear.pairing import turns
+from seehear.pairing import turns, turns_of
 from seehear.protocols import Backbone, Stream
 
 
@@ -27,12 +27,25 @@ class SamplingSettings:
 
     num_steps: int = 30  # S; 30 for AudioLDM in the authors' code
     own_steps: Mapping[Stream, int] = field(default_factory=dict)  # of streams that make fewer
+    # Shares of the run in which a stream steps, where that is not all of it; see `pairing.turns`.
+    spans: Mapping[Stream, tuple[float, float]] = field(default_factory=dict)
     guidance_scale: Rate = 2.5  # classifier-free; 2.5 for AudioLDM in the authors' code, 1 is off
     aligner: AlignerConfig = field(default_factory=AlignerConfig)
 
     def __post_init__(self):
         if self.num_steps < 1:
             raise SettingsError(f"num_steps counts from 1, got {self.num_steps}")
+        for stream, (first, last) in self.spans.items():
+            if not 0 <= first < last <= 1:
+                raise SettingsError(
+                    f"spans are shares of a run, 0 <= first < last <= 1; got {first} to {last} "
+                    f"for {stream}"
+                )
+
+    def steps_of(self, stream: Stream) -> int:
+        """How many steps a stream makes."""
+        first, last = turns_of(self.num_steps, self.spans.get(stream))
+        return min(self.own_steps.get(stream, last - first), last - first)
 
 
 @dataclass(frozen=True)
@@ -83,14 +96,14 @@ def sample(
             f"{list(backbones)}, {list(latents)} and {list(prompts)}"
         )
     num_steps, config = settings.num_steps, settings.aligner
-    own_steps = {s: settings.own_steps.get(s, num_steps) for s in backbones}
+    own_steps = {s: settings.steps_of(s) for s in backbones}
     levels = {s: backbone.levels(own_steps[s]) for s, backbone in backbones.items()}
     scales = {s: _scale_of(settings.guidance_scale, s) for s in backbones}
     aligner = Aligner(config)
     z, y = dict(latents), dict(prompts)
     predicted: dict[Stream, Prediction] = {}
     traces: list[StepTrace] = []
-    for i, turn in enumerate(turns(num_steps, own_steps)):  # Algorithm 1
+    for i, turn in enumerate(turns(num_steps, own_steps, settings.spans)):  # Algorithm 1
         began = time.perf_counter()
         trace = StepTrace(i=i)
         guided = config.guided(i, num_steps, turn.moving)
@@ -98,18 +111,19 @@ def sample(
         before = {s: levels[s][turn.at[s]] for s in backbones}
         after = {s: levels[s][turn.after(s)] for s in backbones}
 
-        if (
-            guide is not None and config.through_denoiser
-        ):  # Eqs. 13 and 17, with eps a function of both
-            estimate = denoising_estimate(backbones, before, scales)
+        # A stream that waits keeps its latents, and with them what was predicted from them.
+        stale = [s for s in backbones if s in turn.moving or s not in predicted]
+
+        if guide is not None and config.through_denoiser:  # Eqs. 13 and 17: eps depends on both
+            # What is not pulled now is predicted once, for its own step and to be compared with.
+            others = [s for s in stale if s not in guided]
+            predicted |= _predicted(backbones, others, z, before, y, scales)
+            stale = list(guided)
+            still = {s: p.x0 for s, p in predicted.items() if s not in guided}
+            estimate = denoising_estimate(backbones, before, scales, still)
             z, y, trace = aligner.align(i, num_steps, z, y, guide.pieces(estimate), turn.moving)
 
-        # A stream that waits keeps its latents, and with them what was predicted from them.
-        predicted |= {
-            s: b.predict(z[s], before[s], y[s], scales[s])
-            for s, b in backbones.items()
-            if s in turn.moving or s not in predicted
-        }
+        predicted |= _predicted(backbones, stale, z, before, y, scales)
 
         if guide is not None and config.rule == "mpgd":  # the variable is the clean estimate itself
             x0 = {s: p.x0 for s, p in predicted.items()}
@@ -162,12 +176,17 @@ def denoising_estimate(
     backbones: Mapping[Stream, Backbone],
     levels: Mapping[Stream, NoiseLevel],
     scales: Mapping[Stream, float],
+    still: Mapping[Stream, Tensor],
 ) -> Estimate:
-    """Clean latents from a fresh prediction, differentiable in latents and prompt."""
+    """Clean latents from a fresh prediction, differentiable in latents and prompt.
+
+    Streams that are not guided now show the clean estimate that they have.
+    """
 
     def estimate(z, y, spans=None):
-        z = parts(backbones, z, spans)
-        return {s: b.predict(z[s], levels[s], y[s], scales[s]).x0 for s, b in backbones.items()}
+        z = parts(backbones, {s: v for s, v in z.items() if s not in still}, spans)
+        fresh = {s: backbones[s].predict(z[s], levels[s], y[s], scales[s]).x0 for s in z}
+        return fresh | parts(backbones, still, spans)
 
     return estimate
 
@@ -193,6 +212,17 @@ def parts(
         s: v.narrow(backbones[s].time_axis, spans[s].start, spans[s].stop - spans[s].start)
         for s, v in z.items()
     }
+
+
+def _predicted(
+    backbones: Mapping[Stream, Backbone],
+    streams: Iterable[Stream],
+    z: Mapping[Stream, Tensor],
+    levels: Mapping[Stream, NoiseLevel],
+    y: Mapping[Stream, Tensor],
+    scales: Mapping[Stream, float],
+) -> dict[Stream, Prediction]:
+    return {s: backbones[s].predict(z[s], levels[s], y[s], scales[s]) for s in streams}
 
 
 def preview_of(

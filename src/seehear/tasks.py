@@ -468,6 +468,7 @@ def preset_from_plain(record: Mapping[str, Any]) -> Preset:
     """The preset that a manifest tells of; the inverse of `outputs.plain`."""
     settings = dict(record["settings"])
     settings["aligner"] = AlignerConfig(**settings["aligner"])
+    settings["spans"] = {s: tuple(span) for s, span in settings.get("spans", {}).items()}
     fields = dict(record) | {
         "settings": SamplingSettings(**settings),
         "pairs": tuple(tuple(pair) for pair in record["pairs"]),

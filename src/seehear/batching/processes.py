@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 from multiprocessing.process import BaseProcess
 from pathlib import Path
+from typing import Any
 
 from seehear.batching.ledger import Counts, Ledger, owner_name
 from seehear.batching.making import Makes, sweep
@@ -14,6 +15,34 @@ from seehear.errors import SettingsError
 
 POLL_S = 0.2
 MAX_DEATHS_IN_A_ROW = 5  # of workers, without a job done in between
+PRELOADED = "seehear.batching.by_models"  # what takes long to import and nearly every worker needs
+
+
+def begin_importing() -> None:
+    """Begin to import what workers need, beside this process and before it does the same.
+
+    Workers are forks of one fresh process that has imported, and has done nothing else, so there
+    are no threads and no locks to copy half-way. Called early, this hides the seconds that the
+    imports take behind those of the caller; where it is not called, the first worker waits. Does
+    nothing on systems that cannot fork.
+    """
+    if not _can_fork():
+        return
+    from multiprocessing import forkserver
+
+    # Otherwise a module that asks for a GPU while it is imported spoils it for the forks.
+    os.environ.setdefault("PYTORCH_NVML_BASED_CUDA_CHECK", "1")
+    forkserver.set_forkserver_preload([PRELOADED])
+    forkserver.ensure_running()
+
+
+def _context() -> Any:  # what the kinds of contexts have in common lacks Process, for type checkers
+    begin_importing()
+    return multiprocessing.get_context("forkserver" if _can_fork() else "spawn")
+
+
+def _can_fork() -> bool:
+    return "forkserver" in multiprocessing.get_all_start_methods()
 
 
 def run_processes(
@@ -72,8 +101,7 @@ def _supervise(
     ledger: Ledger,
     on_change: Callable[[Counts], None],
 ) -> None:
-    # A fresh interpreter each: threads and locks of this one are not copied half-way.
-    context = multiprocessing.get_context("spawn")
+    context = _context()
     workers: dict[str, BaseProcess] = {}
     deaths, done_before, told = 0, ledger.counts().done, 0.0
     try:
@@ -95,7 +123,7 @@ def _supervise(
                     "is there enough memory for so many? Lower --workers"
                 )
             for _ in range(min(num_workers - len(workers), counts.pending)):
-                process = context.Process(target=work, args=(folder, make, os.getpid()))
+                process = context.Process(target=work, args=(folder, make))
                 process.start()
                 assert process.pid is not None
                 workers[owner_name(process.pid)] = process

@@ -1,6 +1,6 @@
 """A worker: takes one job after the other from the ledger until none is left."""
 
-import os
+import multiprocessing
 import threading
 import time
 from collections.abc import Callable
@@ -12,22 +12,23 @@ from seehear.batching.making import Makes, made_in
 from seehear.errors import SeehearError
 
 
-def work(folder: Path, make: Makes, parent: int | None = None) -> None:
+def work(folder: Path, make: Makes) -> None:
     """Take and make jobs until the ledger has none to give.
+
+    Once the process that began this one is gone, the job at hand is finished and no other is begun.
 
     Args:
         folder: Of outputs and ledger.
         make: What makes the files of a job.
-        parent: The process that began this one. Once it is gone, the job at hand is finished and
-            no other is begun.
     """
+    parent = multiprocessing.parent_process()  # None in a process that the user began
     owner = owner_name()
     ledger = Ledger(folder, is_new_allowed=False)
     is_over = threading.Event()
     pulse = threading.Thread(target=_pulse, args=(folder, owner, is_over), daemon=True)
     pulse.start()
     try:
-        while parent is None or os.getppid() == parent:
+        while parent is None or parent.is_alive():
             row = ledger.take(owner)
             if row is None:
                 break

@@ -2,24 +2,25 @@
 the others are networks of transformers, told apart by their own config.json.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
+from importlib import import_module
 from pathlib import Path
 
 import torch
 
-from seehear.captioners import blip, qwen_audio, qwen_vl
 from seehear.catalogue import known
 from seehear.errors import WeightsError
 from seehear.protocols import CaptionsPictures, CaptionsSounds
 from seehear.weights import CAPTIONER_FILES, download, read_json
 
 Captioner = CaptionsPictures | CaptionsSounds
-_BY_TYPE: Mapping[str, Callable[..., Captioner]] = {
-    "blip": blip.load,
-    "qwen2_vl": qwen_vl.load,
-    "qwen2_5_vl": qwen_vl.load,
-    "qwen3_vl": qwen_vl.load,
-    "qwen2_audio": qwen_audio.load,
+# Modules of this package, imported when wanted: they bring much of transformers.
+_BY_TYPE: Mapping[str, str] = {
+    "blip": "blip",
+    "qwen2_vl": "qwen_vl",
+    "qwen2_5_vl": "qwen_vl",
+    "qwen3_vl": "qwen_vl",
+    "qwen2_audio": "qwen_audio",
 }
 
 
@@ -52,4 +53,4 @@ def load(
             f"{source}: expected a model of the kinds {', '.join(_BY_TYPE)}, which describe "
             f"pictures or sounds, got {kind!r}"
         )
-    return _BY_TYPE[kind](folder, device=device, dtype=dtype)
+    return import_module(f"{__name__}.{_BY_TYPE[kind]}").load(folder, device=device, dtype=dtype)

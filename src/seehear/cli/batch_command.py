@@ -194,6 +194,10 @@ def _run(
     ray: str | None,
     gpus: float,
 ) -> None:
+    from seehear.batching.processes import begin_importing
+
+    if ray is None and workers > 1:
+        begin_importing()
     from seehear.batching.by_models import MakesOrders
     from seehear.batching.ledger import Ledger
     from seehear.batching.lists import entries_of
