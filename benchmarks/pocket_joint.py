@@ -8,7 +8,7 @@ import argparse
 
 import torch
 from torch import Tensor
-from training.world.captions import label
+from training.world.captions import GROUP_NAMES, label
 from training.world.scenes import heard, seen
 from training.world.things import BY_ID, IDS
 
@@ -24,14 +24,7 @@ from seehear.presets import preset_for
 from seehear.sync import curve_offset_s, motion_energy, onset_envelope, paired
 
 PROMPTS = ("none", "vague", "right")
-VAGUE = {
-    "animals": "an animal",
-    "vehicles": "a vehicle",
-    "weather and water": "the weather",
-    "household": "a household object",
-    "instruments": "an instrument",
-    "alarms and people": "people or an alarm",
-}
+VAGUE = {group: names[0] for group, names in GROUP_NAMES.items()}
 
 
 def texts_for(prompt: str, things: list[str]) -> list[str]:
@@ -123,7 +116,7 @@ def main() -> None:
     raw |= {"count": options.count, "cells": raw.get("cells", {})}
     for prompt in options.prompts:
         for mode in options.modes:
-            preset = trial(preset_for("joint", MODES[mode] or "wordless"), options.set)
+            preset = trial(preset_for("joint", MODES[mode] or "default"), options.set)
             made, seconds = make(
                 "joint", family, texts_for(prompt, things), preset,
                 is_guided=mode != "vanilla", batch=options.batch,

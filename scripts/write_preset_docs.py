@@ -15,7 +15,7 @@ from pathlib import Path
 from types import ModuleType
 
 from seehear import aligner, presets, sampling
-from seehear.presets import PICTURE_PRESETS, PRESETS, Preset
+from seehear.presets import JOINT_PRESETS, PICTURE_PRESETS, PRESETS, Preset
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "presets.md"
 HEAD = """# Presets
@@ -122,9 +122,12 @@ def page() -> str:
     meanings = meanings_of(sampling, "SamplingSettings") | meanings_of(aligner, "AlignerConfig")
     meanings |= meanings_of(presets, "Preset")
     text = HEAD + "\n## Sounds (v2a, i2a) side by side\n\n" + side_by_side(PRESETS, meanings)
-    text += "\n## Pictures (a2v, a2i, joint) side by side\n\n"
+    text += "\n## Pictures (a2v, a2i) side by side\n\n"
     text += "The pairs are those of the task; `prompt` is Eq. 17 alone, `latents` Eq. 13 alone.\n\n"
     text += side_by_side(PICTURE_PRESETS, meanings)
+    text += "\n## Both from a sentence (joint) side by side\n\n"
+    text += "The picture leads in `default`; the others are those for pictures, for both.\n\n"
+    text += side_by_side(JOINT_PRESETS, meanings)
     values = {name: values_of(preset) for name, preset in PRESETS.items()}
     for name, preset in PRESETS.items():
         text += f"\n## `{name}`: where each value comes from\n\n"

@@ -110,14 +110,19 @@ def test_previews_are_written_while_it_runs(workplace):
 
 
 @pytest.mark.parametrize(
-    "command", [("a2v", "bang.wav"), ("a2i", "bang.wav"), ("joint", "a dog barking")]
+    ("command", "steps"),
+    [
+        (("a2v", "bang.wav"), "30, 20"),
+        (("a2i", "bang.wav"), "30, 20"),
+        (("joint", "a dog barking"), "45, 24"),  # 30 for either
+    ],
 )
-def test_a_dry_run_tells_the_plan_and_writes_nothing(workplace, capsys, command):
+def test_a_dry_run_tells_the_plan_and_writes_nothing(workplace, capsys, command, steps):
     before = files(workplace)
     run(*command, "-o", "out.png" if command[0] == "a2i" else "out.mp4", "--dry-run")
     shown = capsys.readouterr().out
     assert files(workplace) == before
-    assert "steps    30, 2" in shown
+    assert f"steps    {steps}" in shown
     assert "video 1 x 4 x" in shown
 
 

@@ -130,13 +130,16 @@ def test_a_picture_for_a_sound(studio, tmp_path):
     assert b"enlarged 4 times by Lanczos" in path.read_bytes()
 
 
-def test_a_sentence_gives_sound_and_film_of_one_length(studio, tmp_path):
-    made = studio.text_to_both("rain", preset=quick("joint"))
+@pytest.mark.parametrize(
+    ("preset", "pulled"), [("default", ("audio",)), ("wordless", ("audio", "video"))]
+)
+def test_a_sentence_gives_sound_and_film_of_one_length(studio, tmp_path, preset, pulled):
+    made = studio.text_to_both("rain", preset=quick("joint", preset))
     assert made.video.shape == (8, 16, 16, 3)
     assert made.audio.shape == (1, RATE)
     guided = [step for step in made.trace if step["is_guided"]]
     assert {"audio-video whole", "audio-text whole", "video-text whole"} <= set(guided[0]["losses"])
-    assert set(guided[0]["relative_step"]) == {"audio", "video", "audio prompt", "video prompt"}
+    assert set(guided[0]["relative_step"]) == {*pulled, *(f"{s} prompt" for s in pulled)}
     path, _ = made.save(tmp_path / "out.mp4")
     read = media.read_video(path)
     assert read.duration_s == 1.0

@@ -296,3 +296,28 @@ def test_a_constant_noise_gives_the_step_back_its_own_estimate():
     found = backbone.predict(z, levels[4], y, 1.0)
     after = step(found, levels[5])
     torch.testing.assert_close(x0_from_eps(after, found.eps, levels[5]), found.x0)
+
+
+def test_a_stream_that_leads_is_not_touched_by_the_one_that_follows(side_by_side):
+    backbones, z, y, objective = side_by_side
+    spans = {"video": (0.0, 0.5), "audio": (0.5, 1.0)}
+    settings = SamplingSettings(
+        num_steps=10, spans=spans, aligner=AlignerConfig(lr_latents={"audio": 0.1}, start=0.0)
+    )
+    assert (settings.steps_each, settings.with_steps(20).num_steps) == (5, 40)
+    found = sample(backbones, z, y, objective, settings)
+    alone = sample(
+        {"video": backbones["video"]}, {"video": z["video"]}, {"video": y["video"]}, None,
+        replace(settings, num_steps=5, spans={}),
+    )  # fmt: skip
+    assert torch.equal(found.latents["video"], alone.latents["video"])
+    guided = [t for t in found.trace if t.is_guided]
+    assert [t.i for t in guided] == [5, 6, 7, 8, 9]
+    # The sound is pulled towards a picture that is finished.
+    assert guided[-1].losses["audio-video"] < guided[0].losses["audio-video"]
+
+
+@pytest.mark.parametrize("span", [(0.5, 0.5), (-0.1, 1.0), (0.0, 1.1), (0.9, 0.1)])
+def test_parts_of_a_run_that_are_none_are_refused(span):
+    with pytest.raises(SettingsError, match="shares of a run"):
+        SamplingSettings(spans={"audio": span})

@@ -8,6 +8,7 @@ from torch import Tensor
 from training.loop import fast_arithmetic
 
 DROP_PROMPT = 0.1  # of the examples, so that classifier-free guidance has what to start from
+VAGUE_PROMPT = 0.1  # of the examples: the name of their group, "an animal", where there are such
 
 
 def v_loss(
@@ -34,6 +35,20 @@ def v_loss(
 
 
 def caption_rows(rows: Tensor, empty: int, picks: Tensor, generator: torch.Generator) -> Tensor:
-    """The caption row of every picked example; that of the empty prompt for some of them."""
+    """The caption row of every picked example; that of the empty prompt for some of them.
+
+    Args:
+        rows: Of every scene's caption [scenes]; or [scenes, 1 + n] with n vaguer ones beside it,
+            one of which some of the examples get.
+        empty: The row of the empty prompt.
+        picks: Which scenes [batch].
+        generator: Draws who gets what.
+    """
     dropped = torch.rand(len(picks), generator=generator) < DROP_PROMPT
-    return torch.where(dropped, empty, rows[picks])
+    chosen = rows[picks]
+    if rows.ndim == 2:
+        vague = torch.rand(len(picks), generator=generator) < VAGUE_PROMPT
+        which = torch.randint(1, rows.shape[1], (len(picks),), generator=generator)
+        which = torch.where(vague, which, 0)
+        chosen = chosen.gather(1, which[:, None])[:, 0]
+    return torch.where(dropped, empty, chosen)

@@ -25,7 +25,7 @@ from seehear.protocols import Backbone, Stream
 class SamplingSettings:
     """How to denoise: number of steps, classifier-free guidance, alignment."""
 
-    num_steps: int = 30  # S; 30 for AudioLDM in the authors' code
+    num_steps: int = 30  # S, turns of the loop; 30 for AudioLDM in the authors' code
     own_steps: Mapping[Stream, int] = field(default_factory=dict)  # of streams that make fewer
     # Shares of the run in which a stream steps, where that is not all of it; see `pairing.turns`.
     spans: Mapping[Stream, tuple[float, float]] = field(default_factory=dict)
@@ -43,9 +43,22 @@ class SamplingSettings:
                 )
 
     def steps_of(self, stream: Stream) -> int:
-        """How many steps a stream makes."""
+        """How many steps a stream makes: its own number, or one in every turn of its part."""
         first, last = turns_of(self.num_steps, self.spans.get(stream))
-        return min(self.own_steps.get(stream, last - first), last - first)
+        return self.own_steps.get(stream, last - first)
+
+    @property
+    def steps_each(self) -> int:
+        """How many steps a stream makes that has none of its own; without spans all turns."""
+        return round(self.num_steps * self._share)
+
+    def with_steps(self, steps: int) -> "SamplingSettings":
+        """The same with as many turns as give every stream `steps` steps."""
+        return replace(self, num_steps=round(steps / self._share))
+
+    @property
+    def _share(self) -> float:
+        return min((last - first for first, last in self.spans.values()), default=1.0)
 
 
 @dataclass(frozen=True)

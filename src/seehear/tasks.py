@@ -460,7 +460,7 @@ def adjusted(
     chosen = preset_for(task, preset) if isinstance(preset, str) else preset
     settings = replace(chosen.settings, aligner=replace(chosen.settings.aligner, **aligner))
     if num_steps is not None:
-        settings = replace(settings, num_steps=num_steps)
+        settings = settings.with_steps(num_steps)
     return replace(chosen, settings=settings)
 
 

@@ -6,7 +6,7 @@ import torch
 from torch.nn import functional
 
 from seehear.binders import pocket
-from seehear.binders.pocket.efficientnet import SameConv2d, evenly_chosen, resized
+from seehear.binders.pocket.efficientnet import VIEWS, SameConv2d, resized, views
 from seehear.binders.pocket.sfx import (
     BLOCK_FRAMES,
     blocks_of,
@@ -181,10 +181,24 @@ def test_resized_pictures_keep_shape_and_area():
     assert resized(torch.rand(1, 3, 10, 1000)).shape[2:] == (160, 320)
 
 
-def test_chosen_frames_stand_for_equal_parts_of_the_clip():
-    frames = torch.arange(16.0)[None, :, None, None, None].expand(1, 16, 3, 1, 1)
-    assert evenly_chosen(frames, 4)[0, :, 0, 0, 0].tolist() == [2, 6, 10, 14]
-    assert evenly_chosen(frames, 20) is frames
+def test_looks_are_spread_over_the_clip_and_go_near_in_turn():
+    frames = torch.arange(16.0)[None, :, None, None, None].expand(1, 16, 3, 32, 32) / 16
+    looks = views(frames, 4)
+    assert looks.shape == (1, 4, 3, 224, 224)
+    assert (16 * looks[0, :, 0, 0, 0]).round().tolist() == [2, 6, 10, 14]
+    # A bright dot in the middle of the picture grows as one goes nearer.
+    dot = torch.zeros(1, 1, 3, 40, 40)
+    dot[..., 16:24, 16:24] = 1
+    shares = views(dot, 8)[0].mean((1, 2, 3))
+    assert len(shares) == len(VIEWS)
+    torch.testing.assert_close(shares[0], torch.tensor(0.04), rtol=0.02, atol=0)
+    torch.testing.assert_close(shares[0], shares[1])
+    assert shares[1] < shares[2] < shares[3]
+
+
+@pytest.mark.parametrize(("available", "looks"), [(1, 4), (3, 4), (6, 6), (8, 8), (500, 8)])
+def test_a_single_frame_gets_every_view_and_a_long_clip_no_more_than_eight(available, looks):
+    assert views(torch.rand(1, available, 3, 1, 1), 8).shape == (1, looks, 3, 224, 224)
 
 
 def test_every_printable_sentence_has_known_word_pieces(binder):

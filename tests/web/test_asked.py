@@ -75,7 +75,8 @@ def test_every_task_makes_files_that_can_be_played_and_made_again(studios, given
     assert probe(output.media).kind == kind
     assert (output.sound is None) == (task == "a2i")
     assert (output.drawing is None) == (task == "a2i")
-    assert [event.step for event in told] == [0, 1, 2, 3]
+    turns = 4 if task == "joint" else 3  # there sound and picture begin one after the other
+    assert [event.step for event in told] == list(range(turns + 1))
     looks = [event.look for event in told if event.look]
     assert looks
     assert all(look.is_frames == (task in ("a2v", "a2i", "joint")) for look in looks)

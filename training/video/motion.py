@@ -71,7 +71,7 @@ def main() -> None:
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     clips, val = prepared("train", options.clips), prepared("val", 56)
-    val_latents, val_y = val["latents"].float(), val["text"][val["rows"]].float()
+    val_latents, val_y = val["latents"].float(), val["text"][val["rows"][:, 0]].float()
     empty = len(clips["text"]) - 1
     picture = UNet2DConditionModel.from_pretrained(FOLDER / "unet")
     adapter = new_adapter()

@@ -16,7 +16,9 @@ from training.loop import Run, fast_arithmetic, train
 from training.video.films import films
 from training.video.vae import FOLDER, pixels
 from training.world.cached import load
+from training.world.captions import GROUP_NAMES
 from training.world.pictures import CACHE
+from training.world.things import BY_ID
 
 PROMPT_TOKENS = 16
 STILLS_PER_SCENE = 3
@@ -87,11 +89,15 @@ def encoded(frames: np.ndarray) -> Tensor:
 
 
 def captions_of(split: str, count: int) -> tuple[Tensor, Tensor]:
-    """Hidden states of all captions, the last of the empty one, and each scene's row in them."""
+    """Hidden states of all captions, the last of the empty one, and each scene's rows in them.
+
+    The first row [scenes, 4] is that of the scene's caption, the others those of its group's names.
+    """
     notes = load(split)[2][:count]
-    captions = sorted({note["caption"] for note in notes})
+    told = [(note["caption"], *GROUP_NAMES[BY_ID[note["thing"]].group]) for note in notes]
+    captions = sorted({caption for several in told for caption in several})
     row_of = {caption: row for row, caption in enumerate(captions)}
-    rows = torch.tensor([row_of[note["caption"]] for note in notes])
+    rows = torch.tensor([[row_of[caption] for caption in several] for several in told])
     return embed_captions([*captions, ""]), rows
 
 
@@ -121,7 +127,7 @@ def main() -> None:
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     stills, val = prepared("train"), prepared("val")
-    val_latents, val_y = val["latents"][:224, 0].float(), val["text"][val["rows"][:224]].float()
+    val_latents, val_y = val["latents"][:224, 0].float(), val["text"][val["rows"][:224, 0]].float()
     empty = len(stills["text"]) - 1
     unet = new_unet()
     if options.beginning is not None:

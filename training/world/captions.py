@@ -12,6 +12,16 @@ _BARE = (
     "crystal glasses", "cattle", "breeze",
 )  # fmt: skip
 
+# What the things of a group may be called together, the plainest first.
+GROUP_NAMES: dict[str, tuple[str, ...]] = {
+    "animals": ("an animal", "some animal", "a creature"),
+    "vehicles": ("a vehicle", "some vehicle", "something that drives or flies"),
+    "weather and water": ("the weather", "weather and water", "a force of nature"),
+    "household": ("a household object", "a thing at home", "something in the house"),
+    "instruments": ("an instrument", "a musical instrument", "music being played"),
+    "alarms and people": ("people or an alarm", "somebody or an alarm", "a person or a signal"),
+}
+
 
 def with_article(name: str) -> str:
     """'a dog', 'an owl', 'rain'."""

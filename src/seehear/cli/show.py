@@ -15,7 +15,7 @@ from seehear.doctor import Report
 from seehear.errors import SeehearError
 from seehear.media import write_image
 from seehear.plan import Plan
-from seehear.presets import PICTURE_PRESETS, PRESETS, Preset
+from seehear.presets import JOINT_PRESETS, PICTURE_PRESETS, PRESETS, Preset
 from seehear.sampling import Progress as StepProgress
 from seehear.told import named_as, total_loss
 
@@ -152,8 +152,12 @@ def models_text() -> Iterator[str]:
 
 
 def print_presets() -> None:
-    """Print the presets side by side, one column each: for sounds, then for pictures."""
-    for title, presets in (("v2a and i2a", PRESETS), ("a2v, a2i and joint", PICTURE_PRESETS)):
+    """Print the presets side by side, one column each: for sounds, for pictures, for both."""
+    for title, presets in (
+        ("v2a and i2a", PRESETS),
+        ("a2v and a2i", PICTURE_PRESETS),
+        ("joint", JOINT_PRESETS),
+    ):
         table = Table(title, *presets, box=None, pad_edge=False)
         columns = [_preset_rows(preset) for preset in presets.values()]
         for name in columns[0]:
@@ -167,7 +171,7 @@ def _preset_rows(preset: Preset) -> dict[str, str]:
     steps = range(settings.num_steps)
     guided = sum(aligner.is_guided(i, settings.num_steps) for i in steps)
     return {
-        "steps (--steps)": str(settings.num_steps),
+        "steps (--steps)": str(settings.steps_each),
         "of them guided": str(guided),
         "compared by": preset.distance,
         "step rule": aligner.rule,

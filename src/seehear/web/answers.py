@@ -101,7 +101,7 @@ class Answers:
     def steps_of(self, task: str, preset: str) -> int:
         """How many steps a preset has."""
         name = preset if preset in presets_offered(task) else "default"
-        return preset_for(task, name).settings.num_steps
+        return preset_for(task, name).settings.steps_each
 
     def player_of(self, given: str | None) -> str:
         """What is given, to look at or listen to."""

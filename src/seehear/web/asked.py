@@ -62,8 +62,8 @@ class Asked:
             lr_latents=_scaled(aligner.lr_latents, self.strength),
             lr_prompt=_scaled(aligner.lr_prompt, self.strength),
         )
-        num_steps = settings.num_steps if self.steps is None else self.steps
-        return replace(preset, settings=replace(settings, aligner=aligner, num_steps=num_steps))
+        steps = settings.steps_each if self.steps is None else self.steps
+        return replace(preset, settings=replace(settings, aligner=aligner).with_steps(steps))
 
     def job(self, studio: Studio) -> Job:
         """Read what is given and decide everything else.

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from seehear.binders.pocket.ear import Ear, mel_blocks
-from seehear.binders.pocket.efficientnet import EfficientNetLite0, evenly_chosen, resized
+from seehear.binders.pocket.efficientnet import EfficientNetLite0, views
 from seehear.binders.pocket.eye import Eye
 from seehear.binders.pocket.heads import DIM, Heads
 from seehear.binders.pocket.sfx import (
@@ -27,7 +27,7 @@ from seehear.resample import resample
 
 SHIPPED = Path(__file__).resolve().parents[2] / "data" / "pocket"
 SHORTEST_S = 0.1
-NUM_FRAMES = 8  # of a clip that are looked at
+NUM_LOOKS = 8  # at a clip
 TOWER_SHARE = 0.5  # of the sound tower in a sound's embedding; the ear has the rest
 
 
@@ -63,8 +63,8 @@ class PocketBinder(nn.Module):
     ) -> Float[Tensor, "batch 384"]:
         """Embed RGB frames in [0, 1] of any size and number; a picture is a video of one frame.
 
-        At most 8 frames, evenly spaced, are looked at, each as a whole; their unit vectors are
-        averaged.
+        At most 8 frames, evenly spaced, are looked at, from near and far in turn (see
+        `efficientnet.views`); their unit vectors are averaged.
 
         Raises:
             ValueError: no frame, or a side of no pixels.
@@ -74,11 +74,10 @@ class PocketBinder(nn.Module):
                 f"expected frames (batch, frames, 3, height, width), got {tuple(frames.shape)}; "
                 "pass at least one frame of at least one pixel"
             )
-        chosen = evenly_chosen(frames, NUM_FRAMES)
-        pictures = resized(chosen.flatten(0, 1).float()).to(self.picture_dtype)
-        features, logits = self.picture_tower(pictures)
+        looks = views(frames.float(), NUM_LOOKS)
+        features, logits = self.picture_tower(looks.flatten(0, 1).to(self.picture_dtype))
         each = self.heads.picture(features.float(), logits.float())
-        return functional.normalize(each.unflatten(0, chosen.shape[:2]).mean(1), dim=1)
+        return functional.normalize(each.unflatten(0, looks.shape[:2]).mean(1), dim=1)
 
     def embed_unfinished(
         self, frames: Float[Tensor, "batch frames 3 height width"]

@@ -106,32 +106,63 @@ class EfficientNetLite0(nn.Module):
         return features, self.classifier(features)
 
 
-def resized(
-    frames: Float[Tensor, "batch 3 height width"], pixels: int = 224
-) -> Float[Tensor, "batch 3 new_height new_width"]:
-    """Whole pictures at the area of a `pixels` square, their shape kept up to 2 : 1.
+# Shares of height and width that are looked at in turn, around the middle, and whether mirrored.
+VIEWS: tuple[tuple[float, bool], ...] = ((1.0, False), (1.0, True), (0.85, False), (0.7, True))
 
-    Nothing is cropped, since what sounds may stand at the edge. Antialiased when shrinking,
-    differentiable either way.
+
+def views(
+    frames: Float[Tensor, "batch frames 3 height width"], count: int
+) -> Float[Tensor, "batch looks 3 new_height new_width"]:
+    """At most `count` looks at a clip, spread over its frames, from near and far in turn.
+
+    What is small in a whole picture is named more surely from nearby, and what stands at the edge
+    is still in every other look. Few frames are looked at more than once, so that even a picture
+    gets each view.
+
+    Returns:
+        Pictures as of `resized`, in no particular order.
     """
-    height, width = frames.shape[-2:]
+    available = frames.shape[1]
+    looks = min(count, max(available, len(VIEWS)))
+    middles = (torch.arange(looks, dtype=torch.float64) + 0.5) * available / looks
+    chosen = frames[:, middles.long().to(frames.device)]
+    size = tower_size(*frames.shape[-2:])
+    parts = []
+    for k, (share, is_mirrored) in enumerate(VIEWS[:looks]):
+        part = _middle(chosen[:, k :: len(VIEWS)], share)
+        part = resized(part.flatten(0, 1), size).unflatten(0, part.shape[:2])
+        parts.append(part.flip(-1) if is_mirrored else part)
+    return torch.cat(parts, dim=1)
+
+
+def _middle(frames: Float[Tensor, "*n height width"], share: float) -> Tensor:
+    height, width = (max(1, round(share * side)) for side in frames.shape[-2:])
+    top, left = (frames.shape[-2] - height) // 2, (frames.shape[-1] - width) // 2
+    return frames[..., top : top + height, left : left + width]
+
+
+def tower_size(height: int, width: int, pixels: int = 224) -> tuple[int, int]:
+    """Height and width at the area of a `pixels` square, the shape kept up to 2 : 1.
+
+    Multiples of 32, the tower's stride, so that the last pixels are not padding.
+    """
     aspect = min(max(width / height, 0.5), 2.0)
-    # Multiples of 32, the tower's stride, so that the last pixels are not padding.
-    new_height = max(32, round(pixels / aspect**0.5 / 32) * 32)
-    new_width = max(32, round(pixels * aspect**0.5 / 32) * 32)
-    if (height, width) == (new_height, new_width):
+    return (
+        max(32, round(pixels / aspect**0.5 / 32) * 32),
+        max(32, round(pixels * aspect**0.5 / 32) * 32),
+    )
+
+
+def resized(
+    frames: Float[Tensor, "batch 3 height width"], size: tuple[int, int] | None = None
+) -> Float[Tensor, "batch 3 new_height new_width"]:
+    """Pictures at the tower's size, their own or the given one.
+
+    Antialiased when shrinking, differentiable either way.
+    """
+    size = size or tower_size(*frames.shape[-2:])
+    if frames.shape[-2:] == size:
         return frames
     return functional.interpolate(
-        frames, (new_height, new_width), mode="bilinear", align_corners=False, antialias=True
+        frames, size, mode="bilinear", align_corners=False, antialias=True
     ).clamp(0, 1)
-
-
-def evenly_chosen(
-    frames: Float[Tensor, "batch frames 3 height width"], count: int
-) -> Float[Tensor, "batch chosen 3 height width"]:
-    """At most `count` frames, each from the middle of one of `count` equal parts of the clip."""
-    available = frames.shape[1]
-    if available <= count:
-        return frames
-    middles = (torch.arange(count, dtype=torch.float64) + 0.5) * available / count
-    return frames[:, middles.long().to(frames.device)]
