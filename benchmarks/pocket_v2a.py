@@ -94,7 +94,7 @@ def main() -> None:
             for mode in options.modes:
                 # Vanilla does not depend on how guidance works: once is enough.
                 key = f"{'default' if mode == 'vanilla' else name}/{prompt}/{mode}"
-                if mode == "vanilla" and key in raw["cells"]:
+                if mode == "vanilla" and name != options.presets[0]:
                     continue
                 made, seconds = make(
                     "v2a", family, held.prompts[prompt], preset, {"video": held.given},

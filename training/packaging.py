@@ -6,7 +6,7 @@
 import json
 from pathlib import Path
 
-from seehear.weights import sha256_of
+from seehear.hashes import file_sha256
 from training.world.pictures import CACHE
 
 POCKET = CACHE.parent / "src" / "seehear" / "data" / "pocket"
@@ -31,7 +31,7 @@ def finished(folder: Path, index: dict) -> None:
 def list_hashes() -> None:
     """Write the SHA-256 of every shipped weight file, as `sha256sum` would."""
     paths = sorted(POCKET.rglob("*.safetensors"))
-    rows = [f"{sha256_of(path)}  {path.relative_to(POCKET).as_posix()}\n" for path in paths]
+    rows = [f"{file_sha256(path)}  {path.relative_to(POCKET).as_posix()}\n" for path in paths]
     (POCKET / "SHA256SUMS").write_text("".join(rows))
 
 
