@@ -3,10 +3,9 @@
 import importlib
 import pkgutil
 
+import benchmarks
 import pytest
 import training
-
-import benchmarks
 
 MODULES = sorted(
     module.name
