@@ -13,18 +13,20 @@ def main() -> None:
     """Print what is in the file; exit with 1 if it is not what it should be."""
     path = sys.argv[1]
     found, sound = probe(path), read_audio(path)
+    # As it is played. At a lower rate the same sound may peak a little higher between the samples.
+    peak = peak_dbfs(read_audio(path, sample_rate=48_000).waveform)
     named = judge.load()
     logits = named.sound_logits(sound.waveform)[0]
     best = [named.classes[k] for k in logits.topk(3).indices.tolist()]
     print(
         f"{path}: {found.duration_s:.2f} s of video, {sound.duration_s:.2f} s of sound, "
-        f"peak {peak_dbfs(sound.waveform):.1f} dBFS; the judge hears: {', '.join(best)}"
+        f"peak {peak:.1f} dBFS; the judge hears: {', '.join(best)}"
     )
     assert found.has_audio, "the file has no sound"
     assert abs(sound.duration_s - (found.duration_s or 0)) < 0.05, (
         "sound and picture differ in length"
     )
-    assert -40 < peak_dbfs(sound.waveform) <= -1, "silent or too loud"
+    assert -40 < peak <= -1, "silent or too loud"
     assert "rooster" in best, "expected a rooster among the judge's first three names"
 
 
