@@ -125,18 +125,18 @@ def sample(
         after = {s: levels[s][turn.after(s)] for s in backbones}
 
         # A stream that waits keeps its latents, and with them what was predicted from them.
-        stale = [s for s in backbones if s in turn.moving or s not in predicted]
+        due = [s for s in backbones if s in turn.moving or s not in predicted]
 
         if guide is not None and config.through_denoiser:  # Eqs. 13 and 17: eps depends on both
             # What is not pulled now is predicted once, for its own step and to be compared with.
-            others = [s for s in stale if s not in guided]
+            others = [s for s in due if s not in guided]
             predicted |= _predicted(backbones, others, z, before, y, scales)
-            stale = list(guided)
+            due = list(guided)
             still = {s: p.x0 for s, p in predicted.items() if s not in guided}
             estimate = denoising_estimate(backbones, before, scales, still)
             z, y, trace = aligner.align(i, num_steps, z, y, guide.pieces(estimate), turn.moving)
 
-        predicted |= _predicted(backbones, stale, z, before, y, scales)
+        predicted |= _predicted(backbones, due, z, before, y, scales)
 
         if guide is not None and config.rule == "mpgd":  # the variable is the clean estimate itself
             x0 = {s: p.x0 for s, p in predicted.items()}
