@@ -253,6 +253,7 @@ def test_a_file_that_is_too_large_is_refused_in_words(visit, pictures):
     big = {"name": "big.mp4", "mimeType": "video/mp4", "buffer": bytes(2_000_000)}
     visitor.page.locator("#given input[type=file]").set_input_files(big)
     visitor.page.wait_for_selector("text=exceed the maximum allowed size of 1.0 Mb")
+    visitor.page.wait_for_timeout(600)  # the message fades in
     visitor.page.screenshot(path=pictures / "web_large.png", full_page=True)
 
 
