@@ -15,7 +15,7 @@ from seehear.errors import SettingsError
 from seehear.losses import V2A
 from seehear.objective import ByWindows, WholeClip
 from seehear.sampling import SamplingSettings, sample
-from seehear.windows import Windowed, WindowLayout
+from seehear.windows import Windowed, WindowLayout, weights_of
 
 LAYOUT = WindowLayout(window=16, overlap=4)  # the Gaussian backbone's native 2 s
 SETTINGS = SamplingSettings(num_steps=6, guidance_scale=2.0, aligner=AlignerConfig(lr_latents=0.05))
@@ -57,11 +57,36 @@ def test_windows_cover_the_clip_overlap_enough_and_their_weights_sum_to_one(wind
     for before, after in pairwise(spans):
         assert after.start > before.start
         assert before.stop - after.start >= layout.overlap - 1  # starts are rounded
+    check_weights(spans, length)
+
+
+def check_weights(spans, length):
     total = torch.zeros(length, dtype=torch.float64)
-    for span, weight in zip(spans, layout.weights(length), strict=True):
+    for span, weight in zip(spans, weights_of(spans, length), strict=True):
         assert (weight > 0).all()
         total[span] += weight
     torch.testing.assert_close(total, torch.ones_like(total))
+
+
+@given(
+    window=st.integers(2, 40), share=st.floats(0.01, 0.99), length=st.integers(1, 300),
+    moved=st.floats(0, 1, exclude_max=True),
+)  # fmt: skip
+def test_moved_windows_cover_the_clip_and_their_weights_sum_to_one(window, share, length, moved):
+    layout = WindowLayout(window=window, overlap=min(window - 1, max(1, int(share * window))))
+    spans = layout.moved(length, moved)
+    assert spans[0].start == 0
+    assert spans[-1].stop == length
+    assert {span.stop - span.start for span in spans} == {min(window, length)}
+    for before, after in pairwise(spans):
+        assert before.start < after.start < before.stop
+    check_weights(spans, length)
+
+
+def test_windows_stand_elsewhere_at_every_noise_level():
+    places = [LAYOUT.moved(100, level.t * 0.618 % 1) for level in gaussian.load().levels(10)]
+    assert len({spans[1].start for spans in places}) > 5
+    assert LAYOUT.moved(100, 0.0) == LAYOUT.spans(100)
 
 
 def test_windows_in_seconds_end_with_the_clip():

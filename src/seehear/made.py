@@ -5,7 +5,9 @@ from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
+from seehear.looks import Hearings, Looks
 from seehear.mel import HOP_SAMPLES, SAMPLE_RATE
 from seehear.protocols import Backbone, Binder, HearsMel, MakesMel, SeesUnfinished, Stream
 from seehear.sync import Curve, mel_onsets, motion_energy, onset_envelope
@@ -30,6 +32,10 @@ class Mel:
     def onsets(self) -> Curve:
         """How suddenly it grows louder, when."""
         return mel_onsets(self.mel, SAMPLE_RATE / HOP_SAMPLES)
+
+    def altered(self, copies: "Copies") -> "Mel":
+        """A copy to listen to."""
+        return Mel(copies.hearings.altered(self.mel, copies.generator))
 
 
 @dataclass(frozen=True)
@@ -77,6 +83,11 @@ class Frames:
     def motion(self) -> Curve:
         """How much it changes, when. Needs two frames."""
         return motion_energy(self.frames, self.fps)
+
+    def altered(self, copies: "Copies") -> "Frames":
+        """A copy to look at; every frame is altered by itself."""
+        pictures = copies.looks.altered(self.frames.flatten(0, 1), copies.generator)
+        return replace(self, frames=pictures.unflatten(0, self.frames.shape[:2]))
 
 
 Media = Mel | Waveform | Frames
@@ -138,9 +149,31 @@ def _frames(
     return Frames(frames, fps, None if looked_at is None else tuple(looked_at))
 
 
-def embedded(binder: Binder, media: Mapping[Stream, Media]) -> dict[str, Tensor]:
-    """Embeddings (batch, dim) of media."""
-    return {stream: made.embedded(binder) for stream, made in media.items()}
+class Copies:
+    """Draws the altered copies of a run, step by step; waveforms are taken as they are."""
+
+    def __init__(self, looks: Looks, hearings: Hearings, seed: int):
+        self.looks, self.hearings = looks, hearings
+        self.generator = torch.Generator().manual_seed(seed)
+
+    def embedded(self, binder: Binder, made: Media) -> Tensor:
+        """The mean embedding (batch, dim) of the copies of one medium, of length 1."""
+        if isinstance(made, Waveform):
+            return made.embedded(binder)
+        choice = self.looks if isinstance(made, Frames) else self.hearings
+        if not choice.per_step:
+            return made.embedded(binder)
+        each = [made.altered(self).embedded(binder) for _ in range(choice.per_step)]
+        return functional.normalize(torch.stack(each).mean(0), dim=1)
+
+
+def embedded(
+    binder: Binder, media: Mapping[Stream, Media], copies: Copies | None = None
+) -> dict[str, Tensor]:
+    """Embeddings (batch, dim) of media: of each as it is, or of its altered copies."""
+    if copies is None:
+        return {stream: made.embedded(binder) for stream, made in media.items()}
+    return {stream: copies.embedded(binder, made) for stream, made in media.items()}
 
 
 def kept(media: Tensor, duration_s: float | None, rate: float | int) -> Tensor:

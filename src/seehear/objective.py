@@ -11,7 +11,7 @@ from seehear.conditions import Targets
 from seehear.errors import SettingsError
 from seehear.frame_choice import FrameDraws
 from seehear.losses import Distance, Pair, cosine_distance, pair_losses
-from seehear.made import Frames, Media, decoded, embedded
+from seehear.made import Copies, Frames, Media, decoded, embedded
 from seehear.protocols import Backbone, Binder, Stream
 from seehear.sync import Curve, curve_distance, paired
 
@@ -87,6 +87,7 @@ class WholeClip:
     distance: Distance = cosine_distance
     sync: InStep | None = None
     draws: FrameDraws | None = None  # which frames of a made video are looked at; None: all
+    copies: Copies | None = None  # what is compared; None: what is made, as it is
 
     def pieces(self, estimate: Estimate) -> tuple[Piece, ...]:
         """A single piece; every call draws the frames that it looks at."""
@@ -97,7 +98,7 @@ class WholeClip:
                 self.backbones, self.binder, estimate(z, y), self.duration_s, self.mel_bridge,
                 looked_at, is_dense=self.sync is not None, by_eye=self.by_eye,
             )  # fmt: skip
-            found = {**self.targets, **embedded(self.binder, made)}
+            found = {**self.targets, **embedded(self.binder, made, self.copies)}
             losses = pair_losses(found, self.pairs, self.weights, self.distance)
             return losses | in_step(self.sync, made)
 
@@ -124,6 +125,7 @@ class ByWindows:
     distance: Distance = cosine_distance
     sync: InStep | None = None
     draws: tuple[FrameDraws, ...] = ()  # a window's frames to look at; empty: all of every window
+    copies: Copies | None = None  # what is compared; None: what is made, as it is
 
     def __post_init__(self):
         if len(self.spans) != len(self.targets.local):
@@ -157,7 +159,7 @@ class ByWindows:
                 self.backbones, self.binder, estimate(z, y, spans), kept_s, self.mel_bridge,
                 looked_at, is_dense=sync is not None, by_eye=self.by_eye,
             )  # fmt: skip
-            made = embedded(self.binder, media)
+            made = embedded(self.binder, media, self.copies)
             terms = in_step(sync, media)
             for part, targets, weight in (
                 ("local", local, self.local_weight),

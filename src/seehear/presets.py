@@ -8,6 +8,7 @@ from typing import Any, Literal
 from seehear.aligner import AlignerConfig
 from seehear.errors import SettingsError
 from seehear.frame_choice import FrameChoice
+from seehear.looks import Hearings, Looks
 from seehear.losses import PAIRS, V2A, Pair
 from seehear.sampling import SamplingSettings
 
@@ -35,6 +36,9 @@ class Preset:
     by_eye: bool = False
     # Which frames of a made video the binder looks at.
     frames: FrameChoice = field(default_factory=FrameChoice)
+    # Altered copies that are compared in place of what is made: ours, see `seehear.looks`.
+    looks: Looks = field(default_factory=Looks)
+    hearings: Hearings = field(default_factory=Hearings)  # the same for mels
     overlap: float = 0.25  # least share of a window that its neighbour covers too
 
     def __post_init__(self):
@@ -111,6 +115,7 @@ WORDLESS = Preset(
     weights=(1.0, 0.3),  # what is seen outweighs what was said: a wrong word is overruled
     distance="names",  # cosine distance reached half as many; see docs/tried.md
     mel_bridge=True,  # no vocoder in the loop
+    hearings=Hearings(per_step=6),  # 2 did no better than none
 )
 
 
@@ -125,6 +130,7 @@ DEFAULT = replace(
     WORDLESS,
     name="default",
     distance="cosine",  # names were not measured where words say what is heard
+    hearings=Hearings(),  # copies were not measured where words say what is heard
     settings=_tuned(
         WORDLESS,
         lr_latents=0.02,  # the words say most already

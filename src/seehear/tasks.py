@@ -41,6 +41,7 @@ from seehear.jobs import (
     worded,
 )
 from seehear.key_frames import key_frames
+from seehear.looks import Hearings, Looks
 from seehear.losses import JOINT_OWN
 from seehear.media import Audio, Image, Video
 from seehear.objective import InStep
@@ -474,6 +475,8 @@ def preset_from_plain(record: Mapping[str, Any]) -> Preset:
         "pairs": tuple(tuple(pair) for pair in record["pairs"]),
         "weights": tuple(record["weights"]),
         "frames": FrameChoice(**record.get("frames", {})),
+        "looks": Looks(**record.get("looks", {})),
+        "hearings": Hearings(**record.get("hearings", {})),
     }
     return Preset(**fields)
 

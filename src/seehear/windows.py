@@ -12,6 +12,8 @@ from seehear.diffusion import NoiseLevel, Prediction
 from seehear.errors import SettingsError
 from seehear.protocols import Backbone
 
+_GOLDEN = (math.sqrt(5) - 1) / 2  # multiples of it fall evenly between 0 and 1, in any number
+
 
 @dataclass(frozen=True, kw_only=True)
 class WindowLayout:
@@ -47,16 +49,29 @@ class WindowLayout:
             for span in self.spans(length)
         ]
 
-    def weights(self, length: int) -> Float[Tensor, "windows window"]:
-        """How much each window says at each of its positions: triangles that sum to one."""
-        spans = self.spans(length)
-        size = spans[0].stop - spans[0].start
-        ramp = torch.arange(size, dtype=torch.float64) + 0.5
-        triangle = torch.minimum(ramp, ramp.flip(0))
-        total = torch.zeros(length, dtype=torch.float64)
-        for span in spans:
-            total[span] += triangle
-        return torch.stack([triangle / total[span] for span in spans])
+    def moved(self, length: int, share: float) -> tuple[slice, ...]:
+        """The windows moved back by a share of their distance, and those that close the gap.
+
+        Ends stay where they are, so every window lies in the clip.
+        """
+        if length <= self.window:
+            return self.spans(length)
+        last = length - self.window
+        hop = last / (len(self.starts(length)) - 1)
+        starts = {
+            min(max(0, round((k - share) * hop)), last) for k in range(len(self.starts(length)) + 1)
+        }
+        return tuple(slice(start, start + self.window) for start in sorted(starts))
+
+
+def weights_of(spans: Sequence[slice], length: int) -> Float[Tensor, "windows window"]:
+    """How much each window says at each of its positions: triangles that sum to one."""
+    ramp = torch.arange(spans[0].stop - spans[0].start, dtype=torch.float64) + 0.5
+    triangle = torch.minimum(ramp, ramp.flip(0))
+    total = torch.zeros(length, dtype=torch.float64)
+    for span in spans:
+        total[span] += triangle
+    return torch.stack([triangle / total[span] for span in spans])
 
 
 class Windowed:
@@ -114,12 +129,16 @@ class Windowed:
         return self.backbone.embed_prompt(prompts)
 
     def predict(self, z: Tensor, level: NoiseLevel, y: Tensor, guidance_scale: float) -> Prediction:
-        """Predict window by window and average where windows overlap."""
+        """Predict window by window and average where windows overlap.
+
+        From one noise level to the next the windows move, so that no place in the clip is always
+        the beginning of one: models begin a sound at the beginning.
+        """
         length = z.shape[self.time_axis]
-        spans = self.layout.spans(length)
-        if len(spans) == 1:
+        if length <= self.layout.window:
             return self.backbone.predict(z, level, y, guidance_scale)
-        weights = self.layout.weights(length).to(z)
+        spans = self.layout.moved(length, share=level.t * _GOLDEN % 1)
+        weights = weights_of(spans, length).to(z)
         shape = [1] * z.ndim
         shape[self.time_axis] = self.layout.window
         x0, eps = torch.zeros_like(z), torch.zeros_like(z)

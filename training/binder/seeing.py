@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from seehear.binders.pocket.eye import Eye
+from seehear.looks import Looks
 from training.binder.sense import Batch, Names, SenseTraining, train_sense
 from training.video.copies import PATH as COPIES
 from training.video.films import films
@@ -20,21 +21,28 @@ class EyeTraining(SenseTraining):
     """The eye's mixture; changes are of pixels in 0..1."""
 
     copies: float = 0.4  # are clean estimates of half-noisy latents
-    # Of changes twice as large it learned nothing in the first minutes.
-    attack: float = 0.03
-    smooth_attack: float = 0.08
+    # Of changes of 0.06 and 0.16 it learned nothing in the first minutes from random weights.
+    attack: float = 0.04
+    smooth_attack: float = 0.12
+
+
+# Wider than guidance looks: half of the pictures also in other colours, so that shape counts.
+LOOKS = Looks(nearest=0.6, farthest=1.15, colour=0.15, mixing=0.0)
+RECOLOURED = Looks(nearest=0.6, farthest=1.15, colour=0.2, mixing=0.35)
 
 
 def varied_pictures(pictures: Tensor, generator: torch.Generator) -> Tensor:
-    """Pictures [b, 3, 64, 64] in [0, 1] varied in light, colour, place, side, noise, sharpness."""
+    """Pictures [b, 3, 64, 64] in [0, 1] varied in place, size, light, colour, noise, sharpness."""
     b = len(pictures)
 
     def rand(*shape: int) -> Tensor:
         return torch.rand(*shape, generator=generator)
 
-    x = pictures * (0.7 + 0.6 * rand(b, 1, 1, 1)) + 0.15 * (2 * rand(b, 3, 1, 1) - 1)
-    x = torch.roll(x, torch.randint(-6, 7, (2,), generator=generator).tolist(), dims=(2, 3))
-    x = torch.where(rand(b, 1, 1, 1) < 0.5, x.flip(3), x)
+    x = torch.where(
+        rand(b, 1, 1, 1) < 0.5,
+        LOOKS.altered(pictures, generator),
+        RECOLOURED.altered(pictures, generator),
+    )
     if rand(1) < 0.5:
         soft = functional.avg_pool2d(x, 3, stride=1, padding=1)
         x = torch.where(rand(b, 1, 1, 1) < 0.5, soft, x)

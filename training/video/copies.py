@@ -41,7 +41,7 @@ def main() -> None:
         alpha, sigma = (a.sqrt().view(-1, 1, 1, 1) for a in (alpha_bar[t], 1 - alpha_bar[t]))
         z = alpha * x0 + sigma * torch.randn(x0.shape, generator=generator)
         is_told = torch.rand(len(part), generator=generator) < 0.5
-        y = stills["text"][torch.where(is_told, stills["rows"][part], len(stills["text"]) - 1)]
+        y = stills["text"][torch.where(is_told, stills["rows"][part, 0], len(stills["text"]) - 1)]
         with fast_arithmetic():
             v = unet(z, t, y.float()).sample.float()
             decoded = vae.decode((alpha * z - sigma * v) / vae.config.scaling_factor).sample
