@@ -10,7 +10,7 @@ from torch import Tensor
 from benchmarks.scenes import DURATION_S, NUM_SAMPLES
 from seehear.families import Family
 from seehear.jobs import MAKES, distance_of
-from seehear.made import Copies
+from seehear.made import AlteredCopies
 from seehear.objective import InStep, WholeClip
 from seehear.presets import Preset
 from seehear.protocols import Stream
@@ -70,7 +70,7 @@ def make(
             by_eye=preset.by_eye,
             sync=_of_clips(sync, part) if preset.sync_weight else None,
             draws=preset.frames.draws(latents["video"].shape[video.time_axis]) if video else None,
-            copies=Copies(preset.looks, preset.hearings, 1000 + first),
+            copies=AlteredCopies(preset.looks, preset.hearings, 1000 + first),
         )
         sampled = sample(
             backbones,

@@ -6,7 +6,7 @@ from torch.nn import functional
 
 from seehear.errors import SettingsError
 from seehear.looks import Hearings, Looks
-from seehear.made import Copies, Frames, Waveform
+from seehear.made import AlteredCopies, Frames, Waveform
 
 
 def generator(seed: int = 0) -> torch.Generator:
@@ -71,14 +71,14 @@ def test_a_shift_in_pitch_moves_a_tone_to_other_bands_by_about_its_spread():
 
 def test_the_same_seed_alters_alike_and_every_draw_differs():
     frames = Frames(torch.rand(1, 2, 3, 8, 8, generator=generator()), fps=4.0)
-    first, again = (Copies(Looks(per_step=1), Hearings(), seed=3) for _ in range(2))
+    first, again = (AlteredCopies(Looks(per_step=1), Hearings(), seed=3) for _ in range(2))
     assert torch.equal(frames.altered(first).frames, frames.altered(again).frames)
     assert not torch.equal(frames.altered(first).frames, frames.altered(first).frames)
 
 
 def test_copies_are_embedded_by_their_mean_and_gradients_reach_what_is_made():
     pixels = torch.rand(2, 3, 3, 8, 8, generator=generator()).requires_grad_()
-    copies = Copies(Looks(per_step=5), Hearings(per_step=5), seed=0)
+    copies = AlteredCopies(Looks(per_step=5), Hearings(per_step=5), seed=0)
     embedded = copies.embedded(MeanColour(), Frames(pixels, fps=4.0))
     assert torch.allclose(embedded.norm(dim=1), torch.ones(2))
     embedded[:, 0].sum().backward()
@@ -88,11 +88,11 @@ def test_copies_are_embedded_by_their_mean_and_gradients_reach_what_is_made():
 
 @pytest.mark.parametrize("is_copied", [False, True])
 def test_without_copies_what_is_made_is_embedded_as_it_is(is_copied):
-    copies = Copies(Looks(), Hearings(), seed=0)
+    copies = AlteredCopies(Looks(), Hearings(), seed=0)
     frames = Frames(torch.rand(2, 3, 3, 8, 8, generator=generator()), fps=4.0)
     assert torch.equal(copies.embedded(MeanColour(), frames), frames.embedded(MeanColour()))
     if is_copied:
-        copies = Copies(Looks(per_step=9), Hearings(per_step=9), seed=0)
+        copies = AlteredCopies(Looks(per_step=9), Hearings(per_step=9), seed=0)
     sound = Waveform(torch.rand(2, 100, generator=generator()), 16_000)  # has no copies
     assert torch.equal(copies.embedded(MeanColour(), sound), sound.embedded(MeanColour()))
 

@@ -16,7 +16,7 @@ from seehear.errors import SettingsError
 from seehear.families import Family, Part
 from seehear.frame_choice import FrameDraws
 from seehear.losses import Distance, NamesDistance, cosine_distance
-from seehear.made import Copies
+from seehear.made import AlteredCopies
 from seehear.media import Audio, finish_level
 from seehear.objective import ByWindows, InStep
 from seehear.presets import Preset
@@ -139,7 +139,7 @@ def _objective(family: Family, job: Job, latents: Mapping[Stream, Tensor]) -> By
         distance=distance_of(family, job.preset),
         sync=job.sync,
         draws=draws,
-        copies=Copies(job.preset.looks, job.preset.hearings, job.seed),
+        copies=AlteredCopies(job.preset.looks, job.preset.hearings, job.seed),
     )
 
 

@@ -27,7 +27,7 @@ class Looks:
     nearest: float = 0.6  # smallest share of width and height that a copy shows
     farthest: float = 1.1  # largest; beyond 1 the picture is mirrored at its edges
     colour: float = 0.1  # spread of the factors of red, green and blue; of the brightness, half
-    mixing: float = 0.3  # spread of what each colour takes of the others
+    mixing: float = 0.35  # spread of what each colour takes of the others
 
     def __post_init__(self):
         _check_count(self.per_step)

@@ -33,7 +33,7 @@ class Mel:
         """How suddenly it grows louder, when."""
         return mel_onsets(self.mel, SAMPLE_RATE / HOP_SAMPLES)
 
-    def altered(self, copies: "Copies") -> "Mel":
+    def altered(self, copies: "AlteredCopies") -> "Mel":
         """A copy to listen to."""
         return Mel(copies.hearings.altered(self.mel, copies.generator))
 
@@ -84,7 +84,7 @@ class Frames:
         """How much it changes, when. Needs two frames."""
         return motion_energy(self.frames, self.fps)
 
-    def altered(self, copies: "Copies") -> "Frames":
+    def altered(self, copies: "AlteredCopies") -> "Frames":
         """A copy to look at; every frame is altered by itself."""
         pictures = copies.looks.altered(self.frames.flatten(0, 1), copies.generator)
         return replace(self, frames=pictures.unflatten(0, self.frames.shape[:2]))
@@ -149,7 +149,7 @@ def _frames(
     return Frames(frames, fps, None if looked_at is None else tuple(looked_at))
 
 
-class Copies:
+class AlteredCopies:
     """Draws the altered copies of a run, step by step; waveforms are taken as they are."""
 
     def __init__(self, looks: Looks, hearings: Hearings, seed: int):
@@ -168,7 +168,7 @@ class Copies:
 
 
 def embedded(
-    binder: Binder, media: Mapping[Stream, Media], copies: Copies | None = None
+    binder: Binder, media: Mapping[Stream, Media], copies: AlteredCopies | None = None
 ) -> dict[str, Tensor]:
     """Embeddings (batch, dim) of media: of each as it is, or of its altered copies."""
     if copies is None:

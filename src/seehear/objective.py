@@ -11,7 +11,7 @@ from seehear.conditions import Targets
 from seehear.errors import SettingsError
 from seehear.frame_choice import FrameDraws
 from seehear.losses import Distance, Pair, cosine_distance, pair_losses
-from seehear.made import Copies, Frames, Media, decoded, embedded
+from seehear.made import AlteredCopies, Frames, Media, decoded, embedded
 from seehear.protocols import Backbone, Binder, Stream
 from seehear.sync import Curve, curve_distance, paired
 
@@ -87,7 +87,7 @@ class WholeClip:
     distance: Distance = cosine_distance
     sync: InStep | None = None
     draws: FrameDraws | None = None  # which frames of a made video are looked at; None: all
-    copies: Copies | None = None  # what is compared; None: what is made, as it is
+    copies: AlteredCopies | None = None  # what is compared; None: what is made, as it is
 
     def pieces(self, estimate: Estimate) -> tuple[Piece, ...]:
         """A single piece; every call draws the frames that it looks at."""
@@ -125,7 +125,7 @@ class ByWindows:
     distance: Distance = cosine_distance
     sync: InStep | None = None
     draws: tuple[FrameDraws, ...] = ()  # a window's frames to look at; empty: all of every window
-    copies: Copies | None = None  # what is compared; None: what is made, as it is
+    copies: AlteredCopies | None = None  # what is compared; None: what is made, as it is
 
     def __post_init__(self):
         if len(self.spans) != len(self.targets.local):
