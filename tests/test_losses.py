@@ -85,3 +85,22 @@ def test_both_sides_of_a_pair_that_is_made_are_pulled():
     )
     for gradient in torch.autograd.grad(losses["audio-video"].sum(), (a, b)):
         assert gradient.abs().amax() > 0
+
+
+def test_two_that_waver_between_the_same_names_choose_one():
+    phrases = bank(3, dim=3).roll(1, 0)
+    phrases = torch.linalg.qr(phrases).Q  # three names that have nothing in common
+    distance = NamesDistance(phrases=phrases, target_temperature=0.03)
+    a = torch.nn.functional.normalize(torch.tensor([[0.72, 0.70, 0.0]]) @ phrases, dim=1)
+    b = torch.nn.functional.normalize(torch.tensor([[0.71, 0.70, 0.1]]) @ phrases, dim=1)
+    for _ in range(300):
+        a, b = a.detach().requires_grad_(True), b.detach().requires_grad_(True)
+        grads = torch.autograd.grad(distance(a, b).sum(), (a, b))
+        a, b = (
+            torch.nn.functional.normalize(x - 0.02 * g, dim=1)
+            for x, g in zip((a, b), grads, strict=True)
+        )
+    for made in (a, b):
+        first, second, _ = (made @ phrases.T)[0].sort(descending=True).values.tolist()
+        assert first > 0.95 > 0.4 > second
+    assert (a @ phrases.T).argmax() == (b @ phrases.T).argmax()

@@ -111,7 +111,9 @@ def distance_of(family: Family, preset: Preset) -> Distance:
     """How the preset compares embeddings of the family's binder."""
     if preset.distance == "cosine":
         return cosine_distance
-    return NamesDistance(phrases=family.phrases.embeddings)
+    return NamesDistance(
+        phrases=family.phrases.embeddings, target_temperature=preset.target_temperature
+    )
 
 
 def _objective(family: Family, job: Job, latents: Mapping[Stream, Tensor]) -> ByWindows:

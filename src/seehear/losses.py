@@ -65,7 +65,16 @@ class NamesDistance:
     def __call__(
         self, a: Float[Tensor, "batch dim"], b: Float[Tensor, "#batch dim"]
     ) -> Float[Tensor, " batch"]:
-        """The Kullback-Leibler divergence of a's names from b's, in nats."""
+        """The Kullback-Leibler divergence of a's names from b's, in nats.
+
+        Where both are made, each is pulled to what the other is named already, sharpened: two that
+        waver between the same names agree on one. A gradient in the target would blur it instead.
+        """
+        if a.requires_grad and b.requires_grad:
+            return self._pulled(a, b.detach()) + self._pulled(b, a.detach())
+        return self._pulled(a, b)
+
+    def _pulled(self, a: Tensor, b: Tensor) -> Tensor:
         phrases = self.phrases.float().T
         found = (a.float() @ phrases / self.temperature).log_softmax(dim=-1)
         wanted = (b.float() @ phrases / self.target_temperature).log_softmax(dim=-1)

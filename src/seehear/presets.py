@@ -23,6 +23,8 @@ class Preset:
     weights: tuple[float, ...] = (1.0, 1.0)  # Eqs. 14-16 are plain sums; so is the authors' code
     # cosine: Eqs. 14-16. names: ours, see `seehear.losses.NamesDistance`.
     distance: Literal["cosine", "names"] = "cosine"
+    # Of the names of what is given, or of the other stream; the lower, the sharper.
+    target_temperature: float = 0.05
     # Long clips are ours: neither the paper nor its code has windows.
     local_weight: float = (
         0.5  # of a window's own part of the condition; the whole clip has the rest
@@ -175,23 +177,23 @@ PICTURE_PRESETS: dict[str, Preset] = {
     p.name: p for p in (_PICTURE_DEFAULT, _PICTURE_WORDLESS, _PROMPT, _LATENTS, _PICTURE_EQUATIONS)
 }
 
-# Two streams that pull each other while both are noise agree on nothing: of 28 clips from a vague
-# prompt as few as without guidance. So the picture, which words alone make well, leads; the sound
-# begins when it shows something and is pulled alone.
+# Two streams that pull each other while both are noise agree on nothing. So the picture, which
+# words alone make well, leads by a quarter of the run; then each pulls the other to one name.
 _JOINT_DEFAULT = replace(
     _PICTURE_WORDLESS,
     name="default",
     settings=replace(
         _tuned(
             _PICTURE_WORDLESS,
-            lr_latents={"audio": 0.05},  # as wordless for sounds; the picture is not pulled
-            lr_prompt={"audio": 0.3},  # as wordless for sounds
-            start={"audio": 1 / 3},  # from its second step on
+            lr_latents={"audio": 0.05, "video": 0.05},  # as wordless for either alone
+            lr_prompt={"audio": 0.3, "video": 0.3},  # as wordless for either alone
+            start={"audio": 0.3, "video": 0.4},  # the sound first, which comes later
         ),
-        num_steps=45,  # 30 for either
-        spans={"video": (0.0, 2 / 3), "audio": (1 / 3, 1.0)},  # half of the steps side by side
+        num_steps=40,  # 30 for either
+        spans={"video": (0.0, 0.75), "audio": (0.25, 1.0)},  # two thirds of the steps side by side
         guidance_scale={"audio": 2.5, "video": 4.0},  # as for either alone
     ),
+    target_temperature=0.03,  # sharper than what is given: they shall choose
 )
 JOINT_PRESETS: dict[str, Preset] = PICTURE_PRESETS | {"default": _JOINT_DEFAULT}
 _OF_TASK = {"v2a": PRESETS, "i2a": PRESETS, "joint": JOINT_PRESETS}
