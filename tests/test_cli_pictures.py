@@ -114,7 +114,7 @@ def test_previews_are_written_while_it_runs(workplace):
     [
         (("a2v", "bang.wav"), "30, 20"),
         (("a2i", "bang.wav"), "30, 20"),
-        (("joint", "a dog barking"), "45, 24"),  # 30 for either
+        (("joint", "a dog barking"), "40, 23"),  # 30 for either
     ],
 )
 def test_a_dry_run_tells_the_plan_and_writes_nothing(workplace, capsys, command, steps):
