@@ -14,13 +14,10 @@ def generator(seed: int = 0) -> torch.Generator:
 
 
 class MeanColour:
-    """Embeds frames by their mean colour, mels by their mean, waveforms by their first sample."""
+    """Embeds frames by their mean colour, waveforms by their first samples."""
 
     def embed_video(self, frames):
         return functional.normalize(frames.mean(dim=(1, 3, 4)), dim=1)
-
-    def embed_mel(self, mel):
-        return functional.normalize(mel.mean(1), dim=1)
 
     def embed_audio(self, waveform, sample_rate):
         return waveform[:, :3]

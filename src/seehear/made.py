@@ -158,10 +158,8 @@ class AlteredCopies:
 
     def embedded(self, binder: Binder, made: Media) -> Tensor:
         """The mean embedding (batch, dim) of the copies of one medium, of length 1."""
-        if isinstance(made, Waveform):
-            return made.embedded(binder)
         choice = self.looks if isinstance(made, Frames) else self.hearings
-        if not choice.per_step:
+        if isinstance(made, Waveform) or not choice.per_step:
             return made.embedded(binder)
         each = [made.altered(self).embedded(binder) for _ in range(choice.per_step)]
         return functional.normalize(torch.stack(each).mean(0), dim=1)

@@ -29,16 +29,22 @@ class WindowLayout:
                 f"overlap={self.overlap}"
             )
 
-    def starts(self, length: int) -> tuple[int, ...]:
-        """First position of each window: evenly spread, the last one ends with the clip."""
-        if length <= self.window:
-            return (0,)
-        count = math.ceil((length - self.overlap) / (self.window - self.overlap))
-        return tuple(round(k * (length - self.window) / (count - 1)) for k in range(count))
+    def spans(self, length: int, moved: float = 0.0) -> tuple[slice, ...]:
+        """The windows as slices of the time axis, evenly spread; the clip itself if it fits in one.
 
-    def spans(self, length: int) -> tuple[slice, ...]:
-        """The windows as slices of the time axis; one that is the clip itself if it fits."""
-        return tuple(slice(s, min(s + self.window, length)) for s in self.starts(length))
+        Args:
+            length: Of the clip.
+            moved: Share of their distance by which the windows stand further back, in [0, 1). The
+                first still begins with the clip, and one more closes the gap at the end.
+        """
+        last = length - self.window
+        if last <= 0:
+            return (slice(0, length),)
+        count = math.ceil((length - self.overlap) / (self.window - self.overlap))
+        back = round(moved * last / (count - 1))  # the same for all, or neighbours might only touch
+        places = (round(k * last / (count - 1)) - back for k in range(count + 1))
+        starts = {min(max(0, place), last) for place in places}
+        return tuple(slice(start, start + self.window) for start in sorted(starts))
 
     def times_s(
         self, length: int, latents_per_s: float, duration_s: float
@@ -48,20 +54,6 @@ class WindowLayout:
             (span.start / latents_per_s, min(span.stop / latents_per_s, duration_s))
             for span in self.spans(length)
         ]
-
-    def moved(self, length: int, share: float) -> tuple[slice, ...]:
-        """The windows moved back by a share of their distance, and those that close the gap.
-
-        Ends stay where they are, so every window lies in the clip.
-        """
-        if length <= self.window:
-            return self.spans(length)
-        last = length - self.window
-        hop = last / (len(self.starts(length)) - 1)
-        starts = {
-            min(max(0, round((k - share) * hop)), last) for k in range(len(self.starts(length)) + 1)
-        }
-        return tuple(slice(start, start + self.window) for start in sorted(starts))
 
 
 def weights_of(spans: Sequence[slice], length: int) -> Float[Tensor, "windows window"]:
@@ -137,7 +129,7 @@ class Windowed:
         length = z.shape[self.time_axis]
         if length <= self.layout.window:
             return self.backbone.predict(z, level, y, guidance_scale)
-        spans = self.layout.moved(length, share=level.t * _GOLDEN % 1)
+        spans = self.layout.spans(length, moved=level.t * _GOLDEN % 1)
         weights = weights_of(spans, length).to(z)
         shape = [1] * z.ndim
         shape[self.time_axis] = self.layout.window
