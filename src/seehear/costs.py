@@ -20,7 +20,8 @@ from torch.utils._pytree import tree_map_only
 from torch.utils.flop_counter import FlopCounterMode
 
 from seehear.diffusion import NoiseLevel
-from seehear.protocols import Backbone, Binder, HearsMel, MakesMel, SeesUnfinished
+from seehear.protocols import Backbone, Binder
+from seehear.ways import Leg, Way, ways_of
 
 GUIDANCE_SCALE = 2.5  # any but 1: both halves of the prompt stack are denoised
 STEPS = 30  # of which the trial takes the noise level half-way
@@ -228,7 +229,7 @@ def stages_of(
     frames_per_step: int = 2,
 ) -> Callable[[Reading], None]:
     """A guided step that tells whenever a stage is done; arguments as `step_costs`."""
-    parts = _way(backbone, binder, mel_bridge, by_eye, frames_per_step)
+    legs = _chosen(ways_of(backbone, binder), mel_bridge, by_eye)
 
     def guided(read: Reading) -> None:
         leaf = z.clone().requires_grad_()
@@ -238,38 +239,24 @@ def stages_of(
             # Without its gradient the noise is a constant, and the clean estimate linear in z.
             at = predicted.x0 if through_denoiser else leaf + predicted.eps
             read("denoiser")
-            for name, run in parts:
-                at = run(at)
-                read(name)
+            if backbone.stream == "video":
+                at = at[:, :, :frames_per_step]
+            for leg in legs:
+                at = leg.run(at)
+                read(leg.stage)
             at.float().pow(2).sum().backward()
         read("backward")
 
     return guided
 
 
-def _way(
-    backbone: Backbone, binder: Binder, mel_bridge: bool, by_eye: bool, frames_per_step: int
-) -> list[tuple[str, Callable[[Tensor], Tensor]]]:
-    """The stages from clean latents to an embedding."""
-    if backbone.stream == "video":
-
-        def some_frames(x0: Tensor) -> Tensor:
-            return backbone.decode(x0[:, :, :frames_per_step])
-
-        if by_eye and isinstance(binder, SeesUnfinished):
-            return [("decoder", some_frames), ("binder", binder.embed_unfinished)]
-        return [("decoder", some_frames), ("binder", binder.embed_video)]
-    if not isinstance(backbone, MakesMel):
-        rate = int(backbone.sample_rate)
-        return [("decoder", backbone.decode), ("binder", lambda w: binder.embed_audio(w, rate))]
-    if mel_bridge and isinstance(binder, HearsMel):
-        return [("decoder", backbone.mel_from_latents), ("binder", binder.embed_mel)]
-    rate = int(backbone.sample_rate)
-    return [
-        ("decoder", backbone.mel_from_latents),
-        ("vocoder", backbone.waveform_from_mel),
-        ("binder", lambda waveform: binder.embed_audio(waveform, rate)),
-    ]
+def _chosen(ways: Mapping[Way, tuple[Leg, ...]], mel_bridge: bool, by_eye: bool) -> tuple[Leg, ...]:
+    """The way that is wanted, if there is such, else the first."""
+    if by_eye and "by frames and eye" in ways:
+        return ways["by frames and eye"]
+    if mel_bridge and "by mel" in ways:
+        return ways["by mel"]
+    return next(iter(ways.values()))
 
 
 def weight_bytes(*owners: object) -> dict[str, int]:

@@ -1,5 +1,6 @@
 """The chains of a family: from what guidance moves to what it compares."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
@@ -8,14 +9,20 @@ from torch import Tensor, nn
 from seehear.doctor.links import Finding, Flow, Link, walk
 from seehear.families import Family, Part
 from seehear.losses import cosine_distance
-from seehear.protocols import Backbone, HearsMel, MakesMel, SeesUnfinished
+from seehear.protocols import Backbone
+from seehear.ways import Leg, Way, ways_of
 
 TRIAL_DURATION_S = 0.64  # the links are the same however long a clip is
 GUIDANCE_SCALE = 2.5
 STEPS = 30  # of which the trial looks at the noise level half-way
 PROMPT = "a dog barking"
 
-Ways = list[tuple[str, tuple[Link, ...]]]
+_LOOKS_AS: Mapping[Way, str] = {
+    "by frames": "picture",
+    "by frames and eye": "eye",
+    "by waveform": "sound",
+    "by mel": "ear",
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,7 +56,7 @@ def chains_of(family: Family, parts: tuple[Part, ...] = ("audio", "video")) -> l
             return backbone.predict(z, level, y, GUIDANCE_SCALE).x0
 
         modules = _modules_of(backbone, "unet")
-        for k, (way, rest) in enumerate(_ways(family, backbone, part)):
+        for k, (way, rest) in enumerate(_links(family, backbone, part).items()):
             link = Link(name=f"{part} denoiser", run=of_latents, modules=modules)
             found.append(Chain(name=f"{part} latents, {way}", start=z, links=(link, *rest)))
             if k == 0:  # the links behind the denoiser are the same
@@ -58,38 +65,27 @@ def chains_of(family: Family, parts: tuple[Part, ...] = ("audio", "video")) -> l
     return found
 
 
-def _ways(family: Family, backbone: Backbone, part: Part) -> Ways:
-    """Every way from clean latents to an embedding."""
-    binder = family.binder
-    looked = _modules_of(binder)
-    if part != "audio":
-        vae = _modules_of(backbone, "vae")
-        frames = Link(name=f"{part} decoder", run=backbone.decode, modules=vae)
-        look = Link(name="binder, picture", run=binder.embed_video, modules=looked)
-        seen: Ways = [("by frames", (frames, look))]
-        if isinstance(binder, SeesUnfinished):
-            eye = Link(name="binder, eye", run=binder.embed_unfinished, modules=looked)
-            seen.append(("by frames and eye", (frames, eye)))
-        return seen
+def _links(family: Family, backbone: Backbone, part: Part) -> dict[Way, tuple[Link, ...]]:
+    """Every way from clean latents to an embedding, each leg with the networks that walk it."""
+    modules = {
+        "decoder": _modules_of(backbone, "vae") or _modules_of(backbone),
+        "vocoder": _modules_of(backbone, "vocoder"),
+        "binder": _modules_of(family.binder),
+    }
+    return {
+        way: tuple(
+            Link(name=_name_of(leg, way, part), run=leg.run, modules=modules[leg.stage])
+            for leg in legs
+        )
+        for way, legs in ways_of(backbone, family.binder).items()
+    }
 
-    def hear(waveform: Tensor) -> Tensor:
-        return binder.embed_audio(waveform, int(backbone.sample_rate))
 
-    sound = Link(name="binder, sound", run=hear, modules=looked)
-    if not isinstance(backbone, MakesMel):
-        whole = Link(name="sound decoder", run=backbone.decode, modules=_modules_of(backbone))
-        return [("by waveform", (whole, sound))]
-    decoder = Link(
-        name="sound decoder", run=backbone.mel_from_latents, modules=_modules_of(backbone, "vae")
-    )
-    vocoder = Link(
-        name="vocoder", run=backbone.waveform_from_mel, modules=_modules_of(backbone, "vocoder")
-    )
-    ways: Ways = [("by waveform", (decoder, vocoder, sound))]
-    if isinstance(binder, HearsMel):
-        ear = Link(name="binder, ear", run=binder.embed_mel, modules=looked)
-        ways.append(("by mel", (decoder, ear)))
-    return ways
+def _name_of(leg: Leg, way: Way, part: Part) -> str:
+    """As findings call it."""
+    if leg.stage == "decoder":
+        return f"{'sound' if part == 'audio' else part} decoder"
+    return f"binder, {_LOOKS_AS[way]}" if leg.stage == "binder" else leg.stage
 
 
 def _modules_of(owner: object, *names: str) -> dict[str, nn.Module]:
