@@ -1,10 +1,11 @@
 import numpy as np
 import pytest
+import soundfile
 import torch
 from small_family import moving_frames
 
 from seehear.errors import MediaError
-from seehear.given import as_video, motion_of
+from seehear.given import as_audio, as_video, motion_of
 from seehear.media import read_video, write_video
 
 
@@ -19,6 +20,14 @@ def test_motion_peaks_when_something_moves_in_an_array():
     assert motion.values.argmax() == 29
     assert motion.times_s[29].item() == pytest.approx(29.5 / 25)
     assert (motion.values[0] > 1e-3).sum() == 1
+
+
+def test_surround_sound_becomes_one_that_a_track_can_hold(tmp_path):
+    sound = np.stack([np.full(4800, 0.1 * k, np.float32) for k in range(1, 7)])
+    soundfile.write(tmp_path / "surround.wav", sound.T, 48_000, subtype="FLOAT")
+    waveform = as_audio(tmp_path / "surround.wav").waveform
+    assert waveform.shape == (1, 4800)
+    assert waveform.numpy() == pytest.approx(0.35, abs=1e-6)
 
 
 def test_motion_is_looked_for_in_the_file_more_densely_than_frames_are_kept(tmp_path):

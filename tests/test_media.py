@@ -107,6 +107,26 @@ def test_tiny_pictures_are_read(tmp_path, size):
     assert media.read_video(path).frames.shape[2:] == size
 
 
+def test_a_picture_that_nothing_decodes_is_said_and_its_sound_still_read(tmp_path):
+    path = make_video(tmp_path / "a.mp4", sound=click(48_000, 0))
+    path.write_bytes(path.read_bytes().replace(b"avc1", b"zzzz"))
+    with pytest.raises(MediaError, match="no decoder for its picture"):
+        media.read_video(path)
+    with pytest.raises(MediaError, match="no decoder for its picture"):
+        media.mux_sound(path, torch.zeros(1, 100), 16_000, tmp_path / "out.mp4")
+    found = media.probe(path)
+    assert (found.kind, found.width, found.has_audio) == ("video", 0, True)
+    assert media.read_audio(path).duration_s == pytest.approx(1.0, abs=0.1)
+
+
+def test_a_file_in_the_place_of_a_folder_is_said(tmp_path):
+    (tmp_path / "file").touch()
+    for place in (tmp_path / "file", tmp_path / "file" / "deeper"):
+        with pytest.raises(MediaError, match="expected a folder"):
+            media.made_folder(place)
+    assert media.made_folder(tmp_path / "new" / "deeper").is_dir()
+
+
 def test_raw_stream_without_timestamps_is_read_in_order(tmp_path):
     path = make_video(tmp_path / "a.h264", num_frames=10)
     video = media.read_video(path, frames_per_s=25.0)

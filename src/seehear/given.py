@@ -13,7 +13,7 @@ from torch import Tensor
 from seehear.conditions import Heard
 from seehear.errors import MediaError, SettingsError
 from seehear.media import Audio, Image, Video, read_audio, read_image, read_video, stream_frames
-from seehear.media.read import MAX_SOUND_S
+from seehear.media.read import MAX_SOUND_S, mono_or_stereo
 from seehear.resample import resample
 from seehear.sync import Curve, motion_energy, onset_envelope
 
@@ -88,7 +88,8 @@ def as_audio(
     """A sound from a file, from samples [n] or [channels, n] in [-1, 1] with a rate, or as it is.
 
     Args:
-        audio: The file (at 48 kHz, with its own channels), the samples, or the sound.
+        audio: The file (at 48 kHz, more than two channels as their mean), the samples, or the
+            sound.
         sample_rate: Of samples in an array, in Hz.
         max_duration_s: Longer sounds are refused.
 
@@ -97,7 +98,8 @@ def as_audio(
         SettingsError: An array without `sample_rate`.
     """
     if isinstance(audio, str | Path):
-        return read_audio(audio, KEPT_RATE, mono=False, max_duration_s=max_duration_s)
+        read = read_audio(audio, KEPT_RATE, mono=False, max_duration_s=max_duration_s)
+        return mono_or_stereo(read)
     if isinstance(audio, np.ndarray):
         if not sample_rate or sample_rate <= 0:
             raise SettingsError(f"samples in an array need a positive sample_rate, {sample_rate=}")

@@ -69,6 +69,7 @@ def test_other_settings_in_the_same_folder_are_refused(made, capsys):
         (["batch", "nothing.csv"], "and -o FOLDER"),
         (["batch", "status", "nowhere"], "expected the folder of a batch"),
         (["batch", "merge", "nowhere", "-o", "all"], "expected the folder of a batch"),
+        (["joint", "x" * 300, "-o", "missing/out.wav"], "cannot write '.wav'"),
         (["batch", "retry"], "expected seehear batch retry FOLDER"),
     ],
 )

@@ -149,6 +149,24 @@ def test_merging_brings_files_and_rows_together(tmp_path):
     assert merged([tmp_path / "a"], tmp_path / "all") == (0, 2)
 
 
+def test_merging_again_takes_what_was_done_since(tmp_path):
+    ledger = Ledger(tmp_path / "a")
+    ledger.add(entries(1))
+    ledger.take("a")
+    ledger.fail("000", "a", "broken")
+    ledger.close()
+    assert merged([tmp_path / "a"], tmp_path / "all") == (1, 0)
+    ledger = Ledger(tmp_path / "a")
+    ledger.retry()
+    ledger.close()
+    _finished(tmp_path / "a", [])
+    assert merged([tmp_path / "a"], tmp_path / "all") == (1, 0)
+    assert (tmp_path / "all" / "000.mp4").read_text() == "000"
+    ledger = Ledger(tmp_path / "all")
+    assert [(row.id, row.state, row.reason) for row in ledger.rows()] == [("000", "done", None)]
+    ledger.close()
+
+
 def test_merging_different_outputs_of_one_name_is_refused(tmp_path):
     _finished(tmp_path / "a", entries(1))
     _finished(tmp_path / "b", entries(1), text="!")

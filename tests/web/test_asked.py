@@ -193,6 +193,8 @@ def _with(record, path, value):
         (("settings", "preset", "settings", "own_steps"), {"audio": 10**9}, "steps"),
         (("settings", "preset", "settings", "aligner", "num_updates"), 999, "num_updates"),
         (("settings", "preset", "overlap"), 0.999, "overlap"),
+        (("settings", "preset", "looks", "per_step"), 10**6, "copies per step"),
+        (("settings", "preset", "hearings", "per_step"), 10**6, "copies per step"),
         (("settings", "preset", "settings"), {"x": 1}, "not such as this version"),
         (("settings", "preset"), [1], "not such as this version"),
         (("settings", "duration_s"), 1e6, "duration"),

@@ -19,6 +19,7 @@ from typing import Literal
 import psutil
 
 from seehear.errors import SettingsError
+from seehear.media import made_folder
 
 State = Literal["pending", "leased", "done", "failed"]
 STATES: tuple[State, ...] = ("pending", "leased", "done", "failed")
@@ -103,7 +104,7 @@ class Ledger:
         if not path.exists():
             if not is_new_allowed:
                 raise SettingsError(f"{folder}: expected the folder of a batch, with {FILE} in it")
-            folder.mkdir(parents=True, exist_ok=True)
+            made_folder(folder)
         try:
             self._db = sqlite3.connect(path, timeout=60.0, isolation_level=None)
             self._db.execute("PRAGMA journal_mode=WAL")
@@ -285,12 +286,15 @@ class Ledger:
         yield from (Row(*row) for row in self._db.execute(query, values))
 
     def copy_in(self, row: Row) -> None:
-        """Take over a finished job of another ledger."""
+        """Take over a finished job of another ledger, in place of one that was not done here."""
         with self._transaction():
             (number,) = self._db.execute("SELECT coalesce(max(number), -1) FROM jobs").fetchone()
             self._db.execute(
                 "INSERT INTO jobs (id, number, spec, output, state, attempts, reason, seconds, "
-                "sha256) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                "sha256) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET "
+                "state = excluded.state, owner = NULL, attempts = excluded.attempts, "
+                "reason = excluded.reason, seconds = excluded.seconds, sha256 = excluded.sha256 "
+                "WHERE state <> 'done'",
                 (
                     row.id, number + 1, row.spec, row.output, row.state, row.attempts, row.reason,
                     row.seconds, row.sha256,

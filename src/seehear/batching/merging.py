@@ -12,24 +12,27 @@ from seehear.media import replacing
 def merged(folders: Sequence[Path], target: Path) -> tuple[int, int]:
     """Copy what is done in `folders`, files and rows, to `target`; failures only if nobody did it.
 
+    What failed when it was merged before, and was done since, takes the failure's place.
+
     Returns:
         How many jobs were taken over, and how many were there already.
 
     Raises:
         SettingsError: A folder is no batch, or two hold different outputs of the same name.
     """
+    ledgers = [(folder, Ledger(folder, is_new_allowed=False)) for folder in folders]
     into = Ledger(target)
     known = {row.id: row for row in into.rows()}
     taken = same = 0
-    ledgers = [(folder, Ledger(folder, is_new_allowed=False)) for folder in folders]
     for state in ("done", "failed"):
         for folder, ledger in ledgers:
             for row in ledger.rows(state):
                 other = known.get(row.id)
                 if other is not None:
                     _check_same(row, other, folder, target)
-                    same += 1
-                    continue
+                    if state == "failed" or other.state == "done":
+                        same += 1
+                        continue
                 if state == "done":
                     _copy(row, folder, target)
                 into.copy_in(row)

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
-from seehear.cli.files import Errand, check_page, check_target, errands, expanded
+from seehear.cli.files import Errand, Output, check_page, check_target, errands, expanded
 from seehear.cli.loading import loaded_studio, needing, predicted_text, recipe_without_weights
 from seehear.cli.options import Asked
 from seehear.cli.show import (
@@ -172,8 +172,7 @@ def make_joint(prompt: str, output: str, asked: Asked) -> int:
     target = Path(output)
     if target.is_dir() or not target.suffix:
         raise MediaError(f"{output}: expected the name of a file to write, such as out.mp4")
-    errand = Errand(Path(prompt), target)
-    _check_target(errand, VIDEOS, asked)
+    _check_target(Output(target), VIDEOS, asked)
     order = replace(ordered("joint", None, asked), prompt=prompt)
     preset = order.settings()
     if asked.report:
@@ -211,12 +210,12 @@ def _make_one(
         out.print(f"{target}: {made_text(result)} in {took_s:.1f} s; {words}")
 
 
-def _check_target(errand: Errand, allowed: Sequence[str], asked: Asked) -> None:
+def _check_target(wanted: Output, allowed: Sequence[str], asked: Asked) -> None:
     """Refuse what could not be kept: media, manifest and report."""
     overwrite = asked.overwrite or asked.dry_run
-    check_target(errand, allowed, overwrite=overwrite, with_page=asked.report)
-    if asked.report and errand.page.name.lower() == GALLERY:
-        raise MediaError(f"{errand.page}: {GALLERY} is the gallery's; choose another name")
+    check_target(wanted, allowed, overwrite=overwrite, with_page=asked.report)
+    if asked.report and wanted.page.name.lower() == GALLERY:
+        raise MediaError(f"{wanted.page}: {GALLERY} is the gallery's; choose another name")
 
 
 def _write_gallery(manifests: Sequence[Path], page: Path, asked: Asked) -> None:

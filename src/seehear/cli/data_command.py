@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal, NoReturn
 
@@ -103,7 +104,8 @@ def write_key_frames(clips: Clips, output: Folder) -> None:
 
         seehear data key-frames clips/ -o frames/
     """
-    from seehear.evaluation.running import write_key_frame
+    with _needing_eval():
+        from seehear.evaluation.running import write_key_frame
 
     _write_pictures(clips, output, lambda clip: write_key_frame(clip, output))
 
@@ -130,18 +132,26 @@ def write_stylised(
 
         seehear data stylise clips/ --weights paprika.pt -o paprika/
     """
-    from seehear.evaluation import stylised
-    from seehear.evaluation.running import key_frame_of
-    from seehear.media import write_image
+    from seehear.media import made_folder, write_image
 
+    with _needing_eval():
+        from seehear.evaluation import stylised
+        from seehear.evaluation.running import key_frame_of
+
+    made_folder(output)
     generator = stylised.load(weights)
-    output.mkdir(parents=True, exist_ok=True)
 
     def write(clip: Clip) -> None:
         picture = stylised.stylised(generator, key_frame_of(clip))
         write_image(output / f"{clip.id}.png", picture)
 
     _write_pictures(clips, output, write)
+
+
+def _needing_eval() -> AbstractContextManager[None]:
+    from seehear.cli.loading import needing
+
+    return needing("this command of seehear data", "eval")
 
 
 def _write_pictures(clips: Path, output: Path, write: Callable[[Clip], object]) -> NoReturn:
@@ -182,8 +192,10 @@ def write_baseline(
         seehear data baseline retrieval clips/ --task v2a -o retrieved/
     """
     from seehear.binders import pocket
-    from seehear.evaluation.baselines import write_noise, write_retrieved
-    from seehear.evaluation.folders import real_clips
+
+    with _needing_eval():
+        from seehear.evaluation.baselines import write_noise, write_retrieved
+        from seehear.evaluation.folders import real_clips
 
     found = real_clips(clips)
     if kind == "noise":

@@ -56,7 +56,7 @@ def doctor(
     """
     import torch
 
-    from seehear.cli.loading import loaded_studio
+    from seehear.cli.loading import check_device, loaded_studio
     from seehear.cli.options import Asked
     from seehear.cli.show import doctor_text, out
     from seehear.doctor import examine, fits
@@ -66,6 +66,7 @@ def doctor(
         models=models, audio=audio, video=video, motion=motion, binder=binder, device=device,
         dtype=dtype, threads=threads,
     )  # fmt: skip
+    check_device(device)
     predictions = fits(device, getattr(torch, dtype)) if models == "paper" else []
     for fit in predictions:
         out.print(str(fit))

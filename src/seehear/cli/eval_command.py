@@ -126,6 +126,7 @@ def evaluate(
     """  # fmt: skip
     from seehear.cli.show import err, out
     from seehear.errors import SettingsError
+    from seehear.media import made_folder
 
     if words:
         if words[0] != "compare":
@@ -143,6 +144,8 @@ def evaluate(
             raise SettingsError("--run: expected -o FOLDER to make clips in")
         generated = _made(task, real, output / "made", run, steps, seed, workers, quiet)
     assert generated is not None
+    if output is not None:
+        made_folder(output)  # while nothing has been computed yet
     measures = [evaluation.load_measure(name) for name in dict.fromkeys(features or ["judge"])]
     words_of = evaluation.read_prompts(prompts) if prompts else None
 

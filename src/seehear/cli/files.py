@@ -10,10 +10,9 @@ from seehear.errors import MediaError, SeehearError
 
 
 @dataclass(frozen=True)
-class Errand:
-    """One input and what is to be written for it."""
+class Output:
+    """What is to be written."""
 
-    source: Path
     target: Path
 
     @property
@@ -25,6 +24,13 @@ class Errand:
     def page(self) -> Path:
         """The report that comes beside the target, if one is asked for."""
         return self.target.with_suffix(".html")
+
+
+@dataclass(frozen=True)
+class Errand(Output):
+    """One input and what is to be written for it."""
+
+    source: Path
 
 
 def expanded(
@@ -85,7 +91,7 @@ def errands(
             )
         if not path.parent.is_dir():
             raise MediaError(f"{output}: there is no folder {path.parent}; create it first")
-        return [Errand(source, path) for source in sources]
+        return [Errand(path, source) for source in sources]
     owners: dict[str, Path] = {}
     for source in sources:
         other = owners.setdefault(source.stem.casefold(), source)
@@ -94,11 +100,11 @@ def errands(
                 f"{source} and {other} would both be written as {path / source.stem}; "
                 "write them to different folders"
             )
-    return [Errand(s, path / (s.stem + suffix_for(s))) for s in sources]
+    return [Errand(path / (s.stem + suffix_for(s)), s) for s in sources]
 
 
 def check_target(
-    errand: Errand, allowed: Iterable[str], *, overwrite: bool, with_page: bool = False
+    wanted: Output, allowed: Iterable[str], *, overwrite: bool, with_page: bool = False
 ) -> None:
     """Refuse an output that could not be kept, while nothing has been computed yet.
 
@@ -106,18 +112,19 @@ def check_target(
         MediaError: Another suffix, a folder that is missing or not writable, the input itself, or
             a file that exists and may not be replaced.
     """
-    target = errand.target
+    target = wanted.target
+    source = wanted.source if isinstance(wanted, Errand) else None
     if target.suffix.lower() not in allowed:
         raise MediaError(
             f"{target}: cannot write {target.suffix or 'a file without suffix'!r} here; choose "
             f"one of {', '.join(allowed)}, or end the name with / for a folder"
         )
-    for path in (target, errand.manifest, *([errand.page] if with_page else [])):
+    for path in (target, wanted.manifest, *([wanted.page] if with_page else [])):
         if not path.exists():
             continue
         if path.is_dir():
             raise MediaError(f"{path}: expected the name of a file to write, got a folder")
-        if errand.source.exists() and path.samefile(errand.source):
+        if source is not None and source.exists() and path.samefile(source):
             raise MediaError(f"{path}: is the input itself; choose another name for the output")
         if not overwrite:
             raise MediaError(f"{path}: exists already; choose another name or give --overwrite")

@@ -13,7 +13,7 @@ from seehear.catalogue import ENTRIES
 from seehear.checkpoints import path_of
 from seehear.doctor import Report
 from seehear.errors import SeehearError
-from seehear.media import write_image
+from seehear.media import made_folder, write_image
 from seehear.plan import Plan
 from seehear.presets import JOINT_PRESETS, PICTURE_PRESETS, PRESETS, Preset
 from seehear.sampling import Progress as StepProgress
@@ -82,7 +82,7 @@ def saving_previews(
     folder: Path, stem: str, then: Callable[[StepProgress], None]
 ) -> Callable[[StepProgress], None]:
     """A callback that saves a strip of frames every fifth step, and goes on to another one."""
-    folder.mkdir(parents=True, exist_ok=True)
+    made_folder(folder)
 
     def on_step(step: StepProgress) -> None:
         if (step.i + 1) % PREVIEW_EVERY == 0:

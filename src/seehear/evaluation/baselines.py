@@ -13,7 +13,7 @@ from seehear.errors import SettingsError
 from seehear.evaluation.looking import heard, saw
 from seehear.evaluation.memory import Memory, known_as
 from seehear.evaluation.seen import SAMPLE_RATE, Seen
-from seehear.media import write_audio, write_video
+from seehear.media import made_folder, write_audio, write_video
 from seehear.metrics.features.bound import BinderFeatures
 from seehear.protocols import Binder
 
@@ -35,7 +35,7 @@ def write_noise(task: str, clips: Sequence[Clip], folder: Path, seed: int = 0) -
         SettingsError: There is no such task.
     """
     _check(task)
-    folder.mkdir(parents=True, exist_ok=True)
+    made_folder(folder)
     for clip in clips:
         generator = torch.Generator().manual_seed(drawn(seed, clip.id) >> 1)
         seen, track = _of(clip)
@@ -76,7 +76,7 @@ def write_retrieved(
     _check(task)
     if len(clips) < 2:
         raise SettingsError(f"expected at least 2 clips to retrieve from, got {len(clips)}")
-    folder.mkdir(parents=True, exist_ok=True)
+    made_folder(folder)
     pool = _Pool(clips, BinderFeatures(binder, SAMPLE_RATE), memory)
     queries, keys = _queries(task, pool), _keys(task, pool)
     cosines = queries @ keys.T

@@ -9,6 +9,7 @@ from typing import Any
 
 from seehear.errors import SettingsError
 from seehear.evaluation.folders import Failure
+from seehear.media import made_folder, replacing
 from seehear.outputs import versions, write_json
 from seehear.weights import read_json
 
@@ -76,14 +77,15 @@ class Report:
 
 def write_report(report: Report, folder: Path) -> None:
     """Write `report.json`, `.csv`, `.md` and `.tex` into a folder, made if needed."""
-    folder.mkdir(parents=True, exist_ok=True)
+    made_folder(folder)
     write_json(folder / "report.json", {"format": FORMAT, "versions": versions(), "report": report})
     for suffix, text in (
         (".csv", report.csv()),
         (".md", report.markdown()),
         (".tex", report.latex()),
     ):
-        (folder / f"report{suffix}").write_text(text, encoding="utf-8")
+        with replacing(folder / f"report{suffix}") as temporary:
+            temporary.write_text(text, encoding="utf-8")
 
 
 def read_report(path: Path) -> Report:

@@ -15,7 +15,7 @@ from seehear.datasets import Clip
 from seehear.errors import MediaError, SettingsError
 from seehear.jobs import TaskName
 from seehear.key_frames import key_frames
-from seehear.media import probe, read_image, read_video, write_image
+from seehear.media import made_folder, probe, read_image, read_video, write_image
 from seehear.orders import Order
 
 VANILLA = "vanilla"  # instead of a preset: the default one, with nothing that pulls
@@ -105,7 +105,7 @@ def write_key_frame(clip: Clip, folder: Path) -> Path:
     target = folder / f"{clip.id}.png"
     if not target.exists():
         picture = key_frame_of(clip)
-        folder.mkdir(parents=True, exist_ok=True)
+        made_folder(folder)
         write_image(target, picture)
     return target
 

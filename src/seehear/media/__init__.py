@@ -5,7 +5,14 @@ from seehear.media.kinds import Audio, Image, Probe, Video
 from seehear.media.level import finish_level, peak_dbfs
 from seehear.media.mux import mux_sound
 from seehear.media.read import probe, read_audio, read_image
-from seehear.media.write import replacing, upscaled, write_audio, write_image, write_video
+from seehear.media.write import (
+    made_folder,
+    replacing,
+    upscaled,
+    write_audio,
+    write_image,
+    write_video,
+)
 
 __all__ = [
     "Audio",
@@ -13,6 +20,7 @@ __all__ = [
     "Probe",
     "Video",
     "finish_level",
+    "made_folder",
     "mux_sound",
     "peak_dbfs",
     "probe",

@@ -18,6 +18,7 @@ from jaxtyping import UInt8
 from seehear.errors import MediaError
 from seehear.media.kinds import Video
 from seehear.media.opening import (
+    check_decoder,
     check_duration,
     declared_duration,
     logger,
@@ -174,8 +175,7 @@ def _require_picture(path: str | Path, container: InputContainer) -> VideoStream
         )
     if container.format.name == "image2" or container.format.name.endswith("_pipe"):
         raise MediaError(f"{path}: expected a video, got a still picture; use i2a or read_image")
-    if stream.codec_context is None or stream.codec_context.codec is None:
-        raise MediaError(f"{path}: no decoder for its picture; convert it to H.264 in .mp4")
+    check_decoder(path, stream)
     return stream
 
 

@@ -26,8 +26,8 @@ from seehear.media.encode import (
     sound_packets,
     turned_down,
 )
-from seehear.media.opening import open_media, picture_stream, sound_stream
-from seehear.media.read import read_audio
+from seehear.media.opening import check_decoder, open_media, picture_stream, sound_stream
+from seehear.media.read import mono_or_stereo, read_audio
 from seehear.media.write import replacing
 
 
@@ -105,6 +105,7 @@ def _picture_clock(path: Path) -> _Clock:
         stream = picture_stream(source)
         if stream is None or stream.time_base is None:
             raise MediaError(f"{path}: has no picture to put the sound to; expected a video")
+        check_decoder(path, stream)
         frame = 1 / (stream.average_rate or stream.guessed_rate or 25) / stream.time_base
         times = [
             (p.pts, p.dts, p.duration or round(frame), p.is_discard)
@@ -165,9 +166,7 @@ def _mixed(
     with open_media(path) as source:
         if sound_stream(source) is None:
             return sound * np.float32(gain)
-    old = read_audio(path, SOUND_RATE, mono=False).waveform.numpy()
-    if len(old) > 2:
-        old = old.mean(axis=0, keepdims=True)  # surround is folded: tracks are mono or stereo
+    old = mono_or_stereo(read_audio(path, SOUND_RATE, mono=False)).waveform.numpy()
     num_channels, length = max(len(old), len(sound)), max(old.shape[1], sound.shape[1])
     shape = (num_channels, length)
     return np.broadcast_to(fitted(old, length), shape) + np.float32(gain) * np.broadcast_to(

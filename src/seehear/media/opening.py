@@ -66,9 +66,15 @@ def open_media(path: str | Path) -> Iterator[InputContainer]:
 
 
 def picture_stream(container: InputContainer) -> VideoStream | None:
-    """The moving picture of a file; None if it has none. Cover art does not count."""
+    """The moving picture of a file; None if it has none. Cover art does not count.
+
+    A picture of an unknown codec counts, with `codec_context` None: a file that cannot be decoded
+    is another thing to say than one without a picture.
+    """
     for stream in container.streams.video:
-        if not stream.disposition & Disposition.attached_pic and stream.width:
+        if stream.disposition & Disposition.attached_pic:
+            continue
+        if stream.codec_context is None or stream.width:
             return stream
     return None
 
@@ -80,6 +86,12 @@ def sound_stream(container: InputContainer) -> AudioStream | None:
         if stream.codec_context is not None and stream.codec_context.sample_rate:
             return stream
     return None
+
+
+def check_decoder(path: str | Path, stream: VideoStream) -> None:
+    """Raise MediaError if nothing here can decode a picture."""
+    if stream.codec_context is None or stream.codec_context.codec is None:
+        raise MediaError(f"{path}: no decoder for its picture; convert it to H.264 in .mp4")
 
 
 def seconds(ticks: int | None, time_base: Fraction | None) -> Fraction | None:

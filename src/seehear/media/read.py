@@ -2,6 +2,7 @@
 
 import warnings
 from collections.abc import Iterator
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -39,7 +40,8 @@ _Samples = Float32[np.ndarray, "channels samples"]
 def probe(path: str | Path) -> Probe:
     """Tell whether a file is an image, a video or a sound, and how long it is.
 
-    An animated GIF is a video; a sound with cover art is a sound.
+    An animated GIF is a video; a sound with cover art is a sound. Of a picture in an unknown
+    codec the size is 0 by 0.
 
     Raises:
         MediaError: missing, a folder, empty, unreadable or none of the three.
@@ -55,11 +57,14 @@ def probe(path: str | Path) -> Probe:
                 f"{path}: has neither picture nor sound: got {container.format.long_name}"
             )
         duration = declared_duration(container, stream)
+        size = (0, 0)
+        if picture is not None and picture.codec_context is not None:
+            size = (picture.width, picture.height)
         return Probe(
             kind="video" if picture else "audio",
             duration_s=None if duration is None else float(duration),
-            width=picture.width if picture else 0,
-            height=picture.height if picture else 0,
+            width=size[0],
+            height=size[1],
             has_audio=sound is not None,
             fps=float(picture.average_rate) if picture and picture.average_rate else None,
         )
@@ -132,6 +137,13 @@ def read_audio(
         raise MediaError(f"{path}: its sound could not be decoded; the file is damaged or empty")
     waveform = torch.from_numpy(np.concatenate(blocks, axis=1))
     return Audio(waveform=waveform, sample_rate=sample_rate, path=Path(path))
+
+
+def mono_or_stereo(audio: Audio) -> Audio:
+    """The sound itself, or its channels' mean where it has more than a written track can hold."""
+    if len(audio.waveform) <= 2:
+        return audio
+    return replace(audio, waveform=audio.waveform.mean(dim=0, keepdim=True))
 
 
 def _samples_in_order(

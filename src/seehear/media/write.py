@@ -38,6 +38,22 @@ SOUND_FORMATS = {
 PICTURE_FORMATS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP"}
 
 
+def made_folder(path: str | Path) -> Path:
+    """The path, once there is a folder there; missing ones above it are made too.
+
+    Raises:
+        MediaError: there is a file in its place, or it may not be made.
+    """
+    path = Path(path)
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise MediaError(
+            f"{path}: expected a folder, or a place for one ({error.strerror}); choose another name"
+        ) from error
+    return path
+
+
 @contextmanager
 def replacing(path: str | Path) -> Iterator[Path]:
     """Give a temporary path beside `path`; move it there at the end, or remove it on an error.

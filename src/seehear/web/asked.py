@@ -18,7 +18,7 @@ from seehear.sync import Curve
 from seehear.tasks import Studio
 
 # What one visitor may cost the others.
-MAX_STEPS, MAX_STRENGTH, MAX_UPDATES, MAX_OVERLAP = 100, 4.0, 4, 0.75
+MAX_STEPS, MAX_STRENGTH, MAX_UPDATES, MAX_OVERLAP, MAX_COPIES = 100, 4.0, 4, 0.75, 16
 MAX_PROMPT = 500  # characters
 MAX_SEED = 2**32 - 1
 
@@ -127,6 +127,8 @@ class AskedAgain:
         for steps in (settings.num_steps, *settings.own_steps.values()):
             _within("the JSON's steps", steps, 1, MAX_STEPS)
         _within("the JSON's num_updates", settings.aligner.num_updates, 1, MAX_UPDATES)
+        for copies in (preset.looks, preset.hearings):
+            _within("the JSON's copies per step", copies.per_step, 0, MAX_COPIES)
         _within("the JSON's overlap", preset.overlap, 0, MAX_OVERLAP)
         _within("the JSON's duration in seconds", duration_s, 0.1, self.max_duration_s)
 
