@@ -25,8 +25,8 @@ from seehear.errors import SettingsError, WeightsError
 from seehear.losses import A2V
 from seehear.objective import WholeClip
 from seehear.protocols import Backbone
-from seehear.sampling import SamplingSettings, sample
-from seehear.windows import Windowed, WindowLayout
+from seehear.sampling import SamplingSettings, preview_of, sample
+from seehear.windows import Windowed, WindowLayout, layout_of
 
 PROMPTS = ["a rooster crows", "rain"]
 FRAMES = 3
@@ -217,6 +217,11 @@ def test_the_tiny_decoder_serves_guidance_and_previews_and_not_the_result(folder
         torch.testing.assert_close(quick.decode(z), model.decode(z))
         preview = quick.preview(z)
         torch.testing.assert_close(model.preview(z), model.decode(z))
+        level = quick.levels(4)[-1]
+        eps = torch.zeros_like(z)
+        for backbone in (quick, Windowed(quick, layout_of(quick, 0.5))):
+            shown = preview_of({"video": backbone}, {"video": z}, {"video": eps}, {"video": level})
+            torch.testing.assert_close(shown()["video"], quick.preview(z / level.alpha))
     assert preview.shape == (1, FRAMES, 3, 16, 16)
     leaf = z.clone().requires_grad_()
     guided = quick.decode(leaf)

@@ -1,12 +1,14 @@
 """Captioners of transformers: read from disk, asked about pictures and sounds, used as prompts."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 from small_family import moving_frames, small_picture_family
 from tiny_captioners import write_blip, write_qwen_audio, write_qwen_vl
 
 from seehear import captioners, tasks
-from seehear.errors import WeightsError
+from seehear.errors import SettingsError, WeightsError
 from seehear.given import as_image, as_video
 from seehear.media import Audio
 from seehear.protocols import CaptionsPictures, CaptionsSounds
@@ -133,3 +135,11 @@ def test_load_takes_a_captioner_and_the_manifest_tells(tmp_path, monkeypatch):
     assert studio.loaded["captioner"] == str(folder)
     result = studio.image_to_audio(moving_frames(1)[0], 0.5)
     assert result.settings["captioned_by"] == "Blip"
+    assert "captioner/model.safetensors" in {entry["name"] for entry in result.weights}
+
+
+def test_a_captioner_of_unknown_licence_is_refused_for_commercial_use(tmp_path, monkeypatch):
+    family = replace(small_picture_family(tmp_path / "models"), commercial=True)
+    monkeypatch.setattr(tasks, "load_family", lambda *_, **__: family)
+    with pytest.raises(SettingsError, match=r"captioner/.*licence.*--captioner out"):
+        tasks.load("pocket", captioner=write_blip(tmp_path / "blip"), commercial=True)

@@ -76,12 +76,21 @@ def test_a_recipe_has_known_checkpoints_and_its_tasks_preset(name):
 def test_the_dearest_plan_takes_a_fraction_of_the_memory():
     recipe = RECIPES["paper-v2a"]
     first, *_, last = plans_for("cuda")
-    plain, frugal = predicted(recipe, first, 2.56), predicted(recipe, last, 2.56)
+    plain, frugal = predicted(recipe, first), predicted(recipe, last)
     assert frugal.peak_bytes < 0.25 * plain.peak_bytes
     assert frugal.resident_bytes < 0.25 * plain.resident_bytes
     text = "\n".join(text_of(plain, flops_per_s=1e12))
     assert "30 steps, 23 of them guided" in text
     assert "vocoder" in text
+
+
+def test_a_longer_clip_and_fewer_steps_are_predicted_so():
+    found = predicted(RECIPES["paper-v2a"], duration_s=60.0, num_steps=10)
+    assert (found.num_steps, found.num_guided) == (10, 7)
+    # Of 10.24 s, neighbours sharing a quarter: 60 = 10.24 + 6.48 * 7.68.
+    assert found.num_windows == {"audio": 8}
+    costs = found.streams["audio"]
+    assert found.seconds(1e12) == pytest.approx(8 * costs.seconds(10, 7, 1e12))
 
 
 def test_the_fastest_plan_that_fits_is_taken():
@@ -175,7 +184,7 @@ def test_a_budget_chooses_the_plan_from_the_shell(tmp_path, capsys, monkeypatch)
     make_video(tmp_path / "clip.mp4")
     sizes = {MemoryPlan(): 9e9, MemoryPlan(checkpointing=True): 5e9}
 
-    def predicted(recipe, plan=MemoryPlan(), duration_s=None):  # noqa: B008
+    def predicted(recipe, plan=MemoryPlan(), duration_s=None, num_steps=None):  # noqa: B008
         return SimpleNamespace(peak_bytes=sizes.get(plan, 3e9), plan=plan)
 
     monkeypatch.setattr("seehear.cli.loading.predicted", predicted)

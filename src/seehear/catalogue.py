@@ -79,6 +79,10 @@ class Entry:
 
 _OWN_AUDIO = "--models pocket, or a model of your own under another licence"
 _OWN_BINDER = "--models pocket, whose binder is under Apache-2.0 and CC BY 4.0"
+_INSTEAD = {  # by what a part's name begins with
+    "binder": _OWN_BINDER,
+    "captioner": "the binder's own phrases: leave --captioner out",
+}
 _SD = "creativeml-openrail-m"
 _M = 10**6
 
@@ -232,7 +236,7 @@ def refuse_non_commercial(weights: Iterable[Mapping[str, Any]]) -> None:
             why = f"is under {part['licence']!r}, which is not known here"
         else:
             why = "says nothing of its licence"
-        instead = _OWN_BINDER if part["name"].startswith("binder/") else _OWN_AUDIO
+        instead = _INSTEAD.get(part["name"].split("/")[0], _OWN_AUDIO)
         raise SettingsError(
             f"--commercial: expected parts that may be used commercially, {part['name']} {why}; "
             f"use {instead}"

@@ -1,7 +1,7 @@
 """Model families: which audio model and which binder belong together, and where they come from."""
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any, Literal
@@ -73,6 +73,18 @@ class Family:
     def picture(self) -> Backbone:
         """The picture model: the video model's spatial part, for stills."""
         return self.backbone("picture")
+
+    def beside(self, name: str, place: Path, source: str) -> "Family":
+        """The same, with weights of another kind at its side: in its records, under its terms.
+
+        Raises:
+            SettingsError: Their licence forbids what is asked.
+        """
+        places, sources = {**self.places, name: place}, {**self.sources, name: source}
+        found = replace(self, places=places, sources=sources)
+        if self.commercial:
+            catalogue.refuse_non_commercial(found.weights(()))
+        return found
 
     def weights(self, parts: Iterable[Part] = ("audio",)) -> list[dict[str, Any]]:
         """Name, SHA-256 and licence of every weight file of some parts and of the binder."""

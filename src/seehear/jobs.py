@@ -22,7 +22,7 @@ from seehear.objective import ByWindows, InStep
 from seehear.presets import Preset
 from seehear.protocols import Backbone, Stream
 from seehear.sampling import Progress, Sampled, sample
-from seehear.windows import Windowed, WindowLayout
+from seehear.windows import Windowed, layout_of
 
 TaskName = Literal["v2a", "i2a", "a2v", "a2i", "joint"]
 OnStep = Callable[[Progress], None]
@@ -69,12 +69,8 @@ def backbones_for(task: str, family: Family, overlap: float) -> dict[Stream, Bac
     found: dict[Stream, Backbone] = {}
     for stream, part in MAKES[task].items():
         backbone = family.backbone(part)
-        window = round(backbone.native_duration_s * backbone.latents_per_s)
-        if window < 2:  # a still
-            found[stream] = backbone
-            continue
-        layout = WindowLayout(window=window, overlap=max(1, round(window * overlap)))
-        found[stream] = Windowed(backbone, layout)
+        layout = layout_of(backbone, overlap)
+        found[stream] = backbone if layout is None else Windowed(backbone, layout)
     return found
 
 

@@ -12,9 +12,9 @@ from seehear.binders.imagebind.towers import MODALITIES, Modality
 from seehear.costs import Costs, step_costs
 from seehear.memory import MemoryPlan
 from seehear.recipes import Recipe
+from seehear.windows import layout_of
 
 PLAIN = MemoryPlan()
-AUDIO_WINDOW_S = 10.24  # what AudioLDM denoises at once
 _EMBEDDED: Mapping[str, tuple[Modality, ...]] = {  # towers that stay: those of what is made
     "audio": ("audio",),
     "video": ("vision",),
@@ -31,7 +31,7 @@ class Prediction:
     resident_bytes: int  # all weights that are in memory while steps are taken
     num_steps: int
     num_guided: int
-    num_windows: int
+    num_windows: Mapping[str, int]  # of every stream; costs are those of one
 
     @property
     def peak_bytes(self) -> int:
@@ -43,21 +43,26 @@ class Prediction:
 
     def seconds(self, flops_per_s: float) -> float:
         """Of the whole run at a rate of arithmetic, such as `costs.measured_rate`."""
-        return self.num_windows * sum(
-            costs.seconds(self.num_steps, self.num_guided, flops_per_s)
-            for costs in self.streams.values()
+        return sum(
+            self.num_windows[stream] * costs.seconds(self.num_steps, self.num_guided, flops_per_s)
+            for stream, costs in self.streams.items()
         )
 
 
 def predicted(
-    recipe: Recipe, plan: MemoryPlan = PLAIN, duration_s: float | None = None
+    recipe: Recipe,
+    plan: MemoryPlan = PLAIN,
+    duration_s: float | None = None,
+    num_steps: int | None = None,
 ) -> Prediction:
     """Cost a recipe at the published sizes of its models. Takes seconds and no memory.
 
     Args:
         recipe: Of `seehear.recipes`.
         plan: How the models would be loaded.
-        duration_s: Of what is made; None: the recipe's, else 10 s.
+        duration_s: Of what is made; None: the recipe's, else 10 s. A model makes windows of its
+            own length, however short the rest of the last one is.
+        num_steps: How many every stream makes; None: the recipe's.
     """
     wanted = duration_s or recipe.duration_s or 10.0
     aligner = recipe.preset.settings.aligner
@@ -68,6 +73,7 @@ def predicted(
     }
     config = ImageBindConfig(**recipe.binder)
     streams: dict[str, Costs] = {}
+    num_windows: dict[str, int] = {}
     resident: dict[str, int] = {}
     for stream, source in (("audio", recipe.audio), ("video", recipe.video)):
         if source is None:
@@ -84,10 +90,13 @@ def predicted(
             backbone,
             binder,
             true_size.prompt_rows(backbone),
-            duration_s=min(wanted, AUDIO_WINDOW_S) if stream == "audio" else wanted,
+            duration_s=backbone.native_duration_s,
             through_denoiser=aligner.through_denoiser,
             frames_per_step=recipe.preset.frames.per_step,
         )
+        layout = layout_of(backbone, recipe.preset.overlap)
+        length = math.ceil(wanted * backbone.latents_per_s - 1e-6)
+        num_windows[stream] = 1 if layout is None else len(layout.spans(length))
         for name, size in streams[stream].weight_bytes.items():
             if not (plan.lean and name == "text_encoder"):
                 resident[f"{stream} {name}"] = size
@@ -95,15 +104,16 @@ def predicted(
         numbers = sum(math.prod(shape) for shape in published_shapes(MODALITIES).values())
         resident = {k: v for k, v in resident.items() if not k.endswith("towers")}
         resident["binder"] = numbers * plan.dtype.itemsize
-    num_steps = recipe.preset.settings.num_steps
+    settings = recipe.preset.settings
+    steps = (settings if num_steps is None else settings.with_steps(num_steps)).num_steps
     return Prediction(
         recipe=recipe.name,
         plan=plan,
         streams=streams,
         resident_bytes=sum(resident.values()),
-        num_steps=num_steps,
-        num_guided=sum(aligner.is_guided(i, num_steps) for i in range(num_steps)),
-        num_windows=1 if recipe.duration_s else max(1, round(wanted / AUDIO_WINDOW_S)),
+        num_steps=steps,
+        num_guided=sum(aligner.is_guided(i, steps) for i in range(steps)),
+        num_windows=num_windows,
     )
 
 

@@ -91,6 +91,15 @@ class SeesUnfinished(Protocol):
 
 
 @runtime_checkable
+class Previews(Protocol):
+    """A backbone that can show roughly and cheaply what is being made."""
+
+    def preview(self, z_0: Tensor) -> Tensor:
+        """As `Backbone.decode`, without gradients and not for keeping."""
+        ...
+
+
+@runtime_checkable
 class CaptionsPictures(Protocol):
     """A frozen network that describes pictures in words."""
 

@@ -18,7 +18,7 @@ from seehear.diffusion import (
 from seehear.errors import SettingsError
 from seehear.objective import Estimate, Objective
 from seehear.pairing import turns, turns_of
-from seehear.protocols import Backbone, Stream
+from seehear.protocols import Backbone, Previews, Stream
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -248,7 +248,11 @@ def preview_of(
 
     @torch.no_grad()
     def preview() -> dict[Stream, Tensor]:
-        return {s: b.decode(x0_from_eps(z[s], eps[s], levels[s])) for s, b in backbones.items()}
+        x0 = {s: x0_from_eps(z[s], eps[s], levels[s]) for s in backbones}
+        return {
+            s: b.preview(x0[s]) if isinstance(b, Previews) else b.decode(x0[s])
+            for s, b in backbones.items()
+        }
 
     return preview
 

@@ -1,7 +1,7 @@
 """Clips longer than a model's own length: overlapping windows of latents, fused at every step."""
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -10,7 +10,7 @@ from torch import Tensor
 
 from seehear.diffusion import NoiseLevel, Prediction
 from seehear.errors import SettingsError
-from seehear.protocols import Backbone
+from seehear.protocols import Backbone, Previews
 
 _GOLDEN = (math.sqrt(5) - 1) / 2  # multiples of it fall evenly between 0 and 1, in any number
 
@@ -54,6 +54,14 @@ class WindowLayout:
             (span.start / latents_per_s, min(span.stop / latents_per_s, duration_s))
             for span in self.spans(length)
         ]
+
+
+def layout_of(backbone: Backbone, overlap: float) -> WindowLayout | None:
+    """Windows of a model's own length that share at least `overlap` of it; None for a still."""
+    window = round(backbone.native_duration_s * backbone.latents_per_s)
+    return (
+        WindowLayout(window=window, overlap=max(1, round(window * overlap))) if window > 1 else None
+    )
 
 
 def weights_of(spans: Sequence[slice], length: int) -> Float[Tensor, "windows window"]:
@@ -150,21 +158,32 @@ class Windowed:
 
     def decode(self, z_0: Tensor) -> Tensor:
         """Decode the clip; one longer than a window is decoded in chunks and lands on the CPU."""
-        if z_0.shape[self.time_axis] <= self.layout.window:
-            return self.backbone.decode(z_0)
-        return torch.cat(list(self.decode_chunks(z_0)), dim=1)
+        return self._whole(z_0, self.backbone.decode)
 
-    def decode_chunks(self, z_0: Tensor) -> Iterator[Tensor]:
+    def preview(self, z_0: Tensor) -> Tensor:
+        """As `decode`, by the inner backbone's preview if it has one."""
+        inner = self.backbone
+        return self._whole(z_0, inner.preview if isinstance(inner, Previews) else inner.decode)
+
+    def _whole(self, z_0: Tensor, decode: Callable[[Tensor], Tensor]) -> Tensor:
+        if z_0.shape[self.time_axis] <= self.layout.window:
+            return decode(z_0)
+        return torch.cat(list(self.decode_chunks(z_0, decode)), dim=1)
+
+    def decode_chunks(
+        self, z_0: Tensor, decode: Callable[[Tensor], Tensor] | None = None
+    ) -> Iterator[Tensor]:
         """Decode piece by piece; the pieces, on the CPU, join along axis 1 to the whole clip.
 
         Each chunk is one window. Where two overlap, they are blended linearly in the middle.
         """
+        decode = decode or self.backbone.decode
         spans = self.layout.spans(z_0.shape[self.time_axis])
         per_latent = self.sample_rate / self.latents_per_s
         tail: Tensor | None = None  # of the chunk before: the part to blend with
         begin = 0  # first sample of the clip that is not yet out, where `tail` starts
         for k, span in enumerate(spans):
-            media = self.backbone.decode(self._part(z_0, span)).cpu()
+            media = decode(self._part(z_0, span)).cpu()
             media = media[:, begin - round(span.start * per_latent) :]
             if tail is not None:
                 media = torch.cat(

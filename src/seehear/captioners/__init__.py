@@ -42,11 +42,7 @@ def load(
     Raises:
         WeightsError: There is no such model, or it is none that describes.
     """
-    folder = Path(source)
-    if not folder.is_dir():
-        entry = known(source)
-        name = entry.source if entry else str(source)
-        folder = download(name, CAPTIONER_FILES, local_files_only=local_files_only)
+    folder = folder_of(source, local_files_only=local_files_only)
     kind = str(read_json(folder / "config.json").get("model_type"))
     if kind not in _BY_TYPE:
         raise WeightsError(
@@ -54,3 +50,13 @@ def load(
             f"pictures or sounds, got {kind!r}"
         )
     return import_module(f"{__name__}.{_BY_TYPE[kind]}").load(folder, device=device, dtype=dtype)
+
+
+def folder_of(source: str | Path, *, local_files_only: bool = False) -> Path:
+    """Where a captioner's files lie, fetched if need be; arguments and errors as `load`."""
+    folder = Path(source)
+    if folder.is_dir():
+        return folder
+    entry = known(source)
+    name = entry.source if entry else str(source)
+    return download(name, CAPTIONER_FILES, local_files_only=local_files_only)

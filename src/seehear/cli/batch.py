@@ -124,7 +124,8 @@ def make_all(name: TaskName, inputs: Sequence[str], output: str, asked: Asked) -
             fail(error, errand.source)
     if asked.dry_run and (recipe := recipe_without_weights(asked)):
         for errand in todo:
-            out.print(predicted_text(str(errand.source), errand.target, recipe, asked))
+            seconds = asked.duration_s if name == "i2a" else probe(errand.source).duration_s
+            out.print(predicted_text(str(errand.source), errand.target, recipe, asked, seconds))
         return 2 if num_failed else 0
     gallery = todo[0].target.parent / GALLERY if asked.report and len(todo) > 1 else None
     if gallery is not None:
@@ -178,7 +179,7 @@ def make_joint(prompt: str, output: str, asked: Asked) -> int:
     if asked.report:
         _pages()
     if asked.dry_run and (recipe := recipe_without_weights(asked)):
-        out.print(predicted_text(f'"{prompt}"', target, recipe, asked))
+        out.print(predicted_text(f'"{prompt}"', target, recipe, asked, asked.duration_s))
         return 0
     studio = loaded_studio(asked)
 

@@ -95,16 +95,22 @@ def recipe_without_weights(asked: Asked) -> Recipe | None:
 
 def _missing(recipe: Recipe, asked: Asked) -> list[Entry]:
     """Checkpoints that a recipe needs, nothing else was named for, and this machine lacks."""
-    models = (asked.audio or recipe.audio, asked.video or recipe.video, recipe.motion)
+    motion = asked.motion or (None if asked.video else recipe.motion)
+    models = (asked.audio or recipe.audio, asked.video or recipe.video, motion)
     named = (*models, None if asked.binder else "imagebind")
     needed = (known(source) for source in named if source)
     return [entry for entry in needed if entry is not None and path_of(entry) is None]
 
 
-def predicted_text(source: str, target: Path, recipe: Recipe, asked: Asked) -> str:
-    """What a recipe would take, for a machine that lacks its weights."""
+def predicted_text(
+    source: str, target: Path, recipe: Recipe, asked: Asked, duration_s: float | None
+) -> str:
+    """What a recipe would take, for a machine that lacks its weights.
+
+    `duration_s` is of what is made, None: the recipe's.
+    """
     plan = memory_plan(asked) if asked.memory else MemoryPlan(getattr(torch, asked.dtype))
-    lines = [f"{source} -> {target}", *text_of(predicted(recipe, plan))]
+    lines = [f"{source} -> {target}", *text_of(predicted(recipe, plan, duration_s, asked.steps))]
     lines += [f"  not on this machine: {notice(entry)}" for entry in _missing(recipe, asked)]
     return "\n".join(lines)
 

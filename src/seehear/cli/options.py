@@ -65,6 +65,7 @@ def asked_prompt(prompt: str | None, no_prompt: bool) -> str | None:
 
 
 _MODELS, _OUTPUT, _SOUND = "Models and machine", "Output", "Sound"
+_MAKING = "Making"
 _PICTURE = "Picture"
 
 Output = Annotated[
@@ -131,14 +132,14 @@ NoPrompt = Annotated[
 Seed = Annotated[
     int,
     typer.Option(
-        "--seed", "-s", min=0, max=2**32 - 1, metavar="NUMBER", rich_help_panel=_SOUND,
-        help="Another number, another take. The same number gives the same sound again.",
+        "--seed", "-s", min=0, max=2**32 - 1, metavar="NUMBER", rich_help_panel=_MAKING,
+        help="Another number, another take. The same number makes the same again.",
     ),
 ]  # fmt: skip
 Steps = Annotated[
     int | None,
     typer.Option(
-        "--steps", min=1, metavar="NUMBER", show_default="the preset's, 30", rich_help_panel=_SOUND,
+        "--steps", min=1, metavar="NUMBER", show_default="the preset's", rich_help_panel=_MAKING,
         help="How many denoising steps; fewer are faster and rougher.",
     ),
 ]  # fmt: skip
@@ -155,8 +156,8 @@ Lr = Annotated[
     float | None,
     typer.Option(
         "--lr", min=0.0, metavar="RATE", callback=finite, show_default="the preset's",
-        rich_help_panel=_SOUND,
-        help="How hard the picture pulls; 0 turns it off.",
+        rich_help_panel=_MAKING,
+        help="How hard what is given pulls what is made; 0 turns it off.",
     ),
 ]  # fmt: skip
 Sync = Annotated[
@@ -172,8 +173,8 @@ Models = Annotated[
     ModelsName,
     typer.Option(
         "--models", rich_help_panel=_MODELS,
-        help="pocket comes with the package and runs on any laptop; paper (AudioLDM and "
-        "ImageBind) needs downloads and a GPU.",
+        help="pocket comes with the package and runs on any laptop; paper (AudioLDM, "
+        "AnimateDiff and ImageBind) needs downloads and a GPU.",
     ),
 ]  # fmt: skip
 AudioOption = Annotated[

@@ -95,5 +95,6 @@ def _studio(record: Mapping[str, Any], manifest_path: Path, device: str | None) 
         models = record["settings"]["models"]
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise unreadable(manifest_path, error) from error
+    options.pop("captioner", None)  # what it said is in the manifest
     check_device(options["device"])
     return load(models, **options)
