@@ -1,5 +1,6 @@
 """An order: one output that somebody wants, before anything is read or decided."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -7,9 +8,26 @@ from seehear.given import FRAMES_PER_S, as_audio
 from seehear.jobs import Job, OnStep, TaskName
 from seehear.media import read_image, read_video
 from seehear.media.encode import CONTAINERS
+from seehear.media.suffixes import AUDIO_SUFFIXES, PICTURE_SUFFIXES, VIDEO_SUFFIXES
+from seehear.media.write import PICTURE_FORMATS, SOUND_FORMATS
 from seehear.outputs import Result
 from seehear.presets import Preset
 from seehear.tasks import Studio, adjusted
+
+TAKES: Mapping[str, frozenset[str]] = {  # suffixes of the files in a folder that a task starts from
+    "v2a": VIDEO_SUFFIXES,
+    "i2a": PICTURE_SUFFIXES,
+    "a2v": AUDIO_SUFFIXES,
+    "a2i": AUDIO_SUFFIXES,
+}
+_VIDEOS, _SOUNDS = tuple(sorted(CONTAINERS)), tuple(SOUND_FORMATS)
+WRITES: Mapping[str, tuple[str, ...]] = {  # suffixes that a task's output can have
+    "v2a": (*_VIDEOS, *_SOUNDS),
+    "i2a": _SOUNDS,
+    "a2v": _VIDEOS,
+    "a2i": tuple(PICTURE_FORMATS),
+    "joint": _VIDEOS,
+}
 
 
 @dataclass(frozen=True, kw_only=True)

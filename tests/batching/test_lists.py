@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 
 from seehear.batching.lists import Entry, entries_of, seed_of
@@ -30,7 +32,7 @@ def test_jsonl_and_csv_say_the_same(tmp_path):
 
 
 def test_a_folder_is_a_list_of_its_files(tmp_path):
-    for name in ("b.mp4", "a.avi", ".hidden"):
+    for name in ("b.mp4", "a.avi", ".hidden.mp4", "b.txt", "Thumbs.db"):
         (tmp_path / name).touch()
     assert [e.output for e in entries_of(tmp_path, COMMON)] == ["a.mkv", "b.mp4"]
 
@@ -61,6 +63,8 @@ def test_an_entry_comes_back_from_its_line_of_json(tmp_path):
         ("input,id\na.mp4,1\nb/a.mp4,2\n", None),
         ("input,id,output\na.mp4,1,x.mp4\nb.mp4,2,X.wav\n", "would both write"),
         ("input,output\na.mp4,../a.mp4\n", "expected the name of a file as output"),
+        ("input,output\na.mp4,a.txt\n", "v2a writes .*, got 'a.txt'"),
+        ("input,task,upscale\na.wav,a2v,0\n", "upscale counts from 1"),
         ("input\n", "holds no job"),
         ("input\na.mp4,b\n", "more cells than the heading"),
     ],
@@ -74,6 +78,8 @@ def test_a_list_that_cannot_be_meant_is_refused_before_anything_is_made(tmp_path
 
 
 def test_what_is_no_list_is_refused(tmp_path):
+    with pytest.raises(SettingsError, match="joint starts from sentences"):
+        entries_of(tmp_path, replace(COMMON, task="joint"))
     with pytest.raises(SettingsError, match="there is none"):
         entries_of(tmp_path / "none.csv", COMMON)
     (tmp_path / "clip.mp4").write_bytes(b"\x00\xff")

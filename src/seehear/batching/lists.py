@@ -11,7 +11,7 @@ from typing import Any, get_args
 from seehear.batching.ledger import Listed
 from seehear.errors import SettingsError
 from seehear.jobs import TaskName
-from seehear.orders import Order, suffix_for
+from seehear.orders import TAKES, WRITES, Order, suffix_for
 
 # Columns of a list, and how a cell becomes a value. "input" is an order's source.
 _READ: dict[str, type] = {
@@ -68,7 +68,7 @@ def entries_of(path: Path, common: Order, suffix: str | None = None) -> list[Ent
         SettingsError: Not a list, an unknown column, a bad value, or two jobs of one name.
     """
     if path.is_dir():
-        rows: Iterable[tuple[str, Mapping[str, Any]]] = _of_folder(path)
+        rows: Iterable[tuple[str, Mapping[str, Any]]] = _of_folder(path, common.task)
     elif not path.is_file():
         raise SettingsError(f"{path}: expected a list of jobs or a folder, there is none")
     elif path.suffix.lower() == ".csv":
@@ -85,9 +85,12 @@ def entries_of(path: Path, common: Order, suffix: str | None = None) -> list[Ent
     return entries
 
 
-def _of_folder(folder: Path) -> Iterator[tuple[str, dict[str, Any]]]:
+def _of_folder(folder: Path, task: TaskName) -> Iterator[tuple[str, dict[str, Any]]]:
+    if task == "joint":
+        raise SettingsError(f"{folder}: joint starts from sentences; give them in a list")
     for path in sorted(folder.iterdir()):
-        if path.is_file() and not path.name.startswith("."):
+        is_taken = path.suffix.lower() in TAKES[task] and not path.name.startswith(".")
+        if is_taken and path.is_file():
             yield str(path), {"input": path.name}
 
 
@@ -144,6 +147,12 @@ def _entry(
     output = output or name + (suffix or suffix_for(order.task, order.source))
     if Path(output).name != output or output.startswith("."):
         raise SettingsError(f"{where}: expected the name of a file as output, got {output!r}")
+    if Path(output).suffix.lower() not in WRITES[order.task]:
+        raise SettingsError(
+            f"{where}: {order.task} writes {', '.join(WRITES[order.task])}, got {output!r}"
+        )
+    if order.upscale < 1:
+        raise SettingsError(f"{where}: upscale counts from 1, got {order.upscale}")
     if "seed" not in values:
         order = replace(order, seed=seed_of(common.seed, name))
     order.settings()  # a preset that is not there is found now, not in the middle of the night

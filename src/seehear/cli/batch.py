@@ -1,8 +1,8 @@
 """Clips and pictures, one after the other: read, make, save; one that fails stops no other."""
 
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, fields, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import fields, replace
 from pathlib import Path
 
 from seehear.cli.files import Errand, Output, check_page, check_target, errands, expanded
@@ -19,30 +19,15 @@ from seehear.cli.show import (
 from seehear.errors import Cancelled, MediaError, SeehearError
 from seehear.jobs import TaskName
 from seehear.media import probe, read_image
-from seehear.media.encode import CONTAINERS
-from seehear.media.suffixes import AUDIO_SUFFIXES, PICTURE_SUFFIXES, VIDEO_SUFFIXES
-from seehear.media.write import PICTURE_FORMATS, SOUND_FORMATS
-from seehear.orders import Order, suffix_for
+from seehear.orders import TAKES, WRITES, Order, suffix_for
 from seehear.plan import measured_plan
 from seehear.presets import Preset
 from seehear.tasks import Studio
 from seehear.told import made_text, named_as
 
-SOUNDS = tuple(SOUND_FORMATS)
-PICTURES = tuple(PICTURE_FORMATS)
-VIDEOS = tuple(sorted(CONTAINERS))
 GALLERY = "reports.html"  # of several outputs with --report, in their folder
 # What an order and the options of a command have in common.
 _SHARED = {field.name for field in fields(Order)} & {field.name for field in fields(Asked)}
-
-
-@dataclass(frozen=True, kw_only=True)
-class Task:
-    """What differs between the tasks that start from a file."""
-
-    suffixes: frozenset[str]  # of the files to take from a folder
-    allowed: tuple[str, ...]  # suffixes that can be written
-    check: Callable[[Path], None]  # raises MediaError for a file of another kind, quickly
 
 
 def _check_video(path: Path) -> None:
@@ -65,27 +50,12 @@ def _check_sound(path: Path) -> None:
         )
 
 
-TASKS: dict[str, Task] = {
-    "v2a": Task(
-        suffixes=VIDEO_SUFFIXES,
-        allowed=(*VIDEOS, *SOUNDS),
-        check=_check_video,
-    ),
-    "i2a": Task(
-        suffixes=PICTURE_SUFFIXES,
-        allowed=SOUNDS,
-        check=_check_picture,
-    ),
-    "a2v": Task(
-        suffixes=AUDIO_SUFFIXES,
-        allowed=VIDEOS,
-        check=_check_sound,
-    ),
-    "a2i": Task(
-        suffixes=AUDIO_SUFFIXES,
-        allowed=PICTURES,
-        check=_check_sound,
-    ),
+# By task: raises MediaError for a file of another kind, quickly.
+_CHECKS: Mapping[str, Callable[[Path], None]] = {
+    "v2a": _check_video,
+    "i2a": _check_picture,
+    "a2v": _check_sound,
+    "a2i": _check_sound,
 }
 
 
@@ -101,7 +71,6 @@ def make_all(name: TaskName, inputs: Sequence[str], output: str, asked: Asked) -
     Returns:
         The exit code: 2 if any input failed, and the others are done.
     """
-    task = TASKS[name]
     num_failed = num_done = 0
     preset = ordered(name, None, asked).settings()
     if asked.report:
@@ -112,13 +81,13 @@ def make_all(name: TaskName, inputs: Sequence[str], output: str, asked: Asked) -
         num_failed += 1
         tell_error(error, path)
 
-    sources = expanded(inputs, task.suffixes, fail)
+    sources = expanded(inputs, TAKES[name], fail)
     todo: list[Errand] = []
     made: list[Path] = []  # manifests
     for errand in errands(sources, output, lambda path: asked.suffix or suffix_for(name, path)):
         try:
-            _check_target(errand, task.allowed, asked)
-            task.check(errand.source)
+            _check_target(errand, WRITES[name], asked)
+            _CHECKS[name](errand.source)
             todo.append(errand)
         except SeehearError as error:
             fail(error, errand.source)
@@ -173,7 +142,7 @@ def make_joint(prompt: str, output: str, asked: Asked) -> int:
     target = Path(output)
     if target.is_dir() or not target.suffix:
         raise MediaError(f"{output}: expected the name of a file to write, such as out.mp4")
-    _check_target(Output(target), VIDEOS, asked)
+    _check_target(Output(target), WRITES["joint"], asked)
     order = replace(ordered("joint", None, asked), prompt=prompt)
     preset = order.settings()
     if asked.report:

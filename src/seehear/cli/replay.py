@@ -7,13 +7,12 @@ from typing import Any
 
 import torch
 
-from seehear.cli.batch import TASKS, VIDEOS
 from seehear.cli.files import check_target, errands
 from seehear.cli.loading import check_device
 from seehear.cli.show import out, step_progress
 from seehear.errors import SettingsError
 from seehear.jobs import MAKES
-from seehear.orders import save, suffix_for
+from seehear.orders import WRITES, save, suffix_for
 from seehear.outputs import locate_input, read_manifest
 from seehear.replay import differences, hashes_of, recorded_job, unreadable
 from seehear.tasks import Studio, load
@@ -53,8 +52,7 @@ def replayed(
     target = None
     if output is not None:
         (errand,) = errands([source], output, lambda path: suffix_for(record["task"], path))
-        allowed = VIDEOS if is_joint else TASKS[record["task"]].allowed
-        check_target(errand, allowed, overwrite=overwrite)
+        check_target(errand, WRITES[record["task"]], overwrite=overwrite)
         target = errand.target
 
     # How many threads share a sum changes the order of its terms, so the bits.
