@@ -212,6 +212,18 @@ def test_a_single_file_is_fetched_resumed_and_never_half_there(tmp_path, monkeyp
     assert checkpoints.path_of(IMAGEBIND) == path
 
 
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["motion-v1-5", "--revision", "abc"], "give --folder too"),
+        (["imagebind", "--revision", "abc", "--folder", "here"], "a single file"),
+    ],
+)
+def test_a_revision_that_would_not_be_used_is_refused(arguments, sentence, capsys):
+    assert main(["models", "pull", *arguments]) == 2
+    assert sentence in capsys.readouterr().err
+
+
 def test_a_pull_takes_only_the_files_that_load(tmp_path, monkeypatch):
     asked = {}
 

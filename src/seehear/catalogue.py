@@ -55,7 +55,7 @@ class Entry:
     licence: str  # a key of `LICENCES`
     parameters: int  # of what is loaded; those of published models are counted, not exact
     bytes_: int  # about what a download takes
-    revision: str | None = None  # None: the newest; pin one with `pull NAME --revision`
+    revision: str | None = None  # None: the newest
     # By file, where it was published; sometimes its first digits alone, in the file's own name.
     sha256: Mapping[str, str] = field(default_factory=dict)
     takes: str = ""  # the option that takes it

@@ -74,8 +74,8 @@ class AudioLDM:
             native_duration_s: The clip length that the model was trained on.
             polish_rounds: Rounds of phase retrieval that `decode` adds to the vocoder when no
                 gradient is wanted; for a vocoder too small to be left alone.
-            checkpointing: Recompute activations of all networks in the backward pass: a quarter
-                of the memory of guidance for about a third more time.
+            checkpointing: Recompute activations of all networks in the backward pass: less than
+                half the memory of guidance for about a fifth more time.
             checkpoint: Where the components come from, for records.
         """
         self.unet, self.vae, self.vocoder = unet, vae, vocoder

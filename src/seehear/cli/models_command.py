@@ -45,7 +45,11 @@ def pull(
     ] = None,
     revision: Annotated[
         str | None,
-        typer.Option("--revision", show_default="the newest", help="A commit, branch or tag."),
+        typer.Option(
+            "--revision",
+            show_default="the newest",
+            help="A commit, branch or tag; with --folder, which --audio and so on take.",
+        ),
     ] = None,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Don't ask.")] = False,
 ) -> None:
@@ -62,8 +66,16 @@ def pull(
     from seehear import checkpoints
     from seehear.catalogue import entry_of
     from seehear.cli.show import err, out
+    from seehear.errors import SettingsError
 
     entry = entry_of(name)
+    if revision is not None and (folder is None or entry.is_file):
+        raise SettingsError(
+            f"--revision: {name} is a single file, of which there is one version"
+            if entry.is_file
+            else "--revision: give --folder too, and that folder as --audio, --video or --motion; "
+            "by its name the newest version would be loaded"
+        )
     err.print(checkpoints.notice(entry))
     if not yes and not typer.confirm("Fetch it?", default=True, err=True):
         raise typer.Exit(1)
