@@ -1,13 +1,13 @@
 """From a manifest back to the job that it tells of, and what differs if the output does."""
 
+import math
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from seehear.errors import SettingsError
-from seehear.given import FRAMES_PER_S, as_audio
 from seehear.jobs import Job
-from seehear.media import read_image, read_video
+from seehear.orders import Order
 from seehear.presets import Preset
 from seehear.tasks import Studio, preset_from_plain
 
@@ -43,17 +43,13 @@ def recorded_job(
         MediaError: What was given cannot be read.
     """
     preset, duration_s = recorded_preset(record, manifest)
-    prompt, seed, task = record.get("caption") or "", record["seed"], record["task"]
-    if task == "joint":
-        own = record["settings"].get("prompts", {})
-        return studio.text_job(prompt, seed, preset, duration_s, own.get("audio"), own.get("video"))
-    assert source is not None
-    if task in ("a2v", "a2i"):
-        return studio.audio_job(task, as_audio(source), prompt, seed, preset)
-    if task == "i2a":
-        return studio.image_job(read_image(source), duration_s, prompt, seed, preset)
-    video = read_video(source, frames_per_s=FRAMES_PER_S, max_duration_s=float("inf"))
-    return studio.video_job(video, prompt, seed, preset)
+    own = record["settings"].get("prompts", {}) if record["task"] == "joint" else {}
+    order = Order(
+        task=record["task"], source=source, prompt=record.get("caption") or "",
+        sound_prompt=own.get("audio"), picture_prompt=own.get("video"), seed=record["seed"],
+        duration_s=duration_s, max_duration_s=math.inf,
+    )  # fmt: skip
+    return order.job(studio, preset)
 
 
 def hashes_of(record: Mapping[str, Any], manifest: str | Path) -> list[str]:

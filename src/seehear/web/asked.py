@@ -8,9 +8,10 @@ from typing import Any
 
 from seehear.aligner import Rate
 from seehear.errors import MediaError, SettingsError
-from seehear.given import FRAMES_PER_S, as_audio, motion_of
+from seehear.given import FRAMES_PER_S, motion_of
 from seehear.jobs import MAKES, Job, TaskName
-from seehear.media import probe, read_image, read_video
+from seehear.media import probe, read_video
+from seehear.orders import Order
 from seehear.outputs import file_sha256
 from seehear.presets import Preset, preset_for, presets_of
 from seehear.replay import hashes_of, recorded_job, recorded_preset
@@ -72,21 +73,13 @@ class Asked:
             MediaError: It cannot be read, is of another kind, or too long.
             SettingsError: Settings that do not go together.
         """
-        preset = self.chosen
-        if self.task == "joint":
-            return studio.text_job(self.prompt or "", self.seed, preset, self.duration_s)
-        assert self.given is not None
-        check_given(self.task, self.given)
-        if self.task == "v2a":
-            video = read_video(
-                self.given, frames_per_s=FRAMES_PER_S, max_duration_s=self.max_duration_s
-            )
-            return studio.video_job(video, self.prompt, self.seed, preset)
-        if self.task == "i2a":
-            image = read_image(self.given)
-            return studio.image_job(image, self.duration_s, self.prompt, self.seed, preset)
-        sound = as_audio(self.given, max_duration_s=self.max_duration_s)
-        return studio.audio_job(self.task, sound, self.prompt, self.seed, preset)
+        if self.given is not None:
+            check_given(self.task, self.given)
+        order = Order(
+            task=self.task, source=self.given, prompt=self.prompt, seed=self.seed,
+            duration_s=self.duration_s, max_duration_s=self.max_duration_s,
+        )  # fmt: skip
+        return order.job(studio, self.chosen)
 
 
 @dataclass(frozen=True, kw_only=True)
