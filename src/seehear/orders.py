@@ -6,7 +6,7 @@ from pathlib import Path
 
 from seehear.given import FRAMES_PER_S, as_audio
 from seehear.jobs import Job, OnStep, TaskName
-from seehear.media import read_image, read_video
+from seehear.media import made_folder, read_image, read_video
 from seehear.media.encode import CONTAINERS
 from seehear.media.suffixes import AUDIO_SUFFIXES, PICTURE_SUFFIXES, VIDEO_SUFFIXES
 from seehear.media.write import PICTURE_FORMATS, SOUND_FORMATS
@@ -101,7 +101,7 @@ class Order:
 
     def save(self, result: Result, target: Path) -> tuple[Path, Path]:
         """Write media and manifest, whose folder is made; errors as `Result.save`."""
-        target.parent.mkdir(parents=True, exist_ok=True)
+        made_folder(target.parent)
         return save(result, target, is_mix=self.mix, upscale=self.upscale)
 
 

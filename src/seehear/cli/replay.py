@@ -12,6 +12,7 @@ from seehear.cli.loading import check_device
 from seehear.cli.show import out, step_progress
 from seehear.errors import SettingsError
 from seehear.jobs import MAKES
+from seehear.media import made_folder
 from seehear.orders import WRITES, save, suffix_for
 from seehear.outputs import locate_input, read_manifest
 from seehear.replay import differences, hashes_of, recorded_job, unreadable
@@ -63,7 +64,7 @@ def replayed(
         result = studio.make(recorded_job(studio, record, source, manifest_path), on_step)
     took_s = time.perf_counter() - began
     if target is not None:
-        target.parent.mkdir(parents=True, exist_ok=True)
+        made_folder(target.parent)
         save(
             result,
             target,
