@@ -15,7 +15,6 @@ from seehear.metrics.features import judge as pocket_judge
 from seehear.metrics.frechet import frechet_distance
 from seehear.metrics.intervals import bootstrap_interval, wilson_interval
 from seehear.presets import preset_for
-from seehear.sync import motion_energy, onset_envelope, paired
 
 Task = Literal["a2i", "a2v"]
 # What the paper's section 3.2.4 tells apart: Eq. 13 alone, Eq. 17 alone, and both.
@@ -47,23 +46,18 @@ def scores(family: Family, judge, held: Held, made: Tensor, real_features: Tenso
             lambda i: float(frechet_distance(real_features, features[i])), len(made), 40
         ),
     }
-    return cell | (of_time(judge, held, frames) if frames.shape[1] > 1 else {})
+    return cell | (of_time(judge, frames) if frames.shape[1] > 1 else {})
 
 
-def of_time(judge, held: Held, frames: Tensor) -> dict:
-    """How alike neighbouring frames are, and how well motion follows the sound and its events."""
+def of_time(judge, frames: Tensor) -> dict:
+    """How alike neighbouring frames are; when they move is for `pocket_sync --task a2v`."""
     of_frame = torch.stack([judge.picture_features(f[:, None]) for f in frames])
     coherence = torch.nn.functional.cosine_similarity(of_frame[:, 1:], of_frame[:, :-1], dim=2)
     coherence = coherence.mean(1)
-    motion = motion_energy(frames, frames.shape[1] / DURATION_S)
-    heard_curve, seen_curve = paired(onset_envelope(held.real, 16_000), motion, DURATION_S)
-    with_sound = (heard_curve * seen_curve).sum(1)
     return {
         "coherence": float(coherence.mean()),
         "coherence_95": bootstrap_interval(lambda i: float(coherence[i].mean()), len(frames)),
         "change": float(frames.diff(dim=1).abs().mean()),
-        "with_sound": float(with_sound.mean()),
-        "with_sound_95": bootstrap_interval(lambda i: float(with_sound[i].mean()), len(frames)),
     }
 
 
@@ -82,7 +76,6 @@ def tables(task: Task, raw: dict) -> str:
             row += [
                 f"{cell['coherence']:.4f} {interval(cell['coherence_95'], 4)}",
                 f"{cell['change']:.4f}",
-                f"{cell['with_sound']:.3f} {interval(cell['with_sound_95'])}",
             ]
         on_real = f"{cell['judge_on_real']:.3f}"
         rows.append([*row, on_real, f"{cell['seconds_per_clip']:.2f}"])
@@ -91,7 +84,7 @@ def tables(task: Task, raw: dict) -> str:
     header = ["prompt", "sampling", "judge accuracy", "binder cosine (not by the eye that guides)",
               "Fréchet distance"]  # fmt: skip
     if task == "a2v":
-        header += ["coherence of neighbours", "mean change", "motion with onsets"]
+        header += ["coherence of neighbours", "mean change"]
     real = raw["real"]
     return (
         f"{raw['count']} held-out sounds of {DURATION_S} s; {len(IDS)} things, so chance is "

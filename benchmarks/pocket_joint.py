@@ -21,7 +21,13 @@ from seehear.metrics.features import judge as pocket_judge
 from seehear.metrics.frechet import frechet_distance
 from seehear.metrics.intervals import bootstrap_interval, wilson_interval
 from seehear.presets import preset_for
-from seehear.sync import curve_offset_s, motion_energy, onset_envelope, paired
+from seehear.sync import (
+    curve_offset_s,
+    motion_energy,
+    motion_starts,
+    onset_envelope,
+    paired,
+)
 
 PROMPTS = ("none", "vague", "right")
 VAGUE = {group: names[0] for group, names in GROUP_NAMES.items()}
@@ -43,7 +49,7 @@ def scores(judge, labels: Tensor, sound: Tensor, film: Tensor, real: tuple[Tenso
     heard_as, seen_as = judge.sound_logits(sound).argmax(1), judge.picture_logits(few).argmax(1)
     groups = torch.tensor([list(VAGUE).index(BY_ID[thing].group) for thing in IDS])
     features = judge.sound_features(sound), judge.picture_features(few)
-    motion = motion_energy(frames, frames.shape[1] / DURATION_S)
+    motion = motion_starts(motion_energy(frames, frames.shape[1] / DURATION_S))
     curves = paired(onset_envelope(sound, 16_000), motion, DURATION_S)
     offsets = curve_offset_s(*curves).abs()
     cell = {

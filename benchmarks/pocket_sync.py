@@ -1,13 +1,16 @@
 """Does the sync term put sounds where things move? The pocket family on held-out scenes.
 
-`python -m benchmarks.pocket_sync --count 112` (needs the world, see training/README.md)
+`python -m benchmarks.pocket_sync --task v2a --count 112` (needs the world, see training/README.md)
 
-Scenes with one to four events that the world knows the times of. The term sees the picture's
-motion; what is measured is the offset from the world's own times, which no guidance has seen.
+Scenes with one to four events that the world knows the times of. The term sees the given picture's
+motion, or hears the given sound's onsets; what is measured is the offset of what is made from the
+world's own times, which no guidance has seen. What is given is measured beside it: guidance
+cannot know the times better than what it is shown.
 """
 
 import argparse
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from typing import Literal
 
 import torch
 from torch import Tensor
@@ -15,24 +18,37 @@ from training.world.captions import label
 from training.world.scenes import Heard, heard, seen
 from training.world.things import BY_ID, IDS
 
-from benchmarks.results import interval, table, write
+from benchmarks.results import interval, saved, table, write
 from benchmarks.sampler import make
 from benchmarks.scenes import DURATION_S, FPS
-from seehear.families import load_family
+from seehear.families import Family, load_family
 from seehear.metrics.features import judge as pocket_judge
 from seehear.metrics.intervals import bootstrap_interval, wilson_interval
 from seehear.objective import InStep
-from seehear.presets import DEFAULT
+from seehear.presets import preset_for
 from seehear.sync import (
     Curve,
     curve_distance,
     curve_offset_s,
     motion_energy,
+    motion_starts,
     onset_envelope,
     paired,
 )
 
 MOST_EVENTS = 4
+Task = Literal["v2a", "a2v"]
+# Weight of the term, if any, and whether latents are moved too.
+ROWS: dict[str, tuple[float | None, bool]] = {
+    "the given half": (None, False),
+    "the other half itself": (None, False),
+    "nothing": (None, False),
+    "moved": (0.0, True),
+    "pulled 0.5": (0.5, False),
+    "pulled 0.25, moved": (0.25, True),
+    "pulled 0.5, moved": (0.5, True),
+    "pulled 1, moved": (1.0, True),
+}
 
 
 def scenes_with_events(count: int) -> list[tuple[int, Heard]]:
@@ -58,84 +74,143 @@ def events(scenes: list[tuple[int, Heard]]) -> Curve:
     return Curve(values, times_s)
 
 
-def measured(waveform: Tensor, true: Curve, motion: Curve, judge, labels: Tensor) -> dict:
-    """Offsets from the true events, correlation with them and with the motion, and the judge."""
-    onsets = onset_envelope(waveform, 16_000)
-    heard_curve, true_curve = paired(onsets, true, DURATION_S)
-    offsets = curve_offset_s(heard_curve, true_curve, 1.0).abs()
-    to_true = 1 - curve_distance(heard_curve, true_curve)
-    to_motion = 1 - curve_distance(*paired(onsets, motion, DURATION_S))
-    hits = judge.sound_logits(waveform).argmax(1) == labels
+@dataclass(frozen=True, kw_only=True)
+class Events:
+    """Scenes, both halves of them, and when their events are."""
+
+    frames: Tensor  # uint8 [n, 16, 3, size, size]
+    real: Tensor  # [n, samples]
+    true: Curve
+    labels: Tensor
+    prompts: list[str]
+
+    @classmethod
+    def first(cls, count: int) -> "Events":
+        """Draw the first `count` scenes that have few events."""
+        scenes = scenes_with_events(count)
+        return cls(
+            frames=torch.stack([torch.from_numpy(seen(s, seed, "test")) for seed, s in scenes]),
+            real=torch.stack([torch.from_numpy(scene.waveform) for _, scene in scenes]),
+            true=events(scenes),
+            labels=torch.tensor([IDS.index(scene.thing) for _, scene in scenes]),
+            prompts=[label(BY_ID[scene.thing]) for _, scene in scenes],
+        )
+
+
+def starts(frames: Tensor) -> Curve:
+    """When things begin to move in uint8 frames."""
+    return motion_starts(motion_energy(frames.float() / 255, FPS))
+
+
+def offsets(curve: Curve, other: Curve, true: Curve) -> dict:
+    """How far one half is from the true events, and how well it goes with the other half."""
+    mine, events_curve = paired(curve, true, DURATION_S)
+    offset_s = curve_offset_s(mine, events_curve, 1.0).abs()
+    to_true = 1 - curve_distance(mine, events_curve)
+    to_other = 1 - curve_distance(*paired(curve, other, DURATION_S))
     return {
-        "offset_s": float(offsets.mean()),
-        "offset_95": bootstrap_interval(lambda i: float(offsets[i].mean()), len(offsets)),
-        "offset_median_s": float(offsets.median()),
+        "offset_s": float(offset_s.mean()),
+        "offset_95": bootstrap_interval(lambda i: float(offset_s[i].mean()), len(offset_s)),
+        "offset_median_s": float(offset_s.median()),
         "with_events": float(to_true.mean()),
-        "with_events_95": bootstrap_interval(lambda i: float(to_true[i].mean()), len(offsets)),
-        "with_motion": float(to_motion.mean()),
+        "with_events_95": bootstrap_interval(lambda i: float(to_true[i].mean()), len(offset_s)),
+        "with_given": float(to_other.mean()),
+    }
+
+
+def named(logits: Tensor, labels: Tensor) -> dict:
+    """How often the judge is right."""
+    hits = logits.argmax(1) == labels
+    return {
         "accuracy": float(hits.float().mean()),
         "accuracy_95": wilson_interval(int(hits.sum()), len(hits)),
     }
 
 
+def measure(task: Task, family: Family, scenes: Events, row: str, batch: int) -> dict:
+    """One row: make what the scenes lack, pulled and moved as the row says."""
+    judge = pocket_judge.load()
+    heard_curve, seen_curve = onset_envelope(scenes.real, 16_000), starts(scenes.frames)
+    if row in ("the given half", "the other half itself"):
+        is_sound = (row == "the given half") == (task == "a2v")
+        pair = (heard_curve, seen_curve) if is_sound else (seen_curve, heard_curve)
+        logits = judge.sound_logits(scenes.real) if is_sound else judge.picture_logits(
+            scenes.frames.float() / 255
+        )  # fmt: skip
+        return offsets(*pair, scenes.true) | named(logits, scenes.labels)
+    weight, is_moved = ROWS[row]
+    preset = preset_for(task, "default")
+    if not is_moved:
+        preset = replace(preset, settings=replace(preset.settings, retimed_at=()))
+    with torch.no_grad():
+        if task == "v2a":
+            looks = (scenes.frames[:, ::4].float() / 255).split(28)
+            given = {"video": torch.cat([family.binder.embed_video(f) for f in looks])}
+            sync = InStep(motion=seen_curve, weight=weight or 0.0)
+        else:
+            given = {"audio": family.binder.embed_audio(scenes.real, 16_000)}
+            sync = InStep(onsets=heard_curve, weight=weight or 0.0)
+    made, seconds = make(
+        task, family, scenes.prompts, preset, given,
+        batch=batch, sync=None if weight is None else sync,
+    )  # fmt: skip
+    if task == "v2a":
+        cell = offsets(onset_envelope(made["audio"], 16_000), seen_curve, scenes.true)
+        cell |= named(judge.sound_logits(made["audio"]), scenes.labels)
+    else:
+        cell = offsets(starts(made["video"]), heard_curve, scenes.true)
+        cell |= named(judge.picture_logits(made["video"].float() / 255), scenes.labels)
+    return cell | {"seconds_per_clip": seconds / len(scenes.prompts)}
+
+
 def tables(raw: dict) -> str:
     """Markdown from the raw results."""
-    rows = [
-        [
-            name,
-            f"{r['offset_s']:.3f} {interval(r['offset_95'], 3)}",
-            f"{r['offset_median_s']:.3f}",
-            f"{r['with_events']:.2f} {interval(r['with_events_95'])}",
-            f"{r['with_motion']:.2f}",
-            f"{r['accuracy']:.3f} {interval(r['accuracy_95'])}",
-            f"{r['seconds_per_clip']:.2f}" if "seconds_per_clip" in r else "",
+    header = ["", "mean offset, s", "median, s", "correlation with events",
+              "with the given half", "judge accuracy", "s per clip"]  # fmt: skip
+    parts = []
+    for task, found in raw["tasks"].items():
+        rows = [
+            [
+                name,
+                f"{r['offset_s']:.3f} {interval(r['offset_95'], 3)}",
+                f"{r['offset_median_s']:.3f}",
+                f"{r['with_events']:.2f} {interval(r['with_events_95'])}",
+                f"{r['with_given']:.2f}",
+                f"{r['accuracy']:.3f} {interval(r['accuracy_95'])}",
+                f"{r['seconds_per_clip']:.2f}" if "seconds_per_clip" in r else "",
+            ]
+            for name in ROWS
+            if (r := found["cells"].get(name)) is not None
         ]
-        for name, r in raw["cells"].items()
-    ]
-    header = ["sound", "mean offset, s", "median, s", "correlation with events",
-              "with motion (the guide's own)", "judge accuracy", "s per clip"]  # fmt: skip
+        parts.append(f"## {task}\n\n{found['count']} scenes.\n\n" + table(header, rows))
     return (
-        f"{raw['count']} held-out scenes of {DURATION_S} s with one to {MOST_EVENTS} events, right "
-        "prompt, preset `default`. Offset: by how much the sound's onsets and the world's true "
-        "event times must be shifted to correlate best, within 1 s. Brackets: 95 % intervals.\n\n"
-        + table(header, rows)
+        f"Held-out scenes of {DURATION_S} s with one to {MOST_EVENTS} events, right prompt, preset "
+        "`default`. Offset: by how much the onsets of a sound, or the starts of motion in a "
+        "picture, must be shifted to correlate best with the world's true event times, within 1 "
+        's. "pulled": the term\'s gradient, of that weight; "moved": latents are cut and put '
+        "where they fit. Brackets: 95 % intervals.\n\n" + "\n".join(parts)
     )
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--task", default="v2a", choices=("v2a", "a2v"))
     parser.add_argument("--count", type=int, default=112)
     parser.add_argument("--batch", type=int, default=16)
-    parser.add_argument("--weights", type=float, nargs="+", default=[0.0, 0.5, 1.0, 2.0])
+    parser.add_argument("--rows", nargs="+", default=list(ROWS), choices=list(ROWS), metavar="ROW")
     options = parser.parse_args()
-    family, judge = load_family("pocket"), pocket_judge.load()
-    scenes = scenes_with_events(options.count)
-    pictures = [torch.from_numpy(seen(scene, seed, "test")) for seed, scene in scenes]
-    frames = torch.stack(pictures).float() / 255
-    motion, true = motion_energy(frames, FPS), events(scenes)
-    labels = torch.tensor([IDS.index(scene.thing) for _, scene in scenes])
-    with torch.no_grad():
-        video = torch.cat([family.binder.embed_video(f[:, ::4]) for f in frames.split(28)])
-    prompts = [label(BY_ID[scene.thing]) for _, scene in scenes]
-    real = torch.stack([torch.from_numpy(scene.waveform) for _, scene in scenes])
-    cells = {"real": measured(real, true, motion, judge, labels)}
-    for weight in options.weights:
-        preset = replace(DEFAULT, sync_weight=weight)
-        made, seconds = make(
-            "v2a", family, prompts, preset, {"video": video},
-            batch=options.batch, sync=InStep(motion=motion, weight=weight),
-        )  # fmt: skip
-        cell = measured(made["audio"], true, motion, judge, labels)
-        cell["seconds_per_clip"] = seconds / options.count
-        cells[row_name(weight)] = cell
-        print(weight, cell, flush=True)
-        raw = {"count": options.count, "cells": cells}
+    family, scenes = load_family("pocket"), Events.first(options.count)
+    for row in options.rows:
+        cell = measure(options.task, family, scenes, row, options.batch)
+        print(row, cell, flush=True)
+        # Another process may have measured other rows meanwhile.
+        raw = {"tasks": saved("pocket_sync", None).get("tasks", {})}
+        found = raw["tasks"].get(options.task, {})
+        if found.get("count") != options.count:
+            found = {"count": options.count, "cells": {}}
+        found["cells"][row] = cell
+        raw["tasks"][options.task] = found
         write("pocket_sync", "In step with the picture", raw, tables(raw))
-
-
-def row_name(weight: float) -> str:
-    """What a row is called."""
-    return f"sync {weight:g}" if weight else "no sync term"
 
 
 if __name__ == "__main__":

@@ -48,8 +48,11 @@ def write(name: str, title: str, raw: dict, text: str) -> None:
     print(text)
 
 
-def saved(name: str, count: int) -> dict:
-    """What earlier calls found on as many scenes; nothing if they took another number."""
+def saved(name: str, count: int | None) -> dict:
+    """What earlier calls found on as many scenes; nothing if they took another number.
+
+    None where every part of the results says its own.
+    """
     path = FOLDER / f"{name}.json"
     raw = json.loads(path.read_text()) if path.exists() else {}
     return raw if raw.get("count") == count else {}

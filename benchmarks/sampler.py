@@ -40,7 +40,7 @@ def make(
         given: Embeddings (clips, dim) of what is given, by name.
         is_guided: Whether anything pulls.
         batch: How many clips are made at a time.
-        sync: Curves of what is given, one per clip, for presets with a sync term.
+        sync: A sync term, with curves of what is given, one per clip.
 
     Returns:
         Sounds (clips, samples) in float32 and frames (clips, frames, 3, height, width) in uint8.
@@ -68,7 +68,7 @@ def make(
             distance=distance_of(family, preset),
             mel_bridge=True,
             by_eye=preset.by_eye,
-            sync=_of_clips(sync, part) if preset.sync_weight else None,
+            sync=_of_clips(sync, part),
             draws=preset.frames.draws(latents["video"].shape[video.time_axis]) if video else None,
             copies=AlteredCopies(preset.looks, preset.hearings, 1000 + first),
         )

@@ -1,12 +1,16 @@
 """The shipped models, end to end, heard by a judge that guidance never sees."""
 
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
 from seehear.metrics.features import judge as pocket_judge
+from seehear.presets import DEFAULT
 from seehear.sampling import SamplingSettings, sample
+from seehear.sync import curve_offset_s, motion_energy, motion_starts, onset_envelope, paired
 from seehear.tasks import load
 
 SAMPLE = Path(__file__).resolve().parents[1] / "examples" / "rooster.mp4"
@@ -82,3 +86,28 @@ def test_every_weight_file_has_a_licence_in_the_manifest(studio):
     weights = studio.family.weights()
     assert len(weights) >= 6
     assert all(entry["licence"] for entry in weights)
+
+
+def test_sounds_begin_when_the_picture_begins_to_move(studio):
+    """Two taps of something that jumps at times that no seed would hit."""
+    jumps_s, fps = (0.6, 1.8), 12.5
+    frames = np.full((32, 64, 64, 3), 90, np.uint8)
+    for k in range(32):
+        left = 4 + 20 * sum(k / fps >= s for s in jumps_s)
+        frames[k, 24:44, left : left + 16] = (230, 60, 40)
+    motion = motion_starts(
+        motion_energy(torch.from_numpy(frames).permute(0, 3, 1, 2)[None].float() / 255, fps)
+    )
+
+    def in_step(sync_weight):
+        made = studio.video_to_audio(
+            frames, prompt="a door being knocked on", fps=fps, seed=3,
+            preset=replace(DEFAULT, sync_weight=sync_weight),
+        )  # fmt: skip
+        heard, seen = paired(onset_envelope(made.waveform[:1], made.sample_rate), motion, 2.56)
+        return float((heard * seen).sum()), float(curve_offset_s(heard, seen))
+
+    without, _ = in_step(0.0)
+    with_term, offset_s = in_step(0.5)
+    assert without < 0.5 < with_term
+    assert abs(offset_s) < 0.1

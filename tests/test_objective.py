@@ -6,7 +6,8 @@ from small_family import small_family, write_small
 
 from seehear.binders import pocket
 from seehear.errors import SettingsError
-from seehear.made import Frames, decoded, embedded
+from seehear.made import Frames, Mel, Waveform, decoded, embedded
+from seehear.mel import log_mel_from_waveform
 from seehear.objective import InStep, in_step
 from seehear.protocols import Backbone, Binder, SeesUnfinished
 from seehear.sync import Curve
@@ -53,16 +54,25 @@ def test_a_binder_that_hears_no_mels_gets_the_waveform(family):
     torch.testing.assert_close(with_bridge, without, rtol=0, atol=0)
 
 
-@pytest.mark.parametrize("mel_bridge", [True, False])
-def test_a_sound_in_step_with_the_picture_has_the_smaller_sync_loss(family, binder, mel_bridge):
-    audio = {"audio": family.audio}
-    media = decoded(audio, binder, {"audio": latents(family)}, 1.0, mel_bridge)
-    onsets = media["audio"].onsets()
-    in_time = InStep(motion=onsets, weight=0.5)
+def taps(*times_s):
+    """A second of silence with short tones at the given times."""
+    t = torch.arange(16_000) / 16_000
+    return sum(
+        (t >= s) * torch.exp(-(t - s).clamp(min=0) / 0.05) * torch.sin(2764.6 * t) for s in times_s
+    )
+
+
+@pytest.mark.parametrize("is_mel", [True, False])
+def test_a_sound_in_step_with_the_picture_has_the_smaller_sync_loss(is_mel):
+    samples = 0.3 * torch.stack([taps(0.25, 0.6), taps(0.5)])
+    sound = Mel(log_mel_from_waveform(samples)) if is_mel else Waveform(samples, 16_000)
+    media = {"audio": sound}
+    in_time = InStep(motion=sound.onsets(), weight=0.5)
     (loss,) = in_step(in_time, media).values()
     torch.testing.assert_close(loss, torch.zeros(2), rtol=0, atol=1e-3)
     (late,) = in_step(in_time.from_second(0.3), media).values()
     assert (late > 0.1).all()
+    assert in_time.from_second(0.1).late_s(media) == pytest.approx([0.1, 0.1], abs=0.02)
     assert in_step(None, media) == {}
 
 

@@ -10,7 +10,7 @@ from torch.nn import functional
 from seehear.looks import Hearings, Looks
 from seehear.mel import HOP_SAMPLES, SAMPLE_RATE
 from seehear.protocols import Backbone, Binder, HearsMel, MakesMel, SeesUnfinished, Stream
-from seehear.sync import Curve, mel_onsets, motion_energy, onset_envelope
+from seehear.sync import Curve, mel_onsets, motion_energy, motion_starts, onset_envelope
 
 
 @dataclass(frozen=True)
@@ -81,8 +81,8 @@ class Frames:
         return binder.embed_video(seen)
 
     def motion(self) -> Curve:
-        """How much it changes, when. Needs two frames."""
-        return motion_energy(self.frames, self.fps)
+        """How suddenly it begins to move, when. Needs two frames."""
+        return motion_starts(motion_energy(self.frames, self.fps))
 
     def altered(self, copies: "AlteredCopies") -> "Frames":
         """A copy to look at; every frame is altered by itself."""

@@ -4,6 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol, runtime_checkable
 
+import torch
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from seehear.aligner import Piece
@@ -13,7 +15,8 @@ from seehear.frame_choice import FrameDraws
 from seehear.losses import Distance, Pair, cosine_distance, pair_losses
 from seehear.made import AlteredCopies, Frames, Media, decoded, embedded
 from seehear.protocols import Backbone, Binder, Stream
-from seehear.sync import Curve, curve_distance, paired
+from seehear.retiming import sources
+from seehear.sync import Curve, curve_distance, curve_offset_s, paired
 
 
 @runtime_checkable
@@ -39,19 +42,46 @@ class Objective(Protocol):
         ...
 
 
+@runtime_checkable
+class Retimes(Protocol):
+    """An objective that knows what happens too early or too late, and where it belongs."""
+
+    def retimed(
+        self, x0: Mapping[Stream, Tensor], estimate: Estimate
+    ) -> dict[Stream, Int[Tensor, "batch length"]]:
+        """From which position of its time axis a stream should take every position, if any."""
+        ...
+
+
 @dataclass(frozen=True, kw_only=True)
 class InStep:
-    """That sound begins when the picture moves: a term without weights.
+    """That sound begins when the picture begins to move: a term without weights.
 
     What is given comes as a curve, of one clip or of one per sample; what is made is measured.
     """
 
-    motion: Curve | None = None  # of the given picture; None: the picture is made too
+    # Where the given picture begins to move (`sync.motion_starts`); None: the picture is made too.
+    motion: Curve | None = None
     onsets: Curve | None = None  # of the given sound; None: the sound is made too
     weight: float = 1.0
 
+    @property
+    def moved(self) -> Stream:
+        """The stream that is moved in time; of two, the sound, whose positions are finer."""
+        return "video" if self.onsets is not None else "audio"
+
     def losses(self, made: Mapping[Stream, Media]) -> dict[str, Tensor]:
         """The weighted distance of onsets and motion over the time that all media last."""
+        return {"sync": self.weight * curve_distance(*self._curves(made))}
+
+    def late_s(self, made: Mapping[Stream, Media]) -> Float[Tensor, " batch"]:
+        """By how many seconds the stream that is moved comes after the other, up to 1 s."""
+        offset_s = curve_offset_s(*self._curves(made))
+        return offset_s if self.moved == "audio" else -offset_s
+
+    def _curves(
+        self, made: Mapping[Stream, Media]
+    ) -> tuple[Float[Tensor, "sounds n"], Float[Tensor, "clips n"]]:
         onsets, motion = self.onsets, self.motion
         for media in made.values():
             if isinstance(media, Frames):
@@ -61,7 +91,7 @@ class InStep:
         if onsets is None or motion is None:
             raise SettingsError("being in step takes a sound and a picture, made or given")
         duration_s = min(media.duration_s for media in made.values())
-        return {"sync": self.weight * curve_distance(*paired(onsets, motion, duration_s))}
+        return paired(onsets, motion, duration_s)
 
     def from_second(self, start_s: float) -> "InStep":
         """The same for a part of the clip."""
@@ -104,6 +134,15 @@ class WholeClip:
 
         return (piece,)
 
+    def retimed(
+        self, x0: Mapping[Stream, Tensor], estimate: Estimate
+    ) -> dict[Stream, Int[Tensor, "batch length"]]:
+        """The whole clip is moved as one."""
+        if self.sync is None:
+            return {}
+        spans = {s: slice(0, z.shape[self.backbones[s].time_axis]) for s, z in x0.items()}
+        return retimed(self, self.sync, (spans,), (0.0,), x0, estimate)
+
 
 @dataclass(frozen=True, kw_only=True)
 class ByWindows:
@@ -143,6 +182,9 @@ class ByWindows:
             for span, local, frames in zip(self.spans, self.targets.local, looked_at, strict=True)
         )
 
+    def _start_s(self, spans: Mapping[Stream, slice]) -> float:
+        return min(span.start / self.backbones[s].latents_per_s for s, span in spans.items())
+
     def _piece(
         self,
         estimate: Estimate,
@@ -150,7 +192,7 @@ class ByWindows:
         local: Mapping[str, Tensor],
         looked_at: Sequence[int] | None,
     ) -> Piece:
-        start_s = min(span.start / self.backbones[s].latents_per_s for s, span in spans.items())
+        start_s = self._start_s(spans)
         kept_s = None if self.duration_s is None else self.duration_s - start_s
         sync = None if self.sync is None else self.sync.from_second(start_s)
 
@@ -172,7 +214,41 @@ class ByWindows:
 
         return piece
 
+    def retimed(
+        self, x0: Mapping[Stream, Tensor], estimate: Estimate
+    ) -> dict[Stream, Int[Tensor, "batch length"]]:
+        """Every window's part of the clip is moved by itself."""
+        if self.sync is None:
+            return {}
+        starts_s = [self._start_s(span) for span in self.spans]
+        return retimed(self, self.sync, self.spans, starts_s, x0, estimate)
+
 
 def in_step(sync: InStep | None, made: Mapping[Stream, Media]) -> dict[str, Tensor]:
     """The losses of the sync term, if it is asked for."""
     return {} if sync is None else sync.losses(made)
+
+
+@torch.no_grad()
+def retimed(
+    objective: WholeClip | ByWindows,
+    sync: InStep,
+    windows: Sequence[Mapping[Stream, slice]],
+    starts_s: Sequence[float],
+    x0: Mapping[Stream, Tensor],
+    estimate: Estimate,
+) -> dict[Stream, Int[Tensor, "batch length"]]:
+    """Where the stream that is moved takes its positions from, so that all windows are in step."""
+    stream = sync.moved
+    backbone = objective.backbones[stream]
+    moves = []
+    for spans, start_s in zip(windows, starts_s, strict=True):
+        kept_s = None if objective.duration_s is None else objective.duration_s - start_s
+        media = decoded(
+            objective.backbones, objective.binder, estimate(x0, {}, spans), kept_s,
+            objective.mel_bridge, is_dense=True,
+        )  # fmt: skip
+        late_s = sync.from_second(start_s).late_s(media)
+        moves.append((late_s * backbone.latents_per_s).round().long())
+    length = x0[stream].shape[backbone.time_axis]
+    return {stream: sources(moves, [spans[stream] for spans in windows], length)}

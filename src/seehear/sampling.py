@@ -16,9 +16,10 @@ from seehear.diffusion import (
     x0_from_eps_by_reciprocal,
 )
 from seehear.errors import SettingsError
-from seehear.objective import Estimate, Objective
+from seehear.objective import Estimate, Objective, Retimes
 from seehear.pairing import turns, turns_of
 from seehear.protocols import Backbone, Previews, Stream
+from seehear.retiming import is_elsewhere, taken
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,6 +31,9 @@ class SamplingSettings:
     # Shares of the run in which a stream steps, where that is not all of it; see `pairing.turns`.
     spans: Mapping[Stream, tuple[float, float]] = field(default_factory=dict)
     guidance_scale: Rate = 2.5  # classifier-free; 2.5 for AudioLDM in the authors' code, 1 is off
+    # Shares of the run at which a sync term moves a stream in time. Ours: when it is decided what
+    # happens, and the denoiser can still mend the seams.
+    retimed_at: tuple[float, ...] = (0.2, 0.3, 0.4)
     aligner: AlignerConfig = field(default_factory=AlignerConfig)
 
     def __post_init__(self):
@@ -41,6 +45,12 @@ class SamplingSettings:
                     f"spans are shares of a run, 0 <= first < last <= 1; got {first} to {last} "
                     f"for {stream}"
                 )
+        if not all(0 <= share < 1 for share in self.retimed_at):
+            raise SettingsError(f"retimed_at are shares of a run, in [0, 1); got {self.retimed_at}")
+
+    def retimes(self, i: int) -> bool:
+        """Whether step i is one of those at which a sync term moves a stream in time."""
+        return i in {round(share * self.num_steps) for share in self.retimed_at}
 
     def steps_of(self, stream: Stream) -> int:
         """How many steps a stream makes: its own number, or one in every turn of its part."""
@@ -137,6 +147,13 @@ def sample(
             z, y, trace = aligner.align(i, num_steps, z, y, guide.pieces(estimate), turn.moving)
 
         predicted |= _predicted(backbones, due, z, before, y, scales)
+
+        if settings.retimes(i) and isinstance(objective, Retimes):  # ours: cut and put elsewhere
+            x0 = {s: p.x0 for s, p in predicted.items()}
+            moved = objective.retimed(x0, clean_estimate(backbones))
+            moved = {s: k for s, k in moved.items() if s in turn.moving and is_elsewhere(k)}
+            z |= {s: taken(z[s], k, backbones[s].time_axis) for s, k in moved.items()}
+            predicted |= _predicted(backbones, moved, z, before, y, scales)
 
         if guide is not None and config.rule == "mpgd":  # the variable is the clean estimate itself
             x0 = {s: p.x0 for s, p in predicted.items()}

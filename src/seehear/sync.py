@@ -1,8 +1,9 @@
 """Do sound and picture happen at the same time? A score and an offset that need no weights.
 
-A sound has a curve of how suddenly it grows (onsets), a picture one of how much it moves. Smoothed
-by a tolerance, the two curves are correlated at every lag. All of it is differentiable in samples
-and pixels, so that it can guide either stream as well as measure both.
+A sound has a curve of how suddenly it grows, a picture one of how suddenly it moves more than it
+did: both tell when something begins. Smoothed by a tolerance, they are correlated at every lag. All
+of it is differentiable in samples and pixels, so that it can guide either stream as well as measure
+both.
 """
 
 import math
@@ -13,11 +14,18 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional
 
+from seehear.mel import mel_filters
+
 CURVES_PER_S = 50.0  # points of both curves per second: a lag is known to 0.02 s
 TOLERANCE_S = 0.1  # what counts as the same time; people notice from about 0.1 s on
 ONSET_HOP_S = 0.01
 ONSET_WINDOW_S = 0.04
-LOUDNESS_FLOOR = 1e-3  # of a spectral magnitude: what is fainter than -60 dBFS makes no onset
+ONSET_BANDS = 8  # growth is counted band by band, so that a quiet thing is heard beside a loud one
+ONSET_SPREAD_S = 0.02  # loudness is averaged so first: noise, voices and beating partials flicker
+RELATIVE_FLOOR = 1e-4  # of the loudest moment's power: what is 40 dB fainter makes no onset
+POWER_FLOOR = 1e-6  # of a band: what is fainter than -60 dBFS makes no onset anywhere
+MOTION_SPREAD_S = 0.05  # the same for motion: drawings that change every second frame flicker
+JUST_BEFORE_S = 0.16  # how far back motion is compared: a frame of the slowest videos
 VARIANCE_FLOOR = 1e-8  # of a curve: silence and a still picture correlate with nothing
 
 
@@ -25,7 +33,7 @@ VARIANCE_FLOOR = 1e-8  # of a curve: silence and a still picture correlate with 
 class Curve:
     """How much happens when: onsets of a sound, or motion of a picture."""
 
-    values: Float[Tensor, "batch n"]  # never negative
+    values: Float[Tensor, "batch n"]
     times_s: Float[Tensor, " n"]  # rising
 
     @classmethod
@@ -40,7 +48,7 @@ class Curve:
 
 
 def onset_envelope(waveform: Float[Tensor, "batch samples"], sample_rate: int) -> Curve:
-    """How suddenly a sound grows louder, all frequencies together (spectral flux).
+    """How suddenly a sound grows louder (spectral flux in a few wide bands).
 
     Args:
         waveform: Mono, in [-1, 1], at least one hop long.
@@ -48,7 +56,7 @@ def onset_envelope(waveform: Float[Tensor, "batch samples"], sample_rate: int) -
 
     Returns:
         Growth of the logarithmic magnitude from one hop of 0.01 s to the next, in nepers, averaged
-        over frequency and never negative; and the time of each value in seconds.
+        over bands and never negative; and the time of each value in seconds.
     """
     hop = max(1, round(ONSET_HOP_S * sample_rate))
     window = max(4, round(ONSET_WINDOW_S * sample_rate))
@@ -57,15 +65,11 @@ def onset_envelope(waveform: Float[Tensor, "batch samples"], sample_rate: int) -
     shape = torch.hann_window(window, dtype=waveform.dtype, device=waveform.device)
     shape = shape / shape.sum() * 2  # a sine of amplitude 1 has magnitude 1
     spectrum = torch.fft.rfft(padded.unfold(1, window, hop) * shape)
-    # Half the logarithm of the power: the magnitude itself has no gradient at silence.
-    power = spectrum.real.square() + spectrum.imag.square()
-    loudness = 0.5 * torch.log(power + LOUDNESS_FLOOR**2)
-    return growth_of(loudness, sample_rate / hop)
-
-
-def growth_of(loudness: Float[Tensor, "batch hops bands"], hops_per_s: float) -> Curve:
-    """How much a loudness in nepers grows from hop to hop, all bands together."""
-    return Curve.between(functional.relu(loudness.diff(dim=1)).mean(dim=2), hops_per_s)
+    power = spectrum.real.square() + spectrum.imag.square()  # smooth at silence; magnitude is not
+    filters = mel_filters(ONSET_BANDS, window, sample_rate, 0.0, min(8000.0, sample_rate / 2))
+    # Filters of area 1 become filters of height 1: a band holds the power of all that is in it.
+    shares = (filters / filters.amax(dim=1, keepdim=True)).to(power)
+    return growth_of(power @ shares.T, sample_rate / hop)
 
 
 def mel_onsets(mel: Float[Tensor, "batch hops bands"], hops_per_s: float) -> Curve:
@@ -73,8 +77,29 @@ def mel_onsets(mel: Float[Tensor, "batch hops bands"], hops_per_s: float) -> Cur
 
     The mel's hop k shows the instant k / hops_per_s.
     """
-    loudness = torch.logaddexp(mel, torch.full_like(mel[:1, :1, :1], math.log(LOUDNESS_FLOOR)))
-    return growth_of(loudness, hops_per_s)
+    power = torch.exp(2 * mel).unflatten(2, (ONSET_BANDS, -1)).sum(dim=3)
+    return growth_of(power, hops_per_s)
+
+
+def growth_of(power: Float[Tensor, "batch hops bands"], hops_per_s: float) -> Curve:
+    """How much a sound grows from hop to hop in nepers, all bands together, from its power."""
+    loudest = power.sum(dim=2, keepdim=True).amax(dim=1, keepdim=True)
+    floor = RELATIVE_FLOOR / power.shape[2] * loudest + POWER_FLOOR
+    loudness = 0.5 * torch.log1p(power / floor).transpose(1, 2)  # above the floor: silence is 0
+    steady = averaged(loudness, ONSET_SPREAD_S * hops_per_s)
+    return Curve.between(functional.relu(steady.diff(dim=2)).mean(dim=1), hops_per_s)
+
+
+def averaged(values: Float[Tensor, "*batch n"], spread: float) -> Float[Tensor, "*batch n"]:
+    """Each value with its neighbours, by Gaussian weights with a standard deviation of `spread`."""
+    reach = math.ceil(3 * spread)
+    beside = torch.arange(-reach, reach + 1, dtype=values.dtype, device=values.device)
+    weights = torch.exp(-0.5 * (beside / spread).square())[None, None]
+
+    def summed(v: Tensor) -> Tensor:
+        return functional.conv1d(v.reshape(-1, 1, v.shape[-1]), weights, padding=reach)
+
+    return (summed(values) / summed(torch.ones_like(values))).reshape(values.shape)
 
 
 def motion_energy(frames: Float[Tensor, "batch frames 3 height width"], fps: float) -> Curve:
@@ -96,6 +121,21 @@ def motion_energy(frames: Float[Tensor, "batch frames 3 height width"], fps: flo
     change = frames.diff(dim=1).square().flatten(2).mean(dim=2)
     energy = (change + VARIANCE_FLOOR).sqrt() - VARIANCE_FLOOR**0.5  # a root has no slope at 0
     return Curve.between(energy, fps)
+
+
+def motion_starts(motion: Curve) -> Curve:
+    """How much more a picture moves than just before; its motion comes from `motion_energy`.
+
+    A picture that moves all the time tells when things begin only by moving more. What moves at
+    the very beginning is compared with the calmest moment, since it has just begun.
+    """
+    per_s = (len(motion.times_s) - 1) / float(motion.times_s[-1] - motion.times_s[0] + 1e-9)
+    steady = averaged(motion.values, MOTION_SPREAD_S * per_s)
+    back = min(max(1, round(JUST_BEFORE_S * per_s)), steady.shape[1])
+    calmest = steady.amin(dim=1, keepdim=True).expand(-1, back)
+    before = torch.cat([calmest, steady[:, :-back]], dim=1)
+    # To calm down is the opposite, a little: without a slope nothing could begin there.
+    return Curve(functional.leaky_relu(steady - before, 0.1), motion.times_s)
 
 
 def smoothed(
@@ -122,7 +162,7 @@ def sync_curves(
     fps: float,
     tolerance_s: float = TOLERANCE_S,
 ) -> tuple[Float[Tensor, "sounds n"], Float[Tensor, "clips n"]]:
-    """Onsets of the sound and motion of the picture over the time that both last.
+    """Onsets of the sound and starts of motion in the picture over the time that both last.
 
     A batch of one on either side is shared by all samples of the other.
 
@@ -130,17 +170,17 @@ def sync_curves(
         Two curves of `CURVES_PER_S` points per second, each with mean 0 and length 1.
     """
     duration_s = min(waveform.shape[1] / sample_rate, frames.shape[1] / fps)
-    onsets, motion = onset_envelope(waveform, sample_rate), motion_energy(frames, fps)
-    return paired(onsets, motion, duration_s, tolerance_s)
+    starts = motion_starts(motion_energy(frames, fps))
+    return paired(onset_envelope(waveform, sample_rate), starts, duration_s, tolerance_s)
 
 
 def paired(
-    onsets: Curve, motion: Curve, duration_s: float, tolerance_s: float = TOLERANCE_S
+    onsets: Curve, starts: Curve, duration_s: float, tolerance_s: float = TOLERANCE_S
 ) -> tuple[Float[Tensor, "sounds n"], Float[Tensor, "clips n"]]:
     """Both curves at the same times from 0 to `duration_s`, each with mean 0 and length 1."""
     count = max(2, round(duration_s * CURVES_PER_S))
     wanted_s = (torch.arange(count, dtype=torch.float64) + 0.5) / CURVES_PER_S
-    heard, seen = (smoothed(curve, wanted_s, tolerance_s) for curve in (onsets, motion))
+    heard, seen = (smoothed(curve, wanted_s, tolerance_s) for curve in (onsets, starts))
     return unit_curve(heard), unit_curve(seen)
 
 
@@ -151,9 +191,10 @@ def sync_distance(
     fps: float,
     tolerance_s: float = TOLERANCE_S,
 ) -> Float[Tensor, " pairs"]:
-    """One minus the correlation of onsets and motion: 0 in step, about 1 unrelated, 2 opposite.
+    """One minus the correlation of onsets and starts of motion.
 
-    The same range as a cosine distance of embeddings, so the two can be added.
+    0 in step, about 1 unrelated, 2 opposite: the same range as a cosine distance of embeddings, so
+    the two can be added.
     """
     return curve_distance(*sync_curves(waveform, sample_rate, frames, fps, tolerance_s))
 

@@ -49,6 +49,7 @@ from seehear.outputs import Result, describe_input, plain
 from seehear.presets import DEFAULT, Preset, preset_for
 from seehear.protocols import CaptionsPictures, CaptionsSounds
 from seehear.sampling import Sampled, SamplingSettings
+from seehear.sync import motion_starts
 
 NAMING_FRAMES = 16  # spread over the clip, to name what it shows
 MIN_DURATION_S = 0.1  # a binder hears nothing in less
@@ -255,7 +256,7 @@ class Studio:
         shown = Shown(video.frames, tuple(video.times_s.tolist()))
         job = self._job("v2a", shown, video.duration_s, prompt, seed, preset)
         weight = job.preset.sync_weight
-        sync = InStep(motion=motion_of(video), weight=weight) if weight else None
+        sync = InStep(motion=motion_starts(motion_of(video)), weight=weight) if weight else None
         return replace(job, path=video.path, sync=sync)
 
     def image_job(
@@ -471,6 +472,8 @@ def preset_from_plain(record: Mapping[str, Any]) -> Preset:
     settings = dict(record["settings"])
     settings["aligner"] = AlignerConfig(**settings["aligner"])
     settings["spans"] = {s: tuple(span) for s, span in settings.get("spans", {}).items()}
+    # Manifests that do not tell of it are from when nothing was moved in time.
+    settings["retimed_at"] = tuple(settings.get("retimed_at", ()))
     fields = dict(record) | {
         "settings": SamplingSettings(**settings),
         "pairs": tuple(tuple(pair) for pair in record["pairs"]),

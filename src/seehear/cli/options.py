@@ -165,8 +165,8 @@ Sync = Annotated[
     typer.Option(
         "--sync", min=0.0, metavar="WEIGHT", callback=finite, show_default="the preset's, 0",
         rich_help_panel=_SOUND,
-        help="How much it counts that sounds begin when something moves, beside what they are. "
-        "An experiment: try 0.5; much more costs what they sound like.",
+        help="How much it counts that sounds begin when something begins to move, beside what they "
+        "are: 0.5 does well. Any weight, 0.001 too, also moves sounds in time to where they fit.",
     ),
 ]  # fmt: skip
 Models = Annotated[
@@ -278,8 +278,8 @@ PictureSync = Annotated[
     typer.Option(
         "--sync", min=0.0, metavar="WEIGHT", callback=finite, show_default="the preset's, 0",
         rich_help_panel=_PICTURE,
-        help="How much it counts that things move when a sound begins, beside what they are. An "
-        "experiment: try 0.5. Every step then decodes all frames, not a few.",
+        help="How much it counts that things begin to move when a sound begins, beside what they "
+        "are: try 0.5. Every step then decodes all frames, not a few.",
     ),
 ]  # fmt: skip
 Upscale = Annotated[

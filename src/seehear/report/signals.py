@@ -14,7 +14,15 @@ from seehear.given import heard, motion_of, onsets_of
 from seehear.media import Audio, Image, Video, probe, read_audio, read_image, read_video
 from seehear.mel import SAMPLE_RATE
 from seehear.report.reading import Run
-from seehear.sync import CURVES_PER_S, Curve, curve_distance, curve_offset_s, paired, smoothed
+from seehear.sync import (
+    CURVES_PER_S,
+    Curve,
+    curve_distance,
+    curve_offset_s,
+    motion_starts,
+    paired,
+    smoothed,
+)
 
 COLUMNS = 1000  # about the pixels that a plot is wide: no curve has more points
 STRIP_FRAMES = 8
@@ -45,7 +53,7 @@ class Film:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Timing:
-    """Onsets of the sound and motion of the picture at the same times."""
+    """Onsets of the sound and starts of motion in the picture at the same times."""
 
     times_s: Float[Tensor, " n"]
     onsets: Float[Tensor, " n"]  # the largest is 1
@@ -148,7 +156,7 @@ def _highest(rows: Float[Tensor, "rows n"], columns: int) -> Float[Tensor, "rows
 
 def timing_of(audio: Audio, video: Video) -> Timing:
     """Onsets and motion as the sync term compares them, and how they go together."""
-    onsets, motion = onsets_of(heard(audio)), motion_of(video)
+    onsets, motion = onsets_of(heard(audio)), motion_starts(motion_of(video))
     duration_s = min(audio.duration_s, video.duration_s)
     ear, eye = paired(onsets, motion, duration_s)
     count = min(COLUMNS, max(2, round(duration_s * CURVES_PER_S)))

@@ -1,0 +1,42 @@
+"""Moving what a stream shows in time, while it is still being decided how it will look (ours).
+
+Guidance bends what a sound is becoming, but a gradient seldom carries an onset across half a
+second: between here and there everything is worse. Latents can simply be cut and put elsewhere:
+noise that is moved is noise still, and the denoiser mends the seams. See docs/tried.md.
+"""
+
+from collections.abc import Sequence
+from itertools import pairwise
+
+import torch
+from jaxtyping import Int
+from torch import Tensor
+
+
+def sources(
+    moves: Sequence[Int[Tensor, " batch"]], spans: Sequence[slice], length: int
+) -> Int[Tensor, "batch length"]:
+    """From which position of the time axis every position is taken.
+
+    Args:
+        moves: For every window, by how many positions what it shows is late, for each sample.
+        spans: The windows as slices of the axis, in order; neighbours change over midway in what
+            they share.
+        length: Of the axis. What leaves at one end comes in at the other.
+    """
+    here = torch.arange(length, device=moves[0].device)
+    borders = [(before.stop + after.start) // 2 for before, after in pairwise(spans)]
+    window = torch.stack([here >= border for border in borders]).sum(0) if borders else here * 0
+    return (here + torch.stack(list(moves), dim=1)[:, window]) % length
+
+
+def taken(latents: Tensor, source: Int[Tensor, "batch length"], time_axis: int) -> Tensor:
+    """Latents with every position of their time axis taken from another, sample by sample."""
+    return torch.stack(
+        [z.index_select(time_axis - 1, k) for z, k in zip(latents, source, strict=True)]
+    )
+
+
+def is_elsewhere(source: Int[Tensor, "batch length"]) -> bool:
+    """Whether anything moves at all."""
+    return bool((source != torch.arange(source.shape[1], device=source.device)).any())
