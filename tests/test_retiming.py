@@ -12,7 +12,7 @@ from seehear.errors import SettingsError
 from seehear.losses import V2A
 from seehear.objective import ByWindows, InStep, Retimes, WholeClip
 from seehear.protocols import Backbone
-from seehear.retiming import is_elsewhere, sources, taken
+from seehear.retiming import distance, sources, taken
 from seehear.sampling import SamplingSettings, sample
 from seehear.sync import Curve, curve_offset_s, onset_envelope, paired
 
@@ -42,8 +42,8 @@ def test_every_sample_and_every_axis_is_taken_by_itself():
     assert torch.equal(moved[1], latents[1].roll(-1, dims=1))
     swapped = taken(latents.transpose(1, 2), source, time_axis=1)
     assert torch.equal(swapped, moved.transpose(1, 2))
-    assert is_elsewhere(source)
-    assert not is_elsewhere(source[:1])
+    assert distance(source) == pytest.approx(0.5)
+    assert distance(source[:1]) == 0
 
 
 @dataclass
@@ -67,15 +67,21 @@ def run(objective, **changes):
     settings = SamplingSettings(num_steps=10, guidance_scale=2.0, **changes)
     settings = replace(settings, aligner=replace(settings.aligner, lr_latents=0.0))
     made = sample({"audio": backbone}, {"audio": z}, {"audio": y}, objective, settings)
-    return made.latents["audio"]
+    moved_s = [step.moved_s["audio"] for step in made.trace if step.moved_s]
+    return made.latents["audio"], moved_s
 
 
-def test_the_loop_moves_latents_at_the_steps_asked_for():
-    plain = run(None)
-    assert torch.equal(run(Late(0)), plain)
-    assert torch.equal(run(Late(3), retimed_at=()), plain)
-    torch.testing.assert_close(run(Late(3), retimed_at=(0.5,)), plain.roll(-3, dims=2))
-    torch.testing.assert_close(run(Late(3), retimed_at=(0.2, 0.3)), plain.roll(-6, dims=2))
+def test_the_loop_moves_latents_at_the_steps_asked_for_and_tells_of_it():
+    plain, moved_s = run(None)
+    assert moved_s == []
+    assert torch.equal(run(Late(0))[0], plain)
+    assert torch.equal(run(Late(3), retimed_at=())[0], plain)
+    once, moved_s = run(Late(3), retimed_at=(0.5,))
+    torch.testing.assert_close(once, plain.roll(-3, dims=2))
+    assert moved_s == [3 / gaussian.load().latents_per_s]
+    twice, moved_s = run(Late(3), retimed_at=(0.2, 0.3))
+    torch.testing.assert_close(twice, plain.roll(-6, dims=2))
+    assert len(moved_s) == 2
 
 
 def test_shares_outside_a_run_are_refused():

@@ -122,6 +122,7 @@ class StepTrace:
     losses: dict[str, float] = field(default_factory=dict)  # every term, before the first update
     gradient_norm: dict[str, float] = field(default_factory=dict)  # "audio", "audio prompt", ...
     relative_step: dict[str, float] = field(default_factory=dict)  # rms(change) / rms(before)
+    moved_s: dict[str, float] = field(default_factory=dict)  # how far latents were moved in time
     # Some sample got a gradient that is exactly zero or not finite, and was left as it was: the
     # decoder is silent, a front end is saturated, or the objective doesn't depend on the stream.
     dead_gradient: bool = False

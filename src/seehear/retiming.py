@@ -37,6 +37,8 @@ def taken(latents: Tensor, source: Int[Tensor, "batch length"], time_axis: int) 
     )
 
 
-def is_elsewhere(source: Int[Tensor, "batch length"]) -> bool:
-    """Whether anything moves at all."""
-    return bool((source != torch.arange(source.shape[1], device=source.device)).any())
+def distance(source: Int[Tensor, "batch length"]) -> float:
+    """By how many positions things move on average, the shorter way round; 0 if nothing does."""
+    length = source.shape[1]
+    ahead = (source - torch.arange(length, device=source.device)) % length
+    return float(torch.minimum(ahead, length - ahead).double().mean())

@@ -19,7 +19,7 @@ from seehear.errors import SettingsError
 from seehear.objective import Estimate, Objective, Retimes
 from seehear.pairing import turns, turns_of
 from seehear.protocols import Backbone, Previews, Stream
-from seehear.retiming import is_elsewhere, taken
+from seehear.retiming import distance, taken
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -128,7 +128,7 @@ def sample(
     traces: list[StepTrace] = []
     for i, turn in enumerate(turns(num_steps, own_steps, settings.spans)):  # Algorithm 1
         began = time.perf_counter()
-        trace = StepTrace(i=i)
+        trace, moved_s = StepTrace(i=i), dict[str, float]()
         guided = config.guided(i, num_steps, turn.moving)
         guide = objective if guided else None
         before = {s: levels[s][turn.at[s]] for s in backbones}
@@ -150,10 +150,11 @@ def sample(
 
         if settings.retimes(i) and isinstance(objective, Retimes):  # ours: cut and put elsewhere
             x0 = {s: p.x0 for s, p in predicted.items()}
-            moved = objective.retimed(x0, clean_estimate(backbones))
-            moved = {s: k for s, k in moved.items() if s in turn.moving and is_elsewhere(k)}
-            z |= {s: taken(z[s], k, backbones[s].time_axis) for s, k in moved.items()}
-            predicted |= _predicted(backbones, moved, z, before, y, scales)
+            source = objective.retimed(x0, clean_estimate(backbones))
+            source = {s: k for s, k in source.items() if s in turn.moving and distance(k) > 0}
+            z |= {s: taken(z[s], k, backbones[s].time_axis) for s, k in source.items()}
+            predicted |= _predicted(backbones, source, z, before, y, scales)
+            moved_s = {s: distance(k) / backbones[s].latents_per_s for s, k in source.items()}
 
         if guide is not None and config.rule == "mpgd":  # the variable is the clean estimate itself
             x0 = {s: p.x0 for s, p in predicted.items()}
@@ -174,7 +175,8 @@ def sample(
             )
             z, y, trace = aligner.align(i, num_steps, z, y, guide.pieces(estimate), turn.moving)
 
-        traces.append(replace(trace, seconds=time.perf_counter() - began))
+        seconds = time.perf_counter() - began
+        traces.append(replace(trace, seconds=seconds, moved_s=moved_s))
         if on_step is not None:
             preview = preview_of(backbones, z, {s: p.eps for s, p in predicted.items()}, after)
             on_step(Progress(i, num_steps, traces[-1], preview))
