@@ -146,7 +146,7 @@ def measure(task: Task, family: Family, scenes: Events, row: str, batch: int) ->
         if task == "v2a":
             looks = (scenes.frames[:, ::4].float() / 255).split(28)
             given = {"video": torch.cat([family.binder.embed_video(f) for f in looks])}
-            sync = InStep(motion=seen_curve, weight=weight or 0.0)
+            sync = InStep(starts=seen_curve, weight=weight or 0.0)
         else:
             given = {"audio": family.binder.embed_audio(scenes.real, 16_000)}
             sync = InStep(onsets=heard_curve, weight=weight or 0.0)

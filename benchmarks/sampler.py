@@ -97,4 +97,4 @@ def _of_clips(sync: InStep | None, part: slice) -> InStep | None:
     def some(curve: Curve | None) -> Curve | None:
         return None if curve is None else Curve(curve.values[part], curve.times_s)
 
-    return replace(sync, motion=some(sync.motion), onsets=some(sync.onsets))
+    return replace(sync, starts=some(sync.starts), onsets=some(sync.onsets))

@@ -67,7 +67,7 @@ def test_a_sound_in_step_with_the_picture_has_the_smaller_sync_loss(is_mel):
     samples = 0.3 * torch.stack([taps(0.25, 0.6), taps(0.5)])
     sound = Mel(log_mel_from_waveform(samples)) if is_mel else Waveform(samples, 16_000)
     media = {"audio": sound}
-    in_time = InStep(motion=sound.onsets(), weight=0.5)
+    in_time = InStep(starts=sound.onsets(), weight=0.5)
     (loss,) = in_step(in_time, media).values()
     torch.testing.assert_close(loss, torch.zeros(2), rtol=0, atol=1e-3)
     (late,) = in_step(in_time.from_second(0.3), media).values()
@@ -117,7 +117,7 @@ def test_motion_takes_all_frames_and_the_binder_still_looks_at_few():
     media = decoded({"video": video}, binder, {"video": z_0}, 1.5, **options)
     assert video.num_decoded == [8]
     assert media["video"].frames.shape[1] == 6  # 1.5 s of 4 frames a second
-    assert media["video"].motion().values.shape == (2, 5)
+    assert media["video"].starts().values.shape == (2, 5)
     few = decoded({"video": video}, binder, {"video": z_0}, None, looked_at=(1, 6))
     whole = decoded({"video": video}, binder, {"video": z_0}, None, **options)
     torch.testing.assert_close(embedded(binder, whole)["video"], embedded(binder, few)["video"])

@@ -12,7 +12,7 @@ from seehear.errors import SettingsError
 from seehear.losses import V2A
 from seehear.objective import ByWindows, InStep, Retimes, WholeClip
 from seehear.protocols import Backbone
-from seehear.retiming import distance, sources, taken
+from seehear.retiming import mean_shift, sources, taken
 from seehear.sampling import SamplingSettings, sample
 from seehear.sync import Curve, curve_offset_s, onset_envelope, paired
 
@@ -42,8 +42,8 @@ def test_every_sample_and_every_axis_is_taken_by_itself():
     assert torch.equal(moved[1], latents[1].roll(-1, dims=1))
     swapped = taken(latents.transpose(1, 2), source, time_axis=1)
     assert torch.equal(swapped, moved.transpose(1, 2))
-    assert distance(source) == pytest.approx(0.5)
-    assert distance(source[:1]) == 0
+    assert mean_shift(source) == pytest.approx(0.5)
+    assert mean_shift(source[:1]) == 0
 
 
 @dataclass
@@ -55,9 +55,11 @@ class Late:
     def pieces(self, estimate):
         return ()
 
-    def retimed(self, x0, estimate):
+    moved = "audio"
+
+    def retimed(self, x0):
         length = x0["audio"].shape[2]
-        return {"audio": sources([torch.full((2,), self.by)], [slice(0, length)], length)}
+        return sources([torch.full((2,), self.by)], [slice(0, length)], length)
 
 
 def run(objective, **changes):
@@ -113,14 +115,9 @@ def flash(*times_s):
     return Curve(sum((times - s).abs().lt(0.02).float() for s in times_s)[None], times)
 
 
-def clean(x0, y, spans=None):
-    span = slice(None) if spans is None else spans["audio"]
-    return {"audio": x0["audio"][:, :, span]}
-
-
 def check_in_step(objective, z_0, *times_s, duration_s):
     assert isinstance(objective, Retimes)
-    (source,) = objective.retimed({"audio": z_0}, clean).values()
+    source = objective.retimed({"audio": z_0})
     onsets = onset_envelope(Taps().decode(taken(z_0, source, 2)), RATE)
     heard, seen = paired(onsets, flash(*times_s), duration_s)
     assert (heard * seen).sum() > 0.8
@@ -132,21 +129,56 @@ SHARED = {"backbones": {"audio": Taps()}, "binder": linear.load(), "pairs": V2A,
 
 
 def test_a_sound_is_moved_to_where_the_picture_begins_to_move():
-    whole = WholeClip(**SHARED, targets={}, sync=InStep(motion=flash(1.2)))
+    whole = WholeClip(**SHARED, targets={}, sync=InStep(starts=flash(1.2)))
     check_in_step(whole, tap(0.5, 2.0), 1.2, duration_s=2.0)
-    assert replace(whole, sync=None).retimed({"audio": tap(0.5, 2.0)}, clean) == {}
+    assert replace(whole, sync=None).moved is None
 
 
 def test_every_window_is_moved_by_what_it_shows():
     spans = ({"audio": slice(0, 80)}, {"audio": slice(70, 150)})
     windows = ByWindows(**SHARED, targets=Targets(({}, {}), {}), spans=spans, duration_s=6.0,
-                        sync=InStep(motion=flash(1.0, 4.8)))  # fmt: skip
+                        sync=InStep(starts=flash(1.0, 4.8)))  # fmt: skip
     z_0 = torch.cat([tap(1.5, 3.0), tap(1.2, 3.0)], dim=2)  # at 1.5 and 4.2 s
     check_in_step(windows, z_0, 1.0, 4.8, duration_s=6.0)
 
 
 def test_of_a_picture_that_is_made_the_picture_moves():
     given = InStep(onsets=flash(1.2))
-    assert (given.moved, InStep(motion=flash(1.2)).moved, InStep().moved) == (
+    assert (given.moved, InStep(starts=flash(1.2)).moved, InStep().moved) == (
         "video", "audio", "audio",
     )  # fmt: skip
+
+
+class Films(Backbone):
+    """A video model whose frames are its latents, ten to the second."""
+
+    stream, sample_rate, latents_per_s, time_axis = "video", 10.0, 10.0, 2
+    native_duration_s = 2.0
+
+    def decode(self, z_0):
+        return z_0.transpose(1, 2)
+
+
+def test_a_picture_that_moves_too_early_is_moved_to_where_the_sound_begins():
+    frames = torch.zeros(1, 3, 20, 4, 4)
+    frames[:, :, 5:8] = 1.0  # from 0.5 s on
+    whole = replace(
+        WholeClip(**SHARED, targets={}, sync=InStep(onsets=flash(1.25))),
+        backbones={"video": Films()},
+    )
+    assert whole.moved == "video"
+    moved = taken(frames, whole.retimed({"video": frames}), 2)
+    assert moved[0, 0, :, 0, 0].nonzero().flatten().tolist() in ([12, 13, 14], [13, 14, 15])
+
+
+def test_a_stream_that_waits_is_moved_when_it_goes_on():
+    backbone, video = gaussian.load(), gaussian.load()
+    latents = {
+        s: backbone.prior(2.0, 2, torch.Generator().manual_seed(0)) for s in ("audio", "video")
+    }
+    prompts = {s: backbone.embed_prompt(["rain"] * 2) for s in latents}
+    settings = SamplingSettings(num_steps=10, own_steps={"audio": 3}, retimed_at=(0.1,))
+    settings = replace(settings, aligner=replace(settings.aligner, lr_latents=0.0))
+    made = sample({"audio": backbone, "video": video}, latents, prompts, Late(3), settings)
+    (step,) = [step.i for step in made.trace if step.moved_s]
+    assert step > 1

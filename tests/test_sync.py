@@ -5,9 +5,11 @@ import torch
 
 from seehear.mel import log_mel_from_waveform
 from seehear.sync import (
+    Curve,
     curve_offset_s,
     mel_onsets,
     motion_energy,
+    motion_starts,
     onset_envelope,
     paired,
     smoothed,
@@ -146,3 +148,37 @@ def test_a_batch_of_two_equals_two_of_one_and_a_given_picture_serves_both():
 def test_one_frame_has_no_motion():
     with pytest.raises(ValueError, match="at least 2 frames"):
         motion_energy(torch.zeros(1, 1, 3, 4, 4), FPS)
+
+
+def test_motion_that_goes_on_starts_once_and_what_moves_at_once_has_just_begun():
+    times_s = (torch.arange(50) + 0.5) / 25
+    goes_on = Curve((times_s >= 1.0).double()[None] * 0.2, times_s.double())
+    starts = motion_starts(goes_on)
+    late = starts.times_s[starts.values[0] > 0.05]
+    assert late.min() > 0.9
+    assert late.max() < 1.25
+    steady = motion_starts(Curve(torch.full((1, 50), 0.2), times_s))
+    torch.testing.assert_close(steady.values, torch.zeros(1, 50))
+    falling = Curve((times_s < 0.5).float()[None], times_s)
+    assert motion_starts(falling).values[0].argmax() <= 3
+    alone = Curve(torch.ones(1, 1), torch.tensor([0.04]))
+    assert motion_starts(alone).values.tolist() == [[1.0]]
+
+
+def test_two_frames_are_enough_to_compare_with_something():
+    two = flashes(0.1, duration_s=0.2)
+    distance = sync_distance(clicks(0.1, duration_s=0.2), RATE, two, FPS)
+    assert distance.isfinite().all()
+
+
+def test_high_onsets_count_for_as_much_in_a_mel_as_in_its_sound():
+    t = torch.arange(16_000) / 16_000
+    wave = sum(
+        0.3 * (t >= s) * torch.exp(-(t - s).clamp(min=0) / 0.05) * torch.sin(6.2832 * hz * t)
+        for s, hz in ((0.3, 300.0), (0.7, 6000.0))
+    )[None]
+    shares = []
+    for curve in (mel_onsets(log_mel_from_waveform(wave), 100.0), onset_envelope(wave, 16_000)):
+        low, high = (curve.values[0][(curve.times_s - s).abs() < 0.1].max() for s in (0.3, 0.7))
+        shares.append(float(high / low))
+    assert shares[0] == pytest.approx(shares[1], rel=0.25)

@@ -175,6 +175,12 @@ def test_a_preset_comes_back_from_its_manifest(preset):
     assert preset_from_plain(plain(preset)) == preset
 
 
+def test_manifests_from_before_latents_were_moved_are_replayed_without(studio):
+    record = plain(DEFAULT)
+    del record["settings"]["retimed_at"]
+    assert preset_from_plain(record).settings.retimed_at == ()
+
+
 def test_unknown_presets_are_refused_with_the_known_ones(studio):
     with pytest.raises(SettingsError, match="default, wordless, authors, equations"):
         studio.video_to_audio(moving_frames(), fps=25.0, preset="best")

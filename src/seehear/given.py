@@ -140,8 +140,7 @@ def motion_of(video: Video) -> Curve:
         MediaError: A single frame, or one that lasts all the time, has no motion.
     """
     if video.path is not None:
-        # A frame that was shown twice would be a moment without motion.
-        frames_per_s = min(MOTION_FRAMES_PER_S, video.fps)
+        frames_per_s = MOTION_FRAMES_PER_S
         shown = stream_frames(video.path, frames_per_s=frames_per_s, short_side=MOTION_SHORT_SIDE)
         frames: Iterable[UInt8[Tensor, "3 height width"]] = (
             torch.from_numpy(frame) for _, frame in shown

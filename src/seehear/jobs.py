@@ -53,7 +53,7 @@ class Job:
         Match, ...
     ] = ()  # the binder's nearest phrases if nobody gave a prompt, best first
     captioned_by: str | None = None  # which captioner wrote the prompt, if one did
-    sync: InStep | None = None  # where sound shall begin when something moves
+    sync: InStep | None = None  # if sound shall begin when something begins to move
     path: Path | None = None  # of what is given, if it came from a file
     sound: Audio | None = None  # what is given, to go with the pictures
     asked_prompt: str | None = None  # what the caller gave; None: the binder names the thing

@@ -80,7 +80,7 @@ class Frames:
             return binder.embed_unfinished(seen)
         return binder.embed_video(seen)
 
-    def motion(self) -> Curve:
+    def starts(self) -> Curve:
         """How suddenly it begins to move, when. Needs two frames."""
         return motion_starts(motion_energy(self.frames, self.fps))
 

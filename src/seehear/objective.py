@@ -16,7 +16,14 @@ from seehear.losses import Distance, Pair, cosine_distance, pair_losses
 from seehear.made import AlteredCopies, Frames, Media, decoded, embedded
 from seehear.protocols import Backbone, Binder, Stream
 from seehear.retiming import sources
-from seehear.sync import Curve, curve_distance, curve_offset_s, paired
+from seehear.sync import (
+    JUST_BEFORE_S,
+    ONSET_WINDOW_S,
+    Curve,
+    curve_distance,
+    curve_offset_s,
+    paired,
+)
 
 
 @runtime_checkable
@@ -46,10 +53,17 @@ class Objective(Protocol):
 class Retimes(Protocol):
     """An objective that knows what happens too early or too late, and where it belongs."""
 
-    def retimed(
-        self, x0: Mapping[Stream, Tensor], estimate: Estimate
-    ) -> dict[Stream, Int[Tensor, "batch length"]]:
-        """From which position of its time axis a stream should take every position, if any."""
+    @property
+    def moved(self) -> Stream | None:
+        """The stream that is moved in time, if one is."""
+        ...
+
+    def retimed(self, x0: Mapping[Stream, Tensor]) -> Int[Tensor, "batch length"]:
+        """From which position of its time axis that stream should take every position.
+
+        Args:
+            x0: Whole clean estimates of all streams.
+        """
         ...
 
 
@@ -60,10 +74,10 @@ class InStep:
     What is given comes as a curve, of one clip or of one per sample; what is made is measured.
     """
 
-    # Where the given picture begins to move (`sync.motion_starts`); None: the picture is made too.
-    motion: Curve | None = None
+    starts: Curve | None = None  # of motion in the given picture; None: the picture is made too
     onsets: Curve | None = None  # of the given sound; None: the sound is made too
     weight: float = 1.0
+    begins_s: float = 0.0  # where in the clip the media begin; later on nothing starts with them
 
     @property
     def moved(self) -> Stream:
@@ -82,23 +96,29 @@ class InStep:
     def _curves(
         self, made: Mapping[Stream, Media]
     ) -> tuple[Float[Tensor, "sounds n"], Float[Tensor, "clips n"]]:
-        onsets, motion = self.onsets, self.motion
+        onsets, starts = self.onsets, self.starts
         for media in made.values():
             if isinstance(media, Frames):
-                motion = media.motion()
+                starts = (
+                    media.starts() if not self.begins_s else media.starts().after(JUST_BEFORE_S)
+                )
             else:
-                onsets = media.onsets()
-        if onsets is None or motion is None:
+                onsets = (
+                    media.onsets() if not self.begins_s else media.onsets().after(ONSET_WINDOW_S)
+                )
+        if onsets is None or starts is None:
             raise SettingsError("being in step takes a sound and a picture, made or given")
         duration_s = min(media.duration_s for media in made.values())
-        return paired(onsets, motion, duration_s)
+        device = (onsets if self.onsets is None else starts).values.device  # of what is made
+        return paired(onsets.to(device), starts.to(device), duration_s)
 
     def from_second(self, start_s: float) -> "InStep":
         """The same for a part of the clip."""
         return replace(
             self,
-            motion=None if self.motion is None else self.motion.later(-start_s),
+            starts=None if self.starts is None else self.starts.later(-start_s),
             onsets=None if self.onsets is None else self.onsets.later(-start_s),
+            begins_s=self.begins_s + start_s,
         )
 
 
@@ -134,14 +154,15 @@ class WholeClip:
 
         return (piece,)
 
-    def retimed(
-        self, x0: Mapping[Stream, Tensor], estimate: Estimate
-    ) -> dict[Stream, Int[Tensor, "batch length"]]:
+    @property
+    def moved(self) -> Stream | None:
+        """The stream that a sync term moves in time."""
+        return None if self.sync is None else self.sync.moved
+
+    def retimed(self, x0: Mapping[Stream, Tensor]) -> Int[Tensor, "batch length"]:
         """The whole clip is moved as one."""
-        if self.sync is None:
-            return {}
         spans = {s: slice(0, z.shape[self.backbones[s].time_axis]) for s, z in x0.items()}
-        return retimed(self, self.sync, (spans,), (0.0,), x0, estimate)
+        return retimed(self, (spans,), (0.0,), x0)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -214,14 +235,14 @@ class ByWindows:
 
         return piece
 
-    def retimed(
-        self, x0: Mapping[Stream, Tensor], estimate: Estimate
-    ) -> dict[Stream, Int[Tensor, "batch length"]]:
+    @property
+    def moved(self) -> Stream | None:
+        """The stream that a sync term moves in time."""
+        return None if self.sync is None else self.sync.moved
+
+    def retimed(self, x0: Mapping[Stream, Tensor]) -> Int[Tensor, "batch length"]:
         """Every window's part of the clip is moved by itself."""
-        if self.sync is None:
-            return {}
-        starts_s = [self._start_s(span) for span in self.spans]
-        return retimed(self, self.sync, self.spans, starts_s, x0, estimate)
+        return retimed(self, self.spans, [self._start_s(span) for span in self.spans], x0)
 
 
 def in_step(sync: InStep | None, made: Mapping[Stream, Media]) -> dict[str, Tensor]:
@@ -232,23 +253,40 @@ def in_step(sync: InStep | None, made: Mapping[Stream, Media]) -> dict[str, Tens
 @torch.no_grad()
 def retimed(
     objective: WholeClip | ByWindows,
-    sync: InStep,
     windows: Sequence[Mapping[Stream, slice]],
     starts_s: Sequence[float],
     x0: Mapping[Stream, Tensor],
-    estimate: Estimate,
-) -> dict[Stream, Int[Tensor, "batch length"]]:
-    """Where the stream that is moved takes its positions from, so that all windows are in step."""
-    stream = sync.moved
-    backbone = objective.backbones[stream]
-    moves = []
+) -> Int[Tensor, "batch length"]:
+    """Where the stream that is moved takes its positions from, so that all windows are in step.
+
+    Raises:
+        SettingsError: The objective has no sync term.
+    """
+    sync = objective.sync
+    if sync is None:
+        raise SettingsError("expected a sync term to say when things should happen, got none")
+    backbone, moves = objective.backbones[sync.moved], []
     for spans, start_s in zip(windows, starts_s, strict=True):
         kept_s = None if objective.duration_s is None else objective.duration_s - start_s
         media = decoded(
-            objective.backbones, objective.binder, estimate(x0, {}, spans), kept_s,
+            objective.backbones, objective.binder, parts(objective.backbones, x0, spans), kept_s,
             objective.mel_bridge, is_dense=True,
         )  # fmt: skip
         late_s = sync.from_second(start_s).late_s(media)
         moves.append((late_s * backbone.latents_per_s).round().long())
-    length = x0[stream].shape[backbone.time_axis]
-    return {stream: sources(moves, [spans[stream] for spans in windows], length)}
+    length = x0[sync.moved].shape[backbone.time_axis]
+    return sources(moves, [spans[sync.moved] for spans in windows], length)
+
+
+def parts(
+    backbones: Mapping[Stream, Backbone],
+    z: Mapping[Stream, Tensor],
+    spans: Mapping[Stream, slice] | None,
+) -> dict[Stream, Tensor]:
+    """The given span of every stream's time axis, or all of it."""
+    if spans is None:
+        return dict(z)
+    return {
+        s: v.narrow(backbones[s].time_axis, spans[s].start, spans[s].stop - spans[s].start)
+        for s, v in z.items()
+    }

@@ -29,7 +29,7 @@ class Preset:
     local_weight: float = (
         0.5  # of a window's own part of the condition; the whole clip has the rest
     )
-    # Of the sync term: the sound shall begin when the picture moves. Ours; 0 turns it off.
+    # Of the sync term: sound shall begin when the picture begins to move. Ours; 0 turns it off.
     sync_weight: float = 0.0
     # Compare mels with the condition, where model and binder can, rather than waveforms: a third
     # of the cost, and no vocoder for the gradient to get lost in.

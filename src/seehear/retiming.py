@@ -37,7 +37,7 @@ def taken(latents: Tensor, source: Int[Tensor, "batch length"], time_axis: int) 
     )
 
 
-def distance(source: Int[Tensor, "batch length"]) -> float:
+def mean_shift(source: Int[Tensor, "batch length"]) -> float:
     """By how many positions things move on average, the shorter way round; 0 if nothing does."""
     length = source.shape[1]
     ahead = (source - torch.arange(length, device=source.device)) % length

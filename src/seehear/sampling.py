@@ -16,10 +16,10 @@ from seehear.diffusion import (
     x0_from_eps_by_reciprocal,
 )
 from seehear.errors import SettingsError
-from seehear.objective import Estimate, Objective, Retimes
+from seehear.objective import Estimate, Objective, Retimes, parts
 from seehear.pairing import turns, turns_of
 from seehear.protocols import Backbone, Previews, Stream
-from seehear.retiming import distance, taken
+from seehear.retiming import mean_shift, taken
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,7 +50,8 @@ class SamplingSettings:
 
     def retimes(self, i: int) -> bool:
         """Whether step i is one of those at which a sync term moves a stream in time."""
-        return i in {round(share * self.num_steps) for share in self.retimed_at}
+        last = self.num_steps - 1
+        return i in {min(round(share * self.num_steps), last) for share in self.retimed_at}
 
     def steps_of(self, stream: Stream) -> int:
         """How many steps a stream makes: its own number, or one in every turn of its part."""
@@ -126,6 +127,7 @@ def sample(
     z, y = dict(latents), dict(prompts)
     predicted: dict[Stream, Prediction] = {}
     traces: list[StepTrace] = []
+    is_due = False  # to move a stream in time; one that waits is moved when it goes on
     for i, turn in enumerate(turns(num_steps, own_steps, settings.spans)):  # Algorithm 1
         began = time.perf_counter()
         trace, moved_s = StepTrace(i=i), dict[str, float]()
@@ -148,13 +150,15 @@ def sample(
 
         predicted |= _predicted(backbones, due, z, before, y, scales)
 
-        if settings.retimes(i) and isinstance(objective, Retimes):  # ours: cut and put elsewhere
-            x0 = {s: p.x0 for s, p in predicted.items()}
-            source = objective.retimed(x0, clean_estimate(backbones))
-            source = {s: k for s, k in source.items() if s in turn.moving and distance(k) > 0}
-            z |= {s: taken(z[s], k, backbones[s].time_axis) for s, k in source.items()}
-            predicted |= _predicted(backbones, source, z, before, y, scales)
-            moved_s = {s: distance(k) / backbones[s].latents_per_s for s, k in source.items()}
+        is_due = is_due or settings.retimes(i)
+        if is_due and isinstance(objective, Retimes) and (moved := objective.moved) in turn.moving:
+            # Ours: what happens too early or too late is cut out and put where it belongs.
+            is_due = False
+            source = objective.retimed({s: p.x0 for s, p in predicted.items()})
+            if shift := mean_shift(source):
+                z[moved] = taken(z[moved], source, backbones[moved].time_axis)
+                predicted |= _predicted(backbones, [moved], z, before, y, scales)
+                moved_s = {moved: shift / backbones[moved].latents_per_s}
 
         if guide is not None and config.rule == "mpgd":  # the variable is the clean estimate itself
             x0 = {s: p.x0 for s, p in predicted.items()}
@@ -230,20 +234,6 @@ def clean_estimate(backbones: Mapping[Stream, Backbone]) -> Estimate:
         return parts(backbones, z, spans)
 
     return estimate
-
-
-def parts(
-    backbones: Mapping[Stream, Backbone],
-    z: Mapping[Stream, Tensor],
-    spans: Mapping[Stream, slice] | None,
-) -> dict[Stream, Tensor]:
-    """The given span of every stream's time axis, or all of it."""
-    if spans is None:
-        return dict(z)
-    return {
-        s: v.narrow(backbones[s].time_axis, spans[s].start, spans[s].stop - spans[s].start)
-        for s, v in z.items()
-    }
 
 
 def _predicted(

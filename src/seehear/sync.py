@@ -14,7 +14,7 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional
 
-from seehear.mel import mel_filters
+from seehear.mel import WINDOW_SAMPLES, mel_filters
 
 CURVES_PER_S = 50.0  # points of both curves per second: a lag is known to 0.02 s
 TOLERANCE_S = 0.1  # what counts as the same time; people notice from about 0.1 s on
@@ -46,6 +46,14 @@ class Curve:
         """The same, on a clock that is behind by so many seconds."""
         return Curve(self.values, self.times_s + by_s)
 
+    def to(self, device: torch.device) -> "Curve":
+        """The same on another device."""
+        return Curve(self.values.to(device), self.times_s)
+
+    def after(self, start_s: float) -> "Curve":
+        """The same with nothing happening before `start_s`."""
+        return Curve(self.values * (self.times_s >= start_s).to(self.values), self.times_s)
+
 
 def onset_envelope(waveform: Float[Tensor, "batch samples"], sample_rate: int) -> Curve:
     """How suddenly a sound grows louder (spectral flux in a few wide bands).
@@ -75,9 +83,11 @@ def onset_envelope(waveform: Float[Tensor, "batch samples"], sample_rate: int) -
 def mel_onsets(mel: Float[Tensor, "batch hops bands"], hops_per_s: float) -> Curve:
     """`onset_envelope` of a sound that is still a log mel, in nepers: no vocoder is needed.
 
-    The mel's hop k shows the instant k / hops_per_s.
+    The mel's hop k shows the instant k / hops_per_s. Its filters have area 1: without the height
+    of each, high frequencies would count for less than in `onset_envelope`.
     """
-    power = torch.exp(2 * mel).unflatten(2, (ONSET_BANDS, -1)).sum(dim=3)
+    heights = mel_filters().amax(dim=1).to(mel) * (WINDOW_SAMPLES / 4)  # of a sine of amplitude 1
+    power = torch.exp(2 * (mel - heights.log())).unflatten(2, (ONSET_BANDS, -1)).sum(dim=3)
     return growth_of(power, hops_per_s)
 
 
@@ -129,7 +139,9 @@ def motion_starts(motion: Curve) -> Curve:
     A picture that moves all the time tells when things begin only by moving more. What moves at
     the very beginning is compared with the calmest moment, since it has just begun.
     """
-    per_s = (len(motion.times_s) - 1) / float(motion.times_s[-1] - motion.times_s[0] + 1e-9)
+    if len(motion.times_s) < 2:
+        return motion
+    per_s = (len(motion.times_s) - 1) / float(motion.times_s[-1] - motion.times_s[0])
     steady = averaged(motion.values, MOTION_SPREAD_S * per_s)
     back = min(max(1, round(JUST_BEFORE_S * per_s)), steady.shape[1])
     calmest = steady.amin(dim=1, keepdim=True).expand(-1, back)

@@ -47,7 +47,7 @@ from seehear.media import Audio, Image, Video
 from seehear.objective import InStep
 from seehear.outputs import Result, describe_input, plain
 from seehear.presets import DEFAULT, Preset, preset_for
-from seehear.protocols import CaptionsPictures, CaptionsSounds
+from seehear.protocols import Backbone, CaptionsPictures, CaptionsSounds
 from seehear.sampling import Sampled, SamplingSettings
 from seehear.sync import motion_starts
 
@@ -256,7 +256,7 @@ class Studio:
         shown = Shown(video.frames, tuple(video.times_s.tolist()))
         job = self._job("v2a", shown, video.duration_s, prompt, seed, preset)
         weight = job.preset.sync_weight
-        sync = InStep(motion=motion_starts(motion_of(video)), weight=weight) if weight else None
+        sync = InStep(starts=motion_starts(motion_of(video)), weight=weight) if weight else None
         return replace(job, path=video.path, sync=sync)
 
     def image_job(
@@ -297,6 +297,8 @@ class Studio:
         sound = heard(audio)
         job = self._job(task, sound, audio.duration_s, prompt, seed, preset)
         weight = job.preset.sync_weight if task == "a2v" else 0.0  # a still has no motion
+        if weight:
+            _check_frames(job.backbones["video"], audio.duration_s)
         sync = InStep(onsets=onsets_of(sound), weight=weight) if weight else None
         return replace(job, path=audio.path, sound=audio, sync=sync)
 
@@ -327,6 +329,8 @@ class Studio:
             own_pairs = replace(job.preset, pairs=JOINT_OWN)
             job = replace(job, condition=Said(texts), preset=own_pairs)
         weight = job.preset.sync_weight
+        if weight:
+            _check_frames(job.backbones["video"], wanted_s)
         return replace(
             job,
             duration_s=num_frames(job.backbones["video"], wanted_s) / fps,
@@ -453,6 +457,14 @@ def _check_duration(what: str, duration_s: float) -> None:
     if not MIN_DURATION_S <= duration_s <= MAX_DURATION_S:
         raise SettingsError(
             f"{what} lasts {MIN_DURATION_S} to {MAX_DURATION_S:.0f} s, got {duration_s} s"
+        )
+
+
+def _check_frames(video: Backbone, duration_s: float) -> None:
+    if num_frames(video, duration_s) < 2:
+        raise SettingsError(
+            f"expected at least two frames to be in step with a sound, {duration_s:.3f} s are one; "
+            "leave sync out"
         )
 
 

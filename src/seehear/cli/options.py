@@ -345,6 +345,7 @@ JointSync = Annotated[
     typer.Option(
         "--sync", min=0.0, metavar="WEIGHT", callback=finite, show_default="the preset's, 0",
         rich_help_panel=_PICTURE,
-        help="How much it counts that sounds begin when something moves, beside what both are.",
+        help="How much it counts that sounds begin when something begins to move, beside what both "
+        "are: try 0.5. Every step then decodes all frames, not a few.",
     ),
 ]  # fmt: skip

@@ -53,7 +53,7 @@ class Film:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Timing:
-    """Onsets of the sound and starts of motion in the picture at the same times."""
+    """Onsets of the sound and motion of the picture at the same times."""
 
     times_s: Float[Tensor, " n"]
     onsets: Float[Tensor, " n"]  # the largest is 1
@@ -155,10 +155,10 @@ def _highest(rows: Float[Tensor, "rows n"], columns: int) -> Float[Tensor, "rows
 
 
 def timing_of(audio: Audio, video: Video) -> Timing:
-    """Onsets and motion as the sync term compares them, and how they go together."""
-    onsets, motion = onsets_of(heard(audio)), motion_starts(motion_of(video))
+    """Onsets and motion, and how they go together by the measure of the sync term."""
+    onsets, motion = onsets_of(heard(audio)), motion_of(video)
     duration_s = min(audio.duration_s, video.duration_s)
-    ear, eye = paired(onsets, motion, duration_s)
+    ear, eye = paired(onsets, motion_starts(motion), duration_s)
     count = min(COLUMNS, max(2, round(duration_s * CURVES_PER_S)))
     times_s = (torch.arange(count) + 0.5) * (duration_s / count)
     return Timing(
