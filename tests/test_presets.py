@@ -6,7 +6,7 @@ from seehear.sampling import SamplingSettings
 
 
 def test_three_presets_go_by_their_own_names():
-    assert list(PRESETS) == ["default", "wordless", "authors", "equations"]
+    assert list(PRESETS) == ["default", "wordless", "latents", "authors", "equations"]
     assert all(preset.name == name for name, preset in PRESETS.items())
 
 

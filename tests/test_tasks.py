@@ -182,7 +182,7 @@ def test_manifests_from_before_latents_were_moved_are_replayed_without(studio):
 
 
 def test_unknown_presets_are_refused_with_the_known_ones(studio):
-    with pytest.raises(SettingsError, match="default, wordless, authors, equations"):
+    with pytest.raises(SettingsError, match="default, wordless, latents, authors, equations"):
         studio.video_to_audio(moving_frames(), fps=25.0, preset="best")
 
 

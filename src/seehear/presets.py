@@ -141,7 +141,10 @@ DEFAULT = replace(
     ),
 )
 
-PRESETS: dict[str, Preset] = {p.name: p for p in (DEFAULT, WORDLESS, AUTHORS, EQUATIONS)}
+# Eq. 13's latents alone: what prompt tuning adds to wordless is the difference.
+LATENTS = replace(WORDLESS, name="latents", settings=_tuned(WORDLESS, lr_prompt=0.0))
+
+PRESETS: dict[str, Preset] = {p.name: p for p in (DEFAULT, WORDLESS, LATENTS, AUTHORS, EQUATIONS)}
 
 # For pictures and clips. As for sounds, but for the values here.
 _PICTURES = FrameChoice(per_step=4)
@@ -166,7 +169,7 @@ _PICTURE_WORDLESS = replace(
 _PROMPT = replace(
     _PICTURE_WORDLESS, name="prompt", settings=_tuned(_PICTURE_WORDLESS, lr_latents=0.0)
 )
-_LATENTS = replace(
+_PICTURE_LATENTS = replace(
     _PICTURE_WORDLESS, name="latents", settings=_tuned(_PICTURE_WORDLESS, lr_prompt=0.0)
 )
 # The paper's rates for AnimateDiff, section 4.1: 0.01 for latents as for prompts.
@@ -174,7 +177,8 @@ _PICTURE_EQUATIONS = replace(
     EQUATIONS, settings=_tuned(EQUATIONS, lr_latents=0.01, lr_prompt=0.01), frames=FrameChoice()
 )
 PICTURE_PRESETS: dict[str, Preset] = {
-    p.name: p for p in (_PICTURE_DEFAULT, _PICTURE_WORDLESS, _PROMPT, _LATENTS, _PICTURE_EQUATIONS)
+    p.name: p
+    for p in (_PICTURE_DEFAULT, _PICTURE_WORDLESS, _PROMPT, _PICTURE_LATENTS, _PICTURE_EQUATIONS)
 }
 
 # Two streams that pull each other while both are noise agree on nothing. So the picture, which

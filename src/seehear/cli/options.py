@@ -7,7 +7,9 @@ from typing import Annotated, Literal
 
 import typer
 
-PresetName = Literal["default", "wordless", "authors", "equations", "paper-v2a", "paper-i2a"]
+PresetName = Literal[
+    "default", "wordless", "latents", "authors", "equations", "paper-v2a", "paper-i2a"
+]  # fmt: skip
 PicturePresetName = Literal[
     "default", "wordless", "prompt", "latents", "equations", "paper-a2v", "paper-joint"
 ]
@@ -147,8 +149,9 @@ PresetOption = Annotated[
     PresetName,
     typer.Option(
         "--preset", rich_help_panel=_SOUND,
-        help="How the picture pulls the sound: our gentle settings, our strong ones (wordless), "
-        "those of the authors' code, or the paper's equations. `seehear presets` lists them. "
+        help="How the picture pulls the sound: our gentle settings, our strong ones (wordless; "
+        "latents: without prompt tuning), those of the authors' code, or the paper's equations. "
+        "`seehear presets` lists them. "
         "paper-v2a and paper-i2a take the paper's models and sizes, too.",
     ),
 ]  # fmt: skip
