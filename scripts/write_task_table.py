@@ -14,17 +14,17 @@ BEGIN, END = "<!-- tasks: written by scripts/write_task_table.py -->\n", "<!-- e
 # Task, what it does, raw results, the score, and the cells without and with guidance.
 ROWS = (
     ("v2a", "a sound for a video, no words", "pocket_v2a", "accuracy",
-     "default/none/vanilla", "wordless/none/guided"),
+     "default/none/vanilla", "latents/none/guided"),
     ("v2a", "a sound for a video, against a wrong word", "pocket_v2a", "accuracy",
      "default/wrong/vanilla", "wordless/wrong/guided"),
     ("v2a", "a sound for a video, named by the binder", "pocket_v2a", "accuracy",
      "default/caption/vanilla", "default/caption/guided"),
     ("a2i", "a picture for a sound, no words", "pocket_a2i", "accuracy",
-     "none/vanilla", "none/both"),
+     "none/vanilla", "none/latents"),
     ("a2i", "a picture for a sound, named by the binder", "pocket_a2i", "accuracy",
      "caption/vanilla", "caption/default"),
     ("a2v", "a video for a sound, no words", "pocket_a2v", "accuracy",
-     "none/vanilla", "none/both"),
+     "none/vanilla", "none/latents"),
     ("joint", "both from a vague word; do they agree?", "pocket_joint", "agree",
      "vague/vanilla", "vague/default"),
 )  # fmt: skip

@@ -87,9 +87,9 @@ def run_task(studio: Studio, task: str) -> tuple[Image.Image | None, dict[str, R
     off = {"lr_latents": 0.0, "lr_prompt": 0.0}
 
     given, name, run = {
-        "v2a": (seen, "wordless", lambda p: studio.video_to_audio(CLIP, "", 0, preset=p)),
-        "a2v": (heard, "wordless", lambda p: studio.audio_to_video(SOUND, "", 0, preset=p)),
-        "a2i": (heard, "wordless", lambda p: studio.audio_to_image(SOUND, "", 0, preset=p)),
+        "v2a": (seen, "latents", lambda p: studio.video_to_audio(CLIP, "", 0, preset=p)),
+        "a2v": (heard, "latents", lambda p: studio.audio_to_video(SOUND, "", 0, preset=p)),
+        "a2i": (heard, "latents", lambda p: studio.audio_to_image(SOUND, "", 0, preset=p)),
         "joint": (None, "default", lambda p: studio.text_to_both(SENTENCE, 0, preset=p)),
     }[task]
     vanilla = run(adjusted(name, task=task, **off))
@@ -114,7 +114,7 @@ def main() -> None:
     lines = [
         "# The tasks, one by one",
         "",
-        "One run each on the pocket family, seed 0, without and with guidance (preset `wordless` "
+        "One run each on the pocket family, seed 0, without and with guidance (preset `latents` "
         "where no words are given). "
         "Single runs show what comes out, not how well it works: that is in "
         "[results/](results/), judged on hundreds of held-out scenes. Frames are 64 pixels wide "

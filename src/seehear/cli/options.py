@@ -127,8 +127,8 @@ NoPrompt = Annotated[
     bool,
     typer.Option(
         "--no-prompt", rich_help_panel=_SOUND,
-        help="Use no words at all: the picture alone leads the sound. --preset wordless pulls "
-        "harder.",
+        help="Use no words at all: the picture alone leads the sound. --preset latents pulls "
+        "harder, and does best then.",
     ),
 ]  # fmt: skip
 Seed = Annotated[
@@ -263,8 +263,8 @@ PictureNoPrompt = Annotated[
     bool,
     typer.Option(
         "--no-prompt", rich_help_panel=_PICTURE,
-        help="Use no words at all: the sound alone leads the picture. --preset wordless pulls "
-        "harder.",
+        help="Use no words at all: the sound alone leads the picture. --preset latents pulls "
+        "harder, and does best then.",
     ),
 ]  # fmt: skip
 PicturePresetOption = Annotated[

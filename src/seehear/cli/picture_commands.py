@@ -89,7 +89,7 @@ def a2v(
 
         seehear a2v rooster.wav -o out.mp4
 
-        seehear a2v takes/ -o films/ --no-prompt --preset wordless
+        seehear a2v takes/ -o films/ --no-prompt --preset latents
 
         seehear a2v door.wav -o out.mp4 --prompt "a door being knocked on" --sync 0.5
     """
