@@ -1,8 +1,8 @@
 """Moving what a stream shows in time, while it is still being decided how it will look (ours).
 
-Guidance bends what a sound is becoming, but a gradient seldom carries an onset across half a
-second: between here and there everything is worse. Latents can simply be cut and put elsewhere:
-noise that is moved is noise still, and the denoiser mends the seams. See docs/tried.md.
+The gradient of a sync term has to make an onset vanish here and appear there, and what lies between
+is worse. Latents can simply be cut and put elsewhere: noise that is moved is noise still, and the
+denoiser mends the seams. What each of the two brings: docs/results/pocket_sync.md.
 """
 
 from collections.abc import Sequence
