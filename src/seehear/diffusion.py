@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+import torch
 from jaxtyping import Float
 from torch import Tensor
 
@@ -139,3 +140,32 @@ def step(prediction: Prediction, next_level: NoiseLevel) -> Tensor:
     Eq. 12), on a linear path one Euler step.
     """
     return next_level.alpha * prediction.x0 + next_level.sigma * prediction.eps
+
+
+def rows_for_guidance(y: Float[Tensor, "stack ..."], guidance_scale: float) -> Tensor:
+    """The part of a prompt stack [unconditional, conditional] that a denoiser has to see.
+
+    Both halves, unless the second says it all: at a scale of 1, and where the halves are the
+    same, as for the empty prompt, because then guidance extrapolates from a prediction to itself.
+    A stack that a gradient is wanted for is never cut, since guidance scales that gradient.
+    """
+    unconditional, conditional = y.chunk(2)
+    if guidance_scale == 1:
+        return conditional
+    # Numbers on the device "meta" cannot be compared.
+    is_same = not (y.requires_grad or y.is_meta) and torch.equal(unconditional, conditional)
+    return conditional if is_same else y
+
+
+def after_guidance(
+    output: Float[Tensor, "rows ..."], batch: int, guidance_scale: float
+) -> Float[Tensor, "batch ..."]:
+    """A denoiser's output for the rows of `rows_for_guidance` after classifier-free guidance.
+
+    Source: Ho & Salimans 2022, "Classifier-Free Diffusion Guidance", arXiv:2207.12598, with the
+    scale counted as Stable Diffusion does: 1 is the conditional prediction itself.
+    """
+    if len(output) == batch:
+        return output
+    unconditional, conditional = output.chunk(2)
+    return unconditional + guidance_scale * (conditional - unconditional)

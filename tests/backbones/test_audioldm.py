@@ -120,7 +120,7 @@ def test_guidance_scales_between_two_single_predictions(model):
     torch.testing.assert_close(model.predict(z, level, y, 2.5).eps, wanted)
 
 
-def test_a_scale_of_one_needs_one_pass_of_half_the_rows(model, monkeypatch):
+def test_half_the_rows_do_where_the_other_half_would_change_nothing(model, monkeypatch):
     rows = []
     forward = type(model.unet).forward
     monkeypatch.setattr(
@@ -132,6 +132,11 @@ def test_a_scale_of_one_needs_one_pass_of_half_the_rows(model, monkeypatch):
     model.predict(z, level, y, 1.0)
     model.predict(z, level, y, 2.5)
     assert rows == [2, 4]
+    nothing = model.embed_prompt(["", ""])
+    cut = model.predict(z, level, nothing, 2.5).eps
+    tuned = nothing.requires_grad_()  # its gradient is scaled by guidance: all of it is needed
+    torch.testing.assert_close(model.predict(z, level, tuned, 2.5).eps, cut)
+    assert rows == [2, 4, 2, 4]
 
 
 def test_gradients_reach_latents_and_prompt_and_no_weight(model):

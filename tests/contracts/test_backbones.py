@@ -66,6 +66,14 @@ def test_an_empty_prompt_is_the_unconditional_one(backbone):
 
 
 @torch.no_grad()
+def test_guidance_from_nothing_to_nothing_is_no_guidance(backbone):
+    z = backbone.prior(0.5, 2, torch.Generator().manual_seed(0))
+    y, level = backbone.embed_prompt(["", ""]), backbone.levels(4)[1]
+    plain, guided = (backbone.predict(z, level, y, scale) for scale in (1.0, 7.5))
+    for mine, wanted in ((guided.x0, plain.x0), (guided.eps, plain.eps)):
+        torch.testing.assert_close(mine, wanted, rtol=0, atol=tolerance(wanted))
+
+
 def test_clean_estimate_and_noise_make_up_the_latents(backbone):
     z, y = start(backbone, 1)
     level = backbone.levels(10)[5]

@@ -28,7 +28,13 @@ from seehear.components import (
     scheduler_levels,
     text_class,
 )
-from seehear.diffusion import NoiseLevel, Prediction, prediction_from
+from seehear.diffusion import (
+    NoiseLevel,
+    Prediction,
+    after_guidance,
+    prediction_from,
+    rows_for_guidance,
+)
 from seehear.errors import WeightsError
 from seehear.frozen import forget_inputs
 from seehear.mel import log_mel_from_waveform
@@ -161,9 +167,9 @@ class AudioLDM:
     ) -> Prediction:
         """Clean estimate and noise after classifier-free guidance (Ho & Salimans 2022).
 
-        Both halves of `y` go through the UNet in one call; a scale of 1 needs only the second.
+        What is needed of `y` goes through the UNet in one call.
         """
-        rows = y[len(z) :] if guidance_scale == 1 else y
+        rows = rows_for_guidance(y, guidance_scale)
         copies = len(rows) // len(z)
         output = self.unet(
             z.to(self.dtype).repeat(copies, 1, 1, 1),
@@ -171,9 +177,7 @@ class AudioLDM:
             encoder_hidden_states=None,  # text enters as the class label alone
             class_labels=rows.to(self.dtype),
         ).sample.to(z.dtype)
-        if copies == 2:
-            unconditional, conditional = output.chunk(2)
-            output = unconditional + guidance_scale * (conditional - unconditional)
+        output = after_guidance(output, len(z), guidance_scale)
         return prediction_from(self.prediction_kind, output, z, level)
 
     def decode(self, z_0: Float[Tensor, "batch channels time bands"]) -> Float[Tensor, "batch n"]:

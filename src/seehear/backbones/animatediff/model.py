@@ -17,7 +17,13 @@ from torch.utils.checkpoint import checkpoint as recompute
 from transformers import CLIPTextModel, CLIPTextModelWithProjection, PreTrainedModel
 
 from seehear.components import prediction_kind, scheduler_levels
-from seehear.diffusion import NoiseLevel, Prediction, prediction_from
+from seehear.diffusion import (
+    NoiseLevel,
+    Prediction,
+    after_guidance,
+    prediction_from,
+    rows_for_guidance,
+)
 from seehear.errors import SettingsError, WeightsError
 from seehear.frozen import forget_inputs
 from seehear.protocols import Stream
@@ -183,7 +189,7 @@ class AnimateDiff:
     ) -> Prediction:
         """Clean estimate and noise after classifier-free guidance (Ho & Salimans 2022).
 
-        Both halves of `y` go through the UNet in one call; a scale of 1 needs only the second.
+        What is needed of `y` goes through the UNet in one call.
 
         Raises:
             SettingsError: More frames than the motion modules have positions for.
@@ -193,7 +199,7 @@ class AnimateDiff:
                 f"the motion modules know at most {self.max_frames} frames at once, got "
                 f"{z.shape[2]}; make a longer clip window by window"
             )
-        rows = y[len(z) :] if guidance_scale == 1 else y
+        rows = rows_for_guidance(y, guidance_scale)
         copies = len(rows) // len(z)
         noisy = z.to(self.dtype).repeat(copies, 1, 1, 1, 1)
         # Every frame attends to the same words.
@@ -204,10 +210,7 @@ class AnimateDiff:
             output = output.unflatten(0, (len(rows), -1)).transpose(1, 2)
         else:
             output = self.unet(noisy, level.t, encoder_hidden_states=words).sample
-        output = output.to(z.dtype)
-        if copies == 2:
-            unconditional, conditional = output.chunk(2)
-            output = unconditional + guidance_scale * (conditional - unconditional)
+        output = after_guidance(output.to(z.dtype), len(z), guidance_scale)
         return prediction_from(self.prediction_kind, output, z, level)
 
     def decode(
