@@ -67,7 +67,7 @@ def tables(task: Task, raw: dict) -> str:
     for key, cell in raw["cells"].items():
         prompt, mode = key.split("/")
         row = [
-            prompt, mode,
+            prompt, mode, cell["count"],
             f"{cell['accuracy']:.3f} {interval(cell['accuracy_95'])}",
             f"{cell['binder_cosine']:.3f} {interval(cell['binder_95'])}",
             f"{cell['frechet']:.2f} {interval(cell['frechet_95'])}",
@@ -81,18 +81,19 @@ def tables(task: Task, raw: dict) -> str:
         rows.append([*row, on_real, f"{cell['seconds_per_clip']:.2f}"])
     order = [f"{prompt}/{mode}" for prompt in PROMPTS for mode in MODES]
     rows.sort(key=lambda row: order.index(f"{row[0]}/{row[1]}"))
-    header = ["prompt", "sampling", "judge accuracy", "binder cosine (not by the eye that guides)",
-              "Fréchet distance"]  # fmt: skip
+    header = ["prompt", "sampling", "sounds", "judge accuracy",
+              "binder cosine (not by the eye that guides)", "Fréchet distance"]  # fmt: skip
     if task == "a2v":
         header += ["coherence of neighbours", "mean change"]
     real = raw["real"]
     return (
-        f"{raw['count']} held-out sounds of {DURATION_S} s; {len(IDS)} things, so chance is "
-        f"{1 / len(IDS):.3f}. The present judge names {real['accuracy']:.3f} of the held-out "
-        "pictures that belong to them rightly; rows that say otherwise are by an earlier one, and "
-        "their Fréchet distances by its features. The art styles were not trained on. The "
-        "automatic caption comes from the sound alone. latents: Eq. 13 alone; prompt: Eq. 17 "
-        "alone; both: preset `wordless`; default: the same, gentler. Brackets: 95 % intervals.\n\n"
+        f"Held-out sounds of {DURATION_S} s; {len(IDS)} things, so chance is {1 / len(IDS):.3f}. "
+        "Fréchet distances compare rows of as many sounds only. The present judge names "
+        f"{real['accuracy']:.3f} of the held-out pictures that belong to them rightly; rows that "
+        "say otherwise are by an earlier one, and so are their Fréchet distances. The art "
+        "styles were not trained on. The automatic caption comes from the sound alone. latents: "
+        "Eq. 13 alone; prompt: Eq. 17 alone; both: preset `wordless`; default: the same, gentler. "
+        "Brackets: 95 % intervals.\n\n"
         + table([*header, "judge on real pictures", "s per output"], rows)
     )
 
@@ -112,8 +113,8 @@ def run(task: Task, title: str) -> None:
     held = held_out(family, options.count, "audio")
     real_features = judge.picture_features(held.frames)
     hits = judge.picture_logits(held.frames).argmax(1) == held.labels
-    raw: dict = {} if options.set else saved(name, options.count)
-    raw |= {"count": options.count, "cells": raw.get("cells", {})}
+    raw: dict = {} if options.set else saved(name, None)
+    raw["cells"] = raw.get("cells", {})
     raw["real"] = {"accuracy": float(hits.float().mean())}
     for prompt in options.prompts:
         for mode in options.modes:
@@ -123,14 +124,13 @@ def run(task: Task, title: str) -> None:
                 is_guided=mode != "vanilla", batch=options.batch,
             )  # fmt: skip
             cell = scores(family, judge, held, made["video"], real_features)
-            cell["seconds_per_clip"] = seconds / options.count
+            cell |= {"count": options.count, "seconds_per_clip": seconds / options.count}
             # Judges get better; rows by different ones must not be taken for one another.
             cell["judge_on_real"] = raw["real"]["accuracy"]
             print(f"{prompt}/{mode}", {k: v for k, v in cell.items() if k[-2:] != "95"}, flush=True)
             raw["cells"][f"{prompt}/{mode}"] = cell
             if not options.set:
                 # Another process may have measured other columns meanwhile.
-                raw["cells"] = saved(name, options.count).get("cells", {}) | {
-                    f"{prompt}/{mode}": cell
-                }
+                found = saved(name, None).get("cells", {})
+                raw["cells"] = found | {f"{prompt}/{mode}": cell}
                 write(name, title, raw, tables(task, raw))

@@ -83,18 +83,18 @@ def tables(raw: dict) -> str:
             continue
         cell = raw["cells"][key]
         rows.append([
-            *key.split("/"),
+            *key.split("/"), cell["count"],
             *(f"{cell[k]:.3f} {interval(cell[f'{k}_95'])}" for k in ("agree", "sound", "picture")),
             f"{cell['sound_group']:.3f} / {cell['picture_group']:.3f}",
             f"{cell['sound_frechet']:.1f} / {cell['picture_frechet']:.1f}",
             f"{cell['offset_s']:.3f} {interval(cell['offset_95'])}" if "offset_s" in cell else "",
             f"{cell['seconds_per_clip']:.1f}",
         ])  # fmt: skip
-    header = ["prompt", "sampling", "both show the same", "sound is the scene's",
+    header = ["prompt", "sampling", "clips", "both show the same", "sound is the scene's",
               "picture is the scene's", "right group, sound / picture",
               "Fréchet, sound / picture", "offset, s", "s per clip"]  # fmt: skip
     return (
-        f"{raw['count']} clips of {DURATION_S} s. A vague prompt names one of "
+        f"Clips of {DURATION_S} s. A vague prompt names one of "
         f'{len(VAGUE)} groups, such as "an animal"; nothing is given, so without a right prompt '
         "a stream can show the scene's thing by chance alone. All columns by the judge; two "
         f"streams that choose among all {len(IDS)} things at random agree in {1 / len(IDS):.3f}. "
@@ -122,8 +122,8 @@ def main() -> None:
         judge.sound_features(torch.stack([torch.from_numpy(s.waveform) for s in scenes])),
         judge.picture_features(torch.stack(shown).float() / 255),
     )
-    raw: dict = {} if options.set else saved("pocket_joint", options.count)
-    raw |= {"count": options.count, "cells": raw.get("cells", {})}
+    raw: dict = {} if options.set else saved("pocket_joint", None)
+    raw["cells"] = raw.get("cells", {})
     for prompt in options.prompts:
         for mode in options.modes:
             preset = trial(preset_for("joint", MODES[mode] or "default"), options.set)
@@ -133,11 +133,11 @@ def main() -> None:
                 sync=InStep(weight=SYNC_WEIGHT) if mode == "in step" else None,
             )  # fmt: skip
             cell = scores(judge, labels, made["audio"], made["video"], real)
-            cell["seconds_per_clip"] = seconds / options.count
+            cell |= {"count": options.count, "seconds_per_clip": seconds / options.count}
             print(f"{prompt}/{mode}", {k: v for k, v in cell.items() if k[-2:] != "95"}, flush=True)
             raw["cells"][f"{prompt}/{mode}"] = cell
             if not options.set:
-                found = saved("pocket_joint", options.count).get("cells", {})
+                found = saved("pocket_joint", None).get("cells", {})
                 raw["cells"] = found | {f"{prompt}/{mode}": cell}
                 write("pocket_joint", "Both from a sentence", raw, tables(raw))
 

@@ -35,10 +35,12 @@ def table() -> str:
     text = "| task | | unguided | guided | clips |\n| --- | --- | --- | --- | --- |\n"
     for task, what, name, score, plain, guided in ROWS:
         path = RESULTS / f"{name}.json"
-        raw = json.loads(path.read_text()) if path.exists() else {"cells": {}, "count": 0}
-        cells = [_shown(raw["cells"].get(key), score) for key in (plain, guided)]
-        link = f"[{raw['count']}](docs/results/{name}.md)"
-        text += f"| {task} | {what} | {cells[0]} | {cells[1]} | {link} |\n"
+        raw = json.loads(path.read_text()) if path.exists() else {"cells": {}}
+        cells = [raw["cells"].get(key) for key in (plain, guided)]
+        counts = {c.get("count", raw.get("count")) for c in cells if c is not None}
+        link = f"[{', '.join(map(str, sorted(counts)))}](docs/results/{name}.md)"
+        shown = [_shown(cell, score) for cell in cells]
+        text += f"| {task} | {what} | {shown[0]} | {shown[1]} | {link} |\n"
     return text
 
 
