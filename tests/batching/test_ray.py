@@ -3,6 +3,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -24,7 +25,9 @@ run_ray(Path(sys.argv[1]), WritesItsName(seconds=float(sys.argv[2])), 2, "auto")
 
 def test_a_maker_keeps_its_last_job_for_who_makes_the_same():
     make = WritesItsName(refuses=("001",))
+    num_threads = threading.active_count()
     maker = Maker(make)
+    assert threading.active_count() == num_threads  # what ends an actor would end the tests
     assert maker.left(repr(make)) is None
     first, second = (entry.spec for entry in entries(2))
     assert maker.files(first) == {

@@ -31,13 +31,12 @@ Made = dict[str, bytes] | str  # the files of a job by name; or why it can't be 
 
 
 class Maker:
-    """What an actor does: make the files of a job and hand them over."""
+    """Makes the files of a job and hands them over."""
 
     def __init__(self, make: Makes):
         self.make = make
         self.last: tuple[str, Made] | None = None
         self.is_busy, self.heard_s = False, time.monotonic()
-        threading.Thread(target=self._end_when_forgotten, daemon=True).start()
 
     def files(self, spec: str) -> Made:
         """The files of a job by name; or why it can't be made, in a sentence."""
@@ -64,13 +63,6 @@ class Maker:
         """Somebody is there."""
         self.heard_s = time.monotonic()
 
-    def _end_when_forgotten(self) -> None:
-        while self.is_busy or time.monotonic() - self.heard_s < PATIENCE_S:
-            time.sleep(1.0)
-        import ray
-
-        ray.kill(ray.get_runtime_context().current_actor)
-
     def _files(self, spec: str) -> Made:
         with tempfile.TemporaryDirectory(prefix="seehear-") as folder:
             try:
@@ -78,6 +70,21 @@ class Maker:
             except SeehearError as error:
                 return str(error)
             return {path.name: path.read_bytes() for path in Path(folder).iterdir()}
+
+
+class MakerActor(Maker):
+    """A maker in a process of Ray's, which it ends when no coordinator speaks to it any more."""
+
+    def __init__(self, make: Makes):
+        super().__init__(make)
+        threading.Thread(target=self._end_when_forgotten, daemon=True).start()
+
+    def _end_when_forgotten(self) -> None:
+        while self.is_busy or time.monotonic() - self.heard_s < PATIENCE_S:
+            time.sleep(1.0)
+        import ray
+
+        ray.kill(ray.get_runtime_context().current_actor)
 
 
 def run_ray(
@@ -174,7 +181,7 @@ class _Crew:
             max_restarts=-1,
             # Ray gives a job to the actor again that died of it, or beside it.
             max_task_retries=MAX_ATTEMPTS - 1,
-        )(Maker)
+        )(MakerActor)
 
     def inherit(self) -> None:
         """Take over the actors of dead coordinators that still live, and their jobs."""
