@@ -59,7 +59,6 @@ class Entry:
     # By file, where it was published; sometimes its first digits alone, in the file's own name.
     sha256: Mapping[str, str] = field(default_factory=dict)
     takes: str = ""  # the option that takes it
-    instead: str = ""  # what to use where the licence does not allow it
 
     @property
     def terms(self) -> Licence:
@@ -77,10 +76,9 @@ class Entry:
         return self.source.rsplit("/", 1)[-1]
 
 
-_OWN_AUDIO = "--models pocket, or a model of your own under another licence"
-_OWN_BINDER = "--models pocket, whose binder is under Apache-2.0 and CC BY 4.0"
+_OWN_MODEL = "--models pocket, or a model of your own under another licence"
 _INSTEAD = {  # by what a part's name begins with
-    "binder": _OWN_BINDER,
+    "binder": "--models pocket, whose binder is under Apache-2.0 and CC BY 4.0",
     "captioner": "the binder's own phrases: leave --captioner out",
 }
 _SD = "creativeml-openrail-m"
@@ -96,7 +94,6 @@ def _audioldm(size: str, parameters: int) -> Entry:
         parameters=parameters,
         bytes_=4 * parameters,
         takes="--audio",
-        instead=_OWN_AUDIO,
     )
 
 
@@ -150,7 +147,7 @@ ENTRIES: tuple[Entry, ...] = (
         name="imagebind", role="binder",
         source="https://dl.fbaipublicfiles.com/imagebind/imagebind_huge.pth",
         licence="cc-by-nc-sa-4.0", parameters=1_200_786_990, bytes_=4_803_148_000,
-        takes="--binder", instead=_OWN_BINDER,
+        takes="--binder",
     ),
     Entry(
         name="blip", role="picture captioner", source="Salesforce/blip-image-captioning-base",
@@ -236,7 +233,7 @@ def refuse_non_commercial(weights: Iterable[Mapping[str, Any]]) -> None:
             why = f"is under {part['licence']!r}, which is not known here"
         else:
             why = "says nothing of its licence"
-        instead = _INSTEAD.get(part["name"].split("/")[0], _OWN_AUDIO)
+        instead = _INSTEAD.get(part["name"].split("/")[0], _OWN_MODEL)
         raise SettingsError(
             f"--commercial: expected parts that may be used commercially, {part['name']} {why}; "
             f"use {instead}"

@@ -162,6 +162,18 @@ def load_family(
     )  # fmt: skip
 
 
+def chosen_sources(
+    asked: Mapping[str, str | Path | None], own: Mapping[str, str | Path | None]
+) -> dict[str, str | Path]:
+    """Where "audio", "video" and "motion" come from: what was asked for, or else a family's own.
+
+    A motion adapter belongs to its picture model, so another one comes without.
+    """
+    motion = asked["motion"] or (None if asked["video"] else own["motion"])
+    found = {part: asked[part] or own[part] for part in ("audio", "video")} | {"motion": motion}
+    return {part: source for part, source in found.items() if source is not None}
+
+
 @dataclass(frozen=True)
 class _Asked:
     """The options of `load_family`."""
@@ -182,9 +194,8 @@ class _Asked:
         self, audio: str | Path, video: str | Path, motion: str | Path | None
     ) -> dict[str, str | Path]:
         """Where every model comes from: what was asked for, or else these."""
-        adapter = self.motion or (None if self.video else motion)
-        found = {"audio": self.audio or audio, "video": self.video or video}
-        return found if adapter is None else found | {"motion": adapter}
+        asked = {"audio": self.audio, "video": self.video, "motion": self.motion}
+        return chosen_sources(asked, {"audio": audio, "video": video, "motion": motion})
 
     def loaders(self, sources: Mapping[str, str | Path]) -> dict[Part, Callable[[], Backbone]]:
         """How to load every part from its source."""

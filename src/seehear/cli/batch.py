@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields, replace
 from pathlib import Path
 
-from seehear.cli.files import Errand, Output, check_page, check_target, errands, expanded
+from seehear.cli.files import Errand, Written, check_page, check_target, errands, expanded
 from seehear.cli.loading import loaded_studio, needing, predicted_text, recipe_without_weights
 from seehear.cli.options import Asked
 from seehear.cli.show import (
@@ -142,7 +142,7 @@ def make_joint(prompt: str, output: str, asked: Asked) -> int:
     target = Path(output)
     if target.is_dir() or not target.suffix:
         raise MediaError(f"{output}: expected the name of a file to write, such as out.mp4")
-    _check_target(Output(target), WRITES["joint"], asked)
+    _check_target(Written(target), WRITES["joint"], asked)
     order = replace(ordered("joint", None, asked), prompt=prompt)
     preset = order.settings()
     if asked.report:
@@ -180,7 +180,7 @@ def _make_one(
         out.print(f"{target}: {made_text(result)} in {took_s:.1f} s; {words}")
 
 
-def _check_target(wanted: Output, allowed: Sequence[str], asked: Asked) -> None:
+def _check_target(wanted: Written, allowed: Sequence[str], asked: Asked) -> None:
     """Refuse what could not be kept: media, manifest and report."""
     overwrite = asked.overwrite or asked.dry_run
     check_target(wanted, allowed, overwrite=overwrite, with_page=asked.report)

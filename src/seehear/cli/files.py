@@ -10,7 +10,7 @@ from seehear.errors import MediaError, SeehearError
 
 
 @dataclass(frozen=True)
-class Output:
+class Written:
     """What is to be written."""
 
     target: Path
@@ -27,7 +27,7 @@ class Output:
 
 
 @dataclass(frozen=True)
-class Errand(Output):
+class Errand(Written):
     """One input and what is to be written for it."""
 
     source: Path
@@ -104,7 +104,7 @@ def errands(
 
 
 def check_target(
-    wanted: Output, allowed: Iterable[str], *, overwrite: bool, with_page: bool = False
+    wanted: Written, allowed: Iterable[str], *, overwrite: bool, with_page: bool = False
 ) -> None:
     """Refuse an output that could not be kept, while nothing has been computed yet.
 

@@ -13,6 +13,7 @@ from seehear.cli.options import Asked
 from seehear.cli.show import err
 from seehear.doctor.machine import device_problem
 from seehear.errors import SettingsError
+from seehear.families import chosen_sources
 from seehear.memory import HEADROOM, MemoryPlan, fitting, free_bytes
 from seehear.predict import predicted, text_of
 from seehear.recipes import RECIPES, Recipe
@@ -95,10 +96,12 @@ def recipe_without_weights(asked: Asked) -> Recipe | None:
 
 def _missing(recipe: Recipe, asked: Asked) -> list[Entry]:
     """Checkpoints that a recipe needs, nothing else was named for, and this machine lacks."""
-    motion = asked.motion or (None if asked.video else recipe.motion)
-    models = (asked.audio or recipe.audio, asked.video or recipe.video, motion)
-    named = (*models, None if asked.binder else "imagebind")
-    needed = (known(source) for source in named if source)
+    sources = chosen_sources(
+        {"audio": asked.audio, "video": asked.video, "motion": asked.motion},
+        {"audio": recipe.audio, "video": recipe.video, "motion": recipe.motion},
+    )
+    named = [*sources.values(), *([] if asked.binder else ["imagebind"])]
+    needed = (known(source) for source in named)
     return [entry for entry in needed if entry is not None and path_of(entry) is None]
 
 
