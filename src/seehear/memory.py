@@ -33,7 +33,7 @@ class MemoryPlan:
 
 
 def plans_for(device: str) -> tuple[MemoryPlan, ...]:
-    """Plans from the fastest to the smallest; on a CPU bfloat16 is slow and nothing can leave."""
+    """Plans from the fastest to the smallest; on a CPU bfloat16 saves memory alone."""
     half = torch.bfloat16
     if torch.device(device).type == "cpu":
         return (

@@ -36,7 +36,7 @@ from seehear.diffusion import (
     rows_for_guidance,
 )
 from seehear.errors import WeightsError
-from seehear.frozen import forget_inputs
+from seehear.frozen import freeze
 from seehear.mel import log_mel_from_waveform
 from seehear.phase_retrieval import polished
 from seehear.protocols import Stream
@@ -91,7 +91,7 @@ class AudioLDM:
         for network in (unet, vae, vocoder, text_encoder):
             if network is not None:
                 # Fresh modules are in train mode; weight gradients would only cost memory.
-                forget_inputs(network.eval().requires_grad_(False))
+                freeze(network)
         if checkpointing:
             self.unet.enable_gradient_checkpointing()
             self.vae.enable_gradient_checkpointing()

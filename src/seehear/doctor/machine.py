@@ -9,6 +9,7 @@ import av
 import psutil
 import torch
 
+from seehear.frozen import computes_bfloat16
 from seehear.media.encode import CONTAINERS
 
 LOW_DISK_BYTES = 2**30
@@ -68,11 +69,9 @@ def dtype_check(device: str, dtype: torch.dtype) -> Check:
     kind = torch.device(device).type
     if dtype == torch.float16:
         return Check("dtype", False, "float16 loses small gradients: use bfloat16 or float32")
-    if dtype == torch.bfloat16 and kind == "cpu":
-        is_fast = torch.cpu.get_capabilities().get("avx512_bf16", False)
-        if not is_fast:
-            detail = "this processor only emulates bfloat16: it saves memory and costs time"
-            return Check("dtype", True, f"{name}; {detail}")
+    if dtype == torch.bfloat16 and kind == "cpu" and not computes_bfloat16():
+        detail = "this processor computes in float32 instead: it saves memory, not time"
+        return Check("dtype", True, f"{name}; {detail}")
     return Check("dtype", True, name)
 
 

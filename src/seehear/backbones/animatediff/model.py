@@ -25,7 +25,7 @@ from seehear.diffusion import (
     rows_for_guidance,
 )
 from seehear.errors import SettingsError, WeightsError
-from seehear.frozen import forget_inputs
+from seehear.frozen import freeze
 from seehear.protocols import Stream
 from seehear.weights import Checkpoint
 
@@ -99,7 +99,7 @@ class AnimateDiff:
         for network in (unet, vae, tiny_decoder, text_encoder):
             if network is not None:
                 # Fresh modules are in train mode; weight gradients would only cost memory.
-                forget_inputs(network.eval().requires_grad_(False))
+                freeze(network)
         if checkpointing:
             unet.enable_gradient_checkpointing()
         self.prediction_kind = prediction_kind(scheduler)

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from seehear.errors import WeightsError
+from seehear.frozen import freeze, linear
 
 Modality = Literal["vision", "audio", "text"]
 MODALITIES: tuple[Modality, ...] = ("vision", "audio", "text")
@@ -45,7 +46,7 @@ class Attention(nn.Module):
         self, tokens: Float[Tensor, "batch n dim"], causal: bool
     ) -> Float[Tensor, "batch n dim"]:
         """Attend over a sequence, only backwards if `causal`."""
-        q, k, v = functional.linear(tokens, self.in_proj_weight, self.in_proj_bias).chunk(3, -1)
+        q, k, v = linear(tokens, self.in_proj_weight, self.in_proj_bias).chunk(3, -1)
         if self.extra_token:
             rows = len(tokens)
             k = torch.cat([k, self.bias_k.expand(rows, -1, -1)], dim=1)
@@ -269,7 +270,8 @@ def towers_from_state(
             f"expected an ImageBind state dict with the towers {', '.join(modalities)} "
             f"({type(error).__name__}: {error}); is this imagebind_huge.pth?"
         ) from error
-    return towers.eval().requires_grad_(False)
+    freeze(towers)
+    return towers
 
 
 def _stem(state: Mapping[str, Tensor], modality: Modality) -> tuple[nn.Module, int]:

@@ -22,6 +22,7 @@ from seehear.binders.pocket.sfx import (
 )
 from seehear.binders.pocket.text import SentenceEncoder
 from seehear.errors import WeightsError
+from seehear.frozen import freeze
 from seehear.mel import log_mel_from_waveform
 from seehear.resample import resample
 
@@ -56,7 +57,7 @@ class PocketBinder(nn.Module):
         self.ear = ear
         self.eye = eye
         self.tower_share = tower_share
-        self.eval().requires_grad_(False)
+        freeze(self)
 
     def embed_video(
         self, frames: Float[Tensor, "batch frames 3 height width"]
