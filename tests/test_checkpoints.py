@@ -5,6 +5,7 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -209,6 +210,29 @@ def test_a_single_file_is_fetched_resumed_and_never_half_there(tmp_path, monkeyp
     assert asked == [0, 3]
     assert path.read_bytes() == b"12345"
     assert checkpoints.path_of(IMAGEBIND) == path
+
+
+def test_without_a_network_a_pull_says_so(tmp_path, monkeypatch):
+    monkeypatch.setenv("SEEHEAR_HOME", str(tmp_path))
+    nowhere = replace(IMAGEBIND, source="https://127.0.0.1:9/imagebind_huge.pth")
+    with pytest.raises(WeightsError, match="check the connection"):
+        checkpoints.pull(nowhere)
+
+
+def test_a_whole_file_under_its_other_name_is_taken(tmp_path, monkeypatch):
+    monkeypatch.setenv("SEEHEAR_HOME", str(tmp_path))
+
+    def refuse(url, file, *, resume_size, **others):
+        error = OSError("range")
+        error.response = SimpleNamespace(status_code=416)
+        raise error
+
+    monkeypatch.setattr(checkpoints, "http_get", refuse)
+    monkeypatch.setattr(checkpoints, "download", lambda *_, **__: tmp_path)
+    part = tmp_path / "imagebind" / "imagebind_huge.pth.part"
+    part.parent.mkdir()
+    part.write_bytes(b"12345")
+    assert checkpoints.pull(IMAGEBIND).read_bytes() == b"12345"
 
 
 @pytest.mark.parametrize(

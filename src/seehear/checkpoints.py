@@ -4,11 +4,11 @@ import os
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from http import HTTPStatus
 from pathlib import Path
 
 import torch
 from huggingface_hub import snapshot_download
-from huggingface_hub.errors import HfHubHTTPError
 from huggingface_hub.file_download import http_get
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
@@ -22,6 +22,7 @@ from seehear.media import replacing
 from seehear.weights import (
     CAPTIONER_FILES,
     CHECKPOINT_FILES,
+    HUB_ERRORS,
     NETWORK_FILES,
     SAFE_SUFFIX,
     download,
@@ -32,6 +33,7 @@ from seehear.weights import (
 # ImageBind reads text by CLIP's vocabulary, which its own file does not hold.
 CLIP_VOCABULARY = "openai/clip-vit-large-patch14"
 VOCABULARY_FILES = ("vocab.json", "merges.txt", "tokenizer_config.json", "special_tokens_map.json")
+_FETCH_ERRORS: tuple[type[Exception], ...] = (*HUB_ERRORS, RuntimeError)
 _SHA256 = re.compile(r"^[0-9a-f]{64}$")
 _GIGABYTE = 1e9
 
@@ -94,8 +96,11 @@ def _fetch_file(entry: Entry, target: Path) -> None:
                 resume_size=file.tell(),
                 displayed_filename=entry.file_name,
             )
-    # Besides its own errors the client lets those of the transport through.
-    except (HfHubHTTPError, OSError, RuntimeError) as error:
+    except _FETCH_ERRORS as error:
+        status = getattr(getattr(error, "response", None), "status_code", None)
+        if status == HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:  # nothing was left to fetch
+            partial.replace(target)
+            return
         raise WeightsError(
             f"{entry.source}: could not be fetched ({type(error).__name__}); check the "
             f"connection and run it again, which goes on from {partial}"
@@ -114,7 +119,7 @@ def path_of(entry: Entry) -> Path | None:
                 entry.source, allow_patterns=list(files_of(entry)), local_files_only=True
             )
         )
-    except (HfHubHTTPError, OSError):
+    except HUB_ERRORS:
         return None
 
 

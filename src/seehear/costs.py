@@ -20,6 +20,7 @@ from torch.utils._pytree import tree_map_only
 from torch.utils.flop_counter import FlopCounterMode
 
 from seehear.diffusion import NoiseLevel
+from seehear.frozen import freeze
 from seehear.protocols import Backbone, Binder
 from seehear.ways import Leg, Way, ways_of
 
@@ -276,6 +277,7 @@ def weight_bytes(*owners: object) -> dict[str, int]:
 def measured_rate(device: str, dtype: torch.dtype, seconds: float = 1.0) -> float:
     """Arithmetic per second that this device sustains in convolutions like the models' own."""
     conv = nn.Conv2d(256, 256, 3, padding=1).to(device, dtype)
+    freeze(conv)
     x = torch.randn(1, 256, 64, 64, device=device, dtype=dtype)
     flops = 2 * 256 * 256 * 9 * 64 * 64
     with torch.no_grad():

@@ -66,13 +66,18 @@ def _is_slow(x: Tensor) -> bool:
     return x.dtype == torch.bfloat16 and x.device.type == "cpu" and not computes_bfloat16()
 
 
+def _learns(layer: nn.Module) -> bool:
+    return any(p.requires_grad for p in layer.parameters(recurse=False))
+
+
 # Callers may name the argument, as PyTorch's layers do.
 def _linear(layer: Any, plain: Callable[[Tensor], Tensor], input: Tensor) -> Tensor:
-    return linear(input, layer.weight, layer.bias) if _is_slow(input) else plain(input)
+    is_ours = _is_slow(input) and not _learns(layer)
+    return linear(input, layer.weight, layer.bias) if is_ours else plain(input)
 
 
 def _convolution(conv: Any, plain: Callable[..., Tensor], input: Tensor, *more: Any) -> Tensor:
-    if conv.weight.requires_grad:
+    if _learns(conv):
         return plain(input, *more)
     if _is_slow(input):
         plain = partial(_widely, conv)

@@ -17,6 +17,13 @@ from torch import Tensor
 from seehear.errors import WeightsError
 from seehear.hashes import file_sha256
 
+# Of the hub, and of whatever library carries its requests: its own errors derive from that one's.
+HUB_ERRORS: tuple[type[Exception], ...] = (
+    HFValidationError,
+    HfHubHTTPError,
+    *(base for base in HfHubHTTPError.__bases__ if issubclass(base, Exception)),
+)
+
 SAFE_SUFFIX = ".safetensors"
 # Read with weights_only=True: tensors, never code.
 PICKLE_SUFFIXES = (".bin", ".pth", ".pt", ".ckpt")
@@ -234,7 +241,7 @@ def _hub_errors(name: str, local_files_only: bool) -> Iterator[None]:
     """Whatever keeps the hub from finding a name becomes one sentence."""
     try:
         yield
-    except (HFValidationError, HfHubHTTPError, OSError) as error:
+    except HUB_ERRORS as error:
         where = "in the local cache" if local_files_only else "on the hub"
         raise WeightsError(
             f"{name}: expected a folder on this machine or the name of a model {where}, found "

@@ -29,10 +29,12 @@ class Watch:
             for path, module in top.named_modules()
         }
         self._hooks: list[Any] = []
+        self._entered: list[tuple[str, str, str]] = []
         self._mode = _Operations(self)
 
     def __enter__(self) -> "Watch":
         for module in self._names:
+            self._hooks.append(module.register_forward_pre_hook(self._before))
             self._hooks.append(module.register_forward_hook(self._after))
         self._mode.__enter__()
         return self
@@ -42,9 +44,15 @@ class Watch:
         for hook in self._hooks:
             hook.remove()
 
+    def _before(self, module: nn.Module, inputs: Any) -> None:
+        self._entered.append((self.without_grad, self.detached_by, self.cast_by))
+
     def _after(self, module: nn.Module, inputs: Any, output: Any) -> None:
         name = self.last = self._names[module]
-        made = first_tensor(output)
+        made, noted = first_tensor(output), self._entered.pop()
+        if made is not None and made.requires_grad:
+            # What was noted inside did no harm: a layer with a backward pass of its own, say.
+            self.without_grad, self.detached_by, self.cast_by = noted
         if made is None or not made.is_floating_point():
             return
         given = first_tensor(inputs)
