@@ -7,7 +7,17 @@ import torch
 from torch import Tensor
 from training.world.things import IDS
 
-from benchmarks.results import interval, saved, table, trial, write
+from benchmarks.results import (
+    KEEPS_NORM,
+    MARK_NOTE,
+    around,
+    interval,
+    marked,
+    saved,
+    table,
+    trial,
+    write,
+)
 from benchmarks.sampler import make
 from benchmarks.scenes import DURATION_S, PROMPTS, Held, held_out
 from seehear.families import Family, load_family
@@ -25,6 +35,7 @@ MODES = {
     "both": "wordless",
     "default": "default",
 }
+TUNES_PROMPTS = ("prompt", "both", "default")
 
 
 def scores(family: Family, judge, held: Held, made: Tensor, real_features: Tensor) -> dict:
@@ -36,14 +47,17 @@ def scores(family: Family, judge, held: Held, made: Tensor, real_features: Tenso
     with torch.no_grad():
         video = torch.cat([family.binder.embed_video(f) for f in few.split(28)])
     cosines = (video * held.given).sum(1)
+    distance = float(frechet_distance(real_features, features))
     cell = {
         "accuracy": float(hits.float().mean()),
         "accuracy_95": wilson_interval(int(hits.sum()), len(hits)),
         "binder_cosine": float(cosines.mean()),
         "binder_95": bootstrap_interval(lambda i: float(cosines[i].mean()), len(made)),
-        "frechet": float(frechet_distance(real_features, features)),
+        "frechet": distance,
         "frechet_95": bootstrap_interval(
-            lambda i: float(frechet_distance(real_features, features[i])), len(made), 40
+            lambda i: float(frechet_distance(real_features, features[i])),
+            len(made),
+            around=distance,
         ),
     }
     return cell | (of_time(judge, frames) if frames.shape[1] > 1 else {})
@@ -67,10 +81,10 @@ def tables(task: Task, raw: dict) -> str:
     for key, cell in raw["cells"].items():
         prompt, mode = key.split("/")
         row = [
-            prompt, mode, cell["count"],
+            prompt, marked(mode, cell, mode in TUNES_PROMPTS), cell["count"],
             f"{cell['accuracy']:.3f} {interval(cell['accuracy_95'])}",
             f"{cell['binder_cosine']:.3f} {interval(cell['binder_95'])}",
-            f"{cell['frechet']:.2f} {interval(cell['frechet_95'])}",
+            around(cell["frechet"], cell["frechet_95"]),
         ]  # fmt: skip
         if task == "a2v":
             row += [
@@ -80,7 +94,7 @@ def tables(task: Task, raw: dict) -> str:
         on_real = f"{cell['judge_on_real']:.3f}"
         rows.append([*row, on_real, f"{cell['seconds_per_clip']:.2f}"])
     order = [f"{prompt}/{mode}" for prompt in PROMPTS for mode in MODES]
-    rows.sort(key=lambda row: order.index(f"{row[0]}/{row[1]}"))
+    rows.sort(key=lambda row: order.index(f"{row[0]}/{row[1].removesuffix(' *')}"))
     header = ["prompt", "sampling", "sounds", "judge accuracy",
               "binder cosine (not by the eye that guides)", "Fréchet distance"]  # fmt: skip
     if task == "a2v":
@@ -94,6 +108,7 @@ def tables(task: Task, raw: dict) -> str:
         "styles were not trained on. The automatic caption comes from the sound alone. latents: "
         "Eq. 13 alone; prompt: Eq. 17 alone; both: preset `wordless`; default: the same, gentler. "
         "Brackets: 95 % intervals.\n\n"
+        + MARK_NOTE
         + table([*header, "judge on real pictures", "s per output"], rows)
     )
 
@@ -124,7 +139,10 @@ def run(task: Task, title: str) -> None:
                 is_guided=mode != "vanilla", batch=options.batch,
             )  # fmt: skip
             cell = scores(family, judge, held, made["video"], real_features)
-            cell |= {"count": options.count, "seconds_per_clip": seconds / options.count}
+            cell |= KEEPS_NORM | {
+                "count": options.count,
+                "seconds_per_clip": seconds / options.count,
+            }
             # Judges get better; rows by different ones must not be taken for one another.
             cell["judge_on_real"] = raw["real"]["accuracy"]
             print(f"{prompt}/{mode}", {k: v for k, v in cell.items() if k[-2:] != "95"}, flush=True)

@@ -14,7 +14,17 @@ from training.world.scenes import heard, seen
 from training.world.things import BY_ID, IDS
 
 from benchmarks.picture_tasks import MODES as PICTURE_MODES
-from benchmarks.results import interval, saved, table, trial, write
+from benchmarks.picture_tasks import TUNES_PROMPTS
+from benchmarks.results import (
+    KEEPS_NORM,
+    MARK_NOTE,
+    interval,
+    marked,
+    saved,
+    table,
+    trial,
+    write,
+)
 from benchmarks.sampler import make
 from benchmarks.scenes import DURATION_S
 from seehear.families import load_family
@@ -82,8 +92,9 @@ def tables(raw: dict) -> str:
         if key not in raw["cells"]:
             continue
         cell = raw["cells"][key]
+        prompt, mode = key.split("/")
         rows.append([
-            *key.split("/"), cell["count"],
+            prompt, marked(mode, cell, mode in (*TUNES_PROMPTS, "in step")), cell["count"],
             *(f"{cell[k]:.3f} {interval(cell[f'{k}_95'])}" for k in ("agree", "sound", "picture")),
             f"{cell['sound_group']:.3f} / {cell['picture_group']:.3f}",
             f"{cell['sound_frechet']:.1f} / {cell['picture_frechet']:.1f}",
@@ -99,9 +110,10 @@ def tables(raw: dict) -> str:
         "a stream can show the scene's thing by chance alone. All columns by the judge; two "
         f"streams that choose among all {len(IDS)} things at random agree in {1 / len(IDS):.3f}. "
         "latents: Eq. 13 alone; prompt: Eq. 17 alone; both: preset `wordless`; default: the "
-        f"same, gentler; in step: default with a sync term of weight {SYNC_WEIGHT}. Offset: shift "
+        "picture leads, then each pulls the other; "
+        f"in step: default with a sync term of weight {SYNC_WEIGHT}. Offset: shift "
         "of onsets against starts of motion at their highest correlation, which that term sees. "
-        "Brackets: 95 % intervals.\n\n" + table(header, rows)
+        "Brackets: 95 % intervals.\n\n" + MARK_NOTE + table(header, rows)
     )
 
 
@@ -133,7 +145,10 @@ def main() -> None:
                 sync=InStep(weight=SYNC_WEIGHT) if mode == "in step" else None,
             )  # fmt: skip
             cell = scores(judge, labels, made["audio"], made["video"], real)
-            cell |= {"count": options.count, "seconds_per_clip": seconds / options.count}
+            cell |= KEEPS_NORM | {
+                "count": options.count,
+                "seconds_per_clip": seconds / options.count,
+            }
             print(f"{prompt}/{mode}", {k: v for k, v in cell.items() if k[-2:] != "95"}, flush=True)
             raw["cells"][f"{prompt}/{mode}"] = cell
             if not options.set:

@@ -18,7 +18,7 @@ from training.world.captions import label
 from training.world.scenes import Heard, heard, seen
 from training.world.things import BY_ID, IDS
 
-from benchmarks.results import interval, saved, table, write
+from benchmarks.results import KEEPS_NORM, MARK_NOTE, interval, marked, saved, table, write
 from benchmarks.sampler import make
 from benchmarks.scenes import DURATION_S, FPS
 from seehear.families import Family, load_family
@@ -160,7 +160,7 @@ def measure(task: Task, family: Family, scenes: Events, row: str, batch: int) ->
     else:
         cell = offsets(starts(made["video"]), heard_curve, scenes.true)
         cell |= named(judge.picture_logits(made["video"].float() / 255), scenes.labels)
-    return cell | {"seconds_per_clip": seconds / len(scenes.prompts)}
+    return cell | KEEPS_NORM | {"seconds_per_clip": seconds / len(scenes.prompts)}
 
 
 def tables(raw: dict) -> str:
@@ -171,7 +171,7 @@ def tables(raw: dict) -> str:
     for task, found in raw["tasks"].items():
         rows = [
             [
-                name,
+                marked(name, r, "seconds_per_clip" in r),
                 f"{r['offset_s']:.3f} {interval(r['offset_95'], 3)}",
                 f"{r['offset_median_s']:.3f}",
                 f"{r['with_events']:.2f} {interval(r['with_events_95'])}",
@@ -188,7 +188,7 @@ def tables(raw: dict) -> str:
         "`default`. Offset: by how much the onsets of a sound, or the starts of motion in a "
         "picture, must be shifted to correlate best with the world's true event times, within 1 "
         's. "pulled": the term\'s gradient, of that weight; "moved": latents are cut and put '
-        "where they fit. Brackets: 95 % intervals.\n\n" + "\n".join(parts)
+        "where they fit. Brackets: 95 % intervals.\n\n" + MARK_NOTE + "\n".join(parts)
     )
 
 

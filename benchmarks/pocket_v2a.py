@@ -13,7 +13,17 @@ import torch
 from torch import Tensor
 from training.world.things import IDS
 
-from benchmarks.results import interval, saved, table, trial, write
+from benchmarks.results import (
+    KEEPS_NORM,
+    MARK_NOTE,
+    around,
+    interval,
+    marked,
+    saved,
+    table,
+    trial,
+    write,
+)
 from benchmarks.sampler import make
 from benchmarks.scenes import PROMPTS, Held, held_out
 from seehear.families import Family, load_family
@@ -38,7 +48,9 @@ def scores(family: Family, judge, held: Held, made: Tensor, real_features: Tenso
         "binder_95": bootstrap_interval(lambda i: float(cosines[i].mean()), len(made)),
         "frechet": distance,
         "frechet_95": bootstrap_interval(
-            lambda i: float(frechet_distance(real_features, features[i])), len(made), 40
+            lambda i: float(frechet_distance(real_features, features[i])),
+            len(made),
+            around=distance,
         ),
         "rms": float(made.square().mean().sqrt()),
     }
@@ -49,11 +61,13 @@ def tables(raw: dict) -> str:
     rows = []
     for key, cell in raw["cells"].items():
         preset, prompt, mode = key.split("/")
+        is_tuned = mode != "vanilla" and preset in ("default", "wordless")
+        name = marked("vanilla" if mode == "vanilla" else preset, cell, is_tuned)
         rows.append([
-            prompt, "vanilla" if mode == "vanilla" else preset,
+            prompt, name,
             f"{cell['accuracy']:.3f} {interval(cell['accuracy_95'])}",
             f"{cell['binder_cosine']:.3f} {interval(cell['binder_95'])}",
-            f"{cell['frechet']:.2f} {interval(cell['frechet_95'])}",
+            around(cell["frechet"], cell["frechet_95"]),
             f"{cell['judge_on_real']:.3f}", f"{cell['seconds_per_clip']:.2f}",
         ])  # fmt: skip
     rows.sort(key=lambda row: PROMPTS.index(row[0]))
@@ -66,7 +80,7 @@ def tables(raw: dict) -> str:
         "sounds rightly; rows that say otherwise are by an earlier one, and their Fréchet "
         "distances by its features. The automatic caption comes from the picture alone. "
         "All presets compare mels with the picture, without a vocoder, so that they differ by "
-        "their loop alone. Brackets: 95 % intervals.\n\n" + table(header, rows)
+        "their loop alone. Brackets: 95 % intervals.\n\n" + MARK_NOTE + table(header, rows)
     )
 
 
@@ -101,7 +115,7 @@ def main() -> None:
                     is_guided=mode == "guided", batch=options.batch,
                 )  # fmt: skip
                 cell = scores(family, judge, held, made["audio"], real_features)
-                cell["seconds_per_clip"] = seconds / options.count
+                cell |= KEEPS_NORM | {"seconds_per_clip": seconds / options.count}
                 # Judges get better; rows by different ones must not be taken for one another.
                 cell["judge_on_real"] = raw["real"]["accuracy"]
                 raw["cells"][key] = cell

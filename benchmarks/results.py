@@ -38,6 +38,25 @@ def interval(ends: Sequence[float], digits: int = 2) -> str:
     return f"[{ends[0]:.{digits}f}, {ends[1]:.{digits}f}]"
 
 
+# Cells that were measured before have no such entry; those by presets that tune prompts are marked.
+KEEPS_NORM = {"norm_kept_of": "tuned half"}
+MARK_NOTE = (
+    "Rows with a * were measured when prompt tuning shrank the unconditional half of the prompt "
+    "stack to keep the norm of the whole; it keeps that of the tuned half now.\n\n"
+)
+
+
+def marked(mode: str, cell: dict, tunes_prompts: bool) -> str:
+    """The name of a row, with a star if its prompt tuning is an earlier one."""
+    return mode + " *" * (tunes_prompts and not KEEPS_NORM.items() <= cell.items())
+
+
+def around(value: float, ends: Sequence[float], digits: int = 2) -> str:
+    """A value and its interval; earlier intervals of distances, which missed them, are left out."""
+    text = f"{value:.{digits}f}"
+    return f"{text} {interval(ends, digits)}" if ends[0] <= value <= ends[1] else text
+
+
 def write(name: str, title: str, raw: dict, text: str) -> None:
     """Save docs/results/<name>.json (raw, with provenance) and <name>.md (the tables)."""
     FOLDER.mkdir(parents=True, exist_ok=True)

@@ -24,11 +24,11 @@ table and which of them are on your machine.
 
 The **pocket** family ships with the package: nothing to fetch ([its card](pocket.md)). For the
 others `seehear models pull NAME` says size and licence, asks, fetches, and goes on where it was cut
-off. `--audio`, `--video`, `--motion`, `--binder` and `--captioner` take a name on the hub or a
-folder, so any model in one of these formats loads, listed or not: fine-tunes of Stable Diffusion
-1.5, other sizes of AudioLDM, adapters of AnimateDiff, its own `.ckpt` files, and converted weights
-(`seehear models convert`). No code in a weight file is ever run. A `measure` scores clips, in
-`seehear eval --features NAME` ([evaluation](evaluation.md)).
+off. `--audio`, `--video`, `--motion` and `--captioner` take a name of the table or of the hub, or a
+folder, `--binder` a file or folder, so any model in one of these formats loads, listed or not:
+fine-tunes of Stable Diffusion 1.5, other sizes of AudioLDM, adapters of AnimateDiff, its own
+`.ckpt` files, and converted weights (`seehear models convert`). No code in a weight file is ever
+run. A `measure` scores clips, in `seehear eval --features NAME` ([evaluation](evaluation.md)).
 
 `--commercial` refuses parts whose licence forbids commercial use or does not say, and names what to
 use instead; every manifest lists the licences of all parts. The words in the table are a summary

@@ -15,7 +15,7 @@ from pathlib import Path
 from types import ModuleType
 
 from seehear import aligner, presets, sampling
-from seehear.presets import JOINT_PRESETS, PICTURE_PRESETS, PRESETS, Preset
+from seehear.presets import JOINT_PRESETS, PAPER_PRESETS, PICTURE_PRESETS, PRESETS, Preset
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "presets.md"
 HEAD = """# Presets
@@ -69,7 +69,7 @@ def reasons_of(preset: Preset) -> dict[str, str]:
     comments = comments_of(source)
     for node in ast.parse(source).body:
         if isinstance(node, ast.Assign) and getattr(node.targets[0], "id", "").lower() == (
-            preset.name
+            preset.name.replace("-", "_")
         ):
             return {
                 k.arg: " ".join(filter(None, (comments.get(n, "") for n in lines_of(k.value))))
@@ -128,13 +128,19 @@ def page() -> str:
     text += "\n## Both from a sentence (joint) side by side\n\n"
     text += "The picture leads in `default`; the others are those for pictures, for both.\n\n"
     text += side_by_side(JOINT_PRESETS, meanings)
-    values = {name: values_of(preset) for name, preset in PRESETS.items()}
-    for name, preset in PRESETS.items():
+    text += "\n## The paper's own runs side by side\n\n"
+    text += "With the paper's models and the pairs of the task; those for sounds are `authors`.\n\n"
+    text += side_by_side({p.name: p for p in PAPER_PRESETS.values()}, meanings)
+    explained = PRESETS | {p.name: p for p in PAPER_PRESETS.values()}
+    values = {name: values_of(preset) for name, preset in explained.items()}
+    for name, preset in explained.items():
+        reasons = {k: why for k, why in reasons_of(preset).items() if k in values[name] and why}
+        if not reasons:  # it is another one under another name
+            continue
         text += f"\n## `{name}`: where each value comes from\n\n"
         text += row("setting", "value", "source") + "| --- | --- | --- |\n"
-        for key, reason in reasons_of(preset).items():
-            if key in values[name] and reason:
-                text += row(f"`{key}`", shown(values[name][key]), reason)
+        for key, why in reasons.items():
+            text += row(f"`{key}`", shown(values[name][key]), why)
     return text
 
 

@@ -330,6 +330,22 @@ def test_commercial_use_of_the_paper_family_is_refused_before_anything_is_loaded
         load_family("paper", binder=tmp_path / "none.pth", commercial=True)
 
 
+def test_commercial_use_of_a_known_model_is_refused_before_it_is_fetched():
+    for name in ("audioldm-m-full", "cvssp/audioldm-m-full"):
+        with pytest.raises(SettingsError, match="audio/audioldm-m-full is under CC BY-NC-SA"):
+            load_family(audio=name, commercial=True)
+
+
+def test_a_name_of_the_table_stands_for_its_source(monkeypatch, tmp_path):
+    asked = []
+    monkeypatch.setattr("seehear.families.audioldm.load", lambda source, **_: asked.append(source))
+    load_family(audio="audioldm-m-full").loaders["audio"]()
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "audioldm-m-full").mkdir()  # a folder of one's own goes first
+    load_family(audio="audioldm-m-full").loaders["audio"]()
+    assert asked == ["cvssp/audioldm-m-full", "audioldm-m-full"]
+
+
 def test_commercial_use_of_another_model_is_refused_when_it_is_loaded(tmp_path):
     family = load_family(audio=write_small(tmp_path), commercial=True)
     with pytest.raises(SettingsError, match=r"audio/.* nothing of its licence"):

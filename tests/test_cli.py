@@ -94,6 +94,7 @@ def test_the_table_of_presets_tells_rules_and_rates(capsys):
     run("presets")
     shown = capsys.readouterr().out
     assert [name for name in PRESETS if name in shown] == list(PRESETS)
+    assert all(f"paper-{task}" in shown for task in ("v2a", "i2a", "a2v", "joint"))
     assert "fresh_adam" in shown
     assert "stale" in shown
     assert "\x1b" not in shown

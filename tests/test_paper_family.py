@@ -10,6 +10,8 @@ from tests.media_files import make_video
 
 from seehear import media
 from seehear.cli import main
+from seehear.errors import WeightsError
+from seehear.families import load_family
 from seehear.outputs import read_manifest
 
 
@@ -44,6 +46,19 @@ def test_paper_v2a_makes_a_sound_and_its_manifest_tells_what_with(weights, tmp_p
     assert guided
     assert not any(step["dead_gradient"] for step in guided)
     assert main(["replay", str(tmp_path / "out.json"), "--quiet"]) == 0
+
+
+def test_words_are_read_by_the_vocabulary_that_was_fetched(weights, tmp_path, monkeypatch):
+    elsewhere = tmp_path / "binder"
+    shutil.copytree(weights["binder"], elsewhere)
+    (elsewhere / "merges.txt").unlink()
+    monkeypatch.setenv("SEEHEAR_HOME", str(tmp_path))
+    with pytest.raises(WeightsError, match="beside the weights"):
+        load_family("paper", audio=weights["audio"], binder=elsewhere).binder.embed_text(["a"])
+    (tmp_path / "imagebind").mkdir()
+    write_letters(tmp_path / "imagebind")
+    found = load_family("paper", audio=weights["audio"], binder=elsewhere).binder.embed_text(["a"])
+    assert found.isfinite().all()
 
 
 def test_commercial_use_of_it_is_refused(weights, tmp_path, capsys):

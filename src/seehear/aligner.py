@@ -54,7 +54,7 @@ class AlignerConfig:
     level: Literal["matching", "stale"] = "matching"
     momentum: float = 0.0  # heavy ball over updates and steps; Adam has its own
     clip_norm: float | None = None  # largest gradient norm of a sample and stream
-    keep_prompt_norm: bool = True  # rescale tuned prompt embeddings to their norm before
+    keep_prompt_norm: bool = True  # rescale what is tuned of the prompt stack to its norm before
     tuned_half: Literal["both", "cond", "uncond"] = "both"  # which rows of the prompt stack
 
     def __post_init__(self):
@@ -217,10 +217,11 @@ class Aligner:
         """One step on the tuned half of a prompt stack; a sample owns a row of either half."""
         first, last = {"both": (0, 2), "uncond": (0, 1), "cond": (1, 2)}[self.config.tuned_half]
         stack, grad = (t.unflatten(0, (2, -1)).transpose(0, 1) for t in (y, grad))
-        tuned, dead = self._update(name, stack[:, first:last], grad[:, first:last], lr)
-        new = torch.cat([stack[:, :first], tuned, stack[:, last:]], dim=1)
+        before = stack[:, first:last]
+        tuned, dead = self._update(name, before, grad[:, first:last], lr)
         if self.config.keep_prompt_norm:
-            new = new * (sample_norm(stack) / sample_norm(new))
+            tuned = tuned * (sample_norm(before) / sample_norm(tuned))
+        new = torch.cat([stack[:, :first], tuned, stack[:, last:]], dim=1)
         return new.transpose(0, 1).flatten(0, 1), dead
 
 

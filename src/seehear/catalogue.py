@@ -193,7 +193,7 @@ def entry_of(name: str) -> Entry:
     if found is None:
         raise WeightsError(
             f"no model is called {name!r}; `seehear models list` shows those that are known, "
-            "and --audio, --video, --motion and --binder take any folder or hub name"
+            "and --audio, --video and --motion take any folder or hub name"
         )
     return found
 

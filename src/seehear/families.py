@@ -12,7 +12,7 @@ from seehear import catalogue
 from seehear.backbones import animatediff, audioldm
 from seehear.binders import imagebind, pocket
 from seehear.captioners.nearest import PhraseBank
-from seehear.checkpoints import path_of
+from seehear.checkpoints import home, path_of
 from seehear.errors import SettingsError, WeightsError
 from seehear.hashes import file_sha256
 from seehear.protocols import Backbone, Binder
@@ -131,7 +131,8 @@ def load_family(
 
     Args:
         name: "pocket" (ships with the package) or "paper" (AudioLDM, AnimateDiff and ImageBind).
-        audio: Another folder or hub name in AudioLDM's format instead of the family's own.
+        audio: Another folder or hub name in AudioLDM's format instead of the family's own, or a
+            name of `seehear.catalogue`; so for the next two.
         video: Another folder or hub name in Stable Diffusion 1.5's or AnimateDiff's format.
         motion: A motion adapter for `video`, unless that holds one.
         binder: The binder's weights: a file or folder; None: the shipped or fetched ones.
@@ -195,7 +196,18 @@ class _Asked:
     ) -> dict[str, str | Path]:
         """Where every model comes from: what was asked for, or else these."""
         asked = {"audio": self.audio, "video": self.video, "motion": self.motion}
-        return chosen_sources(asked, {"audio": audio, "video": video, "motion": motion})
+        found = chosen_sources(asked, {"audio": audio, "video": video, "motion": motion})
+        entries = {part: catalogue.known(source) for part, source in found.items()}
+        if self.commercial:  # before anything is fetched
+            known = [(part, entry) for part, entry in entries.items() if entry is not None]
+            catalogue.refuse_non_commercial(
+                {"name": f"{part}/{entry.name}", "licence": entry.licence} for part, entry in known
+            )
+        # A name of the table stands for its source on the hub, unless there is such a folder.
+        return {
+            part: entry.source if entry is not None and not Path(source).exists() else source
+            for (part, source), entry in zip(found.items(), entries.values(), strict=True)
+        }
 
     def loaders(self, sources: Mapping[str, str | Path]) -> dict[Part, Callable[[], Backbone]]:
         """How to load every part from its source."""
@@ -230,16 +242,18 @@ def _paper(asked: _Asked) -> Family:
     if asked.commercial:  # before anything is fetched or loaded
         terms = {"name": "binder/imagebind", "licence": catalogue.BY_NAME["imagebind"].licence}
         catalogue.refuse_non_commercial([terms])
-    binder = asked.binder or path_of(catalogue.BY_NAME["imagebind"])
+    fetched = path_of(catalogue.BY_NAME["imagebind"])
+    binder = fetched if asked.binder in (None, "imagebind", Path("imagebind")) else asked.binder
     if binder is None:
         raise WeightsError(
             "the family 'paper' needs ImageBind's weights, which are not on this machine: "
             "`seehear models pull imagebind` fetches them, --binder names a file of your own"
         )
     path = Path(binder)
-    folder = path if path.is_dir() else path.parent
-    # CLIP's vocabulary beside the weights lets ImageBind read text too.
-    vocabulary = folder if (folder / "merges.txt").is_file() else None
+    # CLIP's vocabulary, beside the weights or where it was fetched, lets ImageBind read text too.
+    beside = path if path.is_dir() else path.parent
+    folders = (beside, home() / "imagebind")
+    vocabulary = next((f for f in folders if (f / "merges.txt").is_file()), None)
     sources = asked.sources(PAPER_SOUND, PAPER_PICTURE, PAPER_MOTION)
     return Family(
         name="paper",

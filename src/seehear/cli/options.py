@@ -191,7 +191,8 @@ BinderOption = Annotated[
     Path | None,
     typer.Option(
         "--binder", metavar="PATH", show_default=False, rich_help_panel=_MODELS,
-        help="Weights of the network that compares picture and sound; needed for paper.",
+        help="Weights of the network that compares picture and sound: a file or folder. Paper "
+        "needs them unless `seehear models pull imagebind` fetched them.",
     ),
 ]  # fmt: skip
 Device = Annotated[

@@ -15,7 +15,7 @@ from seehear.doctor import Report
 from seehear.errors import SeehearError
 from seehear.media import made_folder, write_image
 from seehear.plan import Plan
-from seehear.presets import JOINT_PRESETS, PICTURE_PRESETS, PRESETS, Preset
+from seehear.presets import JOINT_PRESETS, PAPER_PRESETS, PICTURE_PRESETS, PRESETS, Preset
 from seehear.sampling import Progress as StepProgress
 from seehear.told import named_as, total_loss
 
@@ -152,11 +152,12 @@ def models_text() -> Iterator[str]:
 
 
 def print_presets() -> None:
-    """Print the presets side by side, one column each: for sounds, for pictures, for both."""
+    """Print the presets side by side: for sounds, for pictures, for both, and the paper's."""
     for title, presets in (
         ("v2a and i2a", PRESETS),
         ("a2v and a2i", PICTURE_PRESETS),
         ("joint", JOINT_PRESETS),
+        ("the paper's own models", {preset.name: preset for preset in PAPER_PRESETS.values()}),
     ):
         table = Table(title, *presets, box=None, pad_edge=False)
         columns = [_preset_rows(preset) for preset in presets.values()]

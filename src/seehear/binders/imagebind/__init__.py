@@ -133,8 +133,9 @@ class ImageBind:
         """
         if self.tokenizer is None:
             raise WeightsError(
-                "ImageBind's text tower needs CLIP's vocabulary: load with vocabulary=FOLDER, "
-                "a folder with vocab.json and merges.txt of any CLIP checkpoint"
+                "ImageBind's text tower needs CLIP's vocabulary: put vocab.json and merges.txt of "
+                "any CLIP checkpoint beside the weights, load with vocabulary=FOLDER, or let "
+                "`seehear models pull imagebind` fetch both"
             )
         with self._visiting("text"):
             embedding = self.towers.embed_text(self.tokenizer(prompts).to(self.device))
