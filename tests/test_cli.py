@@ -200,6 +200,13 @@ def test_folders_and_patterns_are_made_one_by_one_into_a_folder(workplace):
     ]
 
 
+def test_too_few_steps_to_guide_any_are_told(workplace, capsys):
+    run("v2a", "clip.mp4", "-o", "out.wav", "--steps", 2, "--prompt", "rain")
+    assert "with 2 steps none is guided" in " ".join(capsys.readouterr().err.split())
+    run("v2a", "clip.mp4", "-o", "plain.wav", "--steps", 2, "--prompt", "rain", "--lr", 0)
+    assert "none is guided" not in " ".join(capsys.readouterr().err.split())
+
+
 def test_a_suffix_turns_all_outputs_into_sounds(workplace):
     run("v2a", "clip.mp4", "-o", "sounds/", "--suffix", ".wav", "--steps", 1, "--prompt", "rain")
     assert files(workplace / "sounds") == ["clip.json", "clip.wav"]
@@ -248,6 +255,8 @@ def test_a_clip_that_fails_while_it_is_made_stops_no_other(workplace, capsys):
         (["v2a", "photo.jpg", "-o", "out.mp4"], "use seehear i2a"),
         (["v2a", "sub/empty", "-o", "out"], "holds no file of these kinds"),
         (["v2a", "clip.mp4", "-o", "out", "--suffix", "wav"], "cannot write"),
+        (["v2a", "clip.mp4", "-o", "out.mp4", "--suffix", ".wav"], "--suffix .wav is for"),
+        (["v2a", "clip.mp4", "-o", "out.wav", "--mix"], "sound alone"),
         (["i2a", "clip.mp4", "-o", "out.wav"], "expected a picture"),
         (["i2a", "photo.jpg", "-o", "out.mp4"], "cannot write '.mp4'"),
         (["replay", "missing.json"], "missing.json"),

@@ -19,6 +19,7 @@ from seehear.cli.show import (
 from seehear.errors import Cancelled, MediaError, SeehearError
 from seehear.jobs import TaskName
 from seehear.media import probe, read_image
+from seehear.media.suffixes import VIDEO_SUFFIXES
 from seehear.orders import TAKES, WRITES, Order, suffix_for
 from seehear.plan import measured_plan
 from seehear.presets import Preset
@@ -73,6 +74,7 @@ def make_all(name: TaskName, inputs: Sequence[str], output: str, asked: Asked) -
     """
     num_failed = num_done = 0
     preset = ordered(name, None, asked).settings()
+    _tell_if_unguided(preset)
     if asked.report:
         _pages()
 
@@ -145,6 +147,7 @@ def make_joint(prompt: str, output: str, asked: Asked) -> int:
     _check_target(Written(target), WRITES["joint"], asked)
     order = replace(ordered("joint", None, asked), prompt=prompt)
     preset = order.settings()
+    _tell_if_unguided(preset)
     if asked.report:
         _pages()
     if asked.dry_run and (recipe := recipe_without_weights(asked)):
@@ -159,6 +162,18 @@ def make_joint(prompt: str, output: str, asked: Asked) -> int:
     else:
         _make_one(studio, order, preset, target, target.name, asked)
     return 0
+
+
+def _tell_if_unguided(preset: Preset) -> None:
+    """Say so where nothing will be pulled, though the preset would: there are too few steps."""
+    aligner, num_steps = preset.settings.aligner, preset.settings.num_steps
+    if any(aligner.is_guided(i, num_steps) for i in range(num_steps)):
+        return
+    if any(aligner.is_guided(i, 1000) for i in range(1000)):
+        err.print(
+            f"with {num_steps} steps none is guided by this preset: what is made follows the "
+            "words alone; more --steps change that"
+        )
 
 
 def _make_one(
@@ -186,6 +201,17 @@ def _check_target(wanted: Written, allowed: Sequence[str], asked: Asked) -> None
     check_target(wanted, allowed, overwrite=overwrite, with_page=asked.report)
     if asked.report and wanted.page.name.lower() == GALLERY:
         raise MediaError(f"{wanted.page}: {GALLERY} is the gallery's; choose another name")
+    kind = wanted.target.suffix.lower()
+    if asked.suffix is not None and asked.suffix.lower() != kind:
+        raise MediaError(
+            f"{wanted.target}: --suffix {asked.suffix} is for outputs in a folder; name the "
+            f"output so, or leave --suffix out"
+        )
+    if asked.mix and kind not in VIDEO_SUFFIXES:
+        raise MediaError(
+            f"{wanted.target}: --mix keeps a clip's own sound beneath the new one in a video, got "
+            f"a file of sound alone; end the name in .mp4, or leave --mix out"
+        )
 
 
 def _write_gallery(manifests: Sequence[Path], page: Path, asked: Asked) -> None:

@@ -160,7 +160,8 @@ Lr = Annotated[
     typer.Option(
         "--lr", min=0.0, metavar="RATE", callback=finite, show_default="the preset's",
         rich_help_panel=_MAKING,
-        help="How hard what is given pulls what is made; 0 turns it off.",
+        help="How hard what is given pulls what is made (its latents; how hard it pulls the "
+        "prompt is the preset's); 0 turns both off.",
     ),
 ]  # fmt: skip
 Sync = Annotated[
