@@ -26,6 +26,13 @@ What the names stand for, and where paper and released code differ: [method.md](
 
 This page is written by `python scripts/write_preset_docs.py` from `seehear/presets.py`; edit there.
 """
+_CONSTANTS = {  # of presets for pictures, by name
+    "default": "_PICTURE_DEFAULT",
+    "wordless": "_PICTURE_WORDLESS",
+    "prompt": "_PROMPT",
+    "latents": "_PICTURE_LATENTS",
+    "equations": "_PICTURE_EQUATIONS",
+}
 
 
 def comments_of(source: str) -> dict[int, str]:
@@ -63,20 +70,18 @@ def meanings_of(module: ModuleType, name: str) -> dict[str, str]:
     return found
 
 
-def reasons_of(preset: Preset) -> dict[str, str]:
+def reasons_of(constant: str) -> dict[str, str]:
     """What the comments beside the values of one preset say, by the name of the value."""
     source = source_of(presets)
     comments = comments_of(source)
     for node in ast.parse(source).body:
-        if isinstance(node, ast.Assign) and getattr(node.targets[0], "id", "").lower() == (
-            preset.name.replace("-", "_")
-        ):
+        if isinstance(node, ast.Assign) and getattr(node.targets[0], "id", "") == constant:
             return {
                 k.arg: " ".join(filter(None, (comments.get(n, "") for n in lines_of(k.value))))
                 for k in ast.walk(node)
                 if isinstance(k, ast.keyword) and k.arg and not isinstance(k.value, ast.Call)
             }
-    sys.exit(f"expected {preset.name.upper()} = Preset(...) in {presets.__file__}, found none")
+    sys.exit(f"expected {constant} = Preset(...) in {presets.__file__}, found none")
 
 
 def lines_of(node: ast.expr) -> range:
@@ -131,17 +136,28 @@ def page() -> str:
     text += "\n## The paper's own runs side by side\n\n"
     text += "With the paper's models and the pairs of the task; those for sounds are `authors`.\n\n"
     text += side_by_side({p.name: p for p in PAPER_PRESETS.values()}, meanings)
-    explained = PRESETS | {p.name: p for p in PAPER_PRESETS.values()}
-    values = {name: values_of(preset) for name, preset in explained.items()}
-    for name, preset in explained.items():
-        reasons = {k: why for k, why in reasons_of(preset).items() if k in values[name] and why}
+    for title, constant, preset in explained():
+        values = values_of(preset)
+        reasons = {k: why for k, why in reasons_of(constant).items() if k in values and why}
         if not reasons:  # it is another one under another name
             continue
-        text += f"\n## `{name}`: where each value comes from\n\n"
+        text += f"\n## {title}: where each value comes from\n\n"
         text += row("setting", "value", "source") + "| --- | --- | --- |\n"
         for key, why in reasons.items():
-            text += row(f"`{key}`", shown(values[name][key]), why)
+            text += row(f"`{key}`", shown(values[key]), why)
     return text
+
+
+def explained() -> list[tuple[str, str, Preset]]:
+    """Title, name in `seehear.presets` and values of every preset; what is not said is copied."""
+    own = [(f"`{name}` for sounds", name.upper(), preset) for name, preset in PRESETS.items()]
+    pictures = [
+        (f"`{name}` for pictures", _CONSTANTS[name], preset)
+        for name, preset in PICTURE_PRESETS.items()
+    ]
+    joint = [("`default` for both", "_JOINT_DEFAULT", JOINT_PRESETS["default"])]
+    paper = [(f"`{p.name}`", p.name.upper().replace("-", "_"), p) for p in PAPER_PRESETS.values()]
+    return own + pictures + joint + paper
 
 
 def main() -> None:
