@@ -117,7 +117,7 @@ def main() -> None:
         "One run each on the pocket family, seed 0, without and with guidance (preset `latents` "
         "where no words are given). "
         "Single runs show what comes out, not how well it works: that is in "
-        "[results/](results/), judged on hundreds of held-out scenes. Frames are 64 pixels wide "
+        "[results/](results/), judged on many held-out scenes. Frames are 64 pixels wide "
         "and shown larger. Spectrograms: log mel, 0 to 8 kHz from bottom to top.",
         "",
         "Written by `python scripts/write_tasks_page.py`.",
