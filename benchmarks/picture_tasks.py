@@ -11,6 +11,7 @@ from benchmarks.results import (
     KEEPS_NORM,
     MARK_NOTE,
     around,
+    distance,
     interval,
     marked,
     saved,
@@ -22,7 +23,6 @@ from benchmarks.sampler import make
 from benchmarks.scenes import DURATION_S, PROMPTS, Held, held_out
 from seehear.families import Family, load_family
 from seehear.metrics.features import judge as pocket_judge
-from seehear.metrics.frechet import frechet_distance
 from seehear.metrics.intervals import bootstrap_interval, wilson_interval
 from seehear.presets import preset_for
 
@@ -47,18 +47,12 @@ def scores(family: Family, judge, held: Held, made: Tensor, real_features: Tenso
     with torch.no_grad():
         video = torch.cat([family.binder.embed_video(f) for f in few.split(28)])
     cosines = (video * held.given).sum(1)
-    distance = float(frechet_distance(real_features, features))
     cell = {
         "accuracy": float(hits.float().mean()),
         "accuracy_95": wilson_interval(int(hits.sum()), len(hits)),
         "binder_cosine": float(cosines.mean()),
         "binder_95": bootstrap_interval(lambda i: float(cosines[i].mean()), len(made)),
-        "frechet": distance,
-        "frechet_95": bootstrap_interval(
-            lambda i: float(frechet_distance(real_features, features[i])),
-            len(made),
-            around=distance,
-        ),
+        **distance(real_features, features),
     }
     return cell | (of_time(judge, frames) if frames.shape[1] > 1 else {})
 

@@ -17,6 +17,7 @@ from benchmarks.results import (
     KEEPS_NORM,
     MARK_NOTE,
     around,
+    distance,
     interval,
     marked,
     saved,
@@ -28,7 +29,6 @@ from benchmarks.sampler import make
 from benchmarks.scenes import PROMPTS, Held, held_out
 from seehear.families import Family, load_family
 from seehear.metrics.features import judge as pocket_judge
-from seehear.metrics.frechet import frechet_distance
 from seehear.metrics.intervals import bootstrap_interval, wilson_interval
 from seehear.presets import PRESETS
 
@@ -40,18 +40,12 @@ def scores(family: Family, judge, held: Held, made: Tensor, real_features: Tenso
     with torch.no_grad():
         audio = torch.cat([family.binder.embed_audio(w, 16_000) for w in made.split(28)])
     cosines = (audio * held.given).sum(1)
-    distance = float(frechet_distance(real_features, features))
     return {
         "accuracy": float(hits.float().mean()),
         "accuracy_95": wilson_interval(int(hits.sum()), len(hits)),
         "binder_cosine": float(cosines.mean()),
         "binder_95": bootstrap_interval(lambda i: float(cosines[i].mean()), len(made)),
-        "frechet": distance,
-        "frechet_95": bootstrap_interval(
-            lambda i: float(frechet_distance(real_features, features[i])),
-            len(made),
-            around=distance,
-        ),
+        **distance(real_features, features),
         "rms": float(made.square().mean().sqrt()),
     }
 

@@ -7,8 +7,11 @@ from dataclasses import replace
 from pathlib import Path
 
 import torch
+from torch import Tensor
 
 import seehear
+from seehear.metrics.frechet import frechet_distance
+from seehear.metrics.intervals import bootstrap_interval
 from seehear.presets import Preset
 from seehear.tasks import adjusted
 
@@ -55,6 +58,15 @@ def around(value: float, ends: Sequence[float], digits: int = 2) -> str:
     """A value and its interval; earlier intervals of distances, which missed them, are left out."""
     text = f"{value:.{digits}f}"
     return f"{text} {interval(ends, digits)}" if ends[0] <= value <= ends[1] else text
+
+
+def distance(real: Tensor, made: Tensor) -> dict:
+    """Fréchet distance of two sets of features [n, dim] with its interval, as parts of a cell."""
+    found = float(frechet_distance(real, made))
+    ends = bootstrap_interval(
+        lambda i: float(frechet_distance(real, made[i])), len(made), around=found
+    )
+    return {"frechet": found, "frechet_95": ends}
 
 
 def write(name: str, title: str, raw: dict, text: str) -> None:

@@ -34,6 +34,10 @@ def test_every_entry_has_a_name_of_its_own_a_known_licence_and_a_plausible_size(
         assert entry.terms.permits
         assert 1.9 <= entry.bytes_ / entry.parameters <= 4.2
         assert entry.is_file or re.fullmatch(r"[\w.-]+/[\w.-]+", entry.source)
+        if not entry.terms.allows_commercial:  # then there is something to use instead
+            part = {"name": f"{entry.role}/{entry.name}", "licence": entry.licence}
+            with pytest.raises(SettingsError, match=r"; use \S+"):
+                refuse_non_commercial([part])
 
 
 def test_an_entry_is_found_by_name_source_and_file():

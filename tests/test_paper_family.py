@@ -61,6 +61,12 @@ def test_words_are_read_by_the_vocabulary_that_was_fetched(weights, tmp_path, mo
     assert found.isfinite().all()
 
 
+def test_a_folder_called_as_the_table_calls_imagebind_is_that_folder(weights, monkeypatch):
+    monkeypatch.chdir(weights["binder"].parent)
+    family = load_family("paper", audio=weights["audio"], binder="imagebind")
+    assert family.binder.embed_text(["a"]).isfinite().all()
+
+
 def test_commercial_use_of_it_is_refused(weights, tmp_path, capsys):
     make_video(tmp_path / "clip.mp4")
     given = [str(tmp_path / "clip.mp4"), "-o", str(tmp_path / "out.wav"), "--commercial"]

@@ -197,17 +197,16 @@ class _Asked:
         """Where every model comes from: what was asked for, or else these."""
         asked = {"audio": self.audio, "video": self.video, "motion": self.motion}
         found = chosen_sources(asked, {"audio": audio, "video": video, "motion": motion})
-        entries = {part: catalogue.known(source) for part, source in found.items()}
-        if self.commercial:  # before anything is fetched
-            known = [(part, entry) for part, entry in entries.items() if entry is not None]
-            catalogue.refuse_non_commercial(
-                {"name": f"{part}/{entry.name}", "licence": entry.licence} for part, entry in known
-            )
-        # A name of the table stands for its source on the hub, unless there is such a folder.
-        return {
-            part: entry.source if entry is not None and not Path(source).exists() else source
-            for (part, source), entry in zip(found.items(), entries.values(), strict=True)
-        }
+        for part, source in found.items():
+            entry = catalogue.known(source)
+            if entry is None:
+                continue
+            if self.commercial:  # before anything is fetched
+                terms = {"name": f"{part}/{entry.name}", "licence": entry.licence}
+                catalogue.refuse_non_commercial([terms])
+            if not Path(source).exists():  # a name of the table stands for its source on the hub
+                found[part] = entry.source
+        return found
 
     def loaders(self, sources: Mapping[str, str | Path]) -> dict[Part, Callable[[], Backbone]]:
         """How to load every part from its source."""
@@ -242,8 +241,9 @@ def _paper(asked: _Asked) -> Family:
     if asked.commercial:  # before anything is fetched or loaded
         terms = {"name": "binder/imagebind", "licence": catalogue.BY_NAME["imagebind"].licence}
         catalogue.refuse_non_commercial([terms])
-    fetched = path_of(catalogue.BY_NAME["imagebind"])
-    binder = fetched if asked.binder in (None, "imagebind", Path("imagebind")) else asked.binder
+    entry, binder = catalogue.BY_NAME["imagebind"], asked.binder
+    if binder is None or (str(binder) == entry.name and not Path(binder).exists()):
+        binder = path_of(entry)
     if binder is None:
         raise WeightsError(
             "the family 'paper' needs ImageBind's weights, which are not on this machine: "

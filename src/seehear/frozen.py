@@ -46,7 +46,7 @@ def patch_layers(network: nn.Module) -> None:
             continue
         compute = type(module).forward  # subclasses may do more than their layer does
         if compute is nn.Linear.forward:
-            module.forward = partial(_linear, module, module.forward)  # type: ignore[method-assign]
+            module.forward = partial(_linear, module)  # type: ignore[method-assign]
         elif (
             compute in _CONVOLVE
             and module.padding_mode == "zeros"
@@ -57,7 +57,8 @@ def patch_layers(network: nn.Module) -> None:
 
 def linear(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
     """A matrix product with frozen weights that is as fast as the processor allows."""
-    if _is_slow(x) and not weight.requires_grad:
+    learns = weight.requires_grad or (bias is not None and bias.requires_grad)
+    if _is_slow(x) and not learns:
         return _WideLinear.apply(x, weight, bias)
     return functional.linear(x, weight, bias)
 
@@ -66,18 +67,13 @@ def _is_slow(x: Tensor) -> bool:
     return x.dtype == torch.bfloat16 and x.device.type == "cpu" and not computes_bfloat16()
 
 
-def _learns(layer: nn.Module) -> bool:
-    return any(p.requires_grad for p in layer.parameters(recurse=False))
-
-
 # Callers may name the argument, as PyTorch's layers do.
-def _linear(layer: Any, plain: Callable[[Tensor], Tensor], input: Tensor) -> Tensor:
-    is_ours = _is_slow(input) and not _learns(layer)
-    return linear(input, layer.weight, layer.bias) if is_ours else plain(input)
+def _linear(layer: Any, input: Tensor) -> Tensor:
+    return linear(input, layer.weight, layer.bias)
 
 
 def _convolution(conv: Any, plain: Callable[..., Tensor], input: Tensor, *more: Any) -> Tensor:
-    if _learns(conv):
+    if any(p.requires_grad for p in conv.parameters()):
         return plain(input, *more)
     if _is_slow(input):
         plain = partial(_widely, conv)

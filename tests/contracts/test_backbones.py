@@ -74,6 +74,7 @@ def test_guidance_from_nothing_to_nothing_is_no_guidance(backbone):
         torch.testing.assert_close(mine, wanted, rtol=0, atol=tolerance(wanted))
 
 
+@torch.no_grad()
 def test_clean_estimate_and_noise_make_up_the_latents(backbone):
     z, y = start(backbone, 1)
     level = backbone.levels(10)[5]
