@@ -6,10 +6,7 @@ the art, see training/README.md). Of files given by path only the name is writte
 
 import argparse
 import json
-import subprocess
-import sys
 import tempfile
-import time
 from itertools import pairwise
 from pathlib import Path
 
@@ -19,18 +16,13 @@ from torch import Tensor
 from training.world.pictures import film
 from training.world.things import BY_ID
 
+from benchmarks.clock import run_seehear
 from benchmarks.results import table, write
 from seehear.media import peak_dbfs, probe, read_audio, write_video
 from seehear.mel import HOP_SAMPLES, SAMPLE_RATE, log_mel_from_waveform
 
 FADE_FRAMES = 8  # about as long as the blend of two windows
 FPS = 12
-# Run by a small process in between: a child's peak counts what its parent held when it began.
-WATCH = """
-import resource, subprocess, sys
-subprocess.run(sys.argv[1:], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)
-"""
 
 
 def world_clip(path: Path, duration_s: float) -> None:
@@ -65,10 +57,7 @@ def seams(waveform: Tensor, windows_s: list[list[float]]) -> tuple[int, int]:
 
 def measured(clip: Path, out: Path) -> dict:
     """Run `seehear v2a` in a process of its own and look at what it wrote."""
-    command = [str(Path(sys.executable).with_name("seehear")), "v2a", str(clip), "-o", str(out)]
-    began = time.monotonic()
-    watched = [sys.executable, "-c", WATCH, *command]
-    peak_kb = int(subprocess.run(watched, check=True, stdout=subprocess.PIPE, text=True).stdout)
+    seconds, peak_mb = run_seehear(["v2a", str(clip), "-o", str(out)])
     sound = read_audio(out, sample_rate=SAMPLE_RATE)
     manifest = json.loads(out.with_suffix(".json").read_text())
     borders, smooth = seams(sound.waveform, manifest["settings"]["windows_s"])
@@ -82,8 +71,8 @@ def measured(clip: Path, out: Path) -> dict:
         "offset": float(sound.waveform.mean().abs()),
         "borders": borders,
         "smooth_borders": smooth,
-        "peak_mb": peak_kb / 1024,
-        "seconds": time.monotonic() - began,
+        "peak_mb": peak_mb,
+        "seconds": seconds,
     }
 
 

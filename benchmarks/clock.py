@@ -1,8 +1,27 @@
-"""Seconds by what takes them, measured around functions of others."""
+"""Seconds by what takes them, of functions and of whole commands."""
 
+import subprocess
+import sys
 import time
 from collections import defaultdict
+from pathlib import Path
 from typing import Any
+
+# Run by a small process in between: a child's peak counts what its parent held when it began.
+WATCH = """
+import resource, subprocess, sys
+subprocess.run(sys.argv[1:], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)
+"""
+
+
+def run_seehear(arguments: list[str]) -> tuple[float, float]:
+    """Run a command in a process of its own: seconds, start of Python included, and peak MB."""
+    command = [str(Path(sys.executable).with_name("seehear")), *arguments]
+    began = time.monotonic()
+    watched = [sys.executable, "-c", WATCH, *command]
+    peak_kb = int(subprocess.run(watched, check=True, stdout=subprocess.PIPE, text=True).stdout)
+    return time.monotonic() - began, peak_kb / 1024
 
 
 class Clock:

@@ -1,6 +1,6 @@
 """Does guidance give a picture its sound? The pocket family on held-out scenes of the world.
 
-`python -m benchmarks.pocket_v2a --count 280 --presets default` (needs the world, see
+`python -m benchmarks.pocket_v2a --presets default` (needs the world, see
 training/README.md)
 
 Prompts {none, automatic caption, right, wrong} times {vanilla, guided}; an independent judge names
@@ -80,7 +80,7 @@ def tables(raw: dict) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--count", type=int, default=280)
+    parser.add_argument("--count", type=int, default=256)
     parser.add_argument("--presets", nargs="+", default=["default"], choices=list(PRESETS))
     parser.add_argument("--prompts", nargs="+", default=list(PROMPTS), choices=PROMPTS)
     parser.add_argument("--batch", type=int, default=14)

@@ -1,0 +1,78 @@
+"""What each task takes from the command line: `python -m benchmarks.every_task sound.wav photo.jpg`.
+
+Sounds go through a2v and a2i, pictures through i2a, sentences through joint, each in a process of
+its own with the defaults of the command. Of files only the name is written down.
+"""
+
+import argparse
+import json
+import tempfile
+from pathlib import Path
+
+import torch
+from PIL import Image
+
+from benchmarks.clock import run_seehear
+from benchmarks.results import table, write
+from seehear.media import peak_dbfs, probe, read_audio
+from seehear.media.suffixes import PICTURE_SUFFIXES
+
+SENTENCES = ("a rooster crowing on a farm", "an instrument")
+SUFFIX_FOR = {"a2v": ".mp4", "a2i": ".png", "i2a": ".wav", "joint": ".mp4"}
+LIMIT_S, LIMIT_MB = 60, 3000
+
+
+def made(path: Path) -> dict:
+    """Length, size and level of an output, read back from the file."""
+    if path.suffix == ".png":
+        with Image.open(path) as picture:
+            return {"size": "x".join(map(str, picture.size)), "out_s": None, "peak_dbfs": None}
+    sound = read_audio(path)
+    cell = {"out_s": float(sound.duration_s), "peak_dbfs": peak_dbfs(sound.waveform), "size": ""}
+    if path.suffix == ".mp4":
+        about = probe(path)
+        cell |= {"size": f"{about.width}x{about.height}", "out_s": float(about.duration_s)}
+    return cell
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("files", nargs="+", type=Path, help="sounds and pictures")
+    options = parser.parse_args()
+    jobs = [
+        (task, path.name, [str(path)])
+        for path in options.files
+        for task in (("i2a",) if path.suffix.lower() in PICTURE_SUFFIXES else ("a2v", "a2i"))
+    ]
+    jobs += [("joint", f'"{sentence}"', [sentence]) for sentence in SENTENCES]
+    raw: dict[str, dict] = {}
+    with tempfile.TemporaryDirectory() as folder:
+        for k, (task, source, arguments) in enumerate(jobs):
+            out = Path(folder) / f"{k}{SUFFIX_FOR[task]}"
+            seconds, peak_mb = run_seehear([task, *arguments, "-o", str(out)])
+            manifest = json.loads(out.with_suffix(".json").read_text())
+            named = manifest["settings"]["prompt"] or manifest["caption"]
+            cell = {"named": named, "seconds": seconds, "peak_mb": peak_mb, **made(out)}
+            raw[f"{task} {source}"] = cell
+            print(task, source, cell, flush=True)
+    rows = [
+        [*key.split(" ", 1), r["named"], "" if r["out_s"] is None else f"{r['out_s']:.2f}",
+         r["size"], "" if r["peak_dbfs"] is None else f"{r['peak_dbfs']:.1f}",
+         f"{r['peak_mb']:.0f}", f"{r['seconds']:.0f}"]
+        for key, r in raw.items()
+    ]  # fmt: skip
+    slowest = max(r["seconds"] for r in raw.values())
+    largest = max(r["peak_mb"] for r in raw.values())
+    text = (
+        f"On {torch.get_num_threads()} threads, start of Python included. The slowest takes "
+        f"**{slowest:.0f} s** (aim: below {LIMIT_S}), the largest **{largest / 1000:.1f} GB** "
+        f"(aim: below {LIMIT_MB / 1000:.0f}).\n\n"
+    ) + table(
+        ["task", "of", "named", "output, s", "size", "peak, dBFS", "peak memory, MB", "run, s"],
+        rows,
+    )  # fmt: skip
+    write("every_task", "Every task from the command line", raw, text)
+
+
+if __name__ == "__main__":
+    main()
