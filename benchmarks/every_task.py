@@ -1,4 +1,4 @@
-"""What each task takes from the command line: `python -m benchmarks.every_task sound.wav photo.jpg`.
+"""What each task takes from the shell: `python -m benchmarks.every_task sound.wav photo.jpg`.
 
 Sounds go through a2v and a2i, pictures through i2a, sentences through joint, each in a process of
 its own with the defaults of the command. Of files only the name is written down.

@@ -13,6 +13,7 @@ from seehear.given import as_image, as_video
 from seehear.media import Audio
 from seehear.protocols import CaptionsPictures, CaptionsSounds
 from seehear.tasks import Studio
+from seehear.told import unheeded
 
 
 @pytest.fixture(scope="module", params=[write_blip, write_qwen_vl], ids=["blip", "qwen_vl"])
@@ -125,6 +126,9 @@ def test_a_captioner_that_cannot_hear_leaves_sounds_to_the_binder(studio):
     job = Studio(studio.family, captioner=Blind()).audio_job("a2i", audio, None, 0)
     assert job.named[0].phrase == job.prompt
     assert job.captioned_by is None
+    assert unheeded(job, Blind()) == ["Blind has no words for this sound, so the binder named it"]
+    asked = studio.audio_job("a2i", audio, "rain", 0)
+    assert unheeded(asked, Blind()) == []
 
 
 def test_load_takes_a_captioner_and_the_manifest_tells(tmp_path, monkeypatch):

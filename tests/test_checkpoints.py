@@ -1,5 +1,6 @@
 """Known checkpoints: found, checked and converted without a network; licences refused by name."""
 
+import json
 import re
 import subprocess
 import sys
@@ -11,6 +12,7 @@ import pytest
 import torch
 from diffusers.models.unets.unet_motion_model import MotionAdapter
 from huggingface_hub import snapshot_download
+from huggingface_hub.utils import filter_repo_objects
 from safetensors.torch import load_file, save_file
 from small_family import write_small
 from tests.golden_numbers import FOLDER
@@ -223,12 +225,15 @@ def test_without_a_network_a_pull_says_so(tmp_path, monkeypatch):
         checkpoints.pull(nowhere)
 
 
-def test_a_whole_file_under_its_other_name_is_taken(tmp_path, monkeypatch):
+@pytest.fixture
+def nothing_left(tmp_path, monkeypatch):
+    """A server that has nothing more to send of ImageBind, and five bytes that are here."""
     monkeypatch.setenv("SEEHEAR_HOME", str(tmp_path))
+    headers = {}
 
     def refuse(url, file, *, resume_size, **others):
         error = OSError("range")
-        error.response = SimpleNamespace(status_code=416)
+        error.response = SimpleNamespace(status_code=416, headers=headers)
         raise error
 
     monkeypatch.setattr(checkpoints, "http_get", refuse)
@@ -236,7 +241,56 @@ def test_a_whole_file_under_its_other_name_is_taken(tmp_path, monkeypatch):
     part = tmp_path / "imagebind" / "imagebind_huge.pth.part"
     part.parent.mkdir()
     part.write_bytes(b"12345")
+    return headers
+
+
+@pytest.mark.parametrize("says", [{}, {"Content-Range": "bytes */5"}])
+def test_a_whole_file_under_its_other_name_is_taken(nothing_left, says):
+    nothing_left.update(says)
     assert checkpoints.pull(IMAGEBIND).read_bytes() == b"12345"
+
+
+def test_more_than_the_whole_file_is_not_taken_for_it(nothing_left):
+    nothing_left["Content-Range"] = "bytes */4"
+    with pytest.raises(WeightsError, match=r"at most 4 bytes.*got 5; delete it"):
+        checkpoints.pull(IMAGEBIND)
+    assert checkpoints.path_of(IMAGEBIND) is None
+
+
+def lay_down(folder, *names):
+    for name in names:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text("{}")
+
+
+def test_what_an_interrupted_download_left_is_not_a_checkpoint(tmp_path, monkeypatch):
+    monkeypatch.setattr(checkpoints, "snapshot_download", lambda *_, **__: str(tmp_path))
+    entry = BY_NAME["sd-1.5"]
+    lay_down(tmp_path, "vae/config.json")
+    assert checkpoints.path_of(entry) is None
+    listed = {
+        "vae": ["diffusers", "AutoencoderKL"],
+        "scheduler": ["diffusers", "DDIMScheduler"],
+        "safety_checker": ["stable_diffusion", "StableDiffusionSafetyChecker"],
+        "image_encoder": [None, None],
+    }
+    (tmp_path / "model_index.json").write_text(json.dumps(listed))
+    lay_down(tmp_path, "scheduler/scheduler_config.json")
+    assert checkpoints.path_of(entry) is None  # the VAE's weights are still to come
+    lay_down(tmp_path, "vae/diffusion_pytorch_model.safetensors")
+    assert checkpoints.path_of(entry) == tmp_path
+
+
+def test_a_network_in_parts_is_whole_with_the_last_of_them(tmp_path, monkeypatch):
+    monkeypatch.setattr(checkpoints, "snapshot_download", lambda *_, **__: str(tmp_path))
+    entry = BY_NAME["qwen3-vl"]
+    names = [f"model-0000{k}-of-00002.safetensors" for k in (1, 2)]
+    lay_down(tmp_path, "config.json", names[0])
+    index = {"weight_map": dict(zip("ab", names, strict=True))}
+    (tmp_path / "model.safetensors.index.json").write_text(json.dumps(index))
+    assert checkpoints.path_of(entry) is None
+    lay_down(tmp_path, names[1])
+    assert checkpoints.path_of(entry) == tmp_path
 
 
 @pytest.mark.parametrize(
@@ -254,8 +308,11 @@ def test_a_revision_that_would_not_be_used_is_refused(arguments, sentence, capsy
 def test_a_pull_takes_only_the_files_that_load(tmp_path, monkeypatch):
     asked = {}
 
-    def fake(name, *, allow_patterns, local_dir, revision, **others):
+    def fake(name, *, allow_patterns, ignore_patterns, local_dir, revision, **others):
         asked[name] = (allow_patterns, local_dir, revision)
+        there = ["unet/x.fp16.safetensors", "safety_checker/x.safetensors", "unet/x.safetensors"]
+        taken = filter_repo_objects(there, ignore_patterns=ignore_patterns)
+        assert list(taken) == ["unet/x.safetensors"]
         return str(tmp_path)
 
     monkeypatch.setattr("seehear.weights.snapshot_download", fake)

@@ -413,6 +413,13 @@ def test_a_replay_can_write_the_media_again(made):
     run("replay", "out.json", "-o", "again.mp4", code=2)
 
 
+def test_a_clip_in_which_nothing_moves_is_told_to_give_no_time(workplace, capsys):
+    still = torch.from_numpy(moving_frames(1)).permute(0, 3, 1, 2).repeat(12, 1, 1, 1)
+    media.write_video("still.mp4", still, 12.0)
+    run("v2a", "still.mp4", "-o", "out.mp4", "--sync", 0.5, *QUICK)
+    assert "still.mp4: nothing moves in the picture" in capsys.readouterr().err
+
+
 def test_a_sound_can_be_kept_in_step_with_the_picture_and_is_replayed_so(workplace, capsys):
     run("v2a", "clip.mp4", "-o", "out.mp4", "--sync", 0.5, "--seed", 5, *QUICK)
     record = read_manifest("out.json")

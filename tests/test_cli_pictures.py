@@ -12,6 +12,7 @@ from tests.media_files import make_video
 
 from seehear import media, tasks
 from seehear.cli import main
+from seehear.outputs import Result
 
 QUICK = ("--steps", "4")
 
@@ -54,6 +55,22 @@ def test_a_sound_becomes_a_film_with_that_sound(workplace, capsys):
     assert manifest["task"] == "a2v"
     assert manifest["upscale"] == {"factor": 4, "filter": "Lanczos"}
     assert {entry["name"].split("/")[0] for entry in manifest["weights"]} == {"video"}
+
+
+def test_large_pictures_are_saved_as_they_are(tmp_path):
+    for size, saved in ((64, 256), (128, 128)):
+        frames = torch.zeros((1, 3, size, size), dtype=torch.uint8)
+        made = Result(task="a2i", frames=frames, fps=1.0)
+        path, _ = made.save(tmp_path / f"{size}.png", upscale=None)
+        assert media.read_image(path).pixels.shape == (3, saved, saved)
+
+
+def test_a_sound_without_a_beginning_is_told_to_give_no_time(workplace, capsys):
+    soundfile.write("silence.wav", np.zeros(22_050), 22_050)
+    run("a2v", "silence.wav", "-o", "out.mp4", *QUICK, "--prompt", "", "--sync", "0.5")
+    assert "silence.wav: nothing begins in the sound" in capsys.readouterr().err
+    run("a2v", "bang.wav", "-o", "bang.mp4", *QUICK, "--prompt", "", "--sync", "0.5")
+    assert "nothing" not in capsys.readouterr().err
 
 
 def test_a_sound_becomes_a_picture(workplace):

@@ -17,12 +17,14 @@ from seehear.binders.imagebind.towers import MODALITIES
 from seehear.catalogue import BY_NAME, known
 from seehear.checkpoints import home
 from seehear.cli import main
+from seehear.cli.loading import load_options, memory_plan
+from seehear.cli.options import Asked
 from seehear.errors import SettingsError
 from seehear.given import as_video
 from seehear.memory import MemoryPlan, fitting, plans_for
 from seehear.predict import predicted, text_of
 from seehear.presets import presets_of
-from seehear.recipes import RECIPES
+from seehear.recipes import RECIPES, recipe_for
 from seehear.tasks import Studio
 
 
@@ -194,6 +196,43 @@ def test_a_budget_chooses_the_plan_from_the_shell(tmp_path, capsys, monkeypatch)
     assert "float32, activations recomputed" in capsys.readouterr().out
     assert main([*arguments, "--memory", "1"]) == 2
     assert "smallest takes 3.0 GB" in capsys.readouterr().err
+
+
+def test_the_models_of_the_paper_are_planned_for_the_task_alone():
+    asked = Asked(models="paper", memory="1000")
+    seen = []
+
+    def peak(recipe, plan):
+        seen.append((recipe.audio is not None, recipe.video is not None))
+        return SimpleNamespace(peak_bytes=1)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("seehear.cli.loading.predicted", peak)
+        for task in ("v2a", "i2a", "a2v", "a2i", "joint", None):
+            memory_plan(asked, task)
+    sound, picture, both = (True, False), (False, True), (True, True)
+    assert seen == [sound, sound, picture, picture, both, both, sound]
+
+
+@pytest.mark.slow
+def test_a_single_picture_takes_less_than_a_video():
+    found = [predicted(recipe_for(task)) for task in ("a2i", "a2v")]
+    assert found[0].peak_bytes < found[1].peak_bytes
+    assert found[0].resident_bytes < found[1].resident_bytes  # no motion adapter
+
+
+def test_what_will_be_fetched_is_told_before(capsys, monkeypatch):
+    monkeypatch.setattr("seehear.cli.loading.path_of", lambda entry: None)
+    load_options(Asked(captioner="blip", video="sd-1.5"))
+    said = capsys.readouterr().err
+    assert "0.99 GB from Salesforce/blip-image-captioning-base" in " ".join(said.split())
+    assert "CreativeML OpenRAIL-M" in said
+    load_options(Asked(models="paper"), "v2a")
+    said = capsys.readouterr().err
+    assert "audioldm-m-full" in said
+    assert "motion" not in said
+    load_options(Asked(captioner="blip", quiet=True))
+    assert capsys.readouterr().err == ""
 
 
 def test_a_joint_recipe_is_planned_too(tmp_path, capsys, monkeypatch):

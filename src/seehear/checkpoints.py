@@ -24,8 +24,10 @@ from seehear.weights import (
     CHECKPOINT_FILES,
     HUB_ERRORS,
     NETWORK_FILES,
+    NOT_FETCHED,
     SAFE_SUFFIX,
     download,
+    read_json,
     read_state_dict,
     weight_files,
 )
@@ -97,10 +99,19 @@ def _fetch_file(entry: Entry, target: Path) -> None:
                 displayed_filename=entry.file_name,
             )
     except _FETCH_ERRORS as error:
-        status = getattr(getattr(error, "response", None), "status_code", None)
-        if status == HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:  # nothing was left to fetch
-            partial.replace(target)
-            return
+        response = getattr(error, "response", None)
+        status = getattr(response, "status_code", None)
+        if response is not None and status == HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
+            # Nothing was left to fetch; the server says how long the whole is ("bytes */123").
+            whole = response.headers.get("Content-Range", "").rpartition("/")[2]
+            if whole in ("", "*", str(partial.stat().st_size)):
+                partial.replace(target)
+                return
+            size = partial.stat().st_size
+            raise WeightsError(
+                f"{partial}: expected at most {whole} bytes of {entry.source}, got {size}; delete "
+                "it and run it again"
+            ) from error
         raise WeightsError(
             f"{entry.source}: could not be fetched ({type(error).__name__}); check the "
             f"connection and run it again, which goes on from {partial}"
@@ -114,13 +125,39 @@ def path_of(entry: Entry) -> Path | None:
         target = home() / entry.name / entry.file_name
         return target if target.is_file() else None
     try:
-        return Path(
-            snapshot_download(
-                entry.source, allow_patterns=list(files_of(entry)), local_files_only=True
-            )
-        )
+        # The hub's cache is asked for a folder, which may hold what an interrupted download left.
+        folder = Path(snapshot_download(entry.source, local_files_only=True))
     except HUB_ERRORS:
         return None
+    return folder if is_whole(folder) else None
+
+
+def is_whole(folder: Path) -> bool:
+    """Whether a folder has the weights of all networks that its own files speak of.
+
+    Args:
+        folder: With a model_index.json and components, or with the files of one network.
+    """
+    index = folder / "model_index.json"
+    if not index.is_file():
+        return _has_weights(folder)
+    # A component is [library, class]; [None, None] means that there is none.
+    named = [k for k, v in read_json(index).items() if isinstance(v, list) and v[0]]
+    components = [folder / name for name in named if f"{name}/*" not in NOT_FETCHED]
+    return all(
+        part.is_dir() and (_has_weights(part) or not (part / "config.json").is_file())
+        for part in components
+    )
+
+
+def _has_weights(folder: Path) -> bool:
+    """Whether a network's weights are there: all of them, where an index lists the parts."""
+    shards = {
+        name
+        for path in folder.glob("*.index.json")
+        for name in read_json(path).get("weight_map", {}).values()
+    }
+    return bool(weight_files(folder)) and all((folder / name).is_file() for name in shards)
 
 
 @dataclass(frozen=True)

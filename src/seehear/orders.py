@@ -46,7 +46,7 @@ class Order:
     sync: float | None = None
     duration_s: float | None = None  # of the sound for a picture, or of what a sentence becomes
     mix: bool = False  # keep a clip's old sound under the new one
-    upscale: int = 1  # how many times larger pictures are saved
+    upscale: int | None = 1  # how many times larger pictures are saved; None: small ones alone
     max_duration_s: float = 600.0  # longer clips are refused
 
     def settings(self) -> Preset:
@@ -114,7 +114,7 @@ def suffix_for(task: TaskName, source: Path | None) -> str:
     return {"i2a": ".wav", "a2i": ".png"}.get(task, ".mp4")
 
 
-def save(result: Result, target: Path, *, is_mix: bool, upscale: int) -> tuple[Path, Path]:
+def save(result: Result, target: Path, *, is_mix: bool, upscale: int | None) -> tuple[Path, Path]:
     """Write media and manifest; the manifest remembers whether the old sound was kept."""
     result = replace(result, settings={**result.settings, "mix": is_mix})
     return result.save(target, keep="mix" if is_mix else "replace", upscale=upscale)

@@ -33,6 +33,7 @@ from seehear.media.encode import CONTAINERS
 from seehear.media.write import PICTURE_FORMATS, SOUND_FORMATS
 
 SCHEMA_VERSION = 1
+SMALL, TIMES = 128, 4  # pictures of fewer pixels a side are saved so much larger, unless told
 _VERSIONED = ("seehear", "torch", "diffusers", "transformers", "numpy", "av", "soundfile")
 # What `read_manifest` insists on; everything else may grow without a new schema version.
 _REQUIRED: dict[str, type] = {
@@ -95,14 +96,14 @@ class Result:
         path: str | Path,
         *,
         keep: Literal["replace", "mix"] = "replace",
-        upscale: int = 1,
+        upscale: int | None = 1,
     ) -> tuple[Path, Path]:
         """Write the media and, beside it, the manifest of the same name ending in .json.
 
         A sound suffix (.wav, .flac, .ogg) writes the sound alone, a picture suffix (.png, .jpg,
         .webp) the first frame. A video suffix puts the sound to the given video's untouched
         picture (`keep` as in `mux_sound`) or to the frames made. `upscale` enlarges frames by a
-        whole factor; the file's metadata and the manifest say so.
+        whole factor, None: small ones alone; the file's metadata and the manifest say so.
 
         Returns:
             The paths of the media and of the manifest.
@@ -112,6 +113,9 @@ class Result:
             SettingsError: the suffix asks for a picture or a sound that the result lacks.
         """
         path = Path(path)
+        if upscale is None:
+            is_small = self.frames is not None and max(self.frames.shape[-2:]) < SMALL
+            upscale = TIMES if is_small else 1
         self._write_media(path, keep, upscale)
         manifest_path = path.with_suffix(".json")
         record = self.manifest([path])

@@ -4,7 +4,7 @@ A recipe can be looked at, planned and costed without its weights: see `seehear.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from seehear.presets import PAPER_A2V, PAPER_I2A, PAPER_JOINT, PAPER_V2A, Preset
@@ -78,3 +78,14 @@ RECIPES: Mapping[str, Recipe] = {
         ),
     )
 }
+
+
+def recipe_for(task: str) -> Recipe:
+    """What a task takes with the paper's models, whatever the preset.
+
+    A picture for a sound, which the paper does not make, is a video of a single frame.
+    """
+    if task != "a2i":
+        return RECIPES[f"paper-{task}"]
+    video = RECIPES["paper-a2v"]
+    return replace(video, motion=None, clip={**video.clip, "num_frames": 1})

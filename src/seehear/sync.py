@@ -50,6 +50,10 @@ class Curve:
         """The same on another device."""
         return Curve(self.values.to(device), self.times_s)
 
+    def is_flat(self) -> bool:
+        """Whether it says nothing of when anything happens, in every clip."""
+        return bool((self.values.var(dim=1, correction=0) < VARIANCE_FLOOR).all())
+
     def after(self, start_s: float) -> "Curve":
         """The same with nothing happening before `start_s`."""
         return Curve(self.values * (self.times_s >= start_s).to(self.values), self.times_s)

@@ -2,7 +2,9 @@
 
 from collections.abc import Sequence
 
+from seehear.captioners import Captioner
 from seehear.captioners.nearest import Match
+from seehear.jobs import Job
 from seehear.outputs import Result
 from seehear.sampling import Progress
 
@@ -21,6 +23,25 @@ def named_as(named: Sequence[Match], prompt: str, captioned_by: str | None = Non
     others = ", ".join(match.phrase for match in named[1:3])
     best = f"named it: {named[0].phrase} ({named[0].score:.2f})"
     return f"{best}, also: {others}" if others else best
+
+
+def unheeded(job: Job, captioner: Captioner | None = None) -> list[str]:
+    """What was asked for and can do nothing here, a clause each.
+
+    Args:
+        job: Before it is made.
+        captioner: The studio's.
+    """
+    found = []
+    if job.sync is not None and job.sync.starts is not None and job.sync.starts.is_flat():
+        found.append("nothing moves in the picture, so there is nothing to be in step with")
+    if job.sync is not None and job.sync.onsets is not None and job.sync.onsets.is_flat():
+        found.append("nothing begins in the sound, so there is nothing to be in step with")
+    if captioner is not None and job.asked_prompt is None and job.captioned_by is None:
+        given = "sound" if job.sound is not None else "picture"
+        name = type(captioner).__name__
+        found.append(f"{name} has no words for this {given}, so the binder named it")
+    return found
 
 
 def made_text(result: Result) -> str:

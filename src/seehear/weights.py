@@ -30,6 +30,8 @@ PICKLE_SUFFIXES = (".bin", ".pth", ".pt", ".ckpt")
 
 # What is fetched of a repository: never its previews, nor the same weights in other formats.
 CHECKPOINT_FILES = ("model_index.json", "README.md", "*/*.json", "*/*.txt", f"*/*{SAFE_SUFFIX}")
+# Half-precision copies, weights for training on, and parts that are never used.
+NOT_FETCHED = ("*.fp16.*", "*.non_ema.*", "safety_checker/*", "feature_extractor/*")
 CAPTIONER_FILES = ("*.json", "*.txt", "*.jinja", "README.md", f"*{SAFE_SUFFIX}")
 NETWORK_FILES = ("config.json", "README.md", f"diffusion_pytorch_model{SAFE_SUFFIX}")
 
@@ -222,8 +224,11 @@ def download(
         WeightsError: Neither the hub nor the cache has it.
     """
     common: dict[str, Any] = {
-        "revision": revision, "local_dir": folder, "local_files_only": local_files_only
-    }  # fmt: skip
+        "revision": revision,
+        "local_dir": folder,
+        "local_files_only": local_files_only,
+        "ignore_patterns": list(NOT_FETCHED),
+    }
     with _hub_errors(name, local_files_only):
         found = Path(snapshot_download(name, allow_patterns=list(files), **common))
         lacking = [path.parent.name for path in found.glob("*/config.json")]

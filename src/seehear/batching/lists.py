@@ -151,7 +151,7 @@ def _entry(
         raise SettingsError(
             f"{where}: {order.task} writes {', '.join(WRITES[order.task])}, got {output!r}"
         )
-    if order.upscale < 1:
+    if order.upscale is not None and order.upscale < 1:
         raise SettingsError(f"{where}: upscale counts from 1, got {order.upscale}")
     if "seed" not in values:
         order = replace(order, seed=seed_of(common.seed, name))

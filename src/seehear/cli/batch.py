@@ -24,7 +24,7 @@ from seehear.orders import TAKES, WRITES, Order, suffix_for
 from seehear.plan import measured_plan
 from seehear.presets import Preset
 from seehear.tasks import Studio
-from seehear.told import made_text, named_as
+from seehear.told import made_text, named_as, unheeded
 
 GALLERY = "reports.html"  # of several outputs with --report, in their folder
 # What an order and the options of a command have in common.
@@ -101,7 +101,7 @@ def make_all(name: TaskName, inputs: Sequence[str], output: str, asked: Asked) -
     gallery = todo[0].target.parent / GALLERY if asked.report and len(todo) > 1 else None
     if gallery is not None:
         check_page(gallery, overwrite=asked.overwrite or asked.dry_run)
-    studio = loaded_studio(asked) if todo else None
+    studio = loaded_studio(asked, name) if todo else None
     expected_s = 0.0
     for errand in todo:
         assert studio is not None
@@ -153,8 +153,7 @@ def make_joint(prompt: str, output: str, asked: Asked) -> int:
     if asked.dry_run and (recipe := recipe_without_weights(asked)):
         out.print(predicted_text(f'"{prompt}"', target, recipe, asked, asked.duration_s))
         return 0
-    studio = loaded_studio(asked)
-
+    studio = loaded_studio(asked, "joint")
     if asked.dry_run:
         out.print(
             plan_text(f'"{prompt}"', target, measured_plan(studio, order.job(studio, preset)))
@@ -182,6 +181,8 @@ def _make_one(
     began = time.perf_counter()
     with step_progress(name, asked.quiet) as on_step:
         job = order.job(studio, preset)
+        for clause in unheeded(job, studio.captioner):
+            err.print(f"{name}: {clause}")
         if asked.previews is not None:
             on_step = saving_previews(asked.previews, target.stem, on_step)
         result = studio.make(job, on_step)

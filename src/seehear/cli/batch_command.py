@@ -119,7 +119,7 @@ def batch(
         ),
     ] = None,
     suffix: Suffix = None,
-    upscale: Upscale = 4,
+    upscale: Upscale = None,
     quiet: Quiet = False,
     models: Models = "pocket",
     audio: AudioOption = None,

@@ -14,29 +14,35 @@ from seehear.cli.show import err
 from seehear.doctor.machine import device_problem
 from seehear.errors import SettingsError
 from seehear.families import chosen_sources
+from seehear.jobs import TaskName
 from seehear.memory import HEADROOM, MemoryPlan, fitting, free_bytes
 from seehear.predict import predicted, text_of
-from seehear.recipes import RECIPES, Recipe
+from seehear.recipes import RECIPES, Recipe, recipe_for
 from seehear.tasks import Studio, load
 
 
-def loaded_studio(asked: Asked) -> Studio:
+def loaded_studio(asked: Asked, task: TaskName | None = None) -> Studio:
     """Set the number of threads and load the models, those of a recipe if one was asked for.
+
+    What must be fetched is told before: how big it is, and under which licence.
+
+    Args:
+        asked: The options.
+        task: The only one that the models are for; None: any.
 
     Raises:
         SettingsError: This PyTorch has no such device, or nothing fits the memory asked for.
     """
     if asked.threads is not None:
         torch.set_num_threads(asked.threads)
-    models, options = load_options(asked)
+    models, options = load_options(asked, task)
     return load(models, **options)
 
 
-def load_options(asked: Asked) -> tuple[str, dict[str, Any]]:
+def load_options(asked: Asked, task: TaskName | None = None) -> tuple[str, dict[str, Any]]:
     """The family that was asked for and the options of `seehear.tasks.load`.
 
-    Raises:
-        SettingsError: As `loaded_studio`.
+    Arguments and errors as `loaded_studio`.
     """
     check_device(asked.device)
     options: dict[str, Any] = {
@@ -53,21 +59,29 @@ def load_options(asked: Asked) -> tuple[str, dict[str, Any]]:
     if recipe is not None:
         options |= {"clip": dict(recipe.clip), "binder_options": dict(recipe.binder)}
     if asked.memory is not None:
-        plan = memory_plan(asked)
+        plan = memory_plan(asked, task)
         if not asked.quiet:
             err.print(f"memory: {plan}")
         options |= plan.options
+    for entry in _missing(asked, task):
+        # The binder is never fetched unasked: loading the family says how to get it.
+        if not asked.quiet and entry.role != "binder":
+            err.print(f"to be fetched: {notice(entry)}")
     return "paper" if recipe else asked.models, options
 
 
-def memory_plan(asked: Asked) -> MemoryPlan:
+def memory_plan(asked: Asked, task: TaskName | None = None) -> MemoryPlan:
     """The fastest way to load the paper's models that stays below the memory asked for.
+
+    Args:
+        asked: The options.
+        task: The only one that the models are for; None: the dearest of those they allow.
 
     Raises:
         SettingsError: Not a number, nothing fits, or models that are small anyway.
     """
-    recipe = RECIPES.get(asked.preset)
-    if recipe is None and asked.models != "paper":
+    recipes = _recipes(asked, task)
+    if not recipes:
         raise SettingsError(
             "--memory is for --models paper and its presets; the pocket family takes about 1 GB "
             "whatever it makes"
@@ -81,8 +95,6 @@ def memory_plan(asked: Asked) -> MemoryPlan:
             raise SettingsError(
                 f"--memory: expected auto or a number of gigabytes, got {asked.memory!r}"
             ) from None
-    # The dearest of the tasks that the options allow.
-    recipes = [recipe] if recipe else [RECIPES["paper-joint"], RECIPES["paper-v2a"]]
     return fitting(
         asked.device, int(budget), lambda plan: max(predicted(r, plan).peak_bytes for r in recipes)
     )
@@ -91,17 +103,29 @@ def memory_plan(asked: Asked) -> MemoryPlan:
 def recipe_without_weights(asked: Asked) -> Recipe | None:
     """The recipe that was asked for, if its weights are not on this machine; else None."""
     recipe = RECIPES.get(asked.preset)
-    return recipe if recipe is not None and _missing(recipe, asked) else None
+    return recipe if recipe is not None and _missing(asked) else None
 
 
-def _missing(recipe: Recipe, asked: Asked) -> list[Entry]:
-    """Checkpoints that a recipe needs, nothing else was named for, and this machine lacks."""
-    sources = chosen_sources(
-        {"audio": asked.audio, "video": asked.video, "motion": asked.motion},
-        {"audio": recipe.audio, "video": recipe.video, "motion": recipe.motion},
-    )
-    named = [*sources.values(), *([] if asked.binder else ["imagebind"])]
-    needed = (known(source) for source in named)
+def _recipes(asked: Asked, task: TaskName | None) -> list[Recipe]:
+    """What the paper's models would be loaded for: none if others were asked for."""
+    if asked.preset in RECIPES:
+        return [RECIPES[asked.preset]]
+    if asked.models != "paper":
+        return []
+    return [recipe_for(task)] if task else [RECIPES["paper-joint"], RECIPES["paper-v2a"]]
+
+
+def _missing(asked: Asked, task: TaskName | None = None) -> list[Entry]:
+    """Known checkpoints that the options need and this machine lacks."""
+    named = [asked.audio, asked.video, asked.motion, asked.captioner]
+    for recipe in _recipes(asked, task):
+        sources = chosen_sources(
+            {"audio": asked.audio, "video": asked.video, "motion": asked.motion},
+            {"audio": recipe.audio, "video": recipe.video, "motion": recipe.motion},
+        )
+        named += [*map(str, sources.values()), None if asked.binder else "imagebind"]
+    by_name = [source for source in dict.fromkeys(named) if source and not Path(source).exists()]
+    needed = (known(source) for source in by_name)
     return [entry for entry in needed if entry is not None and path_of(entry) is None]
 
 
@@ -114,7 +138,7 @@ def predicted_text(
     """
     plan = memory_plan(asked) if asked.memory else MemoryPlan(getattr(torch, asked.dtype))
     lines = [f"{source} -> {target}", *text_of(predicted(recipe, plan, duration_s, asked.steps))]
-    lines += [f"  not on this machine: {notice(entry)}" for entry in _missing(recipe, asked)]
+    lines += [f"  not on this machine: {notice(entry)}" for entry in _missing(asked)]
     return "\n".join(lines)
 
 

@@ -46,7 +46,7 @@ class Asked:
     duration_s: float | None = 4.0  # of the sound for a picture, or of what a sentence becomes
     sound_prompt: str | None = None  # None: the prompt
     picture_prompt: str | None = None  # None: the prompt
-    upscale: int = 1  # how many times larger pictures are saved
+    upscale: int | None = 1  # how many times larger pictures are saved; None: small ones alone
     previews: Path | None = None  # folder for looks at what is being made
     report: bool = False  # an HTML page beside every output, and one for all of several
     max_duration_s: float = 600.0  # longer clips are refused
@@ -288,9 +288,10 @@ PictureSync = Annotated[
     ),
 ]  # fmt: skip
 Upscale = Annotated[
-    int,
+    int | None,
     typer.Option(
         "--upscale", min=1, max=16, metavar="TIMES", rich_help_panel=_OUTPUT,
+        show_default="4 below 128 pixels, else 1",
         help="How many times larger pictures are saved than the model makes them (pocket: 64 "
         "pixels). Lanczos resampling: no detail is added, and the file says so.",
     ),

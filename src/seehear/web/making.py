@@ -22,11 +22,9 @@ from seehear.web.pictures import filmstrip, spectrogram_picture, waveform_over_m
 from seehear.web.running import Event, Look, Made, Output, Run, Stepped
 from seehear.web.studios import Studios
 
-UPSCALE = 4  # of saved pictures, as on the command line
 LOOK_EVERY = 5  # steps, in a run of usual length
 
 Tell = Callable[[Event], None]
-
 
 Wish = Asked | AskedAgain
 
@@ -141,9 +139,9 @@ def _save(result: Result, stem: Path) -> tuple[Path, Path]:
     if result.task == "i2a":
         return result.save(stem.with_suffix(".wav"))
     if result.task == "a2i":
-        return result.save(stem.with_suffix(".png"), upscale=UPSCALE)
+        return result.save(stem.with_suffix(".png"), upscale=None)
     if result.frames is not None:
-        return result.save(stem.with_suffix(".mp4"), upscale=UPSCALE)
+        return result.save(stem.with_suffix(".mp4"), upscale=None)
     assert result.video_path is not None
     is_webm = result.video_path.suffix.lower() == ".webm"
     try:

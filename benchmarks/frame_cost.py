@@ -1,0 +1,95 @@
+"""What each frame that a guided step looks at costs: `python -m benchmarks.frame_cost`.
+
+One a2v clip of the pocket family per number of frames, a process each; and what the paper's sizes
+would take, counted on shapes.
+"""
+
+import argparse
+import json
+import resource
+import subprocess
+import sys
+import time
+from dataclasses import replace
+
+import torch
+
+from benchmarks.results import table, write
+from seehear.frame_choice import FrameChoice
+from seehear.media import Audio
+from seehear.predict import predicted
+from seehear.presets import preset_for
+from seehear.recipes import RECIPES
+from seehear.tasks import adjusted, load
+
+SAMPLE_RATE = 16_000
+PER_STEP = (1, 2, 4, 8, 16)
+UNGUIDED = 0
+
+
+def measured(per_step: int, num_steps: int) -> dict[str, float]:
+    """Seconds per guided step and this process's peak memory; `UNGUIDED` frames: no guidance."""
+    preset = adjusted(preset_for("a2v", "latents"), num_steps, task="a2v", start=0.0, end=1.0)
+    if per_step == UNGUIDED:
+        preset = adjusted(preset, None, task="a2v", lr_latents=0.0, lr_prompt=0.0)
+    else:
+        preset = replace(preset, frames=FrameChoice(per_step=per_step))
+    studio = load("pocket")
+    noise = torch.randn(1, int(2.5 * SAMPLE_RATE), generator=torch.Generator().manual_seed(0))
+    job = studio.audio_job(
+        "a2v", Audio(waveform=0.1 * noise, sample_rate=SAMPLE_RATE), "", 0, preset
+    )
+    moments: list[float] = []
+    studio.sample(job, lambda step: moments.append(time.perf_counter()))
+    # The first step, which warms up, is left out.
+    seconds = (moments[-1] - moments[0]) / (len(moments) - 1)
+    return {
+        "s_per_step": seconds,
+        "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--steps", type=int, default=6)
+    parser.add_argument("--child", type=int, help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.child is not None:
+        print(json.dumps(measured(options.child, options.steps)))
+        return
+    raw: dict = {"steps": options.steps, "cells": {}}
+    recipe = RECIPES["paper-a2v"]
+    for per_step in (UNGUIDED, *PER_STEP):
+        command = [sys.executable, "-m", "benchmarks.frame_cost", "--child", str(per_step),
+                   "--steps", str(options.steps)]  # fmt: skip
+        output = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+        cell = json.loads(output.strip().splitlines()[-1])
+        if per_step != UNGUIDED:
+            looking = replace(recipe.preset, frames=FrameChoice(per_step=per_step))
+            costs = predicted(replace(recipe, preset=looking))
+            cell["paper_gb"] = costs.peak_bytes / 1e9
+            cell["paper_tflop"] = costs.seconds(1e12)
+        print(per_step, cell, flush=True)
+        raw["cells"][str(per_step)] = cell
+    plain = raw["cells"][str(UNGUIDED)]
+    rows = [
+        [k if int(k) else "none, unguided", f"{cell['s_per_step']:.2f}",
+         f"{cell['s_per_step'] / plain['s_per_step']:.1f}", f"{cell['peak_mb']:.0f}",
+         f"{cell['paper_tflop']:.0f}" if "paper_tflop" in cell else "",
+         f"{cell['paper_gb']:.1f}" if "paper_gb" in cell else ""]
+        for k, cell in raw["cells"].items()
+    ]  # fmt: skip
+    text = (
+        "How many of a made video's 16 frames a guided step decodes and shows to the binder "
+        "(`Preset.frames`). Pocket: preset `latents` without words, every step guided, "
+        f"{torch.get_num_threads()} threads, side by side in one run. Paper: `paper-a2v` as a "
+        "whole in float32 at its true size, counted on shapes.\n\n"
+    ) + table(
+        ["frames per step", "pocket, s per step", "times unguided", "pocket, peak MB",
+         "paper, TFLOP", "paper, peak GB"], rows,
+    )  # fmt: skip
+    write("frame_cost", "What looking at more frames costs", raw, text)
+
+
+if __name__ == "__main__":
+    main()
