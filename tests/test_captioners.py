@@ -8,6 +8,7 @@ from small_family import moving_frames, small_picture_family
 from tiny_captioners import write_blip, write_qwen_audio, write_qwen_vl
 
 from seehear import captioners, tasks
+from seehear.captioners.visiting import Visiting
 from seehear.errors import SettingsError, WeightsError
 from seehear.given import as_image, as_video
 from seehear.media import Audio
@@ -39,13 +40,13 @@ def test_pictures_of_any_shape_are_described_the_same_way_twice(seeing, shape):
 
 def test_the_picture_reaches_the_network(seeing, monkeypatch):
     seen = []
-    generate = seeing.model.generate
+    generate = seeing.network.model.generate
 
     def recording(**given):
         seen.append(given["pixel_values"].float())
         return generate(**given)
 
-    monkeypatch.setattr(seeing.model, "generate", recording)
+    monkeypatch.setattr(seeing.network.model, "generate", recording)
     for brightness in (0, 255):
         seeing.caption_picture(torch.full((3, 64, 64), brightness, dtype=torch.uint8))
     dark, bright = (values.mean().item() for values in seen)
@@ -115,6 +116,34 @@ def test_a_given_prompt_is_kept_and_an_empty_one_stays_empty(studio):
     assert studio.image_job(image, 1.0, "rain", 0).prompt == "rain"
     job = studio.image_job(image, 1.0, "", 0)
     assert (job.prompt, job.captioned_by) == ("", None)
+
+
+class Moves(torch.nn.Module):
+    """Remembers where it was sent."""
+
+    def __init__(self):
+        super().__init__()
+        self.places = []
+
+    def to(self, place):
+        self.places.append(str(place))
+        return self
+
+
+@pytest.mark.parametrize(("lean", "waits_on"), [(True, "cpu"), (False, "cuda")])
+def test_a_captioner_leaves_the_device_after_every_sentence_if_memory_is_short(lean, waits_on):
+    network = Visiting(Moves(), "cuda", lean=lean)
+    assert network.model.places == [waits_on]
+    with network.there() as model:
+        assert model.places[1:] == ["cuda"]
+    assert network.model.places[2:] == [waits_on]
+
+
+def test_a_lean_family_has_a_lean_captioner(tmp_path, monkeypatch):
+    monkeypatch.setattr(tasks, "load_family", lambda name, **_: small_picture_family(tmp_path))
+    studio = tasks.load("pocket", captioner=write_blip(tmp_path / "blip"), lean=True, device="meta")
+    network = studio.captioner.network
+    assert (network.device.type, network.waits_on.type) == ("meta", "cpu")
 
 
 def test_a_captioner_that_cannot_hear_leaves_sounds_to_the_binder(studio):

@@ -73,7 +73,7 @@ def load(models: str = "pocket", captioner: str | Path | None = None, **options:
     if captioner is None:
         return Studio(family, options)
     family = family.beside("captioner", captioners.folder_of(captioner), str(captioner))
-    common = {name: options[name] for name in ("device", "dtype") if name in options}
+    common = {name: options[name] for name in ("device", "dtype", "lean") if name in options}
     writer = captioners.load(captioner, **common)
     return Studio(family, {**options, "captioner": captioner}, writer)
 

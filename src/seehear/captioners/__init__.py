@@ -29,6 +29,7 @@ def load(
     *,
     device: str | torch.device = "cpu",
     dtype: torch.dtype = torch.float32,
+    lean: bool = False,
     local_files_only: bool = False,
 ) -> Captioner:
     """Load a captioner.
@@ -37,6 +38,7 @@ def load(
         source: A folder, a name on the hub, or a name of `seehear models list`, such as "blip".
         device: Where to put it.
         dtype: What it computes in.
+        lean: It leaves the device after every sentence.
         local_files_only: Never use the network.
 
     Raises:
@@ -49,7 +51,8 @@ def load(
             f"{source}: expected a model of the kinds {', '.join(_BY_TYPE)}, which describe "
             f"pictures or sounds, got {kind!r}"
         )
-    return import_module(f"{__name__}.{_BY_TYPE[kind]}").load(folder, device=device, dtype=dtype)
+    module = import_module(f"{__name__}.{_BY_TYPE[kind]}")
+    return module.load(folder, device=device, dtype=dtype, lean=lean)
 
 
 def folder_of(source: str | Path, *, local_files_only: bool = False) -> Path:

@@ -4,7 +4,6 @@ Source: Chu et al. 2024, "Qwen2-Audio Technical Report", arXiv:2407.10759.
 """
 
 from pathlib import Path
-from typing import Any
 
 import torch
 from jaxtyping import Float
@@ -12,6 +11,7 @@ from torch import Tensor
 from transformers import AutoTokenizer, Qwen2AudioForConditionalGeneration, WhisperFeatureExtractor
 from transformers.models.qwen2_audio.processing_qwen2_audio import Qwen2AudioProcessor
 
+from seehear.captioners.visiting import Visiting
 from seehear.components import read_component, read_network
 from seehear.resample import resample
 
@@ -23,9 +23,9 @@ LONGEST_S = 30.0  # what the model hears
 class Qwen2Audio:
     """A frozen describer of sounds."""
 
-    def __init__(self, model: Any, processor: Qwen2AudioProcessor):
+    def __init__(self, network: Visiting, processor: Qwen2AudioProcessor):
         """Put parts together; `load` reads them."""
-        self.model, self.processor = model.eval(), processor
+        self.network, self.processor = network, processor
 
     @torch.no_grad()
     def caption_sound(self, waveform: Float[Tensor, " samples"], sample_rate: int) -> str:
@@ -48,22 +48,26 @@ class Qwen2Audio:
             sampling_rate=rate,
             return_tensors="pt",
             padding=True,
-        ).to(self.model.device)
-        given["input_features"] = given["input_features"].to(self.model.dtype)
-        ids = self.model.generate(**given, max_new_tokens=MAX_TOKENS, do_sample=False)
+        )
+        with self.network.there() as model:
+            given = given.to(model.device)
+            given["input_features"] = given["input_features"].to(model.dtype)
+            ids = model.generate(**given, max_new_tokens=MAX_TOKENS, do_sample=False)
         said = ids[0, given["input_ids"].shape[1] :]
         return self.processor.tokenizer.decode(said, skip_special_tokens=True).strip()
 
 
-def load(folder: Path, *, device: str | torch.device, dtype: torch.dtype) -> Qwen2Audio:
+def load(
+    folder: Path, *, device: str | torch.device, dtype: torch.dtype, lean: bool = False
+) -> Qwen2Audio:
     """Read Qwen2-Audio from a folder.
 
     Raises:
         WeightsError: A part is missing or damaged.
     """
-    model = read_network(Qwen2AudioForConditionalGeneration, folder, dtype=dtype).to(device)
+    model = read_network(Qwen2AudioForConditionalGeneration, folder, dtype=dtype)
     processor = Qwen2AudioProcessor(
         feature_extractor=read_component(WhisperFeatureExtractor, folder),
         tokenizer=read_component(AutoTokenizer, folder),
     )
-    return Qwen2Audio(model, processor)
+    return Qwen2Audio(Visiting(model, device, lean=lean), processor)

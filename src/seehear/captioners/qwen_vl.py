@@ -13,6 +13,7 @@ from torch import Tensor
 from transformers import AutoModelForImageTextToText, AutoTokenizer
 from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import Qwen2VLImageProcessorPil
 
+from seehear.captioners.visiting import Visiting
 from seehear.components import read_component, read_network
 
 # As the paper asks: in detail, but short.
@@ -26,9 +27,9 @@ IMAGE = "<|vision_start|><|image_pad|><|vision_end|>"
 class QwenVL:
     """A frozen describer of pictures."""
 
-    def __init__(self, model: Any, tokenizer: Any, images: Any):
+    def __init__(self, network: Visiting, tokenizer: Any, images: Any):
         """Put parts together; `load` reads them."""
-        self.model, self.tokenizer, self.images = model.eval(), tokenizer, images
+        self.network, self.tokenizer, self.images = network, tokenizer, images
 
     @torch.no_grad()
     def caption_picture(self, pixels: UInt8[Tensor, "3 height width"]) -> str:
@@ -41,30 +42,33 @@ class QwenVL:
             add_generation_prompt=True,
         )
         text = chat.replace("<|image_pad|>", "<|image_pad|>" * places)
-        words = self.tokenizer(text, return_tensors="pt").to(self.model.device)
         image_token = self.tokenizer.convert_tokens_to_ids("<|image_pad|>")
-        ids = self.model.generate(
-            input_ids=words["input_ids"],
-            attention_mask=words["attention_mask"],
-            mm_token_type_ids=(words["input_ids"] == image_token).long(),
-            pixel_values=given["pixel_values"].to(self.model.device, self.model.dtype),
-            image_grid_thw=given["image_grid_thw"].to(self.model.device),
-            max_new_tokens=MAX_TOKENS,
-            do_sample=False,
-        )
+        with self.network.there() as model:
+            words = self.tokenizer(text, return_tensors="pt").to(model.device)
+            ids = model.generate(
+                input_ids=words["input_ids"],
+                attention_mask=words["attention_mask"],
+                mm_token_type_ids=(words["input_ids"] == image_token).long(),
+                pixel_values=given["pixel_values"].to(model.device, model.dtype),
+                image_grid_thw=given["image_grid_thw"].to(model.device),
+                max_new_tokens=MAX_TOKENS,
+                do_sample=False,
+            )
         said = ids[0, words["input_ids"].shape[1] :]
         return self.tokenizer.decode(said, skip_special_tokens=True).strip()
 
 
-def load(folder: Path, *, device: str | torch.device, dtype: torch.dtype) -> QwenVL:
+def load(
+    folder: Path, *, device: str | torch.device, dtype: torch.dtype, lean: bool = False
+) -> QwenVL:
     """Read a Qwen-VL from a folder.
 
     Raises:
         WeightsError: A part is missing or damaged.
     """
-    model = read_network(AutoModelForImageTextToText, folder, dtype=dtype).to(device)
+    model = read_network(AutoModelForImageTextToText, folder, dtype=dtype)
     return QwenVL(
-        model,
+        Visiting(model, device, lean=lean),
         read_component(AutoTokenizer, folder),
         read_component(Qwen2VLImageProcessorPil, folder),
     )
