@@ -100,12 +100,15 @@ def test_the_table_of_presets_tells_rules_and_rates(capsys):
     assert "\x1b" not in shown
 
 
-def test_the_shell_offers_all_presets_and_families():
+@pytest.mark.parametrize("task", ["v2a", "i2a", "a2v", "a2i", "joint"])
+def test_every_command_offers_the_presets_of_its_task(task):
+    offered = getattr(options, f"{task.capitalize()}Preset").__args__
+    assert offered == tuple(presets_of(task))
+
+
+def test_the_shell_offers_all_families():
     from seehear.families import _FAMILIES
 
-    assert set(options.PresetName.__args__) == {*presets_of("v2a"), *presets_of("i2a")}
-    pictures = {name for task in ("a2v", "a2i", "joint") for name in presets_of(task)}
-    assert set(options.PicturePresetName.__args__) == pictures
     assert set(options.ModelsName.__args__) == set(_FAMILIES)
 
 

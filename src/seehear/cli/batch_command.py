@@ -164,7 +164,7 @@ def batch(
         prompt=asked_prompt(prompt, no_prompt),
         seed=seed,
         steps=steps,
-        preset=preset,  # type: ignore[arg-type]  # a list may name presets of several tasks
+        preset=preset,
         lr=lr,
         duration_s=duration,
         suffix=suffix,

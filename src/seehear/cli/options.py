@@ -3,16 +3,16 @@
 import math
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import typer
 
-PresetName = Literal[
-    "default", "wordless", "latents", "authors", "equations", "paper-v2a", "paper-i2a"
-]  # fmt: skip
-PicturePresetName = Literal[
-    "default", "wordless", "prompt", "latents", "equations", "paper-a2v", "paper-joint"
-]
+# Of every task, those of `seehear.presets.presets_of`.
+V2aPreset = Literal["default", "wordless", "latents", "authors", "equations", "paper-v2a"]
+I2aPreset = Literal["default", "wordless", "latents", "authors", "equations", "paper-i2a"]
+A2vPreset = Literal["default", "wordless", "prompt", "latents", "equations", "paper-a2v"]
+A2iPreset = Literal["default", "wordless", "prompt", "latents", "equations"]
+JointPreset = Literal["default", "wordless", "prompt", "latents", "equations", "paper-joint"]
 ModelsName = Literal["pocket", "paper"]
 DtypeName = Literal["float32", "bfloat16"]
 
@@ -24,7 +24,7 @@ class Asked:
     prompt: str | None = None  # None: the binder names the thing; "": no prompt
     seed: int = 0
     steps: int | None = None  # None: the preset's
-    preset: PresetName | PicturePresetName = "default"
+    preset: str = "default"
     lr: float | None = None  # None: the preset's
     sync: float | None = None  # None: the preset's
     models: ModelsName = "pocket"
@@ -145,16 +145,19 @@ Steps = Annotated[
         help="How many denoising steps; fewer are faster and rougher.",
     ),
 ]  # fmt: skip
-PresetOption = Annotated[
-    PresetName,
-    typer.Option(
+
+
+def _sound_preset(paper: str) -> Any:
+    return typer.Option(
         "--preset", rich_help_panel=_SOUND,
         help="How the picture pulls the sound: our gentle settings, our strong ones (wordless; "
         "latents: without prompt tuning), those of the authors' code, or the paper's equations. "
-        "`seehear presets` lists them. "
-        "paper-v2a and paper-i2a take the paper's models and sizes, too.",
-    ),
-]  # fmt: skip
+        f"`seehear presets` lists them. {paper} takes the paper's models and sizes, too.",
+    )  # fmt: skip
+
+
+V2aPresetOption = Annotated[V2aPreset, _sound_preset("paper-v2a")]
+I2aPresetOption = Annotated[I2aPreset, _sound_preset("paper-i2a")]
 Lr = Annotated[
     float | None,
     typer.Option(
@@ -269,15 +272,23 @@ PictureNoPrompt = Annotated[
         "harder, and does best then.",
     ),
 ]  # fmt: skip
-PicturePresetOption = Annotated[
-    PicturePresetName,
-    typer.Option(
+
+
+def _picture_preset(what: str, paper: str = "") -> Any:
+    return typer.Option(
         "--preset", rich_help_panel=_PICTURE,
-        help="How the sound pulls the picture: gently, strongly (wordless), through the prompt "
-        "alone, through the latents alone, or by the paper's equations. paper-a2v and paper-joint "
-        "take the paper's models and sizes, too.",
-    ),
-]  # fmt: skip
+        help=f"How {what}: gently, strongly (wordless), through the prompt alone, through the "
+        "latents alone, or by the paper's equations. `seehear presets` lists them."
+        + (f" {paper} takes the paper's models and sizes, too." if paper else ""),
+    )  # fmt: skip
+
+
+_PULLED = "the sound pulls the picture"
+A2vPresetOption = Annotated[A2vPreset, _picture_preset(_PULLED, "paper-a2v")]
+A2iPresetOption = Annotated[A2iPreset, _picture_preset(_PULLED)]
+JointPresetOption = Annotated[
+    JointPreset, _picture_preset("sound and picture pull each other", "paper-joint")
+]
 PictureSync = Annotated[
     float | None,
     typer.Option(

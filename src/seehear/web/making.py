@@ -16,7 +16,7 @@ from seehear.outputs import Result
 from seehear.replay import differences, hashes_of
 from seehear.sampling import Progress
 from seehear.sync import Curve, motion_energy
-from seehear.told import made_text, named_as, total_loss
+from seehear.told import made_text, named_as, total_loss, unheeded
 from seehear.web.asked import Asked, AskedAgain, motion_given
 from seehear.web.pictures import filmstrip, spectrogram_picture, waveform_over_motion
 from seehear.web.running import Event, Look, Made, Output, Run, Stepped
@@ -51,8 +51,9 @@ class Making:
                 result = studio.make(job, self._on_step(k, title, job, tell))
                 took_s = time.perf_counter() - began
                 verdict = _verdict(asked, result)
+                clauses = unheeded(job, studio.captioner)
             words = named_as(job.named, job.prompt, job.captioned_by)
-            said = f"{made_text(result)} in {took_s:.1f} s; {words}"
+            said = "; ".join([f"{made_text(result)} in {took_s:.1f} s", words, *clauses])
             outputs.append(self._saved(title, job, result, asked.max_duration_s, said))
         return Made(outputs=tuple(outputs), verdict=verdict)
 
