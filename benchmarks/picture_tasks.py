@@ -10,6 +10,7 @@ from training.world.things import IDS
 from benchmarks.results import (
     KEEPS_NORM,
     MARK_NOTE,
+    TIMES_NOTE,
     around,
     distance,
     interval,
@@ -101,7 +102,8 @@ def tables(task: Task, raw: dict) -> str:
         "say otherwise are by an earlier one, and so are their Fréchet distances. The art "
         "styles were not trained on. The automatic caption comes from the sound alone. latents: "
         "Eq. 13 alone; prompt: Eq. 17 alone; both: preset `wordless`; default: the same, gentler. "
-        "Brackets: 95 % intervals.\n\n"
+        + TIMES_NOTE
+        + "Brackets: 95 % intervals.\n\n"
         + MARK_NOTE
         + table([*header, "judge on real pictures", "s per output"], rows)
     )

@@ -18,6 +18,7 @@ from benchmarks.picture_tasks import TUNES_PROMPTS
 from benchmarks.results import (
     KEEPS_NORM,
     MARK_NOTE,
+    TIMES_NOTE,
     interval,
     marked,
     saved,
@@ -113,7 +114,10 @@ def tables(raw: dict) -> str:
         "picture leads, then each pulls the other; "
         f"in step: default with a sync term of weight {SYNC_WEIGHT}. Offset: shift "
         "of onsets against starts of motion at their highest correlation, which that term sees. "
-        "Brackets: 95 % intervals.\n\n" + MARK_NOTE + table(header, rows)
+        + TIMES_NOTE
+        + "Brackets: 95 % intervals.\n\n"
+        + MARK_NOTE
+        + table(header, rows)
     )
 
 

@@ -16,6 +16,7 @@ from training.world.things import IDS
 from benchmarks.results import (
     KEEPS_NORM,
     MARK_NOTE,
+    TIMES_NOTE,
     around,
     distance,
     interval,
@@ -74,7 +75,11 @@ def tables(raw: dict) -> str:
         "sounds rightly; rows that say otherwise are by an earlier one, and their Fréchet "
         "distances by its features. The automatic caption comes from the picture alone. "
         "All presets compare mels with the picture, without a vocoder, so that they differ by "
-        "their loop alone. Brackets: 95 % intervals.\n\n" + MARK_NOTE + table(header, rows)
+        "their loop alone. "
+        + TIMES_NOTE
+        + "Brackets: 95 % intervals.\n\n"
+        + MARK_NOTE
+        + table(header, rows)
     )
 
 

@@ -69,6 +69,10 @@ def distance(real: Tensor, made: Tensor) -> dict:
     return {"frechet": found, "frechet_95": ends}
 
 
+# Of the columns that say how long an output took.
+TIMES_NOTE = "Seconds were taken on one thread beside other work: orders of magnitude. "
+
+
 def write(name: str, title: str, raw: dict, text: str) -> None:
     """Save docs/results/<name>.json (raw, with provenance) and <name>.md (the tables)."""
     FOLDER.mkdir(parents=True, exist_ok=True)

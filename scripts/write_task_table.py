@@ -21,6 +21,8 @@ ROWS = (
      "default/caption/vanilla", "default/caption/guided"),
     ("a2i", "a picture for a sound, no words", "pocket_a2i", "accuracy",
      "none/vanilla", "none/latents"),
+    ("a2i", "a picture for a sound, against a wrong word", "pocket_a2i", "accuracy",
+     "wrong/vanilla", "wrong/latents"),
     ("a2i", "a picture for a sound, named by the binder", "pocket_a2i", "accuracy",
      "caption/vanilla", "caption/default"),
     ("a2v", "a video for a sound, no words", "pocket_a2v", "accuracy",
