@@ -27,6 +27,8 @@ ROWS = (
      "caption/vanilla", "caption/default"),
     ("a2v", "a video for a sound, no words", "pocket_a2v", "accuracy",
      "none/vanilla", "none/latents"),
+    ("a2v", "a video for a sound, against a wrong word", "pocket_a2v", "accuracy",
+     "wrong/vanilla", "wrong/latents"),
     ("joint", "both from a vague word; do they agree?", "pocket_joint", "agree",
      "vague/vanilla", "vague/default"),
 )  # fmt: skip
