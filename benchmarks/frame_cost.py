@@ -7,10 +7,12 @@ would take, counted on shapes.
 import argparse
 import json
 import resource
+import statistics
 import subprocess
 import sys
 import time
 from dataclasses import replace
+from itertools import pairwise
 
 import torch
 
@@ -42,16 +44,15 @@ def measured(per_step: int, num_steps: int) -> dict[str, float]:
     moments: list[float] = []
     studio.sample(job, lambda step: moments.append(time.perf_counter()))
     # The first step, which warms up, is left out.
-    seconds = (moments[-1] - moments[0]) / (len(moments) - 1)
     return {
-        "s_per_step": seconds,
+        "s_per_step": statistics.median(b - a for a, b in pairwise(moments)),
         "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
     }
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--steps", type=int, default=6)
+    parser.add_argument("--steps", type=int, default=10)
     parser.add_argument("--child", type=int, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.child is not None:
