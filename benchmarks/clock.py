@@ -1,5 +1,6 @@
 """Seconds by what takes them, of functions and of whole commands."""
 
+import json
 import subprocess
 import sys
 import time
@@ -22,6 +23,17 @@ def run_seehear(arguments: list[str]) -> tuple[float, float]:
     watched = [sys.executable, "-c", WATCH, *command]
     peak_kb = int(subprocess.run(watched, check=True, stdout=subprocess.PIPE, text=True).stdout)
     return time.monotonic() - began, peak_kb / 1024
+
+
+def run_child(module: str, *words: str) -> dict[str, Any]:
+    """Run a benchmark in a process of its own, whose peak memory is its alone.
+
+    Returns:
+        What its last line of output says, in JSON.
+    """
+    command = [sys.executable, "-m", module, *words]
+    output = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    return json.loads(output.strip().splitlines()[-1])
 
 
 class Clock:

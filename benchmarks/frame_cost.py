@@ -8,19 +8,17 @@ import argparse
 import json
 import resource
 import statistics
-import subprocess
-import sys
 import time
 from dataclasses import replace
 from itertools import pairwise
 
 import torch
 
+from benchmarks.clock import run_child
 from benchmarks.results import table, write
 from seehear.frame_choice import FrameChoice
 from seehear.media import Audio
 from seehear.predict import predicted
-from seehear.presets import preset_for
 from seehear.recipes import RECIPES
 from seehear.tasks import adjusted, load
 
@@ -31,7 +29,7 @@ UNGUIDED = 0
 
 def measured(per_step: int, num_steps: int) -> dict[str, float]:
     """Seconds per guided step and this process's peak memory; `UNGUIDED` frames: no guidance."""
-    preset = adjusted(preset_for("a2v", "latents"), num_steps, task="a2v", start=0.0, end=1.0)
+    preset = adjusted("latents", num_steps, task="a2v", start=0.0, end=1.0)
     if per_step == UNGUIDED:
         preset = adjusted(preset, None, task="a2v", lr_latents=0.0, lr_prompt=0.0)
     else:
@@ -61,10 +59,8 @@ def main() -> None:
     raw: dict = {"steps": options.steps, "cells": {}}
     recipe = RECIPES["paper-a2v"]
     for per_step in (UNGUIDED, *PER_STEP):
-        command = [sys.executable, "-m", "benchmarks.frame_cost", "--child", str(per_step),
-                   "--steps", str(options.steps)]  # fmt: skip
-        output = subprocess.run(command, check=True, capture_output=True, text=True).stdout
-        cell = json.loads(output.strip().splitlines()[-1])
+        words = ["--child", str(per_step), "--steps", str(options.steps)]
+        cell = run_child("benchmarks.frame_cost", *words)
         if per_step != UNGUIDED:
             looking = replace(recipe.preset, frames=FrameChoice(per_step=per_step))
             costs = predicted(replace(recipe, preset=looking))

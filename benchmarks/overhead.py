@@ -6,13 +6,11 @@
 import argparse
 import json
 import resource
-import subprocess
-import sys
 import time
 
 import torch
 
-from benchmarks.clock import Clock
+from benchmarks.clock import Clock, run_child
 from benchmarks.results import table, write
 from seehear.media import Image
 from seehear.presets import PRESETS
@@ -85,11 +83,9 @@ def main() -> None:
     # Peak memory is a process's own, so each mode gets a process.
     raw: dict = {"preset": options.preset, "duration_s": options.duration}
     for mode in ("unguided", "guided"):
-        command = [sys.executable, "-m", "benchmarks.overhead", "--child", mode,
-                   "--duration", str(options.duration), "--preset", options.preset,
-                   "--repeats", str(options.repeats)]  # fmt: skip
-        output = subprocess.run(command, check=True, capture_output=True, text=True).stdout
-        raw[mode] = json.loads(output.strip().splitlines()[-1])
+        words = ["--duration", str(options.duration), "--preset", options.preset]
+        words += ["--repeats", str(options.repeats), "--child", mode]
+        raw[mode] = run_child("benchmarks.overhead", *words)
     plain, guided = raw["unguided"], raw["guided"]
     raw["time_ratio"] = guided["total"] / plain["total"]
     raw["memory_ratio"] = guided["peak_mb"] / plain["peak_mb"]

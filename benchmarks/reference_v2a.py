@@ -8,8 +8,6 @@ anomalies all the while. Every variant runs in a process of its own, with one th
 
 import argparse
 import json
-import subprocess
-import sys
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -22,6 +20,7 @@ from torch import Tensor
 from torch.nn import functional
 from transformers import SpeechT5HifiGan
 
+from benchmarks.clock import run_child
 from benchmarks.results import table, write
 from seehear import true_size
 from seehear.backbones.audioldm import AudioLDM
@@ -200,9 +199,7 @@ def main() -> None:
         num_steps, _ = SETTINGS[size]
         rows = {}
         for variant in VARIANTS:
-            command = [sys.executable, "-m", "benchmarks.reference_v2a", "--one", size, variant]
-            run = subprocess.run(command, capture_output=True, text=True, check=True)
-            rows[variant] = json.loads(run.stdout.splitlines()[-1])
+            rows[variant] = run_child("benchmarks.reference_v2a", "--one", size, variant)
         base = rows["released"]
         text += f"\n## {size} models, {num_steps} steps\n\n"
         lines = []

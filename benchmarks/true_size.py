@@ -7,8 +7,6 @@ measured in a process of its own beside what `seehear.costs` predicts. a2v makes
 
 import argparse
 import json
-import subprocess
-import sys
 import time
 from dataclasses import asdict
 from pathlib import Path
@@ -16,6 +14,7 @@ from pathlib import Path
 import psutil
 import torch
 
+from benchmarks.clock import run_child
 from benchmarks.results import FOLDER, table, write
 from seehear import true_size
 from seehear.binders.imagebind import ImageBind, ImageBindConfig
@@ -111,9 +110,7 @@ def main() -> None:
         for name in options.dtypes:
             words = ["--tasks", task, "--dtypes", name, "--seconds", str(options.seconds), "--one"]
             words += ["--threads", str(options.threads)] + ["--recompute"] * options.recompute
-            command = [sys.executable, "-m", "benchmarks.true_size", *words]
-            run = subprocess.run(command, capture_output=True, text=True, check=True)
-            measured = json.loads(run.stdout.splitlines()[-1])
+            measured = run_child("benchmarks.true_size", *words)
             costs = predicted(task, getattr(torch, name), options.recompute, options.seconds)
             what = f"{options.seconds:g} s" if task == "v2a" else "8 frames of 256 x 256"
             how = ", recomputing" if options.recompute else ""

@@ -104,10 +104,10 @@ def _fetch_file(entry: Entry, target: Path) -> None:
         if response is not None and status == HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
             # Nothing was left to fetch; the server says how long the whole is ("bytes */123").
             whole = response.headers.get("Content-Range", "").rpartition("/")[2]
-            if whole in ("", "*", str(partial.stat().st_size)):
+            size = partial.stat().st_size
+            if whole in ("", "*", str(size)):
                 partial.replace(target)
                 return
-            size = partial.stat().st_size
             raise WeightsError(
                 f"{partial}: expected at most {whole} bytes of {entry.source}, got {size}; delete "
                 "it and run it again"

@@ -12,7 +12,7 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from seehear.doctor.watch import Watch
+from seehear.doctor.watch import Watch, is_finite
 
 Fault = Literal[
     "detached",  # computed where no gradient is recorded, or detached
@@ -121,7 +121,7 @@ def _forward(link: Link, value: Tensor) -> _Passed:
     if not torch.equal(torch.nan_to_num(given.detach()), torch.nan_to_num(value)):
         detail = "what it was given has changed; clone it first"
         found.append(Finding(link.name, "", "edits in place", detail))
-    if output.is_floating_point() and not output.isfinite().all():
+    if output.is_floating_point() and not is_finite(output):
         share = 1 - float(output.isfinite().float().mean())
         detail = f"{share:.1%} of its output is nan or infinite"
         found.append(Finding(link.name, watch.first_not_finite, "not finite", detail))
@@ -148,7 +148,7 @@ def _backward(
     leaf, output, watch = passed.leaf, passed.output, passed.watch
     if output is None or not output.requires_grad:
         return None, []
-    if gradient is None or not gradient.isfinite().all() or not gradient.any():
+    if gradient is None or not is_finite(gradient) or not gradient.any():
         gradient = _noise_like(output)
     gradient = gradient.to(output)
     try:
@@ -163,7 +163,7 @@ def _backward(
     if found is None:
         detail = "its output does not depend on what it was given"
         return None, [Finding(link.name, watch.first_detached, "ignores its input", detail)]
-    if not found.isfinite().all():
+    if not is_finite(found):
         share = 1 - float(found.isfinite().float().mean())
         detail = f"{share:.1%} of its gradient is nan or infinite"
         return found, [Finding(link.name, watch.gradient_not_finite, "not finite", detail)]
@@ -206,7 +206,7 @@ def _gradient_of(loss: Callable[[Tensor], Tensor], value: Tensor) -> Tensor:
 def _usable(value: Tensor) -> Tensor:
     """What the next link can work with, whatever was wrong with this one."""
     value = value if value.is_floating_point() else value.float()
-    return torch.nan_to_num(value, posinf=1.0, neginf=-1.0) if not value.isfinite().all() else value
+    return torch.nan_to_num(value, posinf=1.0, neginf=-1.0) if not is_finite(value) else value
 
 
 def _noise_like(value: Tensor) -> Tensor:
