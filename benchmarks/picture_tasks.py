@@ -1,6 +1,5 @@
 """Do pictures and films show what is heard? What `pocket_a2i` and `pocket_a2v` share."""
 
-import argparse
 from typing import Literal
 
 import torch
@@ -9,18 +8,19 @@ from training.world.things import IDS
 
 from benchmarks.results import (
     KEEPS_NORM,
-    MARK_NOTE,
     TIMES_NOTE,
     around,
     distance,
     interval,
+    mark_note,
     marked,
     saved,
     table,
     trial,
+    unmarked,
     write,
 )
-from benchmarks.sampler import make
+from benchmarks.sampler import add_trials, make, options_for
 from benchmarks.scenes import DURATION_S, PROMPTS, Held, held_out
 from seehear.families import Family, load_family
 from seehear.metrics.features import judge as pocket_judge
@@ -89,7 +89,7 @@ def tables(task: Task, raw: dict) -> str:
         on_real = f"{cell['judge_on_real']:.3f}"
         rows.append([*row, on_real, f"{cell['seconds_per_clip']:.2f}"])
     order = [f"{prompt}/{mode}" for prompt in PROMPTS for mode in MODES]
-    rows.sort(key=lambda row: order.index(f"{row[0]}/{row[1].removesuffix(' *')}"))
+    rows.sort(key=lambda row: order.index(f"{row[0]}/{unmarked(row[1])}"))
     header = ["prompt", "sampling", "sounds", "judge accuracy",
               "binder cosine (not by the eye that guides)", "Fréchet distance"]  # fmt: skip
     if task == "a2v":
@@ -101,10 +101,12 @@ def tables(task: Task, raw: dict) -> str:
         f"{real['accuracy']:.3f} of the held-out pictures that belong to them rightly; rows that "
         "say otherwise are by an earlier one, and so are their Fréchet distances. The art "
         "styles were not trained on. The automatic caption comes from the sound alone. latents: "
-        "Eq. 13 alone; prompt: Eq. 17 alone; both: preset `wordless`; default: the same, gentler. "
+        "Eq. 13 alone; prompt: Eq. 17 alone; both: preset `wordless`; default: the same, gentler, "
+        f"in {preset_for(task, 'default').settings.num_steps} steps; all others, vanilla too, take "
+        f"{preset_for(task, 'wordless').settings.num_steps}. "
         + TIMES_NOTE
         + "Brackets: 95 % intervals.\n\n"
-        + MARK_NOTE
+        + mark_note(rows)
         + table([*header, "judge on real pictures", "s per output"], rows)
     )
 
@@ -112,13 +114,10 @@ def tables(task: Task, raw: dict) -> str:
 def run(task: Task, title: str) -> None:
     """Measure the columns asked for on the command line; others stay as they were."""
     name = f"pocket_{task}"
-    parser = argparse.ArgumentParser(description=title)
-    parser.add_argument("--count", type=int, default=256)
+    parser = options_for(title, batch=16)
     parser.add_argument("--prompts", nargs="+", default=list(PROMPTS), choices=PROMPTS)
     parser.add_argument("--modes", nargs="+", default=list(MODES), choices=list(MODES))
-    parser.add_argument("--batch", type=int, default=16)
-    trial_help = "trial values of AlignerConfig fields or weights=a,b; not saved"
-    parser.add_argument("--set", nargs="*", default=[], metavar="FIELD=VALUE", help=trial_help)
+    add_trials(parser)
     options = parser.parse_args()
     family, judge = load_family("pocket"), pocket_judge.load()
     held = held_out(family, options.count, "audio")
@@ -132,7 +131,7 @@ def run(task: Task, title: str) -> None:
             preset = trial(preset_for(task, MODES[mode] or "wordless"), options.set)
             made, seconds = make(
                 task, family, held.prompts[prompt], preset, {"audio": held.given},
-                is_guided=mode != "vanilla", batch=options.batch,
+                is_guided=mode != "vanilla", batch=options.batch, keep=options.keep,
             )  # fmt: skip
             cell = scores(family, judge, held, made["video"], real_features)
             cell |= KEEPS_NORM | {

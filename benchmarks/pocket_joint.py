@@ -5,8 +5,6 @@ prompt names a group of things ("an animal"), so that only guidance can make bot
 same thing. "in step" is the default with a sync term.
 """
 
-import argparse
-
 import torch
 from torch import Tensor
 from training.world.captions import GROUP_NAMES, label
@@ -17,16 +15,16 @@ from benchmarks.picture_tasks import MODES as PICTURE_MODES
 from benchmarks.picture_tasks import TUNES_PROMPTS
 from benchmarks.results import (
     KEEPS_NORM,
-    MARK_NOTE,
     TIMES_NOTE,
     interval,
+    mark_note,
     marked,
     saved,
     table,
     trial,
     write,
 )
-from benchmarks.sampler import make
+from benchmarks.sampler import add_trials, make, options_for
 from benchmarks.scenes import DURATION_S
 from seehear.families import load_family
 from seehear.metrics.features import judge as pocket_judge
@@ -116,18 +114,16 @@ def tables(raw: dict) -> str:
         "of onsets against starts of motion at their highest correlation, which that term sees. "
         + TIMES_NOTE
         + "Brackets: 95 % intervals.\n\n"
-        + MARK_NOTE
+        + mark_note(rows)
         + table(header, rows)
     )
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--count", type=int, default=256)
+    parser = options_for(__doc__ or "", batch=8)
     parser.add_argument("--prompts", nargs="+", default=list(PROMPTS), choices=PROMPTS)
     parser.add_argument("--modes", nargs="+", default=list(MODES), choices=list(MODES))
-    parser.add_argument("--batch", type=int, default=8)
-    parser.add_argument("--set", nargs="*", default=[], metavar="FIELD=VALUE", help="not saved")
+    add_trials(parser)
     options = parser.parse_args()
     family, judge = load_family("pocket"), pocket_judge.load()
     scenes = [heard(seed, "test") for seed in range(options.count)]
@@ -145,7 +141,7 @@ def main() -> None:
             preset = trial(preset_for("joint", MODES[mode] or "default"), options.set)
             made, seconds = make(
                 "joint", family, texts_for(prompt, things), preset,
-                is_guided=mode != "vanilla", batch=options.batch,
+                is_guided=mode != "vanilla", batch=options.batch, keep=options.keep,
                 sync=InStep(weight=SYNC_WEIGHT) if mode == "in step" else None,
             )  # fmt: skip
             cell = scores(judge, labels, made["audio"], made["video"], real)

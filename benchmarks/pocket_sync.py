@@ -8,8 +8,8 @@ world's own times, which no guidance has seen. What is given is measured beside 
 cannot know the times better than what it is shown.
 """
 
-import argparse
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Literal
 
 import torch
@@ -18,8 +18,8 @@ from training.world.captions import label
 from training.world.scenes import Heard, heard, seen
 from training.world.things import BY_ID, IDS
 
-from benchmarks.results import KEEPS_NORM, MARK_NOTE, interval, marked, saved, table, write
-from benchmarks.sampler import make
+from benchmarks.results import KEEPS_NORM, interval, mark_note, marked, saved, table, write
+from benchmarks.sampler import make, options_for
 from benchmarks.scenes import DURATION_S, FPS
 from seehear.families import Family, load_family
 from seehear.metrics.features import judge as pocket_judge
@@ -127,7 +127,9 @@ def named(logits: Tensor, labels: Tensor) -> dict:
     }
 
 
-def measure(task: Task, family: Family, scenes: Events, row: str, batch: int) -> dict:
+def measure(
+    task: Task, family: Family, scenes: Events, row: str, batch: int, keep: Path | None
+) -> dict:
     """One row: make what the scenes lack, pulled and moved as the row says."""
     judge = pocket_judge.load()
     heard_curve, seen_curve = onset_envelope(scenes.real, 16_000), starts(scenes.frames)
@@ -152,7 +154,7 @@ def measure(task: Task, family: Family, scenes: Events, row: str, batch: int) ->
             sync = InStep(onsets=heard_curve, weight=weight or 0.0)
     made, seconds = make(
         task, family, scenes.prompts, preset, given,
-        batch=batch, sync=None if weight is None else sync,
+        batch=batch, sync=None if weight is None else sync, keep=keep,
     )  # fmt: skip
     if task == "v2a":
         cell = offsets(onset_envelope(made["audio"], 16_000), seen_curve, scenes.true)
@@ -167,7 +169,7 @@ def tables(raw: dict) -> str:
     """Markdown from the raw results."""
     header = ["", "mean offset, s", "median, s", "correlation with events",
               "with the given half", "judge accuracy", "s per clip"]  # fmt: skip
-    parts = []
+    parts, all_rows = [], []
     for task, found in raw["tasks"].items():
         rows = [
             [
@@ -182,26 +184,25 @@ def tables(raw: dict) -> str:
             for name in ROWS
             if (r := found["cells"].get(name)) is not None
         ]
+        all_rows += rows
         parts.append(f"## {task}\n\n{found['count']} scenes.\n\n" + table(header, rows))
     return (
         f"Held-out scenes of {DURATION_S} s with one to {MOST_EVENTS} events, right prompt, preset "
         "`default`. Offset: by how much the onsets of a sound, or the starts of motion in a "
         "picture, must be shifted to correlate best with the world's true event times, within 1 "
         's. "pulled": the term\'s gradient, of that weight; "moved": latents are cut and put '
-        "where they fit. Brackets: 95 % intervals.\n\n" + MARK_NOTE + "\n".join(parts)
+        "where they fit. Brackets: 95 % intervals.\n\n" + mark_note(all_rows) + "\n".join(parts)
     )
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = options_for(__doc__ or "", batch=16, count=112)
     parser.add_argument("--task", default="v2a", choices=("v2a", "a2v"))
-    parser.add_argument("--count", type=int, default=112)
-    parser.add_argument("--batch", type=int, default=16)
     parser.add_argument("--rows", nargs="+", default=list(ROWS), choices=list(ROWS), metavar="ROW")
     options = parser.parse_args()
     family, scenes = load_family("pocket"), Events.first(options.count)
     for row in options.rows:
-        cell = measure(options.task, family, scenes, row, options.batch)
+        cell = measure(options.task, family, scenes, row, options.batch, options.keep)
         print(row, cell, flush=True)
         # Another process may have measured other rows meanwhile.
         raw = {"tasks": saved("pocket_sync", None).get("tasks", {})}

@@ -7,26 +7,24 @@ Prompts {none, automatic caption, right, wrong} times {vanilla, guided}; an inde
 what it hears. Results of earlier calls with other presets stay in the raw file and in the table.
 """
 
-import argparse
-
 import torch
 from torch import Tensor
 from training.world.things import IDS
 
 from benchmarks.results import (
     KEEPS_NORM,
-    MARK_NOTE,
     TIMES_NOTE,
     around,
     distance,
     interval,
+    mark_note,
     marked,
     saved,
     table,
     trial,
     write,
 )
-from benchmarks.sampler import make
+from benchmarks.sampler import add_trials, make, options_for
 from benchmarks.scenes import PROMPTS, Held, held_out
 from seehear.families import Family, load_family
 from seehear.metrics.features import judge as pocket_judge
@@ -78,19 +76,16 @@ def tables(raw: dict) -> str:
         "their loop alone. "
         + TIMES_NOTE
         + "Brackets: 95 % intervals.\n\n"
-        + MARK_NOTE
+        + mark_note(rows)
         + table(header, rows)
     )
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--count", type=int, default=256)
+    parser = options_for(__doc__ or "", batch=14)
     parser.add_argument("--presets", nargs="+", default=["default"], choices=list(PRESETS))
     parser.add_argument("--prompts", nargs="+", default=list(PROMPTS), choices=PROMPTS)
-    parser.add_argument("--batch", type=int, default=14)
-    trial_help = "trial values of AlignerConfig fields or weights=a,b; not saved"
-    parser.add_argument("--set", nargs="*", default=[], metavar="FIELD=VALUE", help=trial_help)
+    add_trials(parser)
     modes = ("vanilla", "guided")
     parser.add_argument("--modes", nargs="+", default=list(modes), choices=modes)
     options = parser.parse_args()
@@ -111,7 +106,7 @@ def main() -> None:
                     continue
                 made, seconds = make(
                     "v2a", family, held.prompts[prompt], preset, {"video": held.given},
-                    is_guided=mode == "guided", batch=options.batch,
+                    is_guided=mode == "guided", batch=options.batch, keep=options.keep,
                 )  # fmt: skip
                 cell = scores(family, judge, held, made["audio"], real_features)
                 cell |= KEEPS_NORM | {"seconds_per_clip": seconds / options.count}

@@ -1,19 +1,24 @@
 """Make many clips of a task in batches, as all benchmarks do."""
 
+import argparse
 import time
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
 
 import torch
 from torch import Tensor
 
+from benchmarks.kept import Kept, Made
 from benchmarks.scenes import DURATION_S, NUM_SAMPLES
 from seehear.families import Family
 from seehear.jobs import MAKES, distance_of
 from seehear.made import AlteredCopies
 from seehear.objective import InStep, WholeClip
 from seehear.presets import Preset
-from seehear.protocols import Stream
+from seehear.protocols import Backbone, Stream
 from seehear.sampling import sample
 from seehear.sync import Curve
 
@@ -28,7 +33,8 @@ def make(
     is_guided: bool = True,
     batch: int = 16,
     sync: InStep | None = None,
-) -> tuple[dict[Stream, Tensor], float]:
+    keep: Path | None = None,
+) -> tuple[Made, float]:
     """Clips of 2.56 s, and the seconds that they took.
 
     Args:
@@ -41,52 +47,91 @@ def make(
         is_guided: Whether anything pulls.
         batch: How many clips are made at a time.
         sync: A sync term, with curves of what is given, one per clip.
+        keep: Where batches are kept, and taken from if they are there.
 
     Returns:
         Sounds (clips, samples) in float32 and frames (clips, frames, 3, height, width) in uint8.
     """
     backbones = {stream: family.backbone(part) for stream, part in MAKES[task].items()}
-    made: dict[Stream, list[Tensor]] = {stream: [] for stream in backbones}
-    began = time.monotonic()
+    kept = Kept.of(keep, family, tuple(MAKES[task].values()))
+    made: dict[Stream, list[Tensor]] = defaultdict(list)
+    total_s = 0.0
     for first in range(0, len(prompts), batch):
         part = slice(first, first + batch)
         texts = list(prompts[part])
         targets = {name: embeddings[part] for name, embeddings in (given or {}).items()}
-        if texts[0]:
-            with torch.no_grad():
-                targets["text"] = family.binder.embed_text(texts)
-        # Every column starts from the same noise, so columns differ by what they test alone.
-        generator = torch.Generator().manual_seed(1000 + first)
-        latents = {s: b.prior(DURATION_S, len(texts), generator) for s, b in backbones.items()}
-        video = backbones.get("video")
-        objective = WholeClip(
-            backbones=backbones,
-            binder=family.binder,
-            pairs=preset.pairs,
-            weights=preset.weights,
+        clips_of = _Batch(
+            task=task,
+            first=first,
+            texts=texts,
             targets=targets,
-            distance=distance_of(family, preset),
-            mel_bridge=True,
-            by_eye=preset.by_eye,
+            preset=preset,
+            is_guided=is_guided,
             sync=_of_clips(sync, part),
-            draws=preset.frames.draws(latents["video"].shape[video.time_axis]) if video else None,
-            copies=AlteredCopies(preset.looks, preset.hearings, 1000 + first),
         )
-        sampled = sample(
-            backbones,
-            latents,
-            {s: b.embed_prompt(texts) for s, b in backbones.items()},
-            objective if is_guided else None,
-            preset.settings,
-        )
+        make_batch = partial(_made, clips_of, backbones, family)
+        clips, seconds = kept.batch(clips_of, make_batch) if kept else make_batch()
+        total_s += seconds
+        for stream, media in clips.items():
+            made[stream].append(media)
+    return {s: torch.cat(parts) for s, parts in made.items()}, total_s
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Batch:
+    """All that decides what clips of one batch are, but for code and weights."""
+
+    task: str
+    first: int  # number of its first clip
+    texts: Sequence[str]
+    targets: Mapping[str, Tensor]
+    preset: Preset
+    is_guided: bool
+    sync: InStep | None
+
+
+def _made(
+    batch: _Batch, backbones: Mapping[Stream, Backbone], family: Family
+) -> tuple[Made, float]:
+    """The clips of a batch, and the seconds that they took."""
+    began = time.monotonic()
+    texts, targets, preset = batch.texts, batch.targets, batch.preset
+    if texts[0]:
         with torch.no_grad():
-            for stream, z_0 in sampled.latents.items():
-                media = backbones[stream].decode(z_0)
-                is_sound = stream == "audio"
-                made[stream].append(
-                    media[:, :NUM_SAMPLES].float() if is_sound else (media * 255).round().byte()
-                )
-    return {s: torch.cat(parts) for s, parts in made.items()}, time.monotonic() - began
+            targets = {**targets, "text": family.binder.embed_text(texts)}
+    # Every column starts from the same noise, so columns differ by what they test alone.
+    generator = torch.Generator().manual_seed(1000 + batch.first)
+    latents = {s: b.prior(DURATION_S, len(texts), generator) for s, b in backbones.items()}
+    video = backbones.get("video")
+    objective = WholeClip(
+        backbones=backbones,
+        binder=family.binder,
+        pairs=preset.pairs,
+        weights=preset.weights,
+        targets=targets,
+        distance=distance_of(family, preset),
+        mel_bridge=True,
+        by_eye=preset.by_eye,
+        sync=batch.sync,
+        draws=preset.frames.draws(latents["video"].shape[video.time_axis]) if video else None,
+        copies=AlteredCopies(preset.looks, preset.hearings, 1000 + batch.first),
+    )
+    sampled = sample(
+        backbones,
+        latents,
+        {s: b.embed_prompt(texts) for s, b in backbones.items()},
+        objective if batch.is_guided else None,
+        preset.settings,
+    )
+    made: Made = {}
+    with torch.no_grad():
+        for stream, z_0 in sampled.latents.items():
+            media = backbones[stream].decode(z_0)
+            is_sound = stream == "audio"
+            made[stream] = (
+                media[:, :NUM_SAMPLES].float() if is_sound else (media * 255).round().byte()
+            )
+    return made, time.monotonic() - began
 
 
 def _of_clips(sync: InStep | None, part: slice) -> InStep | None:
@@ -98,3 +143,25 @@ def _of_clips(sync: InStep | None, part: slice) -> InStep | None:
         return None if curve is None else Curve(curve.values[part], curve.times_s)
 
     return replace(sync, starts=some(sync.starts), onsets=some(sync.onsets))
+
+
+def options_for(about: str, *, batch: int, count: int = 256) -> argparse.ArgumentParser:
+    """What can be said to every benchmark that makes many clips."""
+    parser = argparse.ArgumentParser(description=about)
+    parser.add_argument("--count", type=int, default=count, help=f"of clips; {count}")
+    parser.add_argument("--batch", type=int, default=batch, help=f"clips at a time; {batch}")
+    parser.add_argument(
+        "--keep", type=Path, metavar="FOLDER",
+        help="keep every batch here, and take it from here next time, to go on after a stop or "
+        "with a greater --count",
+    )  # fmt: skip
+    return parser
+
+
+def add_trials(parser: argparse.ArgumentParser) -> None:
+    """What can be tried out without a trace in the tables."""
+    parser.add_argument(
+        "--set", nargs="*", default=[], metavar="FIELD=VALUE",
+        help="trial values of AlignerConfig fields, num_steps, guidance_scale, looks or "
+        "weights=a,b; not saved",
+    )  # fmt: skip

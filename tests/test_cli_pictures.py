@@ -129,8 +129,8 @@ def test_previews_are_written_while_it_runs(workplace):
 @pytest.mark.parametrize(
     ("command", "steps"),
     [
-        (("a2v", "bang.wav"), "30, 20"),
-        (("a2i", "bang.wav"), "30, 20"),
+        (("a2v", "bang.wav"), "20, 13"),
+        (("a2i", "bang.wav"), "20, 13"),
         (("joint", "a dog barking"), "40, 23"),  # 30 for either
     ],
 )

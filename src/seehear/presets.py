@@ -153,6 +153,7 @@ _PICTURE_DEFAULT = replace(
     DEFAULT,
     settings=replace(
         DEFAULT.settings,
+        num_steps=20,  # 30 did no better; without words they do: docs/tried.md
         guidance_scale=4.0,  # 3 and 6 did no better: docs/tried.md
     ),
     distance="names",  # as for wordless
