@@ -7,17 +7,13 @@ from torch import Tensor
 from training.world.things import IDS
 
 from benchmarks.results import (
-    KEEPS_NORM,
     TIMES_NOTE,
     around,
     distance,
     interval,
-    mark_note,
-    marked,
     saved,
     table,
     trial,
-    unmarked,
     write,
 )
 from benchmarks.sampler import add_trials, make, options_for
@@ -36,7 +32,6 @@ MODES = {
     "both": "wordless",
     "default": "default",
 }
-TUNES_PROMPTS = ("prompt", "both", "default")
 
 
 def scores(family: Family, judge, held: Held, made: Tensor, real_features: Tensor) -> dict:
@@ -76,7 +71,7 @@ def tables(task: Task, raw: dict) -> str:
     for key, cell in raw["cells"].items():
         prompt, mode = key.split("/")
         row = [
-            prompt, marked(mode, cell, mode in TUNES_PROMPTS), cell["count"],
+            prompt, mode, cell["count"],
             f"{cell['accuracy']:.3f} {interval(cell['accuracy_95'])}",
             f"{cell['binder_cosine']:.3f} {interval(cell['binder_95'])}",
             around(cell["frechet"], cell["frechet_95"]),
@@ -89,7 +84,7 @@ def tables(task: Task, raw: dict) -> str:
         on_real = f"{cell['judge_on_real']:.3f}"
         rows.append([*row, on_real, f"{cell['seconds_per_clip']:.2f}"])
     order = [f"{prompt}/{mode}" for prompt in PROMPTS for mode in MODES]
-    rows.sort(key=lambda row: order.index(f"{row[0]}/{unmarked(row[1])}"))
+    rows.sort(key=lambda row: order.index(f"{row[0]}/{row[1]}"))
     header = ["prompt", "sampling", "sounds", "judge accuracy",
               "binder cosine (not by the eye that guides)", "Fréchet distance"]  # fmt: skip
     if task == "a2v":
@@ -98,15 +93,13 @@ def tables(task: Task, raw: dict) -> str:
     return (
         f"Held-out sounds of {DURATION_S} s; {len(IDS)} things, so chance is {1 / len(IDS):.3f}. "
         "Fréchet distances compare rows of as many sounds only. The present judge names "
-        f"{real['accuracy']:.3f} of the held-out pictures that belong to them rightly; rows that "
-        "say otherwise are by an earlier one, and so are their Fréchet distances. The art "
+        f"{real['accuracy']:.3f} of the held-out pictures that belong to them rightly. The art "
         "styles were not trained on. The automatic caption comes from the sound alone. latents: "
         "Eq. 13 alone; prompt: Eq. 17 alone; both: preset `wordless`; default: the same, gentler, "
         f"in {preset_for(task, 'default').settings.num_steps} steps; all others, vanilla too, take "
         f"{preset_for(task, 'wordless').settings.num_steps}. "
         + TIMES_NOTE
         + "Brackets: 95 % intervals.\n\n"
-        + mark_note(rows)
         + table([*header, "judge on real pictures", "s per output"], rows)
     )
 
@@ -134,7 +127,7 @@ def run(task: Task, title: str) -> None:
                 is_guided=mode != "vanilla", batch=options.batch, keep=options.keep,
             )  # fmt: skip
             cell = scores(family, judge, held, made["video"], real_features)
-            cell |= KEEPS_NORM | {
+            cell |= {
                 "count": options.count,
                 "seconds_per_clip": seconds / options.count,
             }

@@ -12,13 +12,9 @@ from training.world.scenes import heard, seen
 from training.world.things import BY_ID, IDS
 
 from benchmarks.picture_tasks import MODES as PICTURE_MODES
-from benchmarks.picture_tasks import TUNES_PROMPTS
 from benchmarks.results import (
-    KEEPS_NORM,
     TIMES_NOTE,
     interval,
-    mark_note,
-    marked,
     saved,
     table,
     trial,
@@ -93,7 +89,7 @@ def tables(raw: dict) -> str:
         cell = raw["cells"][key]
         prompt, mode = key.split("/")
         rows.append([
-            prompt, marked(mode, cell, mode in (*TUNES_PROMPTS, "in step")), cell["count"],
+            prompt, mode, cell["count"],
             *(f"{cell[k]:.3f} {interval(cell[f'{k}_95'])}" for k in ("agree", "sound", "picture")),
             f"{cell['sound_group']:.3f} / {cell['picture_group']:.3f}",
             f"{cell['sound_frechet']:.1f} / {cell['picture_frechet']:.1f}",
@@ -114,7 +110,6 @@ def tables(raw: dict) -> str:
         "of onsets against starts of motion at their highest correlation, which that term sees. "
         + TIMES_NOTE
         + "Brackets: 95 % intervals.\n\n"
-        + mark_note(rows)
         + table(header, rows)
     )
 
@@ -145,7 +140,7 @@ def main() -> None:
                 sync=InStep(weight=SYNC_WEIGHT) if mode == "in step" else None,
             )  # fmt: skip
             cell = scores(judge, labels, made["audio"], made["video"], real)
-            cell |= KEEPS_NORM | {
+            cell |= {
                 "count": options.count,
                 "seconds_per_clip": seconds / options.count,
             }

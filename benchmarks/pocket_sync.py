@@ -18,7 +18,7 @@ from training.world.captions import label
 from training.world.scenes import Heard, heard, seen
 from training.world.things import BY_ID, IDS
 
-from benchmarks.results import KEEPS_NORM, interval, mark_note, marked, saved, table, write
+from benchmarks.results import interval, saved, table, write
 from benchmarks.sampler import make, options_for
 from benchmarks.scenes import DURATION_S, FPS
 from seehear.families import Family, load_family
@@ -162,18 +162,18 @@ def measure(
     else:
         cell = offsets(starts(made["video"]), heard_curve, scenes.true)
         cell |= named(judge.picture_logits(made["video"].float() / 255), scenes.labels)
-    return cell | KEEPS_NORM | {"seconds_per_clip": seconds / len(scenes.prompts)}
+    return cell | {"seconds_per_clip": seconds / len(scenes.prompts)}
 
 
 def tables(raw: dict) -> str:
     """Markdown from the raw results."""
     header = ["", "mean offset, s", "median, s", "correlation with events",
               "with the given half", "judge accuracy", "s per clip"]  # fmt: skip
-    parts, all_rows = [], []
+    parts = []
     for task, found in raw["tasks"].items():
         rows = [
             [
-                marked(name, r, "seconds_per_clip" in r),
+                name,
                 f"{r['offset_s']:.3f} {interval(r['offset_95'], 3)}",
                 f"{r['offset_median_s']:.3f}",
                 f"{r['with_events']:.2f} {interval(r['with_events_95'])}",
@@ -184,14 +184,13 @@ def tables(raw: dict) -> str:
             for name in ROWS
             if (r := found["cells"].get(name)) is not None
         ]
-        all_rows += rows
         parts.append(f"## {task}\n\n{found['count']} scenes.\n\n" + table(header, rows))
     return (
         f"Held-out scenes of {DURATION_S} s with one to {MOST_EVENTS} events, right prompt, preset "
         "`default`. Offset: by how much the onsets of a sound, or the starts of motion in a "
         "picture, must be shifted to correlate best with the world's true event times, within 1 "
         's. "pulled": the term\'s gradient, of that weight; "moved": latents are cut and put '
-        "where they fit. Brackets: 95 % intervals.\n\n" + mark_note(all_rows) + "\n".join(parts)
+        "where they fit. Brackets: 95 % intervals.\n\n" + "\n".join(parts)
     )
 
 

@@ -12,13 +12,10 @@ from torch import Tensor
 from training.world.things import IDS
 
 from benchmarks.results import (
-    KEEPS_NORM,
     TIMES_NOTE,
     around,
     distance,
     interval,
-    mark_note,
-    marked,
     saved,
     table,
     trial,
@@ -54,10 +51,8 @@ def tables(raw: dict) -> str:
     rows = []
     for key, cell in raw["cells"].items():
         preset, prompt, mode = key.split("/")
-        is_tuned = mode != "vanilla" and preset in ("default", "wordless")
-        name = marked("vanilla" if mode == "vanilla" else preset, cell, is_tuned)
         rows.append([
-            prompt, name,
+            prompt, "vanilla" if mode == "vanilla" else preset,
             f"{cell['accuracy']:.3f} {interval(cell['accuracy_95'])}",
             f"{cell['binder_cosine']:.3f} {interval(cell['binder_95'])}",
             around(cell["frechet"], cell["frechet_95"]),
@@ -70,14 +65,9 @@ def tables(raw: dict) -> str:
     return (
         f"{raw['count']} held-out scenes of 2.56 s; {len(IDS)} things, so chance is "
         f"{1 / len(IDS):.3f}. The present judge names {reference['accuracy']:.3f} of the real "
-        "sounds rightly; rows that say otherwise are by an earlier one, and their Fréchet "
-        "distances by its features. The automatic caption comes from the picture alone. "
+        "sounds rightly. The automatic caption comes from the picture alone. "
         "All presets compare mels with the picture, without a vocoder, so that they differ by "
-        "their loop alone. "
-        + TIMES_NOTE
-        + "Brackets: 95 % intervals.\n\n"
-        + mark_note(rows)
-        + table(header, rows)
+        "their loop alone. " + TIMES_NOTE + "Brackets: 95 % intervals.\n\n" + table(header, rows)
     )
 
 
@@ -109,7 +99,7 @@ def main() -> None:
                     is_guided=mode == "guided", batch=options.batch, keep=options.keep,
                 )  # fmt: skip
                 cell = scores(family, judge, held, made["audio"], real_features)
-                cell |= KEEPS_NORM | {"seconds_per_clip": seconds / options.count}
+                cell |= {"seconds_per_clip": seconds / options.count}
                 # Judges get better; rows by different ones must not be taken for one another.
                 cell["judge_on_real"] = raw["real"]["accuracy"]
                 raw["cells"][key] = cell

@@ -41,31 +41,6 @@ def interval(ends: Sequence[float], digits: int = 2) -> str:
     return f"[{ends[0]:.{digits}f}, {ends[1]:.{digits}f}]"
 
 
-# Cells that were measured before have no such entry; those by presets that tune prompts are marked.
-KEEPS_NORM = {"norm_kept_of": "tuned half"}
-_MARK = " *"
-_MARK_NOTE = (
-    "Rows with a * were measured when prompt tuning shrank the unconditional half of the prompt "
-    "stack to keep the norm of the whole; it keeps that of the tuned half now.\n\n"
-)
-
-
-def marked(mode: str, cell: dict, tunes_prompts: bool) -> str:
-    """The name of a row, with a star if its prompt tuning is an earlier one."""
-    return mode + _MARK * (tunes_prompts and not KEEPS_NORM.items() <= cell.items())
-
-
-def unmarked(name: str) -> str:
-    """The name of a row without its star."""
-    return name.removesuffix(_MARK)
-
-
-def mark_note(rows: Sequence[Sequence[object]]) -> str:
-    """What the star means, if any row has one."""
-    has_mark = any(str(cell).endswith(_MARK) for row in rows for cell in row)
-    return _MARK_NOTE if has_mark else ""
-
-
 def around(value: float, ends: Sequence[float], digits: int = 2) -> str:
     """A value and its interval; earlier intervals of distances, which missed them, are left out."""
     text = f"{value:.{digits}f}"

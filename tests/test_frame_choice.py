@@ -33,7 +33,6 @@ def test_every_frame_comes_before_any_comes_again_in_its_part(num_frames, per_st
     seen = [frame for _ in range(longest_part) for frame in draws.draw()]
     assert set(seen) == set(range(num_frames))
     assert max(seen.count(frame) for frame in seen) <= 2  # shorter parts start again
-    assert choice.share_of(num_frames) == min(per_step, num_frames) / num_frames
 
 
 def test_choices_that_cannot_be_are_refused():

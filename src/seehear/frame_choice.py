@@ -23,10 +23,6 @@ class FrameChoice:
         if self.per_step < 1:
             raise SettingsError(f"per_step counts frames from 1, got {self.per_step}")
 
-    def share_of(self, num_frames: int) -> float:
-        """Share of a clip's frames that a guided step decodes, in (0, 1]: the price of a step."""
-        return min(self.per_step, num_frames) / num_frames
-
     def draws(self, num_frames: int) -> "FrameDraws":
         """Begin to draw from a clip of that many frames."""
         return FrameDraws(self, num_frames)
