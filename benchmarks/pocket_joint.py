@@ -108,6 +108,7 @@ def tables(raw: dict) -> str:
         "picture leads, then each pulls the other; "
         f"in step: default with a sync term of weight {SYNC_WEIGHT}. Offset: shift "
         "of onsets against starts of motion at their highest correlation, which that term sees. "
+        "Fréchet distances compare rows of as many clips only. "
         + TIMES_NOTE
         + "Brackets: 95 % intervals.\n\n"
         + table(header, rows)
