@@ -131,7 +131,10 @@ def page() -> str:
     text += "The pairs are those of the task; `prompt` is Eq. 17 alone, `latents` Eq. 13 alone.\n\n"
     text += side_by_side(PICTURE_PRESETS, meanings)
     text += "\n## Both from a sentence (joint) side by side\n\n"
-    text += "The picture leads in `default`; the others are those for pictures, for both.\n\n"
+    text += (
+        "The picture leads in `default`; in the others sound and picture have the rates and the "
+        "guidance scale\nthat either has alone, and all else is as for pictures.\n\n"
+    )
     text += side_by_side(JOINT_PRESETS, meanings)
     text += "\n## The paper's own runs side by side\n\n"
     text += "With the paper's models and the pairs of the task; those for sounds are `authors`.\n\n"

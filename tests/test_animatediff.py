@@ -344,6 +344,8 @@ def test_sizes_that_cannot_be_decoded_are_refused(folders):
         loaded(folders, height=13)
     with pytest.raises(SettingsError, match="count from 1"):
         loaded(folders, decode_chunk=0)
+    with pytest.raises(SettingsError, match="at most 16 frames at once, got num_frames=17"):
+        animatediff.load(folders["whole"], num_frames=17)
 
 
 def test_a_checkpoint_without_motion_says_how_to_go_on(folders):

@@ -257,7 +257,7 @@ def test_a_clip_that_fails_while_it_is_made_stops_no_other(workplace, capsys):
         (["v2a", "clip.mp4", "sub/clip.mp4", "-o", "out"], "would both be written as out/clip"),
         (["v2a", "photo.jpg", "-o", "out.mp4"], "use seehear i2a"),
         (["v2a", "sub/empty", "-o", "out"], "holds no file of these kinds"),
-        (["v2a", "clip.mp4", "-o", "out", "--suffix", "wav"], "cannot write"),
+        (["v2a", "clip.mp4", "-o", "out", "--suffix", "doc"], "cannot write '.doc'"),
         (["v2a", "clip.mp4", "-o", "out.mp4", "--suffix", ".wav"], "--suffix .wav is for"),
         (["v2a", "clip.mp4", "-o", "out.wav", "--mix"], "sound alone"),
         (["i2a", "clip.mp4", "-o", "out.wav"], "expected a picture"),

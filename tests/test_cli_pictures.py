@@ -73,6 +73,20 @@ def test_a_sound_without_a_beginning_is_told_to_give_no_time(workplace, capsys):
     assert "nothing" not in capsys.readouterr().err
 
 
+def test_a_silent_sound_is_said_to_lead_nowhere_unless_nothing_is_to_be_said(workplace, capsys):
+    soundfile.write("silence.wav", np.zeros(22_050), 22_050)
+    run("a2i", "silence.wav", "-o", "out.png", *QUICK)
+    assert "silence.wav: the sound is silent" in capsys.readouterr().err
+    run("a2i", "silence.wav", "-o", "again.png", "--steps", "1", "--quiet")
+    shown = capsys.readouterr()
+    assert (shown.out, shown.err) == ("", "")
+
+
+def test_a_suffix_may_lack_its_dot(workplace):
+    run("a2i", "bang.wav", "-o", "pictures/", "--suffix", "webp", *QUICK, "--no-prompt")
+    assert files(workplace / "pictures") == ["bang.json", "bang.webp"]
+
+
 def test_a_sound_becomes_a_picture(workplace):
     run("a2i", "bang.wav", "-o", "out.png", *QUICK, "--prompt", "rain", "--upscale", "1")
     assert media.read_image("out.png").pixels.shape == (3, 16, 16)
@@ -100,6 +114,7 @@ def test_a_sentence_becomes_a_film_with_sound(workplace, capsys):
         ("a2v", "bang.wav", "-o", "out.mp4"),
         ("a2i", "bang.wav", "-o", "out.png"),
         ("joint", "rain", "-o", "out.mp4", "--sound-prompt", "bells", "--duration", "1.3"),
+        ("joint", "a", "-o", "out.mp4", "--sound-prompt", "rain", "--picture-prompt", "rain"),
     ],
 )
 def test_every_output_can_be_made_again_bit_for_bit(workplace, capsys, command):
@@ -150,8 +165,9 @@ def test_a_dry_run_tells_the_plan_and_writes_nothing(workplace, capsys, command,
         (("a2v", "bang.wav", "-o", "out.wav"), "cannot write '.wav' here"),
         (("a2i", "words.txt", "-o", "out.png"), "words.txt"),
         (("a2v", "bang.wav", "-o", "out.mp4", "--max-duration", "0.5"), "0.5"),
-        (("joint", "rain", "-o", "out.png"), "cannot write '.png' here"),
+        (("joint", "rain", "-o", "out.png"), "choose one of .m4v, .mkv, .mov, .mp4, .webm\n"),
         (("joint", "rain", "-o", "out/"), "expected the name of a file"),
+        (("joint", "rain", "-o", "nowhere/out.mp4"), "there is no folder nowhere; create it first"),
         (("joint", "rain", "-o", "out.mp4", "--duration", "0.01"), "0.1 to 600 s"),
     ],
 )

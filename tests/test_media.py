@@ -7,6 +7,7 @@ from pathlib import Path
 
 import av
 import numpy as np
+import PIL.ExifTags
 import PIL.Image
 import pytest
 import scipy.signal
@@ -626,6 +627,26 @@ def test_numbers_that_are_not_finite_are_refused(tmp_path):
         media.mux_sound(path, broken, 16_000, tmp_path / "out.mp4")
     with pytest.raises(ValueError, match="finite"):
         media.finish_level(broken, 16_000)
+
+
+@pytest.mark.parametrize("rate", [16_000, 44_100])
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_a_file_with_samples_that_are_no_numbers_is_refused(tmp_path, value, rate):
+    samples = np.zeros(44_100, np.float32)
+    samples[20_000] = value
+    soundfile.write(tmp_path / "broken.wav", samples, rate, subtype="FLOAT")
+    with pytest.raises(MediaError, match=r"broken\.wav: expected finite samples"):
+        media.read_audio(tmp_path / "broken.wav")
+
+
+@pytest.mark.parametrize("suffix", [".png", ".jpg", ".webp"])
+def test_a_pictures_comment_is_in_its_metadata(tmp_path, suffix):
+    path = tmp_path / f"a{suffix}"
+    media.write_image(path, torch.zeros((3, 8, 8), dtype=torch.uint8), "four times larger")
+    with PIL.Image.open(path) as picture:
+        exif = picture.getexif()
+        said = picture.info.get("Comment") or exif[PIL.ExifTags.Base.ImageDescription]
+    assert said == "four times larger"
 
 
 # Real clips, where a folder of them is given -------------------------------------------------

@@ -10,6 +10,7 @@ from small_family import small_picture_family
 from seehear import media
 from seehear.captioners.phrases import PHRASES
 from seehear.errors import MediaError, SettingsError
+from seehear.frame_choice import FrameChoice, FrameDraws
 from seehear.outputs import plain
 from seehear.presets import PICTURE_PRESETS, preset_for
 from seehear.tasks import Studio, adjusted, preset_from_plain
@@ -97,7 +98,7 @@ def test_without_a_prompt_the_binder_names_what_it_hears(studio):
     assert {match["phrase"] for match in named} <= set(PHRASES)
 
 
-def test_every_frame_is_looked_at_over_a_run_and_few_of_them_at_once(studio):
+def test_few_frames_are_looked_at_at_once(studio):
     seen = []
     binder = studio.family.binder
     embed = type(binder).embed_video
@@ -111,6 +112,34 @@ def test_every_frame_is_looked_at_over_a_run_and_few_of_them_at_once(studio):
         film(studio, preset=adjusted("default", num_steps=4, task="a2v"))
     assert seen == [4] * len(seen)
     assert len(seen) >= 2
+
+
+@pytest.mark.parametrize(("duration_s", "count"), [(0.3, 3), (1.0, 8), (1.55, 13)])
+def test_every_frame_that_is_kept_is_looked_at_over_a_run(studio, duration_s, count):
+    preset = replace(
+        adjusted("wordless", num_steps=12, task="a2v"), frames=FrameChoice(per_step=count // 2)
+    )
+    drawn: set[int] = set()
+    draw = FrameDraws.draw
+
+    def watching(draws):
+        frames = draw(draws)
+        drawn.update(frames)
+        return frames
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(FrameDraws, "draw", watching)
+        made = film(studio, clicks(duration_s, at=(0.1,)), preset=preset)
+    assert len(made.video) == count
+    # A window of the second half has its own frames, counted from its start.
+    assert drawn == set(range(min(count, 8)))
+
+
+def test_sync_takes_two_frames_however_short_the_second(studio):
+    preset = replace(quick("a2v"), sync_weight=0.5)
+    made = film(studio, clicks(0.2, at=(0.05,)), preset=preset)
+    assert len(made.video) == 2
+    assert any("sync" in step["losses"] for step in made.trace)
 
 
 def test_sync_looks_at_all_frames_and_can_be_made_smaller(studio):
@@ -162,6 +191,16 @@ def test_joint_streams_may_have_lengths_steps_and_prompts_of_their_own(studio):
     assert made.settings["prompts"] == {"audio": "bells", "video": "rain"}
     guided = next(step for step in made.trace if step["is_guided"])
     assert {"audio-audio text local", "video-video text local"} <= set(guided["losses"])
+
+
+def test_equal_prompts_of_their_own_are_what_both_streams_are_compared_with(studio):
+    own = studio.text_job("an animal", 0, sound_prompt="bells", picture_prompt="bells")
+    alike = studio.text_job("bells", 0)
+    assert own.condition == alike.condition
+    assert own.preset == alike.preset
+    # Also with the settings of a run whose prompts differed.
+    other = studio.text_job("rain", 0, sound_prompt="bells").preset
+    assert studio.text_job("bells", 0, other).preset.pairs == alike.preset.pairs
 
 
 def test_the_sound_of_a_pair_depends_on_its_picture_only_where_both_are_compared(studio):

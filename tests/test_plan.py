@@ -1,6 +1,7 @@
 """Plans: what is said before a job is what happens in it."""
 
 import math
+from dataclasses import replace
 
 import pytest
 import torch
@@ -50,11 +51,14 @@ def test_a_plan_leaves_the_sound_as_it_was(studio):
 def test_seconds_add_up_from_what_was_measured():
     plan = Plan(
         task="v2a", duration_s=60.0, prompt="rain", named=(), num_windows=8, window_s=10.24,
-        num_steps=30, num_guided=20,
+        num_steps=30, steps={"audio": 30}, num_guided=20,
         latents_shape={"audio": (1, 8, 1500, 16)}, plain_s=0.5, guided_s=2.0,
         decode_s=0.25, other_s=1.0, peak_bytes=None, peak_device_bytes=None,
     )  # fmt: skip
     assert plan.seconds == 1.0 + 10 * 0.5 + 20 * 2.0 + 8 * 0.25
+    # Streams that sit out some turns make the others cheaper by as much.
+    taking_turns = replace(plan, steps={"audio": 20, "video": 25})
+    assert taking_turns.seconds == 1.0 + 0.75 * (10 * 0.5 + 20 * 2.0) + 8 * 0.25
 
 
 def test_memory_is_that_of_this_process_and_only_grows():

@@ -1,7 +1,6 @@
 """A job: one output to make, with everything decided; and how it is sampled and decoded."""
 
-import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -15,6 +14,7 @@ from seehear.conditions import Condition
 from seehear.errors import SettingsError
 from seehear.families import Family, Part
 from seehear.frame_choice import FrameDraws
+from seehear.lengths import positions_for
 from seehear.losses import Distance, NamesDistance, cosine_distance
 from seehear.made import AlteredCopies
 from seehear.media import Audio, finish_level
@@ -81,7 +81,7 @@ def windows_of(
     for backbone in backbones.values():
         if isinstance(backbone, Windowed):
             window = backbone.layout.window
-            length = max(window, math.ceil(duration_s * backbone.latents_per_s - 1e-6))
+            length = max(window, positions_for(duration_s, backbone.latents_per_s))
             times = backbone.layout.times_s(length, backbone.latents_per_s, duration_s)
             return tuple(times)
     return ((0.0, duration_s),)
@@ -118,7 +118,7 @@ def _objective(family: Family, job: Job, latents: Mapping[Stream, Tensor]) -> By
     if "video" in latents:
         fps = job.backbones["video"].latents_per_s
         # Only frames that are kept are looked at: a clip may be shorter than its window.
-        kept = [max(1, round((end - start) * fps)) for start, end in job.windows_s]
+        kept = [positions_for(end - start, fps) for start, end in job.windows_s]
         counts = [
             min(n, s["video"].stop - s["video"].start) for n, s in zip(kept, spans, strict=True)
         ]
@@ -196,7 +196,7 @@ def num_frames(video: Backbone, duration_s: float) -> int:
     """How many frames last at least `duration_s` seconds; a still is one."""
     if not isinstance(video, Windowed):
         return 1
-    return max(1, math.ceil(duration_s * video.sample_rate - 1e-6))
+    return positions_for(duration_s, video.sample_rate)
 
 
 def _check_finite(job: Job, what: str, values: Tensor) -> None:
@@ -208,10 +208,10 @@ def _check_finite(job: Job, what: str, values: Tensor) -> None:
 
 
 def worded(
-    backbones: Mapping[Stream, Backbone], prompt: str, own: Mapping[Stream, str | None]
+    streams: Iterable[Stream], prompt: str, own: Mapping[Stream, str | None]
 ) -> dict[Stream, str]:
     """A prompt for every stream: its own, or the common one."""
-    texts = {s: own.get(s) for s in backbones}
+    texts = {s: own.get(s) for s in streams}
     return {s: (prompt if text is None else text).strip() for s, text in texts.items()}
 
 

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from seehear.lengths import positions_for
 from seehear.looks import Hearings, Looks
 from seehear.mel import HOP_SAMPLES, SAMPLE_RATE
 from seehear.protocols import Backbone, Binder, HearsMel, MakesMel, SeesUnfinished, Stream
@@ -145,7 +146,9 @@ def _frames(
     if looked_at is not None and is_separable and not is_dense:
         chosen = torch.tensor(looked_at, device=latents.device)
         return Frames(backbone.decode(latents.index_select(backbone.time_axis, chosen)), fps)
-    frames = kept(backbone.decode(latents), duration_s, fps)
+    frames = backbone.decode(latents)
+    if duration_s is not None:  # a frame that has begun is kept
+        frames = frames[:, : positions_for(duration_s, fps)]
     return Frames(frames, fps, None if looked_at is None else tuple(looked_at))
 
 
@@ -175,10 +178,5 @@ def embedded(
 
 
 def kept(media: Tensor, duration_s: float | None, rate: float | int) -> Tensor:
-    """The first `duration_s` seconds of media whose second axis is time; None: all of it."""
-    return media if duration_s is None else media[:, : num_kept(duration_s, rate)]
-
-
-def num_kept(duration_s: float, rate: float | int) -> int:
-    """How many positions `duration_s` seconds have, at least one."""
-    return max(1, round(duration_s * rate))
+    """The first `duration_s` seconds of a sound whose second axis is time; None: all of it."""
+    return media if duration_s is None else media[:, : max(1, round(duration_s * rate))]

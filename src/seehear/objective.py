@@ -99,18 +99,18 @@ class InStep:
         onsets, starts = self.onsets, self.starts
         for media in made.values():
             if isinstance(media, Frames):
-                starts = (
-                    media.starts() if not self.begins_s else media.starts().after(JUST_BEFORE_S)
-                )
+                starts = self._begun(media.starts(), JUST_BEFORE_S)
             else:
-                onsets = (
-                    media.onsets() if not self.begins_s else media.onsets().after(ONSET_WINDOW_S)
-                )
+                onsets = self._begun(media.onsets(), ONSET_WINDOW_S)
         if onsets is None or starts is None:
             raise SettingsError("being in step takes a sound and a picture, made or given")
         duration_s = min(media.duration_s for media in made.values())
         device = (onsets if self.onsets is None else starts).values.device  # of what is made
         return paired(onsets.to(device), starts.to(device), duration_s)
+
+    def _begun(self, curve: Curve, edge_s: float) -> Curve:
+        """What is there from the first instant of a later part began before it."""
+        return curve.after(edge_s) if self.begins_s else curve
 
     def from_second(self, start_s: float) -> "InStep":
         """The same for a part of the clip."""

@@ -29,8 +29,9 @@ class Plan:
     named: tuple[Match, ...]  # best first, if the binder chose the prompt
     num_windows: int
     window_s: float  # length of a window
-    num_steps: int
-    num_guided: int  # how many of them are guided
+    num_steps: int  # turns of the loop
+    steps: Mapping[str, int]  # of every stream; two that do not step in every turn make fewer
+    num_guided: int  # how many turns are guided
     latents_shape: Mapping[str, tuple[int, ...]]  # of every stream
     plain_s: float  # measured seconds of a step without guidance
     guided_s: float  # and with it
@@ -43,7 +44,9 @@ class Plan:
     def seconds(self) -> float:
         """Expected time of the whole job, models loaded."""
         steps = (self.num_steps - self.num_guided) * self.plain_s + self.num_guided * self.guided_s
-        return self.other_s + steps + self.num_windows * self.decode_s
+        # What was timed is a turn in which every stream steps.
+        share = sum(self.steps.values()) / (len(self.steps) * self.num_steps)
+        return self.other_s + share * steps + self.num_windows * self.decode_s
 
 
 def measured_plan(studio: Studio, job: Job) -> Plan:
@@ -91,6 +94,7 @@ def measured_plan(studio: Studio, job: Job) -> Plan:
         num_windows=len(job.windows_s),
         window_s=next(iter(job.backbones.values())).native_duration_s,
         num_steps=settings.num_steps,
+        steps={s: settings.steps_of(s) for s in latents},
         num_guided=sum(
             settings.aligner.is_guided(i, settings.num_steps) for i in range(settings.num_steps)
         ),

@@ -10,6 +10,7 @@ from seehear.binders.imagebind import ImageBindConfig
 from seehear.binders.imagebind.published import published_shapes
 from seehear.binders.imagebind.towers import MODALITIES, Modality
 from seehear.costs import Costs, step_costs
+from seehear.lengths import positions_for
 from seehear.memory import MemoryPlan
 from seehear.recipes import Recipe
 from seehear.windows import layout_of
@@ -95,7 +96,7 @@ def predicted(
             frames_per_step=recipe.preset.frames.per_step,
         )
         layout = layout_of(backbone, recipe.preset.overlap)
-        length = math.ceil(wanted * backbone.latents_per_s - 1e-6)
+        length = positions_for(wanted, backbone.latents_per_s)
         num_windows[stream] = 1 if layout is None else len(layout.spans(length))
         for name, size in streams[stream].weight_bytes.items():
             if not (plan.lean and name == "text_encoder"):

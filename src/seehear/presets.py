@@ -1,15 +1,15 @@
 """Settings with a name: the paper's equations, the authors' code, and our own default."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
-from seehear.aligner import AlignerConfig
+from seehear.aligner import AlignerConfig, Rate, rate_of
 from seehear.errors import SettingsError
 from seehear.frame_choice import FrameChoice
 from seehear.looks import Hearings, Looks
-from seehear.losses import PAIRS, V2A, Pair
+from seehear.losses import JOINT_OWN, PAIRS, V2A, Pair
 from seehear.sampling import SamplingSettings
 
 
@@ -225,7 +225,30 @@ _JOINT_DEFAULT = replace(
     ),
     target_temperature=0.03,  # sharper than what is given: they shall choose
 )
-JOINT_PRESETS: dict[str, Preset] = PICTURE_PRESETS | {"default": _JOINT_DEFAULT}
+
+
+def _both(picture: Preset, sound: Preset) -> Preset:
+    """A preset for pictures whose sound has the rates and the guidance scale of one for sounds."""
+
+    def each(rate: Callable[[Preset], Rate]) -> Rate:
+        return {"audio": rate_of(rate(sound), "audio"), "video": rate_of(rate(picture), "video")}
+
+    settings = _tuned(
+        picture,
+        lr_latents=each(lambda preset: preset.settings.aligner.lr_latents),
+        lr_prompt=each(lambda preset: preset.settings.aligner.lr_prompt),
+    )
+    scales = each(lambda preset: preset.settings.guidance_scale)
+    return replace(picture, settings=replace(settings, guidance_scale=scales))
+
+
+JOINT_PRESETS: dict[str, Preset] = {
+    "default": _JOINT_DEFAULT,
+    "wordless": _both(_PICTURE_WORDLESS, WORDLESS),
+    "prompt": _both(_PROMPT, replace(WORDLESS, settings=_tuned(WORDLESS, lr_latents=0.0))),
+    "latents": _both(_PICTURE_LATENTS, LATENTS),
+    "equations": _both(_PICTURE_EQUATIONS, EQUATIONS),
+}
 _OF_TASK = {"v2a": PRESETS, "i2a": PRESETS, "joint": JOINT_PRESETS}
 
 # The paper's own runs, with the models of `seehear.recipes`. For sounds the released script.
@@ -292,7 +315,7 @@ def preset_for(task: str, preset: str | Preset) -> Preset:
             )
         preset = known[preset]
     pairs = PAIRS[task]
-    if preset.pairs == pairs:
+    if preset.pairs == pairs or (task == "joint" and preset.pairs == JOINT_OWN):
         return preset
     # The first pair is that of sound and picture; those with words all weigh the same.
     agreement, words = preset.weights[0], preset.weights[-1]

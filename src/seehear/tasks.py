@@ -42,12 +42,12 @@ from seehear.jobs import (
 )
 from seehear.key_frames import key_frames
 from seehear.looks import Hearings, Looks
-from seehear.losses import JOINT_OWN
+from seehear.losses import JOINT, JOINT_OWN
 from seehear.media import Audio, Image, Video
 from seehear.objective import InStep
 from seehear.outputs import Result, describe_input, plain
 from seehear.presets import DEFAULT, Preset, preset_for
-from seehear.protocols import Backbone, CaptionsPictures, CaptionsSounds
+from seehear.protocols import Backbone, CaptionsPictures, CaptionsSounds, Stream
 from seehear.sampling import Sampled, SamplingSettings
 from seehear.sync import motion_starts
 
@@ -320,14 +320,14 @@ class Studio:
         wanted_s = video.native_duration_s if duration_s is None else duration_s
         _check_duration("a video from a sentence", wanted_s)
         fps = float(video.sample_rate)
-        own = {"audio": sound_prompt, "video": picture_prompt}
-        job = self._job(
-            "joint", Said({"text": prompt.strip()}), wanted_s, prompt, seed, preset, own
-        )
-        if job.prompts["audio"] != job.prompts["video"]:
-            texts = {f"{stream} text": text for stream, text in job.prompts.items()}
-            own_pairs = replace(job.preset, pairs=JOINT_OWN)
-            job = replace(job, condition=Said(texts), preset=own_pairs)
+        own: dict[Stream, str | None] = {"audio": sound_prompt, "video": picture_prompt}
+        said = worded(MAKES["joint"], prompt, own)
+        if said["audio"] == said["video"]:
+            texts, pairs = {"text": said["audio"]}, JOINT
+        else:
+            texts, pairs = {f"{stream} text": text for stream, text in said.items()}, JOINT_OWN
+        chosen = replace(preset_for("joint", preset), pairs=pairs)
+        job = self._job("joint", Said(texts), wanted_s, prompt, seed, chosen, own)
         weight = job.preset.sync_weight
         if weight:
             _check_frames(job.backbones["video"], wanted_s)
@@ -345,7 +345,7 @@ class Studio:
         prompt: str | None,
         seed: int,
         preset: str | Preset,
-        own: Mapping[Any, str | None] | None = None,
+        own: Mapping[Stream, str | None] | None = None,
     ) -> Job:
         chosen = preset_for(task, preset)
         backbones = backbones_for(task, self.family, chosen.overlap)

@@ -5,8 +5,11 @@ from collections.abc import Sequence
 from seehear.captioners import Captioner
 from seehear.captioners.nearest import Match
 from seehear.jobs import Job
+from seehear.media import peak_dbfs
 from seehear.outputs import Result
 from seehear.sampling import Progress
+
+SILENT_DBFS = -80.0  # a peak below this is nothing to go by
 
 
 def total_loss(step: Progress) -> float | None:
@@ -33,6 +36,8 @@ def unheeded(job: Job, captioner: Captioner | None = None) -> list[str]:
         captioner: The studio's.
     """
     found = []
+    if job.sound is not None and peak_dbfs(job.sound.waveform) < SILENT_DBFS:
+        found.append("the sound is silent, so nothing in it can lead the picture")
     if job.sync is not None and job.sync.starts is not None and job.sync.starts.is_flat():
         found.append("nothing moves in the picture, so there is nothing to be in step with")
     if job.sync is not None and job.sync.onsets is not None and job.sync.onsets.is_flat():

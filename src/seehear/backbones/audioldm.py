@@ -37,6 +37,7 @@ from seehear.diffusion import (
 )
 from seehear.errors import WeightsError
 from seehear.frozen import freeze
+from seehear.lengths import positions_for
 from seehear.mel import log_mel_from_waveform
 from seehear.phase_retrieval import polished
 from seehear.protocols import Stream
@@ -126,8 +127,7 @@ class AudioLDM:
 
         The draw happens on the generator's device, so that one seed gives one sound everywhere.
         """
-        # The tolerance keeps 10.24 s * 25 / s from becoming 257 positions by rounding.
-        positions = max(1, math.ceil(duration_s * self.latents_per_s - 1e-6))
+        positions = positions_for(duration_s, self.latents_per_s)
         shape = (batch, self.unet.config["in_channels"], positions, self.num_mels // self.downscale)
         wide = torch.promote_types(self.dtype, torch.float32)
         draw = torch.randn(shape, generator=generator, device=generator.device, dtype=wide)

@@ -1,6 +1,5 @@
 """A diffusion model whose data are Gaussian, so that its score is a formula: ground truth."""
 
-import math
 import zlib
 from collections.abc import Sequence
 from typing import Literal
@@ -10,6 +9,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from seehear.diffusion import NoiseLevel, Prediction, flow_levels, vp_levels
+from seehear.lengths import positions_for
 from seehear.protocols import Stream
 
 LATENTS_PER_S = 8.0
@@ -48,7 +48,7 @@ class Gaussian:
 
     def prior(self, duration_s: float, batch: int, generator: torch.Generator) -> Tensor:
         """White noise, at least one native window and a whole number of positions."""
-        length = math.ceil(max(duration_s, self.native_duration_s) * LATENTS_PER_S - 1e-6)
+        length = positions_for(max(duration_s, self.native_duration_s), LATENTS_PER_S)
         return torch.randn(
             batch, len(self.mean), length, generator=generator, dtype=self.mean.dtype
         )

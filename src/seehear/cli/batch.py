@@ -18,7 +18,7 @@ from seehear.cli.show import (
 )
 from seehear.errors import Cancelled, MediaError, SeehearError
 from seehear.jobs import TaskName
-from seehear.media import probe, read_image
+from seehear.media import check_folder_of, probe, read_image
 from seehear.media.suffixes import VIDEO_SUFFIXES
 from seehear.orders import TAKES, WRITES, Order, suffix_for
 from seehear.plan import measured_plan
@@ -74,7 +74,8 @@ def make_all(name: TaskName, inputs: Sequence[str], output: str, asked: Asked) -
     """
     num_failed = num_done = 0
     preset = ordered(name, None, asked).settings()
-    _tell_if_unguided(preset)
+    if not asked.quiet:
+        _tell_if_unguided(preset)
     if asked.report:
         _pages()
 
@@ -144,10 +145,12 @@ def make_joint(prompt: str, output: str, asked: Asked) -> int:
     target = Path(output)
     if target.is_dir() or not target.suffix:
         raise MediaError(f"{output}: expected the name of a file to write, such as out.mp4")
+    check_folder_of(target)
     _check_target(Written(target), WRITES["joint"], asked)
     order = replace(ordered("joint", None, asked), prompt=prompt)
     preset = order.settings()
-    _tell_if_unguided(preset)
+    if not asked.quiet:
+        _tell_if_unguided(preset)
     if asked.report:
         _pages()
     if asked.dry_run and (recipe := recipe_without_weights(asked)):
@@ -181,7 +184,7 @@ def _make_one(
     began = time.perf_counter()
     with step_progress(name, asked.quiet) as on_step:
         job = order.job(studio, preset)
-        for clause in unheeded(job, studio.captioner):
+        for clause in () if asked.quiet else unheeded(job, studio.captioner):
             err.print(f"{name}: {clause}")
         if asked.previews is not None:
             on_step = saving_previews(asked.previews, target.stem, on_step)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from seehear.errors import MediaError, SeehearError
+from seehear.media import check_folder_of
 
 
 @dataclass(frozen=True)
@@ -89,8 +90,7 @@ def errands(
                 f"{output}: expected a folder for {len(sources)} inputs, got the name of a file; "
                 "end it with / if it is a folder's"
             )
-        if not path.parent.is_dir():
-            raise MediaError(f"{output}: there is no folder {path.parent}; create it first")
+        check_folder_of(path)
         return [Errand(path, source) for source in sources]
     owners: dict[str, Path] = {}
     for source in sources:
@@ -115,9 +115,10 @@ def check_target(
     target = wanted.target
     source = wanted.source if isinstance(wanted, Errand) else None
     if target.suffix.lower() not in allowed:
+        folders = "" if source is None else ", or end the name with / for a folder"
         raise MediaError(
             f"{target}: cannot write {target.suffix or 'a file without suffix'!r} here; choose "
-            f"one of {', '.join(allowed)}, or end the name with / for a folder"
+            f"one of {', '.join(allowed)}{folders}"
         )
     for path in (target, wanted.manifest, *([wanted.page] if with_page else [])):
         if not path.exists():

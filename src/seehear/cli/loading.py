@@ -14,7 +14,7 @@ from seehear.cli.show import err
 from seehear.doctor.machine import device_problem
 from seehear.errors import SettingsError
 from seehear.families import chosen_sources
-from seehear.jobs import TaskName
+from seehear.jobs import MAKES, TaskName
 from seehear.memory import HEADROOM, MemoryPlan, fitting, free_bytes
 from seehear.predict import predicted, text_of
 from seehear.recipes import RECIPES, Recipe, recipe_for
@@ -36,7 +36,12 @@ def loaded_studio(asked: Asked, task: TaskName | None = None) -> Studio:
     if asked.threads is not None:
         torch.set_num_threads(asked.threads)
     models, options = load_options(asked, task)
-    return load(models, **options)
+    studio = load(models, **options)
+    if task is not None:
+        # A folder that holds no such model shall be told of once, not for every input.
+        for part in MAKES[task].values():
+            studio.family.backbone(part)
+    return studio
 
 
 def load_options(asked: Asked, task: TaskName | None = None) -> tuple[str, dict[str, Any]]:

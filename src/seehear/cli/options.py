@@ -66,6 +66,11 @@ def asked_prompt(prompt: str | None, no_prompt: bool) -> str | None:
     return "" if no_prompt else prompt
 
 
+def _with_dot(suffix: str | None) -> str | None:
+    """mp4 means .mp4."""
+    return f".{suffix}" if suffix and not suffix.startswith(".") else suffix
+
+
 _MODELS, _OUTPUT, _SOUND = "Models and machine", "Output", "Sound"
 _MAKING = "Making"
 _PICTURE = "Picture"
@@ -81,7 +86,7 @@ Output = Annotated[
 Suffix = Annotated[
     str | None,
     typer.Option(
-        "--suffix", show_default=False, rich_help_panel=_OUTPUT,
+        "--suffix", show_default=False, rich_help_panel=_OUTPUT, callback=_with_dot,
         help="For a folder of outputs: their format, such as .mp4 or .wav.",
     ),
 ]  # fmt: skip

@@ -108,7 +108,7 @@ def plan_text(source: str, target: Path, plan: Plan) -> str:
         "length": f"{plan.duration_s:.3f} s",
         "words": named_as(plan.named, plan.prompt),
         "windows": windows,
-        "steps": f"{plan.num_steps}, {plan.num_guided} of them guided",
+        "steps": f"{plan.num_steps}, {plan.num_guided} of them guided" + _each(plan),
         "latents": ", ".join(
             f"{stream} {' x '.join(str(size) for size in shape)}"
             for stream, shape in plan.latents_shape.items()
@@ -119,6 +119,13 @@ def plan_text(source: str, target: Path, plan: Plan) -> str:
     }
     lines = [f"{source} -> {target}"]
     return "\n".join(lines + [f"  {name:8} {value}" for name, value in rows.items()])
+
+
+def _each(plan: Plan) -> str:
+    """How many steps each stream makes, where that is not one in every turn of the loop."""
+    if set(plan.steps.values()) == {plan.num_steps}:
+        return ""
+    return "; " + ", ".join(f"{count} of {stream}" for stream, count in plan.steps.items())
 
 
 def doctor_text(report: Report) -> Iterator[str]:
@@ -173,7 +180,7 @@ def _preset_rows(preset: Preset) -> dict[str, str]:
     guided = sum(aligner.is_guided(i, settings.num_steps) for i in steps)
     return {
         "steps (--steps)": str(settings.steps_each),
-        "of them guided": str(guided),
+        "guided": f"{guided} of {settings.num_steps}",
         "compared by": preset.distance,
         "step rule": aligner.rule,
         "rate of latents (--lr)": str(aligner.lr_latents),

@@ -6,6 +6,7 @@ from seehear.media.level import finish_level, peak_dbfs
 from seehear.media.mux import mux_sound
 from seehear.media.read import probe, read_audio, read_image
 from seehear.media.write import (
+    check_folder_of,
     made_folder,
     replacing,
     upscaled,
@@ -19,6 +20,7 @@ __all__ = [
     "Image",
     "Probe",
     "Video",
+    "check_folder_of",
     "finish_level",
     "made_folder",
     "mux_sound",

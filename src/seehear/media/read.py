@@ -116,7 +116,8 @@ def read_audio(
         max_duration_s: Longer files are refused.
 
     Raises:
-        MediaError: no sound, nothing decodes, or longer than `max_duration_s`.
+        MediaError: no sound, nothing decodes, samples that are not numbers, or longer than
+            `max_duration_s`.
     """
     with open_media(path) as container:
         stream = sound_stream(container)
@@ -130,6 +131,11 @@ def read_audio(
         for block in _resampled(
             _samples_in_order(container, stream, zero), rate, sample_rate, mono
         ):
+            if not np.isfinite(block).all():
+                raise MediaError(
+                    f"{path}: expected finite samples, got some that are not numbers; export the "
+                    "sound again"
+                )
             num_samples += block.shape[1]
             check_duration(path, Fraction(num_samples, sample_rate), max_duration_s + 1)
             blocks.append(block)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import av
 import numpy as np
+import PIL.ExifTags
 import PIL.Image
 import PIL.PngImagePlugin
 import soundfile
@@ -54,6 +55,12 @@ def made_folder(path: str | Path) -> Path:
     return path
 
 
+def check_folder_of(path: Path) -> None:
+    """Raise MediaError unless the folder of a file that is to be written is there."""
+    if not path.parent.is_dir():
+        raise MediaError(f"{path}: there is no folder {path.parent}; create it first")
+
+
 @contextmanager
 def replacing(path: str | Path) -> Iterator[Path]:
     """Give a temporary path beside `path`; move it there at the end, or remove it on an error.
@@ -62,8 +69,7 @@ def replacing(path: str | Path) -> Iterator[Path]:
         MediaError: the folder is missing, `path` is a folder, or the file cannot be written.
     """
     path = Path(path)
-    if not path.parent.is_dir():
-        raise MediaError(f"{path}: there is no folder {path.parent}; create it first")
+    check_folder_of(path)
     if path.is_dir():
         raise MediaError(f"{path}: expected a file name to write to, got a folder")
     temporary = path.with_name(f".{path.stem[:40]}-{secrets.token_hex(4)}{path.suffix}")
@@ -170,7 +176,9 @@ def write_video(
 def write_image(
     path: str | Path, pixels: UInt8[Tensor, "3 height width"], comment: str | None = None
 ) -> None:
-    """Write a picture as .png, .jpg or .webp; in PNG, `comment` goes into the metadata.
+    """Write a picture as .png, .jpg or .webp, with `comment` in its metadata.
+
+    In PNG it is the text "Comment", in the others EXIF's image description.
 
     Raises:
         MediaError: another suffix, a missing folder, or a disk that refuses.
@@ -183,10 +191,14 @@ def write_image(
         )
     kind = PICTURE_FORMATS[path.suffix.lower()]
     options: dict[str, object] = {"quality": 95} if kind != "PNG" else {}
-    if kind == "PNG" and comment is not None:
+    if comment is not None and kind == "PNG":
         info = PIL.PngImagePlugin.PngInfo()
         info.add_text("Comment", comment)
         options["pnginfo"] = info
+    elif comment is not None:
+        exif = PIL.Image.Exif()
+        exif[PIL.ExifTags.Base.ImageDescription] = comment
+        options["exif"] = exif
     picture = PIL.Image.fromarray(pixels.permute(1, 2, 0).cpu().numpy())
     with replacing(path) as temporary:
         picture.save(temporary, kind, **options)

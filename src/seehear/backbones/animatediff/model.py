@@ -1,6 +1,5 @@
 """The model itself: noisy latents of frames in, clean ones and pictures out, all differentiable."""
 
-import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -26,6 +25,7 @@ from seehear.diffusion import (
 )
 from seehear.errors import SettingsError, WeightsError
 from seehear.frozen import freeze
+from seehear.lengths import positions_for
 from seehear.protocols import Stream
 from seehear.weights import Checkpoint
 
@@ -89,7 +89,8 @@ class AnimateDiff:
             motion_path: Where the motion adapter comes from if not from there.
 
         Raises:
-            SettingsError: A size that the autoencoder cannot decode to, or a count below 1.
+            SettingsError: A size that the autoencoder cannot decode to, a count below 1, or more
+                frames than the motion modules have positions for.
         """
         self.unet, self.vae, self.tiny_decoder = unet, vae, tiny_decoder
         self.scheduler, self.text_encoder, self.tokenizer = scheduler, text_encoder, tokenizer
@@ -111,6 +112,11 @@ class AnimateDiff:
                 f"num_frames={num_frames}, decode_chunk={decode_chunk}, fps={fps}"
             )
         self.max_frames = None if self.is_still else int(unet.config["motion_max_seq_length"])
+        if self.max_frames is not None and num_frames > self.max_frames:
+            raise SettingsError(
+                f"the motion modules know at most {self.max_frames} frames at once, got "
+                f"num_frames={num_frames}"
+            )
         self.sample_rate = self.latents_per_s = float(fps)
         self.native_duration_s = self.num_frames / self.latents_per_s
         self.downscale = 2 ** (len(vae.config["block_out_channels"]) - 1)
@@ -139,8 +145,7 @@ class AnimateDiff:
 
         The draw happens on the generator's device, so that one seed gives one clip everywhere.
         """
-        # The tolerance keeps 2 s * 8 / s from becoming 17 frames by rounding.
-        frames = 1 if self.is_still else max(1, math.ceil(duration_s * self.latents_per_s - 1e-6))
+        frames = 1 if self.is_still else positions_for(duration_s, self.latents_per_s)
         rows, columns = self.height // self.downscale, self.width // self.downscale
         shape = (batch, self.unet.config["in_channels"], frames, rows, columns)
         wide = torch.promote_types(self.dtype, torch.float32)
