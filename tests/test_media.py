@@ -649,6 +649,17 @@ def test_a_pictures_comment_is_in_its_metadata(tmp_path, suffix):
     assert said == "four times larger"
 
 
+def test_every_frame_is_enlarged_by_itself_and_a_flat_one_stays_flat():
+    frames = torch.zeros((2, 3, 4, 6), dtype=torch.uint8)
+    frames[1] = torch.tensor([10, 200, 77], dtype=torch.uint8)[:, None, None]
+    large = media.upscaled(frames, 3)
+    assert (large.shape, large.dtype) == ((2, 3, 12, 18), torch.uint8)
+    assert (large[0] == 0).all()
+    assert (large[1] == frames[1, :, :1, :1]).all()
+    with pytest.raises(ValueError, match="at least 1"):
+        media.upscaled(frames, 0)
+
+
 # Real clips, where a folder of them is given -------------------------------------------------
 
 CLIPS = sorted(Path(os.environ.get("SEEHEAR_MEDIA", "/nowhere")).glob("*.mp4"))

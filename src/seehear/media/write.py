@@ -216,16 +216,15 @@ def upscaled(
         raise ValueError(f"expected a factor of at least 1, got {factor}")
     if factor == 1:
         return frames
-    size = (factor * frames.shape[3], factor * frames.shape[2])
-    large = [
-        np.array(
-            PIL.Image.fromarray(frame.permute(1, 2, 0).cpu().numpy()).resize(
-                size, PIL.Image.Resampling.LANCZOS
-            )
-        )
-        for frame in frames
-    ]
-    return torch.from_numpy(np.stack(large)).permute(0, 3, 1, 2).contiguous()
+    count, channels, height, width = frames.shape
+    size = (factor * width, factor * height)
+    # Filled frame by frame: a minute of large ones is a gigabyte, and stacking would take two.
+    large = torch.empty((count, channels, size[1], size[0]), dtype=torch.uint8)
+    for frame, tall in zip(frames, large, strict=True):
+        picture = PIL.Image.fromarray(frame.permute(1, 2, 0).cpu().numpy())
+        enlarged = np.array(picture.resize(size, PIL.Image.Resampling.LANCZOS))
+        tall.copy_(torch.from_numpy(enlarged).permute(2, 0, 1))
+    return large
 
 
 def _even_frame(frame: UInt8[Tensor, "3 height width"]) -> VideoFrame:
