@@ -74,8 +74,7 @@ def make_all(name: TaskName, inputs: Sequence[str], output: str, asked: Asked) -
     """
     num_failed = num_done = 0
     preset = ordered(name, None, asked).settings()
-    if not asked.quiet:
-        _tell_if_unguided(preset)
+    _tell_if_unguided(preset, asked)
     if asked.report:
         _pages()
 
@@ -149,8 +148,7 @@ def make_joint(prompt: str, output: str, asked: Asked) -> int:
     _check_target(Written(target), WRITES["joint"], asked)
     order = replace(ordered("joint", None, asked), prompt=prompt)
     preset = order.settings()
-    if not asked.quiet:
-        _tell_if_unguided(preset)
+    _tell_if_unguided(preset, asked)
     if asked.report:
         _pages()
     if asked.dry_run and (recipe := recipe_without_weights(asked)):
@@ -166,10 +164,10 @@ def make_joint(prompt: str, output: str, asked: Asked) -> int:
     return 0
 
 
-def _tell_if_unguided(preset: Preset) -> None:
+def _tell_if_unguided(preset: Preset, asked: Asked) -> None:
     """Say so where nothing will be pulled, though the preset would: there are too few steps."""
     aligner, num_steps = preset.settings.aligner, preset.settings.num_steps
-    if any(aligner.is_guided(i, num_steps) for i in range(num_steps)):
+    if asked.quiet or any(aligner.is_guided(i, num_steps) for i in range(num_steps)):
         return
     if any(aligner.is_guided(i, 1000) for i in range(1000)):
         err.print(
