@@ -144,8 +144,8 @@ def make_joint(prompt: str, output: str, asked: Asked) -> int:
     target = Path(output)
     if target.is_dir() or not target.suffix:
         raise MediaError(f"{output}: expected the name of a file to write, such as out.mp4")
-    check_folder_of(target)
     _check_target(Written(target), WRITES["joint"], asked)
+    check_folder_of(target)
     order = replace(ordered("joint", None, asked), prompt=prompt)
     preset = order.settings()
     _tell_if_unguided(preset, asked)
