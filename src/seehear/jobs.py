@@ -1,6 +1,6 @@
 """A job: one output to make, with everything decided; and how it is sampled and decoded."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -205,14 +205,6 @@ def _check_finite(job: Job, what: str, values: Tensor) -> None:
             f"{what} left the range of numbers: lower the alignment's rate, "
             f"lr_latents={job.preset.settings.aligner.lr_latents}, or compute in float32"
         )
-
-
-def worded(
-    streams: Iterable[Stream], prompt: str, own: Mapping[Stream, str | None]
-) -> dict[Stream, str]:
-    """A prompt for every stream: its own, or the common one."""
-    texts = {s: own.get(s) for s in streams}
-    return {s: (prompt if text is None else text).strip() for s, text in texts.items()}
 
 
 def spread(count: int, wanted: int) -> Sequence[int]:

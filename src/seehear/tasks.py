@@ -38,7 +38,6 @@ from seehear.jobs import (
     sampled_job,
     spread,
     windows_of,
-    worded,
 )
 from seehear.key_frames import key_frames
 from seehear.looks import Hearings, Looks
@@ -321,13 +320,13 @@ class Studio:
         _check_duration("a video from a sentence", wanted_s)
         fps = float(video.sample_rate)
         own: dict[Stream, str | None] = {"audio": sound_prompt, "video": picture_prompt}
-        said = worded(MAKES["joint"], prompt, own)
+        said = {s: (prompt if text is None else text).strip() for s, text in own.items()}
         if said["audio"] == said["video"]:
             texts, pairs = {"text": said["audio"]}, JOINT
         else:
             texts, pairs = {f"{stream} text": text for stream, text in said.items()}, JOINT_OWN
         chosen = replace(preset_for("joint", preset), pairs=pairs)
-        job = self._job("joint", Said(texts), wanted_s, prompt, seed, chosen, own)
+        job = self._job("joint", Said(texts), wanted_s, prompt, seed, chosen, said)
         weight = job.preset.sync_weight
         if weight:
             _check_frames(job.backbones["video"], wanted_s)
@@ -345,7 +344,7 @@ class Studio:
         prompt: str | None,
         seed: int,
         preset: str | Preset,
-        own: Mapping[Stream, str | None] | None = None,
+        prompts: Mapping[Stream, str] | None = None,  # of every stream; None: the same for all
     ) -> Job:
         chosen = preset_for(task, preset)
         backbones = backbones_for(task, self.family, chosen.overlap)
@@ -356,7 +355,7 @@ class Studio:
             task=task,
             condition=condition,
             duration_s=duration_s,
-            prompts=worded(backbones, text, own or {}),
+            prompts=prompts or dict.fromkeys(backbones, text.strip()),
             backbones=backbones,
             windows_s=windows_of(backbones, duration_s),
             preset=chosen,
