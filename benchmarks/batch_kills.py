@@ -17,8 +17,8 @@ from pathlib import Path
 import psutil
 
 from benchmarks.results import saved, table, write
-from seehear.batching.ledger import Ledger
-from seehear.outputs import file_sha256
+from seehear.batch.ledger import Ledger
+from seehear.pipeline.result import file_sha256
 
 PICTURE = Path(__file__).resolve().parents[1] / "docs" / "images"
 SEEHEAR = str(Path(sys.executable).with_name("seehear"))

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from benchmarks.batch_kills import PICTURE, SEEHEAR, jobs_file
 from benchmarks.results import table, write
-from seehear.batching.ledger import Ledger, Listed, owner_name
+from seehear.batch.ledger import Ledger, Listed, owner_name
 
 
 def batch_s(jobs: Path, out: Path, workers: int, steps: int) -> float:

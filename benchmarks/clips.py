@@ -18,8 +18,8 @@ from training.world.things import BY_ID
 
 from benchmarks.clock import run_seehear
 from benchmarks.results import table, write
+from seehear.dsp.mel import HOP_SAMPLES, SAMPLE_RATE, log_mel_from_waveform
 from seehear.media import peak_dbfs, probe, read_audio, write_video
-from seehear.mel import HOP_SAMPLES, SAMPLE_RATE, log_mel_from_waveform
 
 FADE_FRAMES = 8  # about as long as the blend of two windows
 FPS = 12

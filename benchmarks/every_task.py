@@ -15,7 +15,7 @@ from benchmarks.clock import run_seehear
 from benchmarks.results import table, write
 from seehear.media import peak_dbfs, probe, read_audio
 from seehear.media.suffixes import PICTURE_SUFFIXES
-from seehear.orders import suffix_for
+from seehear.pipeline.task import suffix_for
 
 SENTENCES = ("a rooster crowing on a farm", "an instrument")
 LIMIT_S, LIMIT_GB = 60, 3

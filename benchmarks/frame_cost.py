@@ -16,11 +16,12 @@ import torch
 
 from benchmarks.clock import run_child
 from benchmarks.results import table, write
-from seehear.frame_choice import FrameChoice
+from seehear.diagnostics.estimate import predicted
+from seehear.guidance.frame_sampling import FrameChoice
 from seehear.media import Audio
-from seehear.predict import predicted
-from seehear.recipes import RECIPES
-from seehear.tasks import adjusted, load
+from seehear.pipeline.paper_runs import RECIPES
+from seehear.pipeline.presets import adjusted
+from seehear.pipeline.studio import load
 
 SAMPLE_RATE = 16_000
 PER_STEP = (1, 2, 4, 8, 16)

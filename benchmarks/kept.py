@@ -11,9 +11,9 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from seehear.families import Family, Part
+from seehear.guidance.protocols import Stream
 from seehear.hashes import file_sha256
-from seehear.protocols import Stream
+from seehear.models.families import Family, Part
 
 Made = dict[Stream, Tensor]
 

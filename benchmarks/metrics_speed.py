@@ -19,10 +19,10 @@ from training.world.scenes import make_scene
 from benchmarks.clock import Clock
 from benchmarks.results import saved, table, write
 from benchmarks.scenes import write_clip
-from seehear.evaluation import FEATURES, evaluated, load_measure, seen
+from seehear.evaluation import FEATURES, clip_media, evaluated, load_measure
 from seehear.evaluation.baselines import write_noise
-from seehear.evaluation.folders import real_clips
-from seehear.evaluation.measures import Loaded
+from seehear.evaluation.feature_networks import Loaded
+from seehear.evaluation.match_clips import real_clips
 from seehear.metrics import av_align
 from seehear.metrics.features.i3d import I3d, InceptionI3d
 from seehear.metrics.features.panns import Cnn14, Panns
@@ -76,7 +76,7 @@ def shares(count: int) -> list[dict]:
     """How much of an evaluation in one process the network takes, and how much others."""
     clock = Clock()
     for reads in ("read_video", "read_audio", "probe"):
-        clock.watch(seen, reads, "decoding")
+        clock.watch(clip_media, reads, "decoding")
     for looks in ("motion_by_frame", "onset_times"):
         clock.watch(av_align, looks, "AV-Align")
     networks = {

@@ -13,8 +13,8 @@ import torch
 from benchmarks.clock import Clock, run_child
 from benchmarks.results import table, write
 from seehear.media import Image
-from seehear.presets import PRESETS
-from seehear.tasks import Studio, adjusted, load
+from seehear.pipeline.presets import PRESETS, adjusted
+from seehear.pipeline.studio import Studio, load
 
 STAGES = ("denoise", "decode", "vocoder", "binder", "backward", "other")
 

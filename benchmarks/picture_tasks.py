@@ -18,10 +18,10 @@ from benchmarks.results import (
 )
 from benchmarks.sampler import add_trials, make, options_for
 from benchmarks.scenes import DURATION_S, PROMPTS, Held, held_out
-from seehear.families import Family, load_family
 from seehear.metrics.features import judge as pocket_judge
 from seehear.metrics.intervals import bootstrap_interval, wilson_interval
-from seehear.presets import preset_for
+from seehear.models.families import Family, load_family
+from seehear.pipeline.presets import preset_for
 
 Task = Literal["a2i", "a2v"]
 # What the paper's section 3.2.4 tells apart: Eq. 13 alone, Eq. 17 alone, and both.

@@ -12,10 +12,10 @@ from training.world.scenes import heard
 from training.world.things import IDS
 
 from benchmarks.results import table, write
-from seehear.backbones import audioldm
-from seehear.mel import HOP_SAMPLES, WINDOW_SAMPLES, log_mel_from_waveform, mel_filters
+from seehear.dsp.griffin_lim import polished
+from seehear.dsp.mel import HOP_SAMPLES, WINDOW_SAMPLES, log_mel_from_waveform, mel_filters
 from seehear.metrics.features import judge as pocket_judge
-from seehear.phase_retrieval import polished
+from seehear.models.backbones import audioldm
 
 
 def griffin_lim(mel: Tensor, iterations: int = 60, momentum: float = 0.99) -> Tensor:

@@ -21,7 +21,7 @@ from training.world.things import IDS, THINGS
 
 from benchmarks.results import table, write
 from seehear import media
-from seehear.binders import pocket
+from seehear.models.binders import pocket
 
 KINDS = ("picture", "sound", "text")
 

@@ -22,19 +22,13 @@ from benchmarks.results import (
 )
 from benchmarks.sampler import add_trials, make, options_for
 from benchmarks.scenes import DURATION_S
-from seehear.families import load_family
+from seehear.dsp.events import motion_energy, motion_starts, onset_envelope
+from seehear.guidance.sync import InStep, curve_offset_s, paired
 from seehear.metrics.features import judge as pocket_judge
 from seehear.metrics.frechet import frechet_distance
 from seehear.metrics.intervals import bootstrap_interval, wilson_interval
-from seehear.objective import InStep
-from seehear.presets import preset_for
-from seehear.sync import (
-    curve_offset_s,
-    motion_energy,
-    motion_starts,
-    onset_envelope,
-    paired,
-)
+from seehear.models.families import load_family
+from seehear.pipeline.presets import preset_for
 
 PROMPTS = ("none", "vague", "right")
 MODES = PICTURE_MODES | {"in step": "default"}

@@ -21,20 +21,12 @@ from training.world.things import BY_ID, IDS
 from benchmarks.results import interval, saved, table, write
 from benchmarks.sampler import make, options_for
 from benchmarks.scenes import DURATION_S, FPS
-from seehear.families import Family, load_family
+from seehear.dsp.events import Curve, motion_energy, motion_starts, onset_envelope
+from seehear.guidance.sync import InStep, curve_distance, curve_offset_s, paired
 from seehear.metrics.features import judge as pocket_judge
 from seehear.metrics.intervals import bootstrap_interval, wilson_interval
-from seehear.objective import InStep
-from seehear.presets import preset_for
-from seehear.sync import (
-    Curve,
-    curve_distance,
-    curve_offset_s,
-    motion_energy,
-    motion_starts,
-    onset_envelope,
-    paired,
-)
+from seehear.models.families import Family, load_family
+from seehear.pipeline.presets import preset_for
 
 MOST_EVENTS = 4
 Task = Literal["v2a", "a2v"]

@@ -23,10 +23,10 @@ from benchmarks.results import (
 )
 from benchmarks.sampler import add_trials, make, options_for
 from benchmarks.scenes import PROMPTS, Held, held_out
-from seehear.families import Family, load_family
 from seehear.metrics.features import judge as pocket_judge
 from seehear.metrics.intervals import bootstrap_interval, wilson_interval
-from seehear.presets import PRESETS
+from seehear.models.families import Family, load_family
+from seehear.pipeline.presets import PRESETS
 
 
 def scores(family: Family, judge, held: Held, made: Tensor, real_features: Tensor) -> dict:

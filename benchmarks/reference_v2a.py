@@ -22,16 +22,16 @@ from transformers import SpeechT5HifiGan
 
 from benchmarks.clock import run_child
 from benchmarks.results import table, write
-from seehear import true_size
-from seehear.backbones.audioldm import AudioLDM
-from seehear.binders.imagebind import ImageBind, ImageBindConfig, clip_bounds
-from seehear.binders.imagebind.filter_bank import audio_input
-from seehear.binders.imagebind.towers import MODALITIES, towers_from_state
-from seehear.objective import WholeClip
-from seehear.plan import peak_resident_bytes
-from seehear.presets import AUTHORS
-from seehear.sampling import sample
-from seehear.weights import read_json, read_state_dict
+from seehear.diagnostics import random_models
+from seehear.diagnostics.dry_run import peak_resident_bytes
+from seehear.guidance.objective import WholeClip
+from seehear.guidance.sampling import sample
+from seehear.models.backbones.audioldm import AudioLDM
+from seehear.models.binders.imagebind import ImageBind, ImageBindConfig, clip_bounds
+from seehear.models.binders.imagebind.audio_input import audio_input
+from seehear.models.binders.imagebind.towers import MODALITIES, towers_from_state
+from seehear.models.weights import read_json, read_state_dict
+from seehear.pipeline.presets import AUTHORS
 
 GOLDEN = Path(__file__).resolve().parents[1] / "tests" / "data" / "golden"
 DURATION_S = 4
@@ -62,8 +62,8 @@ def small_models(checkpointing: bool) -> tuple[AudioLDM, ImageBind]:
 def true_models(checkpointing: bool) -> tuple[AudioLDM, ImageBind]:
     """AudioLDM m and ImageBind-huge, with random weights."""
     torch.manual_seed(0)
-    sound = true_size.audioldm("m", checkpointing=checkpointing, with_text=False)
-    return sound, true_size.imagebind(config=authors_config())
+    sound = random_models.audioldm("m", checkpointing=checkpointing, with_text=False)
+    return sound, random_models.imagebind(config=authors_config())
 
 
 def authors_config() -> ImageBindConfig:

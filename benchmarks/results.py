@@ -12,8 +12,7 @@ from torch import Tensor
 import seehear
 from seehear.metrics.frechet import frechet_distance
 from seehear.metrics.intervals import bootstrap_interval
-from seehear.presets import Preset
-from seehear.tasks import adjusted
+from seehear.pipeline.presets import Preset, adjusted
 
 FOLDER = Path(__file__).resolve().parents[1] / "docs" / "results"
 

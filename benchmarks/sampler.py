@@ -13,14 +13,16 @@ from torch import Tensor
 
 from benchmarks.kept import Kept, Made
 from benchmarks.scenes import DURATION_S, NUM_SAMPLES
-from seehear.families import Family
-from seehear.jobs import MAKES, distance_of
-from seehear.made import AlteredCopies
-from seehear.objective import InStep, WholeClip
-from seehear.presets import Preset
-from seehear.protocols import Backbone, Stream
-from seehear.sampling import sample
-from seehear.sync import Curve
+from seehear.dsp.events import Curve
+from seehear.guidance.decoding import AlteredCopies
+from seehear.guidance.objective import WholeClip
+from seehear.guidance.protocols import Backbone, Stream
+from seehear.guidance.sampling import sample
+from seehear.guidance.sync import InStep
+from seehear.models.families import Family
+from seehear.pipeline.job import distance_of
+from seehear.pipeline.presets import Preset
+from seehear.pipeline.task import MAKES
 
 
 def make(

@@ -11,9 +11,9 @@ from training.world.captions import label
 from training.world.scenes import SAMPLE_RATE, Scene, heard, seen
 from training.world.things import BY_ID, IDS
 
-from seehear.captioners.nearest import PhraseBank
-from seehear.families import Family
 from seehear.media import write_video
+from seehear.models.captioners.phrase_bank import PhraseBank
+from seehear.models.families import Family
 
 PROMPTS = ("none", "caption", "right", "wrong")
 NUM_SAMPLES = 40_960

@@ -18,12 +18,12 @@ from training.world.scenes import make_scene
 
 from benchmarks.results import interval, saved, table, write
 from benchmarks.scenes import write_clip
-from seehear.batching.by_models import MakesOrders
-from seehear.binders import pocket
+from seehear.batch.make_request import MakesOrders
 from seehear.evaluation import Memory, Report, evaluated, load_measure
 from seehear.evaluation.baselines import write_noise, write_retrieved
-from seehear.evaluation.folders import real_clips
-from seehear.evaluation.running import VANILLA, ordered, run
+from seehear.evaluation.generate import VANILLA, ordered, run
+from seehear.evaluation.match_clips import real_clips
+from seehear.models.binders import pocket
 
 TASKS = ("v2a", "i2a", "a2v", "joint")
 SYSTEMS = ("noise", "retrieval", "vanilla", "ours")

@@ -1,8 +1,9 @@
 """One plain and one guided step of the paper's runs at their true size, with random weights.
 
 `python -m benchmarks.true_size --dtypes float32 --tasks v2a a2v`: time by stage and peak memory,
-measured in a process of its own beside what `seehear.costs` predicts. a2v makes 8 frames of 256 x
-256 pixels, v2a as many seconds as `--seconds` says. bfloat16 is slow on processors without it.
+measured in a process of its own beside what `seehear.diagnostics.step_cost` predicts.
+a2v makes 8 frames of 256 x 256 pixels, v2a as many seconds as `--seconds` says. bfloat16 is slow
+on processors without it.
 """
 
 import argparse
@@ -16,12 +17,12 @@ import torch
 
 from benchmarks.clock import run_child
 from benchmarks.results import FOLDER, table, write
-from seehear import true_size
-from seehear.binders.imagebind import ImageBind, ImageBindConfig
-from seehear.costs import GUIDANCE_SCALE, STEPS, Costs, stages_of, step_costs
-from seehear.plan import peak_resident_bytes
-from seehear.protocols import Backbone
-from seehear.recipes import RECIPES
+from seehear.diagnostics import random_models
+from seehear.diagnostics.dry_run import peak_resident_bytes
+from seehear.diagnostics.step_cost import GUIDANCE_SCALE, STEPS, Costs, stages_of, step_costs
+from seehear.guidance.protocols import Backbone
+from seehear.models.binders.imagebind import ImageBind, ImageBindConfig
+from seehear.pipeline.paper_runs import RECIPES
 
 CLIP = {"num_frames": 8, "fps": 8.0, "height": 256, "width": 256}
 TOWERS = {"v2a": ("audio",), "a2v": ("vision",)}  # the others have left when steps are taken
@@ -34,12 +35,12 @@ def models(
     recipe = RECIPES[f"paper-{task}"]
     common = {"device": device, "dtype": dtype, "checkpointing": recompute, "with_text": False}
     backbone = (
-        true_size.audioldm("m", **common)
+        random_models.audioldm("m", **common)
         if task == "v2a"
-        else true_size.animatediff("v1", **common, **CLIP)
+        else random_models.animatediff("v1", **common, **CLIP)
     )
     config = ImageBindConfig(**recipe.binder)
-    binder = true_size.imagebind(device=device, dtype=dtype, trunks=TOWERS[task], config=config)
+    binder = random_models.imagebind(device=device, dtype=dtype, trunks=TOWERS[task], config=config)
     return backbone, binder
 
 
@@ -49,7 +50,7 @@ def predicted(task: str, dtype: torch.dtype, recompute: bool, seconds: float) ->
     return step_costs(
         backbone,
         binder,
-        true_size.prompt_rows(backbone),
+        random_models.prompt_rows(backbone),
         duration_s=seconds if task == "v2a" else 1.0,
         through_denoiser=preset.settings.aligner.through_denoiser,
         frames_per_step=preset.frames.per_step,
@@ -62,7 +63,7 @@ def one(task: str, dtype: torch.dtype, recompute: bool, seconds: float) -> dict[
     assert before is not None
     backbone, binder = models(task, "cpu", dtype, recompute)
     through = RECIPES[f"paper-{task}"].preset.settings.aligner.through_denoiser
-    y = true_size.prompt_rows(backbone)
+    y = random_models.prompt_rows(backbone)
     level = backbone.levels(STEPS)[STEPS // 2]
     z = backbone.prior(seconds if task == "v2a" else 1.0, 1, torch.Generator().manual_seed(0))
     Path("/proc/self/clear_refs").write_text("5")  # forget the peak of making the weights
@@ -104,7 +105,7 @@ def main() -> None:
         found = one(options.tasks[0], dtype, options.recompute, options.seconds)
         print(json.dumps(found))
         return
-    path = FOLDER / "true_size.json"
+    path = FOLDER / "random_models.json"
     runs = json.loads(path.read_text())["runs"] if path.exists() else {}
     for task in options.tasks:
         for name in options.dtypes:

@@ -12,16 +12,9 @@ from jaxtyping import Float, UInt8
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
-from seehear.drawing import (
-    TICKS_HZ,
-    coloured,
-    fitted,
-    height_of_hz,
-    loudness_of,
-    middles,
-)
+from seehear.dsp.mel import SAMPLE_RATE
 from seehear.media import read_audio, read_video
-from seehear.mel import SAMPLE_RATE
+from seehear.media.drawing import TICKS_HZ, coloured, fitted, height_of_hz, loudness_of, middles
 
 NUM_FRAMES = 5
 WIDTH, MEL_HEIGHT = 960, 192  # pixels of the drawing area

@@ -1,4 +1,4 @@
-"""Writes the cards of all metrics in docs/evaluation.md from `seehear.evaluation.cards`.
+"""Writes the cards of all metrics in docs/evaluation.md from `seehear.evaluation.metric_cards`.
 
 `python scripts/write_metric_cards.py` writes them; `--check` fails if the committed ones are stale.
 """
@@ -7,9 +7,9 @@ import argparse
 import sys
 from pathlib import Path
 
-from seehear.catalogue import BY_NAME
-from seehear.evaluation.cards import CARDS, STATISTICS, MetricCard
-from seehear.evaluation.measures import FEATURES, Measure
+from seehear.evaluation.feature_networks import FEATURES, Measure
+from seehear.evaluation.metric_cards import CARDS, STATISTICS, MetricCard
+from seehear.models.catalogue import BY_NAME
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "evaluation.md"
 BEGIN, END = "<!-- cards: written by scripts/write_metric_cards.py -->\n", "<!-- end of cards -->"

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import torch
 
-from seehear.catalogue import ENTRIES, LICENCES
-from seehear.memory import MemoryPlan
-from seehear.predict import predicted
-from seehear.recipes import RECIPES
+from seehear.diagnostics.estimate import predicted
+from seehear.diagnostics.memory_mode import MemoryPlan
+from seehear.models.catalogue import ENTRIES, LICENCES
+from seehear.pipeline.paper_runs import RECIPES
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "models.md"
 MARK = "\n## What the paper's runs take\n"
@@ -39,8 +39,9 @@ and no legal advice.
 """
 TAIL = """
 Weights beside all that is alive at once in a guided step, predicted stage by stage at the published
-sizes of the models without computing anything (`seehear.predict`; what it predicts is compared with
-what a process takes in [results/true_size.md](results/true_size.md)). v2a and i2a make 10 s, a2v
+sizes of the models without computing anything (`seehear.diagnostics.estimate`; what it
+predicts is compared with what a process takes in [results/true_size.md](results/true_size.md)).
+v2a and i2a make 10 s, a2v
 and joint 16 frames of 224 x 224 pixels. `--memory GB` chooses the fastest plan that fits;
 `seehear doctor --models paper` says which that is on your machine, and how long it would take.
 """

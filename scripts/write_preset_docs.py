@@ -14,15 +14,17 @@ from dataclasses import fields
 from pathlib import Path
 from types import ModuleType
 
-from seehear import aligner, presets, sampling
-from seehear.presets import JOINT_PRESETS, PAPER_PRESETS, PICTURE_PRESETS, PRESETS, Preset
+from seehear.guidance import aligner, sampling
+from seehear.pipeline import presets
+from seehear.pipeline.presets import JOINT_PRESETS, PAPER_PRESETS, PICTURE_PRESETS, PRESETS, Preset
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "presets.md"
 HEAD = """# Presets
 
 A preset is everything that decides how a clip is made, but for models, prompt and seed.
-Choose one with `--preset NAME` or `preset="NAME"`; `seehear.tasks.adjusted` changes single values.
-What the names stand for, and where paper and released code differ: [method.md](method.md).
+Choose one with `--preset NAME` or `preset="NAME"`; `seehear.pipeline.presets.adjusted` changes
+single values. What the names stand for, and where paper and released code differ:
+[method.md](method.md).
 
 This page is written by `python scripts/write_preset_docs.py` from `seehear/presets.py`; edit there.
 """
@@ -152,7 +154,7 @@ def page() -> str:
 
 
 def explained() -> list[tuple[str, str, Preset]]:
-    """Title, name in `seehear.presets` and values of every preset; what is not said is copied."""
+    """Title, name in `seehear.pipeline.presets` and values of every preset."""
     own = [(f"`{name}` for sounds", name.upper(), preset) for name, preset in PRESETS.items()]
     pictures = [
         (f"`{name}` for pictures", _CONSTANTS[name], preset)

@@ -12,12 +12,13 @@ from make_readme_picture import spectrogram
 from PIL import Image, ImageDraw, ImageFont
 
 import seehear
-from seehear.drawing import fitted, middles
+from seehear.dsp.mel import SAMPLE_RATE
+from seehear.dsp.resample import resample
 from seehear.media import read_audio, read_video
-from seehear.mel import SAMPLE_RATE
-from seehear.outputs import Result
-from seehear.resample import resample
-from seehear.tasks import Studio, adjusted
+from seehear.media.drawing import fitted, middles
+from seehear.pipeline.presets import adjusted
+from seehear.pipeline.result import Result
+from seehear.pipeline.studio import Studio
 
 DOCS = Path("docs")
 CLIP, SOUND = Path("examples/rooster.mp4"), Path("examples/dog.wav")

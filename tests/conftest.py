@@ -1,14 +1,11 @@
 """Everything runs on few threads and with the shapes in annotations checked."""
 
 import os
-import sys
-from pathlib import Path
 
 import pytest
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")  # no test may need a download
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # training/ is not in the wheel
 
 import hypothesis
 from jaxtyping import install_import_hook

@@ -7,7 +7,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from seehear.batching.ledger import Listed
+from seehear.batch.ledger import Listed
 from seehear.errors import MediaError
 
 

@@ -11,9 +11,9 @@ from safetensors.torch import load_file
 from tokenizers import pre_tokenizers
 from torch import Tensor
 
-from seehear.binders.imagebind import ImageBind, ImageBindConfig
-from seehear.binders.imagebind.text import Tokenizer
-from seehear.binders.imagebind.towers import ImageBindTowers, towers_from_state
+from seehear.models.binders.imagebind import ImageBind, ImageBindConfig
+from seehear.models.binders.imagebind.tokenizer import Tokenizer
+from seehear.models.binders.imagebind.towers import ImageBindTowers, towers_from_state
 
 FOLDER = Path(__file__).parent / "data" / "golden"
 MEAN = (0.48145466, 0.4578275, 0.40821073)

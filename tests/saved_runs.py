@@ -6,8 +6,9 @@ from pathlib import Path
 import torch
 from small_family import moving_frames
 
-from seehear.aligner import StepTrace
-from seehear.outputs import Result, describe_input, plain
+from seehear.guidance.aligner import StepTrace
+from seehear.pipeline.manifest import describe_input, plain
+from seehear.pipeline.result import Result
 
 WEIGHTS = (
     {"name": "audio/unet.safetensors", "sha256": "ab" * 32, "licence": "apache-2.0"},

@@ -7,9 +7,9 @@ import torch
 from tiny_animatediff import write_animatediff
 from tiny_audioldm import write_model
 
-from seehear.backbones import animatediff, audioldm
-from seehear.binders import linear
-from seehear.families import Family
+from seehear.models.backbones import animatediff, audioldm
+from seehear.models.binders import linear
+from seehear.models.families import Family
 
 WINDOW_S = 1.28
 

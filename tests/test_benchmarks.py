@@ -7,10 +7,9 @@ import pytest
 import torch
 from benchmarks.kept import Kept, Made, digest
 
-from seehear.objective import InStep
-from seehear.presets import preset_for
-from seehear.sync import Curve
-from seehear.tasks import adjusted
+from seehear.dsp.events import Curve
+from seehear.guidance.sync import InStep
+from seehear.pipeline.presets import adjusted, preset_for
 
 
 @pytest.fixture

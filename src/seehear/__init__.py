@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from seehear.tasks import load as load
+    from seehear.pipeline.studio import load
 
 __all__ = ["__version__", "load"]
 
@@ -13,7 +13,7 @@ __all__ = ["__version__", "load"]
 def __getattr__(name: str) -> Any:
     # PyTorch and the model libraries take seconds to import: only when they are asked for.
     if name == "load":
-        from seehear.tasks import load
+        from seehear.pipeline.studio import load
 
         return load
     raise AttributeError(f"module 'seehear' has no attribute {name!r}")

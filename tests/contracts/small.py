@@ -12,13 +12,13 @@ import torch
 from tiny_animatediff import write_animatediff
 from tiny_audioldm import write_model
 
-from seehear.backbones import animatediff, audioldm, gaussian
-from seehear.backbones.animatediff import AnimateDiff
-from seehear.backbones.audioldm import AudioLDM
-from seehear.binders import linear, pocket
-from seehear.binders.imagebind import ImageBind
-from seehear.binders.imagebind.text import Tokenizer
-from seehear.protocols import Backbone, Binder
+from seehear.guidance.protocols import Backbone, Binder
+from seehear.models.backbones import animatediff, audioldm, gaussian
+from seehear.models.backbones.animatediff import AnimateDiff
+from seehear.models.backbones.audioldm import AudioLDM
+from seehear.models.binders import linear, pocket
+from seehear.models.binders.imagebind import ImageBind
+from seehear.models.binders.imagebind.tokenizer import Tokenizer
 
 
 def small_audioldm() -> AudioLDM:

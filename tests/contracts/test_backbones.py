@@ -1,20 +1,16 @@
 """What every backbone promises, whatever model is inside."""
 
 import pkgutil
-import sys
-from pathlib import Path
 
 import pytest
 import torch
+from tests.contracts.small import BACKBONES
 
-import seehear.backbones
-from seehear.diffusion import step
-from seehear.protocols import Backbone
+import seehear.models.backbones
+from seehear.guidance.diffusion import step
+from seehear.guidance.protocols import Backbone
 
-sys.path.insert(0, str(Path(__file__).parent))
-from small import BACKBONES
-
-NAMES = sorted(module.name for module in pkgutil.iter_modules(seehear.backbones.__path__))
+NAMES = sorted(module.name for module in pkgutil.iter_modules(seehear.models.backbones.__path__))
 
 
 @pytest.fixture(scope="module", params=NAMES)

@@ -1,19 +1,15 @@
 """What every binder promises, whatever network is inside."""
 
 import pkgutil
-import sys
-from pathlib import Path
 
 import pytest
 import torch
+from tests.contracts.small import BINDERS
 
-import seehear.binders
-from seehear.protocols import Binder
+import seehear.models.binders
+from seehear.guidance.protocols import Binder
 
-sys.path.insert(0, str(Path(__file__).parent))
-from small import BINDERS
-
-NAMES = sorted(module.name for module in pkgutil.iter_modules(seehear.binders.__path__))
+NAMES = sorted(module.name for module in pkgutil.iter_modules(seehear.models.binders.__path__))
 RATE = 16_000
 
 

@@ -14,11 +14,11 @@ from diffusers import AutoencoderKL, DDIMScheduler, UNet2DConditionModel
 from torch import Tensor
 from transformers import SpeechT5HifiGan
 
-from seehear import presets
-from seehear.aligner import StepTrace
-from seehear.backbones.audioldm import AudioLDM
-from seehear.objective import WholeClip
-from seehear.sampling import sample
+from seehear.guidance.aligner import StepTrace
+from seehear.guidance.objective import WholeClip
+from seehear.guidance.sampling import sample
+from seehear.models.backbones.audioldm import AudioLDM
+from seehear.pipeline import presets
 
 SCALARS = {
     "t": "timesteps",

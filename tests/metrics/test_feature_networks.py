@@ -7,12 +7,12 @@ from safetensors.torch import save_file
 from tests.known_weights import filled
 from tiny_clap import write_clap
 
-from seehear.binders import linear
-from seehear.binders.imagebind.filter_bank import log_mel_frames
 from seehear.errors import MediaError, WeightsError
 from seehear.metrics.features import clap, i3d, judge, panns, vggish
-from seehear.metrics.features.bound import BinderFeatures
+from seehear.metrics.features.binder import BinderFeatures
 from seehear.metrics.features.protocol import Features, HearsSounds, ReadsText, SeesVideos
+from seehear.models.binders import linear
+from seehear.models.binders.imagebind.audio_input import log_mel_frames
 
 FRONT_END_KEYS = (
     "logmel_extractor.melW",

@@ -14,12 +14,12 @@ from small_family import small_family, write_small
 from tests.media_files import make_video
 from tests.saved_runs import saved_run, sweep, trace_of
 
-from seehear import tasks
 from seehear.cli import main
 from seehear.errors import SettingsError
 from seehear.media import write_audio, write_video
+from seehear.pipeline import studio as studio_module
 from seehear.report import read_run, read_runs, write_gallery, write_page
-from seehear.report.embedding import embedded
+from seehear.report.embed_media import embedded
 from seehear.report.gallery import spark_of, worst_first
 from seehear.report.page import flat, plotted_s, weight_rows
 from seehear.report.signals import signals_of
@@ -312,7 +312,7 @@ def family(tmp_path_factory):
 def small_models(monkeypatch, family):
     """The small family in place of the one that ships."""
     monkeypatch.setattr(
-        tasks, "load_family", lambda name="pocket", **options: replace(family, name=name)
+        studio_module, "load_family", lambda name="pocket", **options: replace(family, name=name)
     )
 
 

@@ -2,7 +2,7 @@ import pytest
 import torch
 from training.binder.worst import worse
 
-from seehear.step_rules import sample_rms
+from seehear.guidance.step_rules import sample_rms
 
 
 @pytest.mark.parametrize("num_steps", [1, 2, 5])

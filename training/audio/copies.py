@@ -14,8 +14,8 @@ from diffusers import AutoencoderKL, UNet2DConditionModel
 from torch import Tensor
 from transformers import SpeechT5HifiGan
 
-from seehear.mel import log_mel_from_waveform
-from seehear.phase_retrieval import polished
+from seehear.dsp.griffin_lim import polished
+from seehear.dsp.mel import log_mel_from_waveform
 from training.audio.unet import embed_captions, new_unet, scheduler
 from training.audio.vae import FOLDER
 from training.loop import CACHE, fast_arithmetic

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 from transformers import SpeechT5HifiGan, SpeechT5HifiGanConfig
 
-from seehear.mel import (
+from seehear.dsp.mel import (
     HOP_SAMPLES,
     SAMPLE_RATE,
     WINDOW_SAMPLES,

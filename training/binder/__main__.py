@@ -13,8 +13,8 @@ import numpy as np
 import torch
 from safetensors.torch import load_file
 
-from seehear.binders.pocket.efficientnet import EfficientNetLite0
-from seehear.binders.pocket.sfx import SfxNet
+from seehear.models.binders.pocket.aisfx import SfxNet
+from seehear.models.binders.pocket.efficientnet import EfficientNetLite0
 from training.binder.pictures import picture_features
 from training.binder.sounds import sound_features
 from training.loop import has_bfloat16

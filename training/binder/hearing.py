@@ -10,8 +10,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from seehear.binders.pocket.ear import Ear
-from seehear.mel import log_mel_from_waveform
+from seehear.dsp.mel import log_mel_from_waveform
+from seehear.models.binders.pocket.mel_encoder import Ear
 from training.binder.extra import NAMES, extra_sound
 from training.binder.sense import Batch, Names, SenseTraining, train_sense
 from training.binder.sounds import cut, recordings, varied

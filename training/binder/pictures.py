@@ -4,7 +4,7 @@ import numpy as np
 import torch
 from PIL import Image, ImageEnhance, ImageFilter
 
-from seehear.binders.pocket.efficientnet import EfficientNetLite0, resized
+from seehear.models.binders.pocket.efficientnet import EfficientNetLite0, resized
 from training.binder.concepts import (
     ONE_COLOUR_ICONS,
     emoji_concepts,

@@ -8,8 +8,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from seehear.binders.pocket.eye import Eye
-from seehear.looks import Looks
+from seehear.guidance.augmentation import Looks
+from seehear.models.binders.pocket.image_encoder import Eye
 from training.binder.sense import Batch, Names, SenseTraining, train_sense
 from training.video.copies import PATH as COPIES
 from training.video.films import films

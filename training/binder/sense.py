@@ -9,8 +9,8 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.nn import functional
 
-from seehear.binders.pocket.heads import Heads
-from seehear.binders.pocket.text import SentenceEncoder
+from seehear.models.binders.pocket.heads import Heads
+from seehear.models.binders.pocket.minilm import SentenceEncoder
 from training.binder.train import HeadTraining, Texts, concept_texts, to_texts
 from training.binder.worst import worse
 from training.loop import Run, fast_arithmetic, train

@@ -7,7 +7,7 @@ import soundfile
 import torch
 from scipy.signal import butter, fftconvolve, sosfilt
 
-from seehear.binders.pocket.sfx import (
+from seehear.models.binders.pocket.aisfx import (
     SAMPLE_RATE,
     SfxNet,
     blocks_of,

@@ -13,9 +13,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 from transformers import AutoTokenizer, BertModel
 
-from seehear.binders.pocket.heads import Heads
-from seehear.binders.pocket.text import SentenceEncoder
-from seehear.captioners.phrases import PHRASES
+from seehear.models.binders.pocket.heads import Heads
+from seehear.models.binders.pocket.minilm import SentenceEncoder
+from seehear.models.captioners.phrases import PHRASES
 from training.binder.concepts import emoji_concepts, world_concepts
 from training.binder.extra import NAMES, SOURCES
 from training.binder.sounds import recordings

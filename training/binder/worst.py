@@ -3,7 +3,7 @@
 from torch import Tensor, where
 from torch.nn import functional
 
-from seehear.step_rules import sample_rms
+from seehear.guidance.step_rules import sample_rms
 
 
 def worse(change: Tensor, slope: Tensor, radius: Tensor, smooth: Tensor, num_steps: int) -> Tensor:

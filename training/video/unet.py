@@ -9,7 +9,7 @@ from diffusers import AutoencoderKL, DDIMScheduler, UNet2DConditionModel
 from torch import Tensor
 from transformers import AutoTokenizer, BertModel
 
-from seehear.backbones.animatediff import AnimateDiff
+from seehear.models.backbones.animatediff import AnimateDiff
 from training.audio.unet import TEXT
 from training.denoising import caption_rows, v_loss
 from training.loop import Run, fast_arithmetic, train

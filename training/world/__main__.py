@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from seehear.mel import HOP_SAMPLES, NUM_MELS, log_mel_from_waveform
+from seehear.dsp.mel import HOP_SAMPLES, NUM_MELS, log_mel_from_waveform
 from training.world.captions import caption
 from training.world.pictures import CACHE
 from training.world.scenes import NUM_SAMPLES, _rng, heard

@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Sequence
 
-from seehear.cli.web_command import app  # with it, all commands
+from seehear.cli.web import app  # with it, all commands
 from seehear.errors import Cancelled, SeehearError
 
 

@@ -1,244 +1,310 @@
-"""Clips and pictures, one after the other: read, make, save; one that fails stops no other."""
+"""`seehear batch`: thousands of outputs from a list, by several workers, through crashes."""
 
+import json
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import fields, replace
 from pathlib import Path
+from typing import Annotated, Literal
 
-from seehear.cli.files import Errand, Written, check_page, check_target, errands, expanded
-from seehear.cli.loading import loaded_studio, needing, predicted_text, recipe_without_weights
-from seehear.cli.options import Asked
-from seehear.cli.show import (
-    err,
-    out,
-    plan_text,
-    saving_previews,
-    step_progress,
-    tell_error,
+import typer
+
+from seehear.cli.data import app  # with it, all other commands
+from seehear.cli.options import (
+    Asked,
+    AudioOption,
+    BinderOption,
+    CaptionerOption,
+    Commercial,
+    Device,
+    Dtype,
+    Lr,
+    Memory,
+    Models,
+    MotionOption,
+    NoPrompt,
+    Prompt,
+    Quiet,
+    Seed,
+    Steps,
+    Suffix,
+    Upscale,
+    VideoOption,
+    asked_prompt,
 )
-from seehear.errors import Cancelled, MediaError, SeehearError
-from seehear.jobs import TaskName
-from seehear.media import check_folder_of, probe, read_image
-from seehear.media.suffixes import VIDEO_SUFFIXES
-from seehear.orders import TAKES, WRITES, Order, suffix_for
-from seehear.plan import measured_plan
-from seehear.presets import Preset
-from seehear.tasks import Studio
-from seehear.told import made_text, named_as, unheeded
 
-GALLERY = "reports.html"  # of several outputs with --report, in their folder
-# What an order and the options of a command have in common.
-_SHARED = {field.name for field in fields(Order)} & {field.name for field in fields(Asked)}
+_WORK = "Workers"
 
 
-def _check_video(path: Path) -> None:
-    kind = probe(path).kind
-    if kind != "video":
-        hint = "use seehear i2a" if kind == "image" else "there is no picture to go by"
-        raise MediaError(f"{path}: expected a video, got a file of kind {kind}; {hint}")
-
-
-def _check_picture(path: Path) -> None:
-    read_image(path)
-
-
-def _check_sound(path: Path) -> None:
-    found = probe(path)
-    if found.kind != "audio" and not found.has_audio:
-        raise MediaError(
-            f"{path}: expected a sound, or a video with one; got a file of kind {found.kind} "
-            "without"
-        )
-
-
-# By task: raises MediaError for a file of another kind, quickly.
-_CHECKS: Mapping[str, Callable[[Path], None]] = {
-    "v2a": _check_video,
-    "i2a": _check_picture,
-    "a2v": _check_sound,
-    "a2i": _check_sound,
-}
-
-
-def make_all(name: TaskName, inputs: Sequence[str], output: str, asked: Asked) -> int:
-    """Check all that can be checked, load the models once, then make one output after the other.
-
-    Args:
-        name: Of the task.
-        inputs: Files, folders and patterns.
-        output: A file or, for several inputs, a folder.
-        asked: Everything else.
-
-    Returns:
-        The exit code: 2 if any input failed, and the others are done.
-    """
-    num_failed = num_done = 0
-    preset = ordered(name, None, asked).settings()
-    _tell_if_unguided(preset, asked)
-    if asked.report:
-        _pages()
-
-    def fail(error: SeehearError, path: Path | None = None) -> None:
-        nonlocal num_failed
-        num_failed += 1
-        tell_error(error, path)
-
-    sources = expanded(inputs, TAKES[name], fail)
-    todo: list[Errand] = []
-    made: list[Path] = []  # manifests
-    for errand in errands(sources, output, lambda path: asked.suffix or suffix_for(name, path)):
-        try:
-            _check_target(errand, WRITES[name], asked)
-            _CHECKS[name](errand.source)
-            todo.append(errand)
-        except SeehearError as error:
-            fail(error, errand.source)
-    if asked.dry_run and (recipe := recipe_without_weights(asked)):
-        for errand in todo:
-            seconds = asked.duration_s if name == "i2a" else probe(errand.source).duration_s
-            out.print(predicted_text(str(errand.source), errand.target, recipe, asked, seconds))
-        return 2 if num_failed else 0
-    gallery = todo[0].target.parent / GALLERY if asked.report and len(todo) > 1 else None
-    if gallery is not None:
-        check_page(gallery, overwrite=asked.overwrite or asked.dry_run)
-    studio = loaded_studio(asked, name) if todo else None
-    expected_s = 0.0
-    for errand in todo:
-        assert studio is not None
-        try:
-            if asked.dry_run:
-                job = ordered(name, errand.source, asked).job(studio, preset)
-                plan = measured_plan(studio, job)
-                expected_s += plan.seconds
-                out.print(plan_text(str(errand.source), errand.target, plan))
-            else:
-                order = ordered(name, errand.source, asked)
-                _make_one(studio, order, preset, errand.target, errand.source.name, asked)
-        except Cancelled:
-            raise
-        except SeehearError as error:
-            fail(error, errand.source)
-        else:
-            num_done += 1
-            made += [] if asked.dry_run else [errand.manifest]
-    if gallery is not None and made:
-        _write_gallery(made, gallery, asked)
-    if asked.dry_run and num_done > 1:
-        out.print(f"all {num_done} inputs: about {expected_s:.1f} s")
-    if num_failed and num_failed + num_done > 1:
-        err.print(f"{num_done} of {num_failed + num_done} inputs done, {num_failed} failed")
-    return 2 if num_failed else 0
-
-
-def make_joint(prompt: str, output: str, asked: Asked) -> int:
-    """Make a video and its sound from a sentence.
-
-    Returns:
-        The exit code, 0.
-
-    Raises:
-        MediaError: The output cannot be written.
-        SettingsError: A duration out of range, or no such device.
-        WeightsError: The models cannot be loaded.
-    """
-    target = Path(output)
-    if target.is_dir() or not target.suffix:
-        raise MediaError(f"{output}: expected the name of a file to write, such as out.mp4")
-    _check_target(Written(target), WRITES["joint"], asked)
-    check_folder_of(target)
-    order = replace(ordered("joint", None, asked), prompt=prompt)
-    preset = order.settings()
-    _tell_if_unguided(preset, asked)
-    if asked.report:
-        _pages()
-    if asked.dry_run and (recipe := recipe_without_weights(asked)):
-        out.print(predicted_text(f'"{prompt}"', target, recipe, asked, asked.duration_s))
-        return 0
-    studio = loaded_studio(asked, "joint")
-    if asked.dry_run:
-        out.print(
-            plan_text(f'"{prompt}"', target, measured_plan(studio, order.job(studio, preset)))
-        )
-    else:
-        _make_one(studio, order, preset, target, target.name, asked)
-    return 0
-
-
-def _tell_if_unguided(preset: Preset, asked: Asked) -> None:
-    """Say so where nothing will be pulled, though the preset would: there are too few steps."""
-    aligner, num_steps = preset.settings.aligner, preset.settings.num_steps
-    if asked.quiet or any(aligner.is_guided(i, num_steps) for i in range(num_steps)):
-        return
-    if any(aligner.is_guided(i, 1000) for i in range(1000)):
-        err.print(
-            f"with {num_steps} steps none is guided by this preset: what is made follows the "
-            "words alone; more --steps change that"
-        )
-
-
-def _make_one(
-    studio: Studio, order: Order, preset: Preset, target: Path, name: str, asked: Asked
+@app.command("batch")
+def batch(
+    words: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="JOBS | status | retry | merge FOLDER...",
+            show_default=False,
+            help="A .csv or .jsonl with a job per line, or a folder of clips.",
+        ),
+    ],
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "--output",
+            "-o",
+            metavar="FOLDER",
+            show_default=False,
+            help="Outputs and the ledger go here.",
+        ),
+    ] = None,
+    task: Annotated[
+        Literal["v2a", "i2a", "a2v", "a2i", "joint"],
+        typer.Option("--task", "-t", help="Of jobs whose line names none."),
+    ] = "v2a",
+    workers: Annotated[
+        int,
+        typer.Option(
+            "--workers",
+            "-w",
+            min=1,
+            metavar="NUMBER",
+            rich_help_panel=_WORK,
+            help="How many processes, or actors of a Ray cluster; each loads the models once.",
+        ),
+    ] = 1,
+    threads: Annotated[
+        int,
+        typer.Option(
+            "--threads",
+            min=1,
+            metavar="NUMBER",
+            rich_help_panel=_WORK,
+            help="CPU threads of each worker.",
+        ),
+    ] = 1,
+    ray: Annotated[
+        str | None,
+        typer.Option(
+            "--ray",
+            metavar="ADDRESS",
+            show_default=False,
+            rich_help_panel=_WORK,
+            help="Work on a Ray cluster: auto, ray://host:10001 ..., or local for one of this "
+            'machine\'s own. Needs pip install "seehear[ray]".',
+        ),
+    ] = None,
+    gpus: Annotated[
+        float,
+        typer.Option(
+            "--gpus-per-worker",
+            min=0.0,
+            metavar="NUMBER",
+            rich_help_panel=_WORK,
+            help="With --ray: 1 gives each worker a GPU, 0.5 lets two share one.",
+        ),
+    ] = 0.0,
+    prompt: Prompt = None,
+    no_prompt: NoPrompt = False,
+    seed: Seed = 0,
+    steps: Steps = None,
+    preset: Annotated[str, typer.Option("--preset", help="Of jobs whose line names none.")] = (
+        "default"
+    ),
+    lr: Lr = None,
+    duration: Annotated[
+        float | None,
+        typer.Option(
+            "--duration",
+            "-d",
+            metavar="SECONDS",
+            show_default="4 s for a picture's sound",
+            help="How long outputs of i2a and joint last.",
+        ),
+    ] = None,
+    suffix: Suffix = None,
+    upscale: Upscale = None,
+    quiet: Quiet = False,
+    models: Models = "pocket",
+    audio: AudioOption = None,
+    video: VideoOption = None,
+    motion: MotionOption = None,
+    binder: BinderOption = None,
+    device: Device = "cpu",
+    dtype: Dtype = "float32",
+    captioner: CaptionerOption = None,
+    commercial: Commercial = False,
+    memory: Memory = None,
 ) -> None:
-    began = time.perf_counter()
-    with step_progress(name, asked.quiet) as on_step:
-        job = order.job(studio, preset)
-        for clause in () if asked.quiet else unheeded(job, studio.captioner):
-            err.print(f"{name}: {clause}")
-        if asked.previews is not None:
-            on_step = saving_previews(asked.previews, target.stem, on_step)
-        result = studio.make(job, on_step)
-    _, manifest = order.save(result, target)
-    took_s = time.perf_counter() - began
-    if asked.report:
-        pages = _pages()
-        pages.write_page(pages.read_run(manifest), target.with_suffix(".html"))
-    if not asked.quiet:
-        words = named_as(job.named, job.prompt, job.captioned_by)
-        out.print(f"{target}: {made_text(result)} in {took_s:.1f} s; {words}")
+    """Make an output for every line of a list. Give the same command again to go on after a crash.
 
+    A ledger in the output folder says what is pending, being made, done or failed, and why. Files
+    appear whole or not at all, and are the same however many workers there are: a job's seed
+    comes from its line or, with --seed, from its name.
 
-def _check_target(wanted: Written, allowed: Sequence[str], asked: Asked) -> None:
-    """Refuse what could not be kept: media, manifest and report."""
-    overwrite = asked.overwrite or asked.dry_run
-    check_target(wanted, allowed, overwrite=overwrite, with_page=asked.report)
-    if asked.report and wanted.page.name.lower() == GALLERY:
-        raise MediaError(f"{wanted.page}: {GALLERY} is the gallery's; choose another name")
-    kind = wanted.target.suffix.lower()
-    if asked.suffix is not None and asked.suffix.lower() != kind:
-        raise MediaError(
-            f"{wanted.target}: --suffix {asked.suffix} is for outputs in a folder; name the "
-            f"output so, or leave --suffix out"
-        )
-    if asked.mix and kind not in VIDEO_SUFFIXES:
-        raise MediaError(
-            f"{wanted.target}: --mix keeps a clip's own sound beneath the new one in a video, got "
-            f"a file of sound alone; end the name in .mp4, or leave --mix out"
-        )
+    Columns of a list: input, output, id, task, prompt, sound_prompt, picture_prompt, seed,
+    preset, steps, lr, sync, duration_s, mix, upscale, max_duration_s. All but input may be left
+    out.
 
+    For example:
 
-def _write_gallery(manifests: Sequence[Path], page: Path, asked: Asked) -> None:
-    pages = _pages()
-    runs, _ = pages.read_runs(manifests)
-    pages.write_gallery(runs, page)
-    if not asked.quiet:
-        out.print(f"{page}: {len(runs)} runs")
+        seehear batch clips/ -o made/ --workers 2
 
+        seehear batch jobs.csv -o made/ --ray auto --workers 8 --gpus-per-worker 0.5
 
-def _pages():
-    """The part of the package that writes reports.
+        seehear batch status made/
 
-    Raises:
-        SettingsError: What it needs is not installed.
+        seehear batch retry made/
+
+        seehear batch merge made_here/ made_there/ -o all/
     """
-    with needing("--report", "report"):
-        from seehear import report
-    return report
-
-
-def ordered(task: TaskName, source: Path | None, asked: Asked) -> Order:
-    """What the options of a command ask for, of one input."""
-    return Order(
-        task=task,
-        source=source,
-        **{name: getattr(asked, name) for name in _SHARED},
+    if words[0] in ("status", "retry"):
+        {"status": _status, "retry": _retry}[words[0]](_one_folder(words))
+        return
+    if words[0] == "merge":
+        _merge([Path(word) for word in words[1:]], output)
+        return
+    asked = Asked(
+        prompt=asked_prompt(prompt, no_prompt),
+        seed=seed,
+        steps=steps,
+        preset=preset,
+        lr=lr,
+        duration_s=duration,
+        suffix=suffix,
+        upscale=upscale,
+        quiet=quiet,
+        models=models,
+        audio=audio,
+        video=video,
+        motion=motion,
+        binder=binder,
+        device=device,
+        dtype=dtype,
+        captioner=captioner,
+        commercial=commercial,
+        memory=memory,
     )
+    _run(words, output, task, asked, workers, threads, ray, gpus)
+
+
+def _run(
+    words: list[str],
+    output: Path | None,
+    task: Literal["v2a", "i2a", "a2v", "a2i", "joint"],
+    asked: Asked,
+    workers: int,
+    threads: int,
+    ray: str | None,
+    gpus: float,
+) -> None:
+    from seehear.batch.local_workers import begin_importing
+
+    if ray is None and workers > 1:
+        begin_importing()
+    from seehear.batch.job_list import entries_of
+    from seehear.batch.ledger import Ledger
+    from seehear.batch.local_workers import run_processes
+    from seehear.batch.make_request import MakesOrders
+    from seehear.cli.console import out
+    from seehear.cli.load_models import load_options
+    from seehear.cli.run import ordered
+    from seehear.errors import SettingsError
+
+    if len(words) != 1 or output is None:
+        raise SettingsError(
+            "expected one list or folder of jobs and -o FOLDER; see seehear batch --help"
+        )
+    entries = entries_of(Path(words[0]), ordered(task, None, asked), asked.suffix)
+    models, options = load_options(asked)
+    ledger = Ledger(output)
+    # Outputs of one folder are all made with the same models.
+    wanted = json.dumps([models, {k: str(v) for k, v in options.items()}, threads])
+    if (ledger.fact("models") or wanted) != wanted:
+        raise SettingsError(
+            f"{output}: was begun with other models, options of models or --threads; choose "
+            "another folder"
+        )
+    ledger.fact("models", wanted)
+    ledger.add(entry.listed() for entry in entries)
+    ledger.close()
+    make = MakesOrders(models, options, threads)
+    tell = _Telling(asked.quiet)
+    if ray is None:
+        counts = run_processes(output, make, workers, tell)
+    else:
+        from seehear.batch.ray_workers import run_ray
+
+        counts = run_ray(output, make, workers, ray, gpus, tell)
+    if not asked.quiet or counts.failed:
+        out.print(f"{output}: {counts.done} of {counts.total} done, {counts.failed} failed")
+    if counts.failed:
+        out.print(
+            f"seehear batch status {output} says why; seehear batch retry {output} and the "
+            "same command again try once more"
+        )
+    raise typer.Exit(2 if counts.failed else 0)
+
+
+class _Telling:
+    """Says how far a batch is, every few seconds."""
+
+    def __init__(self, is_quiet: bool):
+        self.is_quiet, self.began, self.told, self.done = is_quiet, time.monotonic(), 0.0, -1
+
+    def __call__(self, counts) -> None:
+        """Print a line, unless one was printed just now."""
+        from seehear.cli.console import err
+
+        now = time.monotonic()
+        if self.done < 0:
+            self.done = counts.done
+        if self.is_quiet or (now - self.told < 5 and counts.pending + counts.leased):
+            return
+        self.told = now
+        made = counts.done - self.done
+        left = ""
+        if made and counts.pending:
+            left = f", about {(now - self.began) / made * counts.pending:.0f} s left"
+        err.print(
+            f"{counts.done} of {counts.total} done, {counts.leased} being made, "
+            f"{counts.failed} failed{left}"
+        )
+
+
+def _one_folder(words: list[str]) -> Path:
+    from seehear.errors import SettingsError
+
+    if len(words) != 2:
+        raise SettingsError(f"expected seehear batch {words[0]} FOLDER")
+    return Path(words[1])
+
+
+def _status(folder: Path) -> None:
+    from seehear.batch.ledger import Ledger
+
+    ledger = Ledger(folder, is_new_allowed=False)
+    counts = ledger.counts()
+    typer.echo(
+        f"{folder}: {counts.total} jobs; {counts.done} done, {counts.leased} being made, "
+        f"{counts.pending} pending, {counts.failed} failed"
+    )
+    if counts.done:
+        typer.echo(f"  {counts.seconds / counts.done:.1f} s per job, {counts.seconds:.0f} s in all")
+    for row in ledger.rows("failed"):
+        typer.echo(f"  failed {row.id}: {row.reason}")
+    ledger.close()
+
+
+def _retry(folder: Path) -> None:
+    from seehear.batch.ledger import Ledger
+
+    ledger = Ledger(folder, is_new_allowed=False)
+    typer.echo(f"{folder}: {ledger.retry()} failed jobs are pending again")
+    ledger.close()
+
+
+def _merge(folders: list[Path], output: Path | None) -> None:
+    from seehear.batch.merge import merged
+    from seehear.errors import SettingsError
+
+    if len(folders) < 1 or output is None:
+        raise SettingsError("expected seehear batch merge FOLDER... -o FOLDER")
+    taken, same = merged(folders, output)
+    typer.echo(f"{output}: {taken} jobs taken over, {same} were there already")

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-# Of every task, those of `seehear.presets.presets_of`.
+# Of every task, those of `seehear.pipeline.presets.presets_of`.
 V2aPreset = Literal["default", "wordless", "latents", "authors", "equations", "paper-v2a"]
 I2aPreset = Literal["default", "wordless", "latents", "authors", "equations", "paper-i2a"]
 A2vPreset = Literal["default", "wordless", "prompt", "latents", "equations", "paper-a2v"]

@@ -7,16 +7,16 @@ from typing import Any
 
 import torch
 
-from seehear.cli.files import check_target, errands
-from seehear.cli.loading import check_device
-from seehear.cli.show import out, step_progress
+from seehear.cli.console import out, step_progress
+from seehear.cli.load_models import check_device
+from seehear.cli.paths import check_target, errands
 from seehear.errors import SettingsError
-from seehear.jobs import MAKES
 from seehear.media import made_folder
-from seehear.orders import WRITES, save, suffix_for
-from seehear.outputs import locate_input, read_manifest
-from seehear.replay import differences, hashes_of, recorded_job, unreadable
-from seehear.tasks import Studio, load
+from seehear.pipeline.manifest import locate_input, read_manifest
+from seehear.pipeline.replay import differences, hashes_of, recorded_job, unreadable
+from seehear.pipeline.request import save
+from seehear.pipeline.studio import Studio, load
+from seehear.pipeline.task import MAKES, WRITES, suffix_for
 
 
 def replayed(

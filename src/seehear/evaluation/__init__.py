@@ -1,13 +1,13 @@
 """Score a folder of made clips against a folder of real ones, whichever system made them."""
 
 from seehear.evaluation.compare import Difference, alarms, compared
-from seehear.evaluation.folders import Failure, Pair, pairs_of
-from seehear.evaluation.measures import FEATURES, load_measure
-from seehear.evaluation.memory import Memory, default_folder
+from seehear.evaluation.evaluate import TASKS, evaluated
+from seehear.evaluation.feature_cache import Memory, default_folder
+from seehear.evaluation.feature_networks import FEATURES, load_measure
+from seehear.evaluation.match_clips import Failure, Pair, pairs_of
+from seehear.evaluation.naming_rules import SYSTEMS
 from seehear.evaluation.prompts import read_prompts
 from seehear.evaluation.report import Report, read_report, write_report
-from seehear.evaluation.score import TASKS, evaluated
-from seehear.evaluation.systems import SYSTEMS
 
 __all__ = [
     "FEATURES",

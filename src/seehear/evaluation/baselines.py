@@ -8,14 +8,14 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from seehear.datasets import Clip, drawn
 from seehear.errors import SettingsError
-from seehear.evaluation.looking import heard, saw
-from seehear.evaluation.memory import Memory, known_as
-from seehear.evaluation.seen import SAMPLE_RATE, Seen
+from seehear.evaluation.clip_media import SAMPLE_RATE, Seen
+from seehear.evaluation.datasets import Clip, drawn
+from seehear.evaluation.extract_features import heard, saw
+from seehear.evaluation.feature_cache import Memory, known_as
+from seehear.guidance.protocols import Binder
 from seehear.media import made_folder, write_audio, write_video
-from seehear.metrics.features.bound import BinderFeatures
-from seehear.protocols import Binder
+from seehear.metrics.features.binder import BinderFeatures
 
 MAKES_SOUND = ("v2a", "i2a")
 MAKES_PICTURE = ("a2v", "joint")

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from seehear.errors import SettingsError
-from seehear.evaluation.folders import Failure
+from seehear.evaluation.match_clips import Failure
 from seehear.media import made_folder, replacing
-from seehear.outputs import versions, write_json
-from seehear.weights import read_json
+from seehear.models.weights import read_json
+from seehear.pipeline.manifest import versions, write_json
 
 FORMAT = 1
 

@@ -1,8 +1,8 @@
 """Media in and out: files to tensors with exact clocks, and tensors to files that play."""
 
+from seehear.dsp.level import finish_level, peak_dbfs
 from seehear.media.frames import read_video, stream_frames
 from seehear.media.kinds import Audio, Image, Probe, Video
-from seehear.media.level import finish_level, peak_dbfs
 from seehear.media.mux import mux_sound
 from seehear.media.read import probe, read_audio, read_image
 from seehear.media.write import (

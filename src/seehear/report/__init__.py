@@ -2,6 +2,6 @@
 
 from seehear.report.gallery import write_gallery
 from seehear.report.page import write_page
-from seehear.report.reading import Run, read_run, read_runs
+from seehear.report.runs import Run, read_run, read_runs
 
 __all__ = ["Run", "read_run", "read_runs", "write_gallery", "write_page"]

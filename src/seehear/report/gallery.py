@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from seehear.drawing import coloured, shrunk
 from seehear.errors import MediaError
-from seehear.report.embedding import (
+from seehear.media.drawing import coloured, shrunk
+from seehear.report.embed_media import (
     Embedded,
     embedded_as_it_is,
     jpeg_address,
@@ -16,7 +16,7 @@ from seehear.report.embedding import (
     relative_link,
 )
 from seehear.report.page import rendered, write_html
-from seehear.report.reading import Run
+from seehear.report.runs import Run
 from seehear.report.signals import Signals, glance_of
 
 MEDIA_BYTES = 2_000_000  # what the page holds of all media, before base64

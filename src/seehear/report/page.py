@@ -9,11 +9,10 @@ from bokeh.resources import Resources
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from seehear.catalogue import terms_of
 from seehear.errors import MediaError
 from seehear.media import replacing
-from seehear.report.by_step import step_plots
-from seehear.report.embedding import (
+from seehear.models.catalogue import terms_of
+from seehear.report.embed_media import (
     GIVEN_BYTES,
     MADE_BYTES,
     Embedded,
@@ -21,10 +20,11 @@ from seehear.report.embedding import (
     jpeg_address,
     relative_link,
 )
-from seehear.report.look import LEFT_PX, RIGHT_PX
-from seehear.report.over_time import time_plots
-from seehear.report.reading import Run
+from seehear.report.runs import Run
 from seehear.report.signals import Film, Signals, signals_of
+from seehear.report.step_plots import step_plots
+from seehear.report.style import LEFT_PX, RIGHT_PX
+from seehear.report.time_plots import time_plots
 
 TASK_WORDS = {
     "v2a": "a sound for a video",

@@ -8,21 +8,14 @@ from jaxtyping import Float, UInt8
 from torch import Tensor
 from torch.nn import functional
 
-from seehear.drawing import fitted, loudness_of, middles, shrunk
+from seehear.dsp.events import Curve, motion_starts
+from seehear.dsp.mel import SAMPLE_RATE
 from seehear.errors import MediaError
-from seehear.given import heard, motion_of, onsets_of
+from seehear.guidance.sync import CURVES_PER_S, curve_distance, curve_offset_s, paired, smoothed
 from seehear.media import Audio, Image, Video, probe, read_audio, read_image, read_video
-from seehear.mel import SAMPLE_RATE
-from seehear.report.reading import Run
-from seehear.sync import (
-    CURVES_PER_S,
-    Curve,
-    curve_distance,
-    curve_offset_s,
-    motion_starts,
-    paired,
-    smoothed,
-)
+from seehear.media.drawing import fitted, loudness_of, middles, shrunk
+from seehear.pipeline.inputs import heard, motion_of, onsets_of
+from seehear.report.runs import Run
 
 COLUMNS = 1000  # about the pixels that a plot is wide: no curve has more points
 STRIP_FRAMES = 8

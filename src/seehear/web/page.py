@@ -5,10 +5,10 @@ from typing import Any
 
 import gradio as gr
 
-from seehear.web.answers import Answers
-from seehear.web.asked import MAX_SEED, MAX_STEPS, MAX_STRENGTH, presets_offered
-from seehear.web.shown import TITLES, status_text
-from seehear.web.visitors import MAX_IDLE_S
+from seehear.web.handlers import Answers
+from seehear.web.html import TITLES, status_text
+from seehear.web.requests import MAX_SEED, MAX_STEPS, MAX_STRENGTH, presets_offered
+from seehear.web.sessions import MAX_IDLE_S
 
 CSS = (Path(__file__).parent / "page.css").read_text(encoding="utf-8")
 

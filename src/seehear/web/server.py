@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from seehear.errors import SettingsError
-from seehear.web.running import Runs
-from seehear.web.studios import Studios
-from seehear.web.visitors import Visitors
+from seehear.web.model_pool import Studios
+from seehear.web.run_thread import Runs
+from seehear.web.sessions import Visitors
 
 _PACKAGE = Path(__file__).resolve().parents[1]
 _EXAMPLES = {"v2a": "rooster.mp4", "i2a": "rooster.jpg", "a2v": "dog.wav", "a2i": "dog.wav"}
@@ -59,8 +59,8 @@ def serving(config: ServerConfig, studios: Studios) -> Iterator[str]:
         import gradio as gr
         from starlette.middleware import Middleware
 
-        from seehear.web.answers import Answers
-        from seehear.web.door import Door
+        from seehear.web.access import Door
+        from seehear.web.handlers import Answers
         from seehear.web.page import CSS, page_of
 
         examples, runs = examples_here(), Runs()

@@ -12,9 +12,9 @@ from jaxtyping import Float
 from torch import Tensor
 from transformers import AutoTokenizer, ClapFeatureExtractor, ClapModel
 
-from seehear.components import read_component, read_network
+from seehear.dsp.resample import resample
 from seehear.metrics.features.protocol import Features
-from seehear.resample import resample
+from seehear.models.hf_components import read_component, read_network
 
 
 class Clap:

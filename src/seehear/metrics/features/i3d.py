@@ -18,7 +18,7 @@ from torch.nn import functional
 from seehear.errors import MediaError
 from seehear.metrics.features.loading import filled
 from seehear.metrics.features.protocol import Features
-from seehear.weights import read_state_dict
+from seehear.models.weights import read_state_dict
 
 SIZE = 224
 LEAST_FRAMES = 9  # the last pooling needs two steps of time

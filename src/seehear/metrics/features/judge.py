@@ -12,15 +12,16 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from seehear.dsp.mel import SAMPLE_RATE, log_mel_from_waveform
+from seehear.dsp.resample import resample
 from seehear.errors import WeightsError
-from seehear.mel import SAMPLE_RATE, log_mel_from_waveform
 from seehear.metrics.features.loading import filled
 from seehear.metrics.features.protocol import Features
-from seehear.resample import resample
-from seehear.weights import read_json, read_state_dict
+from seehear.models.shipped import POCKET
+from seehear.models.weights import read_json, read_state_dict
 
 PATCH_SAMPLES = 15_360  # 0.96 s, as of FAD by VGGish
-SHIPPED = Path(__file__).resolve().parents[2] / "data" / "pocket" / "judge"
+SHIPPED = POCKET / "judge"
 
 
 class Block(nn.Module):

@@ -12,12 +12,12 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional
 
+from seehear.dsp.mel import mel_filters
+from seehear.dsp.resample import resample
 from seehear.errors import WeightsError
-from seehear.mel import mel_filters
 from seehear.metrics.features.loading import filled
 from seehear.metrics.features.protocol import Features
-from seehear.resample import resample
-from seehear.weights import read_state_dict
+from seehear.models.weights import read_state_dict
 
 WIDTHS = (64, 128, 256, 512, 1024, 2048)
 NUM_MELS = 64

@@ -14,10 +14,10 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional
 
+from seehear.dsp.resample import resample
 from seehear.metrics.features.loading import filled
 from seehear.metrics.features.protocol import Features
-from seehear.resample import resample
-from seehear.weights import read_state_dict
+from seehear.models.weights import read_state_dict
 
 SAMPLE_RATE = 16_000
 WINDOW_SAMPLES = 400  # 25 ms

@@ -1,0 +1,192 @@
+"""Lists of jobs: a CSV or JSON Lines file, or a folder of clips, becomes one entry per output."""
+
+import csv
+import hashlib
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import asdict, dataclass, fields, replace
+from pathlib import Path
+from typing import Any, get_args
+
+from seehear.batch.ledger import Listed
+from seehear.errors import SettingsError
+from seehear.pipeline.request import Order
+from seehear.pipeline.task import TAKES, WRITES, TaskName, suffix_for
+
+# Columns of a list, and how a cell becomes a value. "input" is an order's source.
+_READ: dict[str, type] = {
+    "id": str, "input": str, "output": str, "task": str, "prompt": str, "sound_prompt": str,
+    "picture_prompt": str, "seed": int, "preset": str, "steps": int, "lr": float, "sync": float,
+    "duration_s": float, "mix": bool, "upscale": int, "max_duration_s": float,
+}  # fmt: skip
+_TRUTHS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Entry:
+    """One job of a list: its name, its order, and the file that it becomes."""
+
+    id: str
+    order: Order
+    output: str  # name of the file in the output folder, without folders
+
+    def plain(self) -> str:
+        """As one line of JSON, the same for the same job."""
+        order = asdict(self.order) | {"source": self.order.source and str(self.order.source)}
+        return json.dumps({"id": self.id, "output": self.output, "order": order}, sort_keys=True)
+
+    def listed(self) -> Listed:
+        """For the ledger."""
+        return Listed(self.id, self.plain(), self.output)
+
+    @classmethod
+    def from_plain(cls, line: str) -> "Entry":
+        """The inverse of `plain`."""
+        record = json.loads(line)
+        order = record["order"]
+        order["source"] = order["source"] and Path(order["source"])
+        return cls(id=record["id"], output=record["output"], order=Order(**order))
+
+
+def seed_of(base: int, job_id: str) -> int:
+    """A seed of its own for every job, whatever the order and however many work on it."""
+    digest = hashlib.sha256(f"{base}:{job_id}".encode()).digest()
+    return int.from_bytes(digest[:4], "big") >> 1
+
+
+def entries_of(path: Path, common: Order, suffix: str | None = None) -> list[Entry]:
+    """Read a list of jobs.
+
+    Args:
+        path: A .csv with a heading, a .jsonl with an object per line (columns: `_READ`; paths are
+            relative to the list), or a folder whose files are the inputs.
+        common: What every job is like, where its line doesn't say otherwise; its seed is the base
+            from which jobs without one get theirs.
+        suffix: Of the outputs, with the dot, where a line names none; None: what suits the task.
+
+    Raises:
+        SettingsError: Not a list, an unknown column, a bad value, or two jobs of one name.
+    """
+    if path.is_dir():
+        rows: Iterable[tuple[str, Mapping[str, Any]]] = _of_folder(path, common.task)
+    elif not path.is_file():
+        raise SettingsError(f"{path}: expected a list of jobs or a folder, there is none")
+    elif path.suffix.lower() == ".csv":
+        rows = _of_csv(path)
+    elif path.suffix.lower() in (".jsonl", ".ndjson"):
+        rows = _of_jsonl(path)
+    else:
+        raise SettingsError(f"{path}: expected a .csv, a .jsonl or a folder of clips")
+    folder = path if path.is_dir() else path.parent
+    entries = [_entry(where, row, folder, common, suffix) for where, row in rows]
+    if not entries:
+        raise SettingsError(f"{path}: the list holds no job")
+    _check_names(entries)
+    return entries
+
+
+def _of_folder(folder: Path, task: TaskName) -> Iterator[tuple[str, dict[str, Any]]]:
+    if task == "joint":
+        raise SettingsError(f"{folder}: joint starts from sentences; give them in a list")
+    for path in sorted(folder.iterdir()):
+        is_taken = path.suffix.lower() in TAKES[task] and not path.name.startswith(".")
+        if is_taken and path.is_file():
+            yield str(path), {"input": path.name}
+
+
+def _of_csv(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
+    with path.open(newline="", encoding="utf-8-sig") as file:
+        reader = csv.DictReader(file)
+        try:
+            for row in reader:
+                where = f"{path}, line {reader.line_num}"
+                if None in row:
+                    raise SettingsError(f"{where}: has more cells than the heading has columns")
+                # A cell that holds nothing says nothing.
+                yield where, {key: cell for key, cell in row.items() if cell}
+        except (csv.Error, UnicodeDecodeError) as error:
+            raise SettingsError(f"{path}: not a CSV file in UTF-8: {error}") from error
+
+
+def _of_jsonl(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
+    with path.open(encoding="utf-8") as file:
+        for number, line in enumerate(file, 1):
+            where = f"{path}, line {number}"
+            if not line.strip():
+                continue
+            try:
+                row = json.loads(line)
+            except ValueError as error:
+                raise SettingsError(f"{where}: expected an object in JSON; {error}") from error
+            if not isinstance(row, dict):
+                raise SettingsError(f"{where}: expected an object in JSON, got {line.strip():.60}")
+            yield where, {key: value for key, value in row.items() if value is not None}
+
+
+def _entry(
+    where: str, row: Mapping[str, Any], folder: Path, common: Order, suffix: str | None
+) -> Entry:
+    values = {name: _value(where, name, cell) for name, cell in row.items()}
+    task = values.get("task", common.task)
+    if task not in get_args(TaskName):
+        raise SettingsError(
+            f"{where}: expected a task of {', '.join(get_args(TaskName))}, got {task!r}"
+        )
+    named = {f.name for f in fields(Order)} & values.keys()
+    order = replace(common, **{name: values[name] for name in named})
+    if "input" in values:
+        order = replace(order, source=(folder / values["input"]).absolute())
+    if order.task != "joint" and order.source is None:
+        raise SettingsError(f"{where}: {order.task} starts from a file; give it as input")
+    if order.task == "joint" and order.prompt is None:
+        raise SettingsError(f"{where}: joint starts from a sentence; give it as prompt")
+    output = values.get("output", "")
+    name = values.get("id") or Path(output).stem or (order.source.stem if order.source else "")
+    if not name:
+        raise SettingsError(f"{where}: a job needs an id, an output or an input to be called by")
+    output = output or name + (suffix or suffix_for(order.task, order.source))
+    if Path(output).name != output or output.startswith("."):
+        raise SettingsError(f"{where}: expected the name of a file as output, got {output!r}")
+    if Path(output).suffix.lower() not in WRITES[order.task]:
+        raise SettingsError(
+            f"{where}: {order.task} writes {', '.join(WRITES[order.task])}, got {output!r}"
+        )
+    if order.upscale is not None and order.upscale < 1:
+        raise SettingsError(f"{where}: upscale counts from 1, got {order.upscale}")
+    if "seed" not in values:
+        order = replace(order, seed=seed_of(common.seed, name))
+    order.settings()  # a preset that is not there is found now, not in the middle of the night
+    return Entry(id=name, order=order, output=output)
+
+
+def _value(where: str, name: str, cell: Any) -> Any:
+    kind = _READ.get(name)
+    if kind is None:
+        raise SettingsError(f"{where}: no column {name!r}; there are: {', '.join(_READ)}")
+    try:
+        if kind is bool:
+            return cell if isinstance(cell, bool) else _TRUTHS[str(cell).lower()]
+        if kind is str and not isinstance(cell, str):
+            raise ValueError
+        return kind(cell)
+    except (KeyError, TypeError, ValueError):
+        raise SettingsError(
+            f"{where}: expected {name} to be a {kind.__name__}, got {cell!r}"
+        ) from None
+
+
+def _check_names(entries: Iterable[Entry]) -> None:
+    ids: set[str] = set()
+    files: dict[str, str] = {}
+    for entry in entries:
+        if entry.id in ids:
+            raise SettingsError(f"two jobs are called {entry.id}; give them an id each")
+        ids.add(entry.id)
+        # Media and manifest of one job must not be those of another.
+        stem = Path(entry.output).stem.casefold()
+        other = files.setdefault(stem, entry.id)
+        if other != entry.id:
+            raise SettingsError(
+                f"the jobs {other} and {entry.id} would both write {Path(entry.output).stem}.json; "
+                "give them an output each"
+            )

@@ -1,0 +1,205 @@
+"""`seehear data`: lists of clips of data sets on this machine, their pictures, and baselines."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal, NoReturn
+
+import typer
+
+from seehear.cli.evaluate import app  # with it, all other commands
+
+if TYPE_CHECKING:
+    from seehear.evaluation.datasets import Clip
+
+data = typer.Typer(
+    no_args_is_help=True, help="Lists of clips to evaluate on, key frames, sanity floors."
+)
+app.add_typer(data, name="data")
+
+Clips = Annotated[
+    Path,
+    typer.Argument(metavar="CLIPS", show_default=False, help="A folder of clips, or a list.csv."),
+]
+Folder = Annotated[
+    Path,
+    typer.Option("--output", "-o", metavar="FOLDER", show_default=False, help="Written there."),
+]
+Seed = Annotated[int, typer.Option("--seed", "-s", min=0, metavar="NUMBER")]
+
+
+@data.command("list")
+def list_clips(
+    kind: Annotated[
+        Literal["folder", "vggsound", "landscape", "aist"],
+        typer.Argument(help="How the files are arranged.", show_default=False),
+    ],
+    paths: Annotated[
+        list[Path],
+        typer.Argument(
+            metavar="PATH...",
+            show_default=False,
+            help="The folder; for vggsound the official vggsound.csv, then the folder of videos.",
+        ),
+    ],
+    output: Annotated[
+        Path,
+        typer.Option(
+            "--output", "-o", metavar="LIST.CSV", show_default=False, help="The list to write."
+        ),
+    ],
+    split: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", show_default="vggsound: all, else train", help="A part."),
+    ] = None,
+    sample: Annotated[
+        int | None,
+        typer.Option(min=1, metavar="NUMBER", show_default="all", help="So many at random."),
+    ] = None,
+    seed: Seed = 0,
+) -> None:
+    """Write down which clips of a data set are here, or a sample of them that can be published.
+
+    The paper took 3,000 clips of VGGSound and did not say which. A sample depends on the seed and
+    the ids of the clips alone. Nothing is downloaded.
+
+    For example:
+
+        seehear data list vggsound vggsound.csv videos/ --split test --sample 3000 -o list.csv
+
+        seehear eval --real list.csv --generated made/
+    """  # fmt: skip
+    from seehear.errors import SettingsError
+    from seehear.evaluation.datasets import aist, folder, landscape, vggsound, write_list
+    from seehear.evaluation.datasets import sample as sampled
+
+    if len(paths) != (2 if kind == "vggsound" else 1):
+        raise SettingsError(
+            f"{kind}: expected "
+            + ("vggsound.csv and a folder" if kind == "vggsound" else "one folder")
+            + f", got {len(paths)} paths"
+        )
+    missing: list[object] = []
+    if kind == "vggsound":
+        found = vggsound.clips(paths[0], paths[1], split, missing.append)
+    elif kind == "landscape":
+        found = landscape.clips(paths[0], split or "train")
+    elif kind == "aist":
+        found = aist.clips(paths[0], split or "train")
+    else:
+        found = folder.clips(paths[0])
+    count = write_list(found if sample is None else sampled(found, sample, seed), output)
+    typer.echo(f"{output}: {count} clips")
+    if missing:
+        typer.echo(f"{len(missing)} clips of the table have no file in {paths[1]}")
+
+
+@data.command("key-frames")
+def write_key_frames(clips: Clips, output: Folder) -> None:
+    """Write the picture that shows each clip best, `<id>.png`, as the start of i2a.
+
+    For example:
+
+        seehear data key-frames clips/ -o frames/
+    """
+    with _needing_eval():
+        from seehear.evaluation.generate import write_key_frame
+
+    _write_pictures(clips, output, lambda clip: write_key_frame(clip, output))
+
+
+@data.command("stylise")
+def write_stylised(
+    clips: Clips,
+    weights: Annotated[
+        Path,
+        typer.Option(
+            metavar="FILE",
+            show_default=False,
+            help="An AnimeGANv2 generator for PyTorch, such as paprika.pt.",
+        ),
+    ],
+    output: Folder,
+) -> None:
+    """Write the picture that shows each clip best in another style, `<id>.png`.
+
+    The paper gave Im2Wav pictures of VGGSound in the style "Paprika". The weights are yours to
+    find; they are for non-commercial use.
+
+    For example:
+
+        seehear data stylise clips/ --weights paprika.pt -o paprika/
+    """
+    from seehear.media import made_folder, write_image
+
+    with _needing_eval():
+        from seehear.evaluation import animegan
+        from seehear.evaluation.generate import key_frame_of
+
+    made_folder(output)
+    generator = animegan.load(weights)
+
+    def write(clip: Clip) -> None:
+        picture = animegan.stylised(generator, key_frame_of(clip))
+        write_image(output / f"{clip.id}.png", picture)
+
+    _write_pictures(clips, output, write)
+
+
+def _needing_eval() -> AbstractContextManager[None]:
+    from seehear.cli.load_models import needing
+
+    return needing("this command of seehear data", "eval")
+
+
+def _write_pictures(clips: Path, output: Path, write: Callable[[Clip], object]) -> NoReturn:
+    """Write a picture for every clip, say which ones could not be read, and exit."""
+    from seehear.cli.console import tell_error
+    from seehear.errors import MediaError
+    from seehear.evaluation.match_clips import real_clips
+
+    failed = 0
+    found = real_clips(clips)
+    for clip in found:
+        try:
+            write(clip)
+        except MediaError as error:
+            failed += 1
+            tell_error(error, clip.path)
+    typer.echo(f"{output}: {len(found) - failed} pictures")
+    raise typer.Exit(2 if failed else 0)
+
+
+@data.command("baseline")
+def write_baseline(
+    kind: Annotated[
+        Literal["noise", "retrieval"], typer.Argument(show_default=False, help="Which floor.")
+    ],
+    clips: Clips,
+    output: Folder,
+    task: Annotated[Literal["v2a", "i2a", "a2v", "joint"], typer.Option("--task", "-t")] = "v2a",
+    seed: Seed = 0,
+) -> None:
+    """Write what any system should beat, for `seehear eval`: noise, or what retrieval finds.
+
+    Retrieval gives each clip the sound (v2a, i2a) or the picture (a2v, joint) of the other clip
+    that the pocket binder finds nearest.
+
+    For example:
+
+        seehear data baseline retrieval clips/ --task v2a -o retrieved/
+    """
+    from seehear.models.binders import pocket
+
+    with _needing_eval():
+        from seehear.evaluation.baselines import write_noise, write_retrieved
+        from seehear.evaluation.match_clips import real_clips
+
+    found = real_clips(clips)
+    if kind == "noise":
+        write_noise(task, found, output, seed)
+    else:
+        write_retrieved(task, found, output, pocket.load())
+    typer.echo(f"{output}: {len(found)} clips")

@@ -1,0 +1,81 @@
+"""`seehear doctor`: whether everything is in order, before a long run."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from seehear.cli.generate_video import app  # with it, all other commands
+from seehear.cli.options import (
+    AudioOption,
+    BinderOption,
+    Device,
+    Dtype,
+    Models,
+    MotionOption,
+    Threads,
+    VideoOption,
+)
+
+PartOption = Annotated[
+    Literal["audio", "video", "picture"] | None,
+    typer.Option("--part", show_default="audio and video", help="The only model to look at."),
+]
+
+
+@app.command("doctor")
+def doctor(
+    part: PartOption = None,
+    as_json: Annotated[
+        Path | None,
+        typer.Option("--json", metavar="PATH", show_default=False, help="Write all of it here."),
+    ] = None,
+    models: Models = "pocket",
+    audio: AudioOption = None,
+    video: VideoOption = None,
+    motion: MotionOption = None,
+    binder: BinderOption = None,
+    device: Device = "cpu",
+    dtype: Dtype = "float32",
+    threads: Threads = None,
+) -> None:
+    """Check the machine and the models: whether gradients get from the binder to the latents.
+
+    Where it does not, guidance does nothing and nobody notices. One gradient is pushed backward
+    through denoiser, decoder, vocoder and binder, link by link. Every link that cuts it, loses
+    it or spoils it is named. The exit code is 0 if all is well and 1 if not.
+
+    For --models paper it also says what each of the paper's runs would take here, in memory and
+    time, and which --memory fits; this needs no weights.
+
+    For example:
+
+        seehear doctor
+
+        seehear doctor --models paper --binder imagebind_huge.pth --device cuda --dtype bfloat16
+    """
+    import torch
+
+    from seehear.cli.console import doctor_text, out
+    from seehear.cli.load_models import check_device, loaded_studio
+    from seehear.cli.options import Asked
+    from seehear.diagnostics.doctor import examine, fits
+    from seehear.pipeline.manifest import plain, write_json
+
+    asked = Asked(
+        models=models, audio=audio, video=video, motion=motion, binder=binder, device=device,
+        dtype=dtype, threads=threads,
+    )  # fmt: skip
+    check_device(device)
+    predictions = fits(device, getattr(torch, dtype)) if models == "paper" else []
+    for fit in predictions:
+        out.print(str(fit))
+    family = loaded_studio(asked).family
+    report = examine(family, (part,) if part else ("audio", "video"), device, getattr(torch, dtype))
+    for line in doctor_text(report):
+        out.print(line)
+    if as_json is not None:
+        write_json(
+            as_json, plain(report) | {"is_healthy": report.is_healthy, "fits": plain(predictions)}
+        )
+    raise typer.Exit(0 if report.is_healthy else 1)

@@ -1,0 +1,218 @@
+"""`seehear eval`: score a folder of clips, and tell which differences between systems are real."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from seehear.cli.models import app  # with it, all other commands
+
+Words = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="[compare REPORT...]", show_default=False,
+        help="Instead of scoring: which differences between reports are real.",
+    ),
+]  # fmt: skip
+
+
+@app.command("eval")
+def evaluate(
+    words: Words = None,
+    task: Annotated[
+        Literal["v2a", "i2a", "a2v", "joint"],
+        typer.Option("--task", help="v2a, i2a: sounds are judged; a2v, joint: pictures."),
+    ] = "v2a",
+    real: Annotated[
+        Path | None,
+        typer.Option(
+            "--real",
+            metavar="FOLDER|LIST.CSV",
+            show_default=False,
+            help="Real clips, or a list of them by `seehear data list`.",
+        ),
+    ] = None,
+    generated: Annotated[
+        Path | None,
+        typer.Option(
+            "--generated",
+            metavar="FOLDER",
+            show_default=False,
+            help="Made clips, named as the real ones, whichever system made them.",
+        ),
+    ] = None,
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "--output",
+            "-o",
+            metavar="FOLDER",
+            show_default=False,
+            help="Write report.json, .csv, .md and .tex here.",
+        ),
+    ] = None,
+    features: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--features",
+            metavar="NAME[=PATH]",
+            show_default="judge",
+            help="A network that scores: judge, judge-patches, bind, panns-16k, panns-32k, "
+            "vggish, i3d, i3d-squash, clap, imagebind. May be given several times. bind and "
+            "imagebind may be what guided.",
+        ),
+    ] = None,
+    prompts: Annotated[
+        Path | None,
+        typer.Option(
+            "--prompts",
+            metavar="FILE",
+            show_default=False,
+            help="Lines of clip, tab, sentence: for scores of bind, clap and imagebind against "
+            "words.",
+        ),
+    ] = None,
+    system: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            show_default="any that is known",
+            help="Who made the clips, where names alone don't say: specvqgan, im2wav, tempotokens, "
+            "mm-diffusion, diff-foley, foleycrafter, mmaudio.",
+        ),
+    ] = None,
+    run: Annotated[
+        str | None,
+        typer.Option(
+            metavar="PRESET",
+            show_default=False,
+            help="Make the clips first, in FOLDER/made of -o, by this preset of the pocket family; "
+            "vanilla makes them from captions with nothing that pulls. Goes on where it stopped.",
+        ),
+    ] = None,
+    steps: Annotated[
+        int | None,
+        typer.Option(min=1, metavar="NUMBER", show_default="the preset's", help="With --run."),
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, metavar="NUMBER", help="With --run.")] = 0,
+    workers: Annotated[
+        int, typer.Option("--workers", "-w", min=1, metavar="NUMBER", help="Processes.")
+    ] = 1,
+    cache: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FOLDER",
+            show_default="the user's cache folder",
+            help="What networks said of files is kept here and found by content.",
+        ),
+    ] = None,
+    no_cache: Annotated[bool, typer.Option("--no-cache", help="Look at every file anew.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,
+) -> None:
+    """Score made clips against real ones, with intervals. Needs `pip install "seehear[eval]"`.
+
+    Files are matched by name. One that is missing, silent or damaged is named in the report, and
+    the rest is scored; the exit code is then 1, as it is for a single clip.
+
+    For example:
+
+        seehear eval --task v2a --real clips/ --generated made/ -o scores/
+
+        seehear eval --real clips/ --generated made/ --features panns-16k --features vggish
+
+        seehear eval --real clips/ --run default --workers 2 -o scores/
+
+        seehear eval compare scores/ other_scores/
+    """  # fmt: skip
+    from seehear.cli.console import err, out
+    from seehear.errors import SettingsError
+    from seehear.media import made_folder
+
+    if words:
+        if words[0] != "compare":
+            raise SettingsError(f"expected compare and reports, got {' '.join(words)}")
+        _compare([Path(word) for word in words[1:]])
+        return
+    if real is None or (generated is None) == (run is None):
+        raise SettingsError(
+            "expected --real FOLDER and either --generated FOLDER or --run PRESET; see seehear "
+            "eval --help"
+        )
+    evaluation = _evaluation()
+    if run is not None:
+        if output is None:
+            raise SettingsError("--run: expected -o FOLDER to make clips in")
+        generated = _made(task, real, output / "made", run, steps, seed, workers, quiet)
+    assert generated is not None
+    if output is not None:
+        made_folder(output)  # while nothing has been computed yet
+    measures = [evaluation.load_measure(name) for name in dict.fromkeys(features or ["judge"])]
+    words_of = evaluation.read_prompts(prompts) if prompts else None
+
+    def on_clip(done: int, of: int) -> None:
+        if not quiet and (done % 50 == 0 or done == of):
+            err.print(f"{done} of {of} clips")
+
+    report = evaluation.evaluated(
+        task, real, generated, features=measures, prompts=words_of, system=system,
+        memory=None if no_cache else evaluation.Memory(cache or evaluation.default_folder()),
+        workers=workers, on_clip=on_clip,
+    )  # fmt: skip
+    if output is not None:
+        evaluation.write_report(report, output)
+    out.print(report.markdown())
+    # Of a single clip nothing that compares sets could be scored.
+    raise typer.Exit(1 if report.failures or report.count < 2 else 0)
+
+
+def _made(
+    task: Literal["v2a", "i2a", "a2v", "joint"],
+    real: Path,
+    folder: Path,
+    preset: str,
+    steps: int | None,
+    seed: int,
+    workers: int,
+    quiet: bool,
+) -> Path:
+    """Make a clip for every real one; what fails is a missing pair of the report later."""
+    from seehear.batch.make_request import MakesOrders
+    from seehear.cli.console import err
+    from seehear.evaluation import generate
+    from seehear.evaluation.match_clips import real_clips
+
+    common = generate.ordered(task, preset, seed=seed, steps=steps)
+    common.settings()  # is there such a preset?
+    counts = generate.run(real_clips(real), common, folder, MakesOrders(), workers)
+    if not quiet:
+        err.print(f"{folder}: {counts.done} of {counts.total} made, {counts.failed} failed")
+    return folder
+
+
+def _compare(reports: list[Path]) -> None:
+    """Print the differences between two or more reports, by a paired bootstrap."""
+    from seehear.cli.console import out
+
+    evaluation = _evaluation()
+    differences = evaluation.compared([evaluation.read_report(path) for path in reports])
+    for d in differences:
+        verdict = "real" if d.is_real else "may be chance"
+        out.print(
+            f"{d.metric}: {d.second} - {d.first} = {d.value:+.3f} "
+            f"[{d.interval[0]:+.3f}, {d.interval[1]:+.3f}], n = {d.count}: {verdict}"
+        )
+    for sentence in evaluation.alarms(differences):
+        out.print(sentence)
+
+
+def _evaluation():
+    """The part of the package that needs further libraries.
+
+    Raises:
+        SettingsError: They are not installed.
+    """
+    from seehear.cli.load_models import needing
+
+    with needing("seehear eval", "eval"):
+        from seehear import evaluation
+    return evaluation

@@ -1,0 +1,57 @@
+"""`seehear report`: runs explained in one HTML page that opens without a network."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from seehear.cli.batch import app  # with it, all other commands
+from seehear.cli.options import Overwrite, Quiet
+
+
+@app.command("report")
+def report(
+    manifests: Annotated[
+        list[Path],
+        typer.Argument(
+            metavar="OUT.JSON",
+            show_default=False,
+            help="JSON files that lie beside outputs, or folders of them.",
+        ),
+    ],
+    output: Annotated[
+        Path,
+        typer.Option(
+            "--output", "-o", metavar="PAGE.HTML", show_default=False, help="The page to write."
+        ),
+    ],
+    overwrite: Overwrite = False,
+    quiet: Quiet = False,
+) -> None:
+    """Explain runs in an HTML page. Needs `pip install "seehear[report]"`.
+
+    One JSON file becomes a page with its media, losses, gradients, spectrogram, settings and
+    licences; several, or a folder, a gallery to sort, the worst run first. A page is one file and
+    loads nothing from the network.
+
+    For example:
+
+        seehear report out.json -o report.html
+
+        seehear report made/ -o gallery.html
+    """
+    from seehear.cli.console import out
+    from seehear.cli.load_models import needing
+    from seehear.cli.paths import check_page
+
+    check_page(output, overwrite=overwrite)
+    with needing("seehear report", "report"):
+        from seehear import report as pages
+    runs, passed_over = pages.read_runs(manifests)
+    if len(runs) == 1 and not any(path.is_dir() for path in manifests):
+        pages.write_page(runs[0], output)
+    else:
+        pages.write_gallery(runs, output, passed_over)
+    if not quiet:
+        told = runs[0].name if len(runs) == 1 else f"{len(runs)} runs"
+        out.print(f"{output}: {told}, {output.stat().st_size / 1e6:.1f} MB")

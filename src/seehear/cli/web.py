@@ -1,0 +1,116 @@
+"""`seehear web`: the tasks in a page in the browser."""
+
+from typing import Annotated
+
+import typer
+
+from seehear.cli.options import Device, Threads
+from seehear.cli.report import app  # with it, all other commands
+
+
+@app.command("web")
+def web(
+    host: Annotated[
+        str,
+        typer.Option("--host", help="Address to serve at; 0.0.0.0 lets other machines in."),
+    ] = "127.0.0.1",
+    port: Annotated[int, typer.Option("--port", min=1, max=65535, help="Port to serve at.")] = 7860,
+    auth: Annotated[
+        str | None,
+        typer.Option(
+            "--auth",
+            metavar="USER:PASSWORD",
+            show_default=False,
+            envvar="SEEHEAR_WEB_AUTH",
+            help="Ask visitors for a name and a password. In the environment variable it is not "
+            "seen in the list of processes.",
+        ),
+    ] = None,
+    max_upload_mb: Annotated[
+        int, typer.Option("--max-upload-mb", min=1, help="Refuse larger files.")
+    ] = 100,
+    max_duration: Annotated[
+        float,
+        typer.Option(
+            "--max-duration",
+            min=0.2,
+            metavar="SECONDS",
+            help="Refuse longer clips and sounds, given or made.",
+        ),
+    ] = 60.0,
+    max_waiting: Annotated[
+        int, typer.Option("--max-waiting", min=1, help="How many jobs may wait; one runs.")
+    ] = 8,
+    device: Device = "cpu",
+    threads: Threads = None,
+) -> None:
+    """Serve a page in the browser: drop a file, press a button, look and listen.
+
+    Only this machine sees it unless --host says otherwise. Nothing is sent anywhere, and all
+    files are deleted when a page is closed. Needs `pip install "seehear[web]"`. Ctrl-C ends it.
+
+    For example:
+
+        seehear web
+
+        seehear web --host 0.0.0.0 --port 8080 --auth me:secret
+    """  # fmt: skip
+    import signal
+    import threading
+
+    from seehear.errors import SettingsError
+
+    name_and_password = None
+    if auth is not None:
+        name, colon, password = auth.partition(":")
+        if not (name and colon and password):
+            raise SettingsError("--auth: expected USER:PASSWORD, both with at least one letter")
+        name_and_password = (name, password)
+    server = _server()
+
+    from seehear.cli.console import err, out
+    from seehear.cli.load_models import check_device
+    from seehear.web.model_pool import Studios, families_here
+
+    check_device(device)
+    if threads is not None:
+        import torch
+
+        torch.set_num_threads(threads)
+    config = server.ServerConfig(
+        host=host,
+        port=port,
+        auth=name_and_password,
+        max_upload_mb=max_upload_mb,
+        max_duration_s=max_duration,
+        max_waiting=max_waiting,
+    )
+    is_over = threading.Event()
+    signal.signal(signal.SIGTERM, lambda number, frame: is_over.set())
+    with server.serving(config, Studios(families_here(), device)) as address:
+        if host not in ("127.0.0.1", "localhost", "::1") and name_and_password is None:
+            err.print(f"seehear: warning: {host} lets others in, and there is no --auth")
+        out.print(f"seehear is at {address} (Ctrl-C ends it)")
+        try:
+            is_over.wait()
+        except KeyboardInterrupt:
+            out.print("")
+
+
+def _server():
+    """The part of the package that needs further libraries.
+
+    Raises:
+        SettingsError: They are not installed.
+    """
+    import importlib.util
+
+    from seehear.errors import SettingsError
+
+    if importlib.util.find_spec("gradio") is None:
+        raise SettingsError(
+            'seehear web needs gradio, which is not installed: pip install "seehear[web]"'
+        )
+    from seehear.web import server
+
+    return server

@@ -1,5 +1,0 @@
-"""Clips to evaluate on, from folders on this machine. Nothing here fetches anything."""
-
-from seehear.datasets.clip import Clip, drawn, parts, read_list, sample, write_list
-
-__all__ = ["Clip", "drawn", "parts", "read_list", "sample", "write_list"]

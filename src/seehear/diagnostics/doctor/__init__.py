@@ -1,0 +1,19 @@
+"""Is everything in order? The machine, and the way of the gradient through a family's models."""
+
+from seehear.diagnostics.doctor.chains import Chain, chains_of
+from seehear.diagnostics.doctor.gradient_check import Finding, Flow, Link, walk
+from seehear.diagnostics.doctor.memory_fit import Fit, fits
+from seehear.diagnostics.doctor.report import Report, examine
+
+__all__ = [
+    "Chain",
+    "Finding",
+    "Fit",
+    "Flow",
+    "Link",
+    "Report",
+    "chains_of",
+    "examine",
+    "fits",
+    "walk",
+]

@@ -1,0 +1,139 @@
+"""What a recipe of the paper will take, by stage, without its weights: memory, arithmetic, time."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from seehear.diagnostics import random_models
+from seehear.diagnostics.memory_mode import MemoryPlan
+from seehear.diagnostics.step_cost import Costs, step_costs
+from seehear.guidance.windows import layout_of, positions_for
+from seehear.models.binders.imagebind import ImageBindConfig
+from seehear.models.binders.imagebind.state_dict_shapes import published_shapes
+from seehear.models.binders.imagebind.towers import MODALITIES, Modality
+from seehear.pipeline.paper_runs import Recipe
+
+PLAIN = MemoryPlan()
+_EMBEDDED: Mapping[str, tuple[Modality, ...]] = {  # towers that stay: those of what is made
+    "audio": ("audio",),
+    "video": ("vision",),
+}
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """Costs of every stream that a recipe makes, and what they add up to."""
+
+    recipe: str
+    plan: MemoryPlan
+    streams: Mapping[str, Costs]
+    resident_bytes: int  # all weights that are in memory while steps are taken
+    num_steps: int
+    num_guided: int
+    num_windows: Mapping[str, int]  # of every stream; costs are those of one
+
+    @property
+    def peak_bytes(self) -> int:
+        """Weights and the most alive at once; the streams of a joint run share a graph."""
+        costs = self.streams.values()
+        guided = sum(c.guided_peak_bytes for c in costs)
+        other = max(max(c.plain_peak_bytes, c.decode_peak_bytes) for c in costs)
+        return self.resident_bytes + max(guided, other)
+
+    def seconds(self, flops_per_s: float) -> float:
+        """Of the whole run at a rate of arithmetic, such as `step_cost.measured_rate`."""
+        return sum(
+            self.num_windows[stream] * costs.seconds(self.num_steps, self.num_guided, flops_per_s)
+            for stream, costs in self.streams.items()
+        )
+
+
+def predicted(
+    recipe: Recipe,
+    plan: MemoryPlan = PLAIN,
+    duration_s: float | None = None,
+    num_steps: int | None = None,
+) -> Prediction:
+    """Cost a recipe at the published sizes of its models. Takes seconds and no memory.
+
+    Args:
+        recipe: Of `seehear.pipeline.paper_runs`.
+        plan: How the models would be loaded.
+        duration_s: Of what is made; None: the recipe's, else 10 s. A model makes windows of its
+            own length, however short the rest of the last one is.
+        num_steps: How many every stream makes; None: the recipe's.
+    """
+    wanted = duration_s or recipe.duration_s or 10.0
+    aligner = recipe.preset.settings.aligner
+    common: dict[str, Any] = {
+        "device": "meta",
+        "dtype": plan.dtype,
+        "checkpointing": plan.checkpointing,
+    }
+    config = ImageBindConfig(**recipe.binder)
+    streams: dict[str, Costs] = {}
+    num_windows: dict[str, int] = {}
+    resident: dict[str, int] = {}
+    for stream, source in (("audio", recipe.audio), ("video", recipe.video)):
+        if source is None:
+            continue
+        backbone = (
+            random_models.audioldm("m", **common)
+            if stream == "audio"
+            else random_models.animatediff("v1", **common, **recipe.clip)
+        )
+        binder = random_models.imagebind(
+            device="meta", dtype=plan.dtype, trunks=_EMBEDDED[stream], config=config
+        )
+        streams[stream] = step_costs(
+            backbone,
+            binder,
+            random_models.prompt_rows(backbone),
+            duration_s=backbone.native_duration_s,
+            through_denoiser=aligner.through_denoiser,
+            frames_per_step=recipe.preset.frames.per_step,
+        )
+        layout = layout_of(backbone, recipe.preset.overlap)
+        length = positions_for(wanted, backbone.latents_per_s)
+        num_windows[stream] = 1 if layout is None else len(layout.spans(length))
+        for name, size in streams[stream].weight_bytes.items():
+            if not (plan.lean and name == "text_encoder"):
+                resident[f"{stream} {name}"] = size
+    if not plan.lean:  # what embeds the condition stays, too
+        numbers = sum(math.prod(shape) for shape in published_shapes(MODALITIES).values())
+        resident = {k: v for k, v in resident.items() if not k.endswith("towers")}
+        resident["binder"] = numbers * plan.dtype.itemsize
+    settings = recipe.preset.settings
+    steps = (settings if num_steps is None else settings.with_steps(num_steps)).num_steps
+    return Prediction(
+        recipe=recipe.name,
+        plan=plan,
+        streams=streams,
+        resident_bytes=sum(resident.values()),
+        num_steps=steps,
+        num_guided=sum(aligner.is_guided(i, steps) for i in range(steps)),
+        num_windows=num_windows,
+    )
+
+
+def text_of(prediction: Prediction, flops_per_s: float | None = None) -> list[str]:
+    """Stage by stage, for a terminal."""
+    lines = [
+        f"{prediction.recipe}: {prediction.peak_bytes / 1e9:.1f} GB at the peak, "
+        f"{prediction.resident_bytes / 1e9:.1f} GB of it weights ({prediction.plan})"
+    ]
+    for stream, costs in prediction.streams.items():
+        for stage in costs.stages:
+            lines.append(
+                f"  {stream} {stage.name:9} {stage.flops / 1e12:7.2f} TFLOP  "
+                f"{stage.peak_bytes / 1e9:6.2f} GB beside the weights"
+            )
+    steps = f"{prediction.num_steps} steps, {prediction.num_guided} of them guided"
+    if flops_per_s:
+        seconds = prediction.seconds(flops_per_s)
+        lines.append(f"  {steps}: about {seconds:.0f} s at {flops_per_s / 1e9:.0f} GFLOP/s")
+    else:
+        total = prediction.seconds(1e12)
+        lines.append(f"  {steps}: {total:.0f} TFLOP in all")
+    return lines

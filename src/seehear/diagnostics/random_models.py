@@ -1,0 +1,207 @@
+"""The paper's models at their published sizes, without their weights: to plan and to measure.
+
+Sources of the sizes: arXiv:2301.12503 (AudioLDM), arXiv:2112.10752 (Stable Diffusion 1.5),
+arXiv:2307.04725 (AnimateDiff), arXiv:2305.05665 (ImageBind). What such a model makes is noise, but
+it takes the time and memory of the real one; on the device "meta" it takes neither.
+"""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
+from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
+from diffusers.models.unets.unet_motion_model import MotionAdapter, UNetMotionModel
+from diffusers.schedulers.scheduling_ddim import DDIMScheduler
+from torch import Tensor, nn
+from transformers import (
+    ClapTextConfig,
+    ClapTextModelWithProjection,
+    CLIPTextConfig,
+    CLIPTextModel,
+    SpeechT5HifiGan,
+    SpeechT5HifiGanConfig,
+)
+
+from seehear.errors import SettingsError
+from seehear.models.backbones.animatediff import ANIMATEDIFF_SCHEDULE, AnimateDiff
+from seehear.models.backbones.audioldm import AudioLDM
+from seehear.models.binders.imagebind import ImageBind, ImageBindConfig
+from seehear.models.binders.imagebind.state_dict_shapes import published_shapes
+from seehear.models.binders.imagebind.towers import MODALITIES, Modality, towers_from_state
+
+AUDIOLDM_WIDTHS = {
+    "s": (128, 256, 384, 640),
+    "m": (192, 384, 576, 960),
+    "l": (256, 512, 768, 1280),
+}
+CLAP_DIM, CLIP_DIM, CLIP_TOKENS = 512, 768, 77
+# At the libraries' own scale a fresh vocoder is silent, and no gradient comes through.
+_LOUD = 0.05
+_MOTION = {"v1": (24, False), "v2": (32, True), "v3": (32, False)}  # positions, middle module
+
+
+def audioldm(
+    size: str = "m",
+    *,
+    device: str = "cpu",
+    dtype: torch.dtype = torch.float32,
+    checkpointing: bool = False,
+    with_text: bool = True,
+) -> AudioLDM:
+    """AudioLDM of size s, m or l with random weights.
+
+    Raises:
+        SettingsError: There is no such size.
+    """
+    if size not in AUDIOLDM_WIDTHS:
+        raise SettingsError(f"AudioLDM comes in the sizes s, m and l, got {size!r}")
+    widths = AUDIOLDM_WIDTHS[size]
+    with _placed(device, dtype):
+        unet = UNet2DConditionModel(
+            sample_size=128, in_channels=8, out_channels=8,
+            down_block_types=("DownBlock2D", *("CrossAttnDownBlock2D",) * 3),
+            up_block_types=(*("CrossAttnUpBlock2D",) * 3, "UpBlock2D"),
+            block_out_channels=widths, cross_attention_dim=widths, attention_head_dim=8,
+            class_embed_type="simple_projection", class_embeddings_concat=True,
+            projection_class_embeddings_input_dim=CLAP_DIM,
+        )  # fmt: skip
+        vae = AutoencoderKL(
+            in_channels=1, out_channels=1, latent_channels=8, layers_per_block=2,
+            down_block_types=("DownEncoderBlock2D",) * 3,
+            up_block_types=("UpDecoderBlock2D",) * 3,
+            block_out_channels=(128, 256, 512), scaling_factor=0.9138255715370178,
+        )  # fmt: skip
+        vocoder = SpeechT5HifiGan(
+            SpeechT5HifiGanConfig(
+                model_in_dim=64, sampling_rate=16000, upsample_initial_channel=1024,
+                upsample_rates=[5, 4, 2, 2, 2], upsample_kernel_sizes=[16, 16, 8, 4, 4],
+                resblock_kernel_sizes=[3, 7, 11], resblock_dilation_sizes=[[1, 3, 5]] * 3,
+                normalize_before=False, initializer_range=_LOUD,
+            )
+        )  # fmt: skip
+        text = ClapTextModelWithProjection(ClapTextConfig()) if with_text else None
+    return AudioLDM(
+        unet=unet,
+        vae=vae,
+        vocoder=vocoder,
+        text_encoder=text,
+        scheduler=DDIMScheduler(
+            beta_start=0.0015, beta_end=0.0195, beta_schedule="scaled_linear", steps_offset=1,
+            clip_sample=False, set_alpha_to_one=False,
+        ),
+        checkpointing=checkpointing,
+    )  # fmt: skip
+
+
+def animatediff(
+    motion: str = "v1",
+    *,
+    device: str = "cpu",
+    dtype: torch.dtype = torch.float32,
+    checkpointing: bool = False,
+    with_text: bool = True,
+    **clip: Any,
+) -> AnimateDiff:
+    """Stable Diffusion 1.5 with random weights, and random motion modules unless it makes stills.
+
+    Args:
+        motion: Version of the motion modules: v1, v2 or v3.
+        device: Where to put it.
+        dtype: What it computes in.
+        checkpointing: Trade time for memory in the backward pass.
+        with_text: Whether it has a text encoder.
+        **clip: Of `AnimateDiff`: num_frames, fps, height, width, decode_chunk.
+
+    Raises:
+        SettingsError: There is no such version.
+    """
+    if motion not in _MOTION:
+        raise SettingsError(f"motion modules come in versions {', '.join(_MOTION)}, got {motion!r}")
+    positions, has_middle = _MOTION[motion]
+    with _placed(device, dtype):
+        unet: nn.Module = UNet2DConditionModel(
+            sample_size=64, cross_attention_dim=CLIP_DIM, attention_head_dim=8
+        )
+        if clip.get("num_frames") != 1:
+            adapter = MotionAdapter(
+                use_motion_mid_block=has_middle, motion_max_seq_length=positions
+            )
+            unet = UNetMotionModel.from_unet2d(unet, adapter, load_weights=device != "meta")
+        vae = AutoencoderKL(
+            down_block_types=("DownEncoderBlock2D",) * 4,
+            up_block_types=("UpDecoderBlock2D",) * 4,
+            block_out_channels=(128, 256, 512, 512), layers_per_block=2, scaling_factor=0.18215,
+        )  # fmt: skip
+        text = (
+            CLIPTextModel(
+                CLIPTextConfig(
+                    vocab_size=49408, hidden_size=CLIP_DIM, intermediate_size=3072,
+                    num_hidden_layers=12, num_attention_heads=12,
+                )
+            )
+            if with_text
+            else None
+        )  # fmt: skip
+    return AnimateDiff(
+        unet=unet,  # type: ignore[arg-type]  # one of the two that it takes
+        vae=vae,
+        text_encoder=text,
+        scheduler=DDIMScheduler(**ANIMATEDIFF_SCHEDULE),
+        checkpointing=checkpointing,
+        **clip,
+    )
+
+
+def imagebind(
+    *,
+    device: str = "cpu",
+    dtype: torch.dtype = torch.float32,
+    trunks: tuple[Modality, ...] = MODALITIES,
+    config: ImageBindConfig | None = None,
+) -> ImageBind:
+    """ImageBind-huge with random weights, without a tokenizer."""
+    generator = torch.Generator().manual_seed(0)
+    state = {
+        key: _small(shape, generator, device, dtype)
+        for key, shape in published_shapes(trunks).items()
+    }
+    return ImageBind(towers_from_state(state, trunks, dtype=dtype), config)
+
+
+def _small(
+    shape: tuple[int, ...], generator: torch.Generator, device: str, dtype: torch.dtype
+) -> Tensor:
+    if device == "meta":
+        return torch.empty(shape, device="meta", dtype=dtype)
+    if len(shape) < 2:  # norms are ones, biases too: nothing that matters for time
+        return torch.ones(shape, device=device, dtype=dtype)
+    return (torch.randn(shape, generator=generator) * 0.02).to(device, dtype)
+
+
+@contextmanager
+def _placed(device: str, dtype: torch.dtype) -> Iterator[None]:
+    """Whatever is built inside is born on a device and in a number format."""
+    before = torch.get_default_dtype()
+    torch.set_default_dtype(dtype)
+    try:
+        with torch.device(device):
+            yield
+    finally:
+        torch.set_default_dtype(before)
+
+
+def prompt_rows(backbone: AudioLDM | AnimateDiff) -> Tensor:
+    """A prompt stack of the right shape, for models without a tokenizer."""
+    shape = (2, CLAP_DIM) if isinstance(backbone, AudioLDM) else (2, CLIP_TOKENS, CLIP_DIM)
+    wide = torch.promote_types(backbone.dtype, torch.float32)
+    if backbone.device.type == "meta":
+        return torch.empty(shape, device="meta", dtype=wide)
+    rows = torch.randn(shape, generator=torch.Generator().manual_seed(0))
+    return nn.functional.normalize(rows, dim=-1).to(backbone.device, wide)
+
+
+def num_parameters(networks: Mapping[str, nn.Module]) -> dict[str, int]:
+    """How many weights each network has."""
+    return {name: sum(p.numel() for p in n.parameters()) for name, n in networks.items()}

@@ -1,0 +1,276 @@
+"""Gradient steps that pull noisy latents (Eq. 13) and prompt embeddings (Eq. 17) into agreement."""
+
+import time
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from seehear.errors import SettingsError
+from seehear.guidance.protocols import Stream
+from seehear.guidance.step_rules import (
+    Moments,
+    adam_direction,
+    heavy_ball,
+    mean_norm,
+    relative_change,
+    sample_norm,
+    sample_rms,
+)
+
+StepRule = Literal["descent", "fresh_adam", "persistent_adam", "relative", "mpgd"]
+Rate = float | Mapping[Stream, float]  # one number for all streams, or one for each
+
+# One part of the objective: loss terms, each a (batch,) tensor, of the latents and the prompt
+# embeddings. Gradients are taken piece by piece, so a graph never outlives its piece.
+Piece = Callable[[dict[Stream, Tensor], dict[Stream, Tensor]], dict[str, Tensor]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class AlignerConfig:
+    """How, when and how strongly to pull the latents towards the condition.
+
+    Of S steps, step i (from 0) is guided when int(start * S) < i < int(end * S). So step 0 never
+    is, and the authors' 30 steps with start 0.2 and end 1 are guided from i = 7 to i = 29.
+    Samples of a batch never influence each other.
+    """
+
+    # descent: z - lr g, Eq. 13. fresh_adam: a new Adam at every timestep, the authors' code.
+    # persistent_adam: one Adam for the whole run. relative: z - lr rms(z) g / rms(g).
+    # mpgd: the relative step on the clean estimate, then back to the noisy latents (He et al.
+    # 2024, arXiv:2311.16424, with a relative rate).
+    rule: StepRule = "relative"
+    lr_latents: Rate = 0.1  # lambda_1; 0.1 audio, 0.01 video in the paper
+    lr_prompt: Rate = 0.0  # lambda_2; 0 turns prompt tuning off
+    num_updates: int = 1  # N in Algorithm 1; 1 in the authors' code
+    start: Rate = 0.2  # fraction of the steps before guidance; 0.2 in the authors' code
+    end: Rate = 1.0  # fraction of the steps after which it stops; 1 in the authors' code
+    every: int = 1  # guide every k-th step of that interval
+    through_denoiser: bool = False  # differentiate the predicted noise too, as Eq. 17 needs
+    # matching: x0 from the noise level that the latents are at. stale: from the level before the
+    # denoising step, as in the authors' code, which over-scales x0 by up to a quarter.
+    level: Literal["matching", "stale"] = "matching"
+    momentum: float = 0.0  # heavy ball over updates and steps; Adam has its own
+    clip_norm: float | None = None  # largest gradient norm of a sample and stream
+    keep_prompt_norm: bool = True  # rescale what is tuned of the prompt stack to its norm before
+    tuned_half: Literal["both", "cond", "uncond"] = "both"  # which rows of the prompt stack
+
+    def __post_init__(self):
+        if min(_values(self.lr_latents, self.lr_prompt), default=0) < 0:
+            raise SettingsError(
+                "rates are not negative, got "
+                f"lr_latents={self.lr_latents}, lr_prompt={self.lr_prompt}"
+            )
+        if not all(
+            0 <= rate_of(self.start, s) <= rate_of(self.end, s) <= 1 and rate_of(self.start, s) < 1
+            for s in _streams(self.start, self.end)
+        ):
+            raise SettingsError(
+                "start and end are fractions of the steps, 0 <= start <= end <= 1 and start < 1; "
+                f"got start={self.start}, end={self.end}"
+            )
+        if self.num_updates < 1 or self.every < 1:
+            raise SettingsError(
+                "num_updates and every count from 1; "
+                f"got num_updates={self.num_updates}, every={self.every}"
+            )
+        if not 0 <= self.momentum < 1:
+            raise SettingsError(f"momentum lies in [0, 1), got {self.momentum}")
+        if self.clip_norm is not None and self.clip_norm <= 0:
+            raise SettingsError(f"clip_norm must be positive or None, got {self.clip_norm}")
+        if any(_values(self.lr_prompt)) and not self.through_denoiser:
+            raise SettingsError(
+                "the prompt acts only through the denoiser: lr_prompt > 0 needs "
+                "through_denoiser=True"
+            )
+        if self.through_denoiser and self.rule == "mpgd":
+            raise SettingsError("mpgd edits the clean estimate: it needs through_denoiser=False")
+        if self.level == "stale" and (self.through_denoiser or self.rule == "mpgd"):
+            raise SettingsError(
+                'level="stale" is about a frozen noise prediction: use "matching" with mpgd or '
+                "through_denoiser=True"
+            )
+
+    def is_guided(self, i: int, num_steps: int) -> bool:
+        """Whether step i of `num_steps` is guided for any stream."""
+        streams = _streams(self.start, self.end, self.lr_latents, self.lr_prompt)
+        return bool(self.guided(i, num_steps, streams))
+
+    def guided(self, i: int, num_steps: int, streams: Sequence[Stream]) -> tuple[Stream, ...]:
+        """Which of the streams are guided at step i of `num_steps`. Rates of zero guide nothing."""
+
+        def is_guided(stream: Stream) -> bool:
+            if not (rate_of(self.lr_latents, stream) or rate_of(self.lr_prompt, stream)):
+                return False
+            first = int(rate_of(self.start, stream) * num_steps) + 1
+            last = int(rate_of(self.end, stream) * num_steps)
+            return first <= i < last and (i - first) % self.every == 0
+
+        return tuple(s for s in streams if is_guided(s))
+
+
+@dataclass(frozen=True, kw_only=True)
+class StepTrace:
+    """What happened at one denoising step. Losses, norms and steps are means over the batch."""
+
+    i: int
+    seconds: float = 0.0  # of the whole step
+    align_seconds: float = 0.0  # of its alignment
+    is_guided: bool = False
+    losses: dict[str, float] = field(default_factory=dict)  # every term, before the first update
+    gradient_norm: dict[str, float] = field(default_factory=dict)  # "audio", "audio prompt", ...
+    relative_step: dict[str, float] = field(default_factory=dict)  # rms(change) / rms(before)
+    moved_s: dict[str, float] = field(default_factory=dict)  # how far latents were moved in time
+    # Some sample got a gradient that is exactly zero or not finite, and was left as it was: the
+    # decoder is silent, a front end is saturated, or the objective doesn't depend on the stream.
+    dead_gradient: bool = False
+
+
+class Aligner:
+    """Takes the gradient steps of one sampling run and remembers the optimiser's moments."""
+
+    def __init__(self, config: AlignerConfig):
+        self.config = config
+        self._moments: dict[str, Moments] = {}
+
+    def align(
+        self,
+        i: int,
+        num_steps: int,
+        z: Mapping[Stream, Tensor],
+        y: Mapping[Stream, Tensor],
+        pieces: Sequence[Piece],
+        moving: Collection[Stream] | None = None,
+    ) -> tuple[dict[Stream, Tensor], dict[Stream, Tensor], StepTrace]:
+        """Make the N inner updates of step i.
+
+        Args:
+            i: Step index, from 0.
+            num_steps: S.
+            z: Latents per stream, batch first. For `mpgd`, predicted clean latents.
+            y: Prompt embeddings per stream: unconditional rows, then conditional ones.
+            pieces: The objective is the sum over pieces, terms and batch.
+            moving: The streams that may be updated; None: all.
+
+        Returns:
+            New latents, new prompt embeddings and what happened; unguided steps return the same.
+        """
+        z, y = dict(z), dict(y)
+        guided = self.config.guided(i, num_steps, [s for s in z if moving is None or s in moving])
+        if not guided:
+            return z, y, StepTrace(i=i)
+        began = time.perf_counter()
+        if self.config.rule == "fresh_adam":
+            self._moments.clear()
+        tuned_z = [s for s in guided if rate_of(self.config.lr_latents, s) > 0]
+        tuned_y = [s for s in guided if rate_of(self.config.lr_prompt, s) > 0]
+        z_before, y_before = z, y
+        losses_before: dict[str, float] = {}
+        norms_before: dict[str, float] = {}
+        is_dead = False
+        for n in range(self.config.num_updates):
+            grads_z, grads_y, losses = gradients(z, y, tuned_z, tuned_y, pieces)
+            norms: dict[str, float] = {s: mean_norm(g) for s, g in grads_z.items()}
+            norms |= {f"{s} prompt": mean_norm(g) for s, g in grads_y.items()}
+            if n == 0:
+                losses_before, norms_before = losses, norms
+            new_z, new_y = dict(z), dict(y)
+            for s, grad in grads_z.items():  # Eq. 13
+                lr = rate_of(self.config.lr_latents, s)
+                new_z[s], dead = self._update(s, z[s], grad, lr)
+                is_dead |= dead
+            for s, grad in grads_y.items():  # Eq. 17
+                lr = rate_of(self.config.lr_prompt, s)
+                new_y[s], dead = self._update_prompt(f"{s} prompt", y[s], grad, lr)
+                is_dead |= dead
+            z, y = new_z, new_y
+        relative_step: dict[str, float] = {s: relative_change(z_before[s], z[s]) for s in tuned_z}
+        relative_step |= {f"{s} prompt": relative_change(y_before[s], y[s]) for s in tuned_y}
+        return z, y, StepTrace(
+            i=i, align_seconds=time.perf_counter() - began, is_guided=True, losses=losses_before,
+            gradient_norm=norms_before, relative_step=relative_step, dead_gradient=is_dead,
+        )  # fmt: skip
+
+    def _update(self, name: str, value: Tensor, grad: Tensor, lr: float) -> tuple[Tensor, bool]:
+        """One step of the rule on samples (batch, ...), and whether any gradient was dead."""
+        norm = grad.flatten(1).norm(dim=1)
+        is_alive = (norm > 0) & norm.isfinite()
+        is_alive = is_alive.view(-1, *[1] * (value.ndim - 1))
+        # A dead gradient must not poison the moments either.
+        grad = torch.where(is_alive, grad, 0.0)
+        if self.config.clip_norm is not None:
+            grad = grad * (self.config.clip_norm / sample_norm(grad)).clamp(max=1.0)
+        moments = self._moments.setdefault(name, {})
+        if self.config.rule in ("fresh_adam", "persistent_adam"):
+            direction = adam_direction(grad, moments)
+        elif self.config.rule == "descent":
+            direction = heavy_ball(grad, moments, self.config.momentum)
+        else:
+            unit = grad / sample_rms(grad)
+            direction = heavy_ball(unit, moments, self.config.momentum) * sample_rms(value)
+        moved = value - lr * direction
+        return torch.where(is_alive, moved, value), not bool(is_alive.all())
+
+    def _update_prompt(self, name: str, y: Tensor, grad: Tensor, lr: float) -> tuple[Tensor, bool]:
+        """One step on the tuned half of a prompt stack; a sample owns a row of either half."""
+        first, last = {"both": (0, 2), "uncond": (0, 1), "cond": (1, 2)}[self.config.tuned_half]
+        stack, grad = (t.unflatten(0, (2, -1)).transpose(0, 1) for t in (y, grad))
+        before = stack[:, first:last]
+        tuned, dead = self._update(name, before, grad[:, first:last], lr)
+        if self.config.keep_prompt_norm:
+            tuned = tuned * (sample_norm(before) / sample_norm(tuned))
+        new = torch.cat([stack[:, :first], tuned, stack[:, last:]], dim=1)
+        return new.transpose(0, 1).flatten(0, 1), dead
+
+
+def gradients(
+    z: Mapping[Stream, Tensor],
+    y: Mapping[Stream, Tensor],
+    tuned_z: Sequence[Stream],
+    tuned_y: Sequence[Stream],
+    pieces: Sequence[Piece],
+) -> tuple[dict[Stream, Tensor], dict[Stream, Tensor], dict[str, float]]:
+    """Gradients of the objective in the named latents and prompts, and the mean of every term.
+
+    Every piece's graph is freed before the next one is built: memory is that of one piece.
+    """
+    z = {s: v.detach().requires_grad_(s in tuned_z) for s, v in z.items()}
+    y = {s: v.detach().requires_grad_(s in tuned_y) for s, v in y.items()}
+    leaves = [z[s] for s in tuned_z] + [y[s] for s in tuned_y]
+    sums = [torch.zeros_like(leaf) for leaf in leaves]
+    values: dict[str, list[Tensor]] = {}
+    for piece in pieces:
+        with torch.enable_grad():
+            terms = piece(z, y)
+            total = torch.stack([term.sum() for term in terms.values()]).sum()
+        for name, term in terms.items():
+            values.setdefault(name, []).append(term.detach().mean())
+        if total.requires_grad:
+            for total_grad, grad in zip(
+                sums, torch.autograd.grad(total, leaves, allow_unused=True), strict=True
+            ):
+                if grad is not None:
+                    total_grad += grad
+    losses = {name: torch.stack(parts).mean().item() for name, parts in values.items()}
+    return (
+        dict(zip(tuned_z, sums[: len(tuned_z)], strict=True)),
+        dict(zip(tuned_y, sums[len(tuned_z) :], strict=True)),
+        losses,
+    )
+
+
+def rate_of(rate: Rate, stream: Stream) -> float:
+    """The rate of one stream; 0 for a stream that a mapping leaves out."""
+    return rate.get(stream, 0.0) if isinstance(rate, Mapping) else rate
+
+
+def _streams(*rates: Rate) -> Sequence[Stream]:
+    """The streams that mappings among the rates name; numbers mean all of them, so any one does."""
+    named = dict.fromkeys(s for r in rates if isinstance(r, Mapping) for s in r)
+    return tuple(named) or ("audio",)
+
+
+def _values(*rates: Rate) -> list[float]:
+    return [v for r in rates for v in (r.values() if isinstance(r, Mapping) else (r,))]

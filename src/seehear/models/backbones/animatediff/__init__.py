@@ -1,0 +1,11 @@
+"""AnimateDiff: Stable Diffusion 1.5 with a motion adapter makes clips, without one makes stills.
+
+Source: Guo et al. 2023, "AnimateDiff: Animate Your Personalized Text-to-Image Diffusion Models
+without Specific Tuning", arXiv:2307.04725. Driven by components, since pipelines sample under
+`no_grad` and hide what the denoiser predicts.
+"""
+
+from seehear.models.backbones.animatediff.loading import ANIMATEDIFF_SCHEDULE, load
+from seehear.models.backbones.animatediff.model import AnimateDiff
+
+__all__ = ["ANIMATEDIFF_SCHEDULE", "AnimateDiff", "load"]

@@ -1,0 +1,273 @@
+"""The model itself: noisy latents of frames in, clean ones and pictures out, all differentiable."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
+from diffusers.models.autoencoders.autoencoder_tiny import AutoencoderTiny
+from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
+from diffusers.models.unets.unet_motion_model import UNetMotionModel
+from diffusers.schedulers.scheduling_ddim import DDIMScheduler
+from jaxtyping import Float
+from torch import Tensor
+from torch.utils.checkpoint import checkpoint as recompute
+from transformers import CLIPTextModel, CLIPTextModelWithProjection, PreTrainedModel
+
+from seehear.errors import SettingsError, WeightsError
+from seehear.guidance.diffusion import (
+    NoiseLevel,
+    Prediction,
+    after_guidance,
+    prediction_from,
+    rows_for_guidance,
+)
+from seehear.guidance.protocols import Stream
+from seehear.guidance.windows import positions_for
+from seehear.models.frozen_layers import freeze
+from seehear.models.hf_components import prediction_kind, scheduler_levels
+from seehear.models.weights import Checkpoint
+
+NUM_FRAMES = 16  # AnimateDiff was trained on clips of 16 frames (arXiv:2307.04725, 5.1)
+FPS = 8.0  # at which AnimateDiff's own scripts save them
+
+
+class AnimateDiff:
+    """A frozen text-to-video model: latents (batch, channels, frames, height / 8, width / 8).
+
+    With a UNet that has no motion modules it makes a still: a clip of one frame. One latent
+    position is one frame and is decoded by itself, so `decode(z_0[:, :, chosen])` decodes any
+    subset of frames.
+    """
+
+    stream: Stream = "video"
+    time_axis = 2
+
+    def __init__(
+        self,
+        *,
+        unet: UNetMotionModel | UNet2DConditionModel,
+        vae: AutoencoderKL,
+        scheduler: DDIMScheduler,
+        text_encoder: PreTrainedModel | None = None,
+        tokenizer: Any = None,
+        tiny_decoder: AutoencoderTiny | None = None,
+        num_frames: int = NUM_FRAMES,
+        fps: float = FPS,
+        height: int | None = None,
+        width: int | None = None,
+        negative_prompt: str = "",
+        prompt_tokens: int | None = None,
+        decode_chunk: int = 4,
+        checkpointing: bool = False,
+        checkpoint: Checkpoint | None = None,
+        motion_path: Path | None = None,
+    ):
+        """Put components together; `load` does it from a checkpoint.
+
+        Args:
+            unet: Denoiser of clips, or of stills.
+            vae: Autoencoder of single pictures in [-1, 1].
+            scheduler: Source of the noise schedule and of the prediction type.
+            text_encoder: Its last hidden states are what the UNet attends to; without one
+                `embed_prompt` cannot be used.
+            tokenizer: The text encoder's.
+            tiny_decoder: A cheap stand-in for the autoencoder wherever gradients are wanted, and
+                for previews. What is kept in the end is always decoded by the autoencoder.
+            num_frames: The clip length that the model was trained on; a still has one.
+            fps: Frames per second.
+            height: Of the pictures in pixels, a multiple of the autoencoder's reduction (8 for
+                Stable Diffusion); None: the UNet's own.
+            width: As height.
+            negative_prompt: What the unconditional half of the prompt stack says.
+            prompt_tokens: Length that every prompt is padded or cut to; None: what fits.
+            decode_chunk: Frames that are decoded at once.
+            checkpointing: Recompute activations in the backward pass, the decoder's chunk by
+                chunk: about half the memory of guidance for about a third more time.
+            checkpoint: Where the components come from, for records.
+            motion_path: Where the motion adapter comes from if not from there.
+
+        Raises:
+            SettingsError: A size that the autoencoder cannot decode to, a count below 1, or more
+                frames than the motion modules have positions for.
+        """
+        self.unet, self.vae, self.tiny_decoder = unet, vae, tiny_decoder
+        self.scheduler, self.text_encoder, self.tokenizer = scheduler, text_encoder, tokenizer
+        self.checkpoint, self.motion_path = checkpoint, motion_path
+        self.checkpointing, self.decode_chunk = checkpointing, decode_chunk
+        self.negative_prompt = negative_prompt
+        for network in (unet, vae, tiny_decoder, text_encoder):
+            if network is not None:
+                # Fresh modules are in train mode; weight gradients would only cost memory.
+                freeze(network)
+        if checkpointing:
+            unet.enable_gradient_checkpointing()
+        self.prediction_kind = prediction_kind(scheduler)
+        self.is_still = not isinstance(unet, UNetMotionModel)
+        self.num_frames = 1 if self.is_still else num_frames
+        if min(self.num_frames, decode_chunk) < 1 or fps <= 0:
+            raise SettingsError(
+                "num_frames and decode_chunk count from 1 and fps is positive, got "
+                f"num_frames={num_frames}, decode_chunk={decode_chunk}, fps={fps}"
+            )
+        self.max_frames = None if self.is_still else int(unet.config["motion_max_seq_length"])
+        if self.max_frames is not None and num_frames > self.max_frames:
+            raise SettingsError(
+                f"the motion modules know at most {self.max_frames} frames at once, got "
+                f"num_frames={num_frames}"
+            )
+        self.sample_rate = self.latents_per_s = float(fps)
+        self.native_duration_s = self.num_frames / self.latents_per_s
+        self.downscale = 2 ** (len(vae.config["block_out_channels"]) - 1)
+        self.height = self._pixels(height)
+        self.width = self._pixels(width)
+        self.prompt_tokens = prompt_tokens
+
+    @property
+    def device(self) -> torch.device:
+        """Where the networks are."""
+        return self.unet.device
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """What the networks compute in. Latents and pictures stay in float32 or wider."""
+        return self.unet.dtype
+
+    def levels(self, num_steps: int) -> tuple[NoiseLevel, ...]:
+        """`num_steps + 1` noise levels of the scheduler, spaced as it says."""
+        return scheduler_levels(self.scheduler, num_steps)
+
+    def prior(
+        self, duration_s: float, batch: int, generator: torch.Generator
+    ) -> Float[Tensor, "batch channels frames rows columns"]:
+        """Draw standard normal latents for at least `duration_s` seconds; a still has one frame.
+
+        The draw happens on the generator's device, so that one seed gives one clip everywhere.
+        """
+        frames = 1 if self.is_still else positions_for(duration_s, self.latents_per_s)
+        rows, columns = self.height // self.downscale, self.width // self.downscale
+        shape = (batch, self.unet.config["in_channels"], frames, rows, columns)
+        wide = torch.promote_types(self.dtype, torch.float32)
+        draw = torch.randn(shape, generator=generator, device=generator.device, dtype=wide)
+        return draw.to(self.device)
+
+    @torch.no_grad()
+    def embed_prompt(self, prompts: Sequence[str]) -> Float[Tensor, "rows tokens dim"]:
+        """Hidden states of the text: a row of the negative prompt per prompt, then the prompts'.
+
+        Every prompt has the same number of tokens, so no row depends on its neighbours. The
+        empty prompt is the unconditional embedding itself unless there is a negative prompt.
+
+        Raises:
+            WeightsError: The model was put together without a text encoder.
+        """
+        if self.text_encoder is None or self.tokenizer is None:
+            raise WeightsError("expected a text encoder and a tokenizer, this model has none")
+        # Each text once, so that equal texts have equal embeddings, bit for bit.
+        texts = dict.fromkeys([self.negative_prompt, *prompts])
+        row_of = {text: row for row, text in enumerate(texts)}
+        config = self.text_encoder.config
+        fitting = min(self.tokenizer.model_max_length, config.max_position_embeddings)
+        tokens = self.tokenizer(
+            list(row_of),
+            padding="max_length",
+            truncation=True,
+            max_length=min(self.prompt_tokens or fitting, fitting),
+            return_tensors="pt",
+        )
+        # Stable Diffusion was trained with a CLIP that reads its padding: being causal, it never
+        # lets that disturb the words. Encoders that look both ways need the mask.
+        is_clip = isinstance(self.text_encoder, CLIPTextModel | CLIPTextModelWithProjection)
+        mask = None if is_clip else tokens["attention_mask"].to(self.text_encoder.device)
+        ids = tokens["input_ids"].to(self.text_encoder.device)
+        output = self.text_encoder(input_ids=ids, attention_mask=mask)
+        rows = output.last_hidden_state.to(torch.promote_types(self.dtype, torch.float32))
+        return rows[[0] * len(prompts) + [row_of[text] for text in prompts]].to(self.device)
+
+    def predict(
+        self,
+        z: Float[Tensor, "batch channels frames rows columns"],
+        level: NoiseLevel,
+        y: Float[Tensor, "2*batch tokens dim"],
+        guidance_scale: float,
+    ) -> Prediction:
+        """Clean estimate and noise after classifier-free guidance (Ho & Salimans 2022).
+
+        What is needed of `y` goes through the UNet in one call.
+
+        Raises:
+            SettingsError: More frames than the motion modules have positions for.
+        """
+        if self.max_frames is not None and z.shape[2] > self.max_frames:
+            raise SettingsError(
+                f"the motion modules know at most {self.max_frames} frames at once, got "
+                f"{z.shape[2]}; make a longer clip window by window"
+            )
+        rows = rows_for_guidance(y, guidance_scale)
+        copies = len(rows) // len(z)
+        noisy = z.to(self.dtype).repeat(copies, 1, 1, 1, 1)
+        # Every frame attends to the same words.
+        words = rows.to(self.dtype).repeat_interleave(z.shape[2], dim=0)
+        if self.is_still:
+            stills = noisy.transpose(1, 2).flatten(0, 1)
+            output = self.unet(stills, level.t, encoder_hidden_states=words).sample
+            output = output.unflatten(0, (len(rows), -1)).transpose(1, 2)
+        else:
+            output = self.unet(noisy, level.t, encoder_hidden_states=words).sample
+        output = after_guidance(output.to(z.dtype), len(z), guidance_scale)
+        return prediction_from(self.prediction_kind, output, z, level)
+
+    def decode(
+        self, z_0: Float[Tensor, "batch channels frames rows columns"]
+    ) -> Float[Tensor, "batch frames 3 height width"]:
+        """Clean latents to RGB frames in [0, 1].
+
+        With gradients enabled by the tiny decoder, if the model has one; else by the autoencoder.
+        """
+        if torch.is_grad_enabled() and self.tiny_decoder is not None:
+            return self._decoded(self.tiny_decoder, z_0)
+        return self._decoded(self.vae, z_0)
+
+    def preview(
+        self, z_0: Float[Tensor, "batch channels frames rows columns"]
+    ) -> Float[Tensor, "batch frames 3 height width"]:
+        """Clean latents to RGB frames in [0, 1] as cheaply as the model can."""
+        return self._decoded(self.tiny_decoder or self.vae, z_0)
+
+    def latents_from_frames(
+        self, frames: Float[Tensor, "batch frames 3 height width"]
+    ) -> Float[Tensor, "batch channels frames rows columns"]:
+        """RGB frames in [0, 1] to the mean of their latents."""
+        pictures = (2 * frames - 1).flatten(0, 1).to(self.dtype)
+        means = [
+            self.vae.encode(chunk).latent_dist.mean for chunk in pictures.split(self.decode_chunk)
+        ]
+        latents = (torch.cat(means) * self.vae.config["scaling_factor"]).to(frames.dtype)
+        return latents.unflatten(0, tuple(frames.shape[:2])).transpose(1, 2)
+
+    def _decoded(self, decoder: AutoencoderKL | AutoencoderTiny, z_0: Tensor) -> Tensor:
+        """Decode frame by frame, a few at once; each chunk's activations are its own."""
+        scaled = (z_0 / decoder.config["scaling_factor"]).to(self.dtype)
+        pictures = []
+        for chunk in scaled.transpose(1, 2).flatten(0, 1).split(self.decode_chunk):
+            if self.checkpointing and torch.is_grad_enabled():
+                pictures.append(recompute(_pixels_of, decoder, chunk, use_reentrant=False))
+            else:
+                pictures.append(_pixels_of(decoder, chunk))
+        frames = (torch.cat(pictures).to(z_0.dtype) / 2 + 0.5).clamp(0, 1)
+        return frames.unflatten(0, (len(z_0), -1))
+
+    def _pixels(self, wanted: int | None) -> int:
+        own = self.unet.config["sample_size"] or 0  # latent positions; not every UNet says
+        size = own * self.downscale if wanted is None else wanted
+        if size < 1 or size % self.downscale:
+            raise SettingsError(
+                f"height and width are multiples of {self.downscale} pixels for this model, "
+                f"got {size}"
+            )
+        return size
+
+
+def _pixels_of(decoder: AutoencoderKL | AutoencoderTiny, latents: Tensor) -> Tensor:
+    return decoder.decode(latents).sample

@@ -1,0 +1,280 @@
+"""AudioLDM and other text-to-sound models in its format: latent diffusion of log-mel spectrograms.
+
+Source: Liu et al. 2023, "AudioLDM: Text-to-Audio Generation with Latent Diffusion Models",
+arXiv:2301.12503. On disk: `cvssp/audioldm-*`. Driven by components, since pipelines sample under
+`no_grad` and hide what the denoiser predicts.
+"""
+
+import math
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import torch
+from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
+from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
+from diffusers.schedulers.scheduling_ddim import DDIMScheduler
+from jaxtyping import Float
+from torch import Tensor
+from torch.nn import functional
+from torch.utils.checkpoint import checkpoint as recompute
+from transformers import AutoTokenizer, PreTrainedModel, SpeechT5HifiGan
+
+from seehear.dsp.griffin_lim import polished
+from seehear.dsp.mel import log_mel_from_waveform
+from seehear.errors import WeightsError
+from seehear.guidance.diffusion import (
+    NoiseLevel,
+    Prediction,
+    after_guidance,
+    prediction_from,
+    rows_for_guidance,
+)
+from seehear.guidance.protocols import Stream
+from seehear.guidance.windows import positions_for
+from seehear.models.frozen_layers import freeze
+from seehear.models.hf_components import (
+    prediction_kind,
+    read_component,
+    read_network,
+    scheduler_levels,
+    text_class,
+)
+from seehear.models.weights import Checkpoint, find_checkpoint
+
+# AudioLDM was trained on 10.24 s (arXiv:2301.12503, 5.1). The UNet's `sample_size` is only the
+# length that a pipeline falls back on.
+TRAINING_DURATION_S = 10.24
+WEIGHT_COMPONENTS = ("unet", "vae", "vocoder", "text_encoder")
+
+
+class AudioLDM:
+    """A frozen text-to-sound model: latents (batch, channels, time, mel bands / downscale)."""
+
+    stream: Stream = "audio"
+    time_axis = 2
+
+    def __init__(
+        self,
+        *,
+        unet: UNet2DConditionModel,
+        vae: AutoencoderKL,
+        vocoder: SpeechT5HifiGan,
+        scheduler: DDIMScheduler,
+        text_encoder: PreTrainedModel | None = None,
+        tokenizer: Any = None,
+        native_duration_s: float = TRAINING_DURATION_S,
+        polish_rounds: int = 0,
+        checkpointing: bool = False,
+        checkpoint: Checkpoint | None = None,
+    ):
+        """Put components together; `load` does it from a checkpoint.
+
+        Args:
+            unet: Denoiser that takes the pooled text embedding as `class_labels`.
+            vae: Autoencoder of log-mel spectrograms (batch, 1, frames, bands).
+            vocoder: Log-mel (batch, frames, bands) to waveform.
+            scheduler: Source of the noise schedule and of the prediction type.
+            text_encoder: Any text model; without one `embed_prompt` cannot be used.
+            tokenizer: The text encoder's.
+            native_duration_s: The clip length that the model was trained on.
+            polish_rounds: Rounds of phase retrieval that `decode` adds to the vocoder when no
+                gradient is wanted; for a vocoder too small to be left alone.
+            checkpointing: Recompute activations of all networks in the backward pass: less than
+                half the memory of guidance for about a fifth more time.
+            checkpoint: Where the components come from, for records.
+        """
+        self.unet, self.vae, self.vocoder = unet, vae, vocoder
+        self.scheduler, self.text_encoder, self.tokenizer = scheduler, text_encoder, tokenizer
+        self.native_duration_s, self.polish_rounds = native_duration_s, polish_rounds
+        self.checkpoint, self.checkpointing = checkpoint, checkpointing
+        for network in (unet, vae, vocoder, text_encoder):
+            if network is not None:
+                # Fresh modules are in train mode; weight gradients would only cost memory.
+                freeze(network)
+        if checkpointing:
+            self.unet.enable_gradient_checkpointing()
+            self.vae.enable_gradient_checkpointing()
+            # One by one: recomputing the vocoder as a whole would need the whole of it again.
+            for block in self.vocoder.resblocks:
+                block.forward = partial(recompute, block.forward, use_reentrant=False)
+        self.prediction_kind = prediction_kind(scheduler)
+        self.sample_rate = int(self.vocoder.config.sampling_rate)
+        self.hop_samples = math.prod(self.vocoder.config.upsample_rates)
+        self.num_mels = int(self.vocoder.config.model_in_dim)
+        self.downscale = 2 ** (len(self.vae.config["block_out_channels"]) - 1)
+        self.latents_per_s = self.sample_rate / self.hop_samples / self.downscale
+
+    @property
+    def device(self) -> torch.device:
+        """Where the networks are."""
+        return self.unet.device
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """What the networks compute in. Latents and waveforms stay in float32 or wider."""
+        return self.unet.dtype
+
+    def levels(self, num_steps: int) -> tuple[NoiseLevel, ...]:
+        """`num_steps + 1` noise levels of the checkpoint's own schedule, spaced as it says."""
+        return scheduler_levels(self.scheduler, num_steps)
+
+    def prior(
+        self, duration_s: float, batch: int, generator: torch.Generator
+    ) -> Float[Tensor, "batch channels time bands"]:
+        """Draw standard normal latents for at least `duration_s` seconds.
+
+        The draw happens on the generator's device, so that one seed gives one sound everywhere.
+        """
+        positions = positions_for(duration_s, self.latents_per_s)
+        shape = (batch, self.unet.config["in_channels"], positions, self.num_mels // self.downscale)
+        wide = torch.promote_types(self.dtype, torch.float32)
+        draw = torch.randn(shape, generator=generator, device=generator.device, dtype=wide)
+        return draw.to(self.device)
+
+    @torch.no_grad()
+    def embed_prompt(self, prompts: Sequence[str]) -> Float[Tensor, "rows dim"]:
+        """Unit text embeddings: one row of the empty prompt per prompt, then the prompts' rows.
+
+        Raises:
+            WeightsError: the model was put together without a text encoder.
+        """
+        if self.text_encoder is None or self.tokenizer is None:
+            raise WeightsError("expected a text encoder and a tokenizer, this model has none")
+        # Each text once, so that an empty prompt *is* the unconditional embedding, bit for bit.
+        row_of = {text: row for row, text in enumerate(dict.fromkeys(["", *prompts]))}
+        tokens = self.tokenizer(
+            list(row_of),
+            padding=True,
+            truncation=True,
+            max_length=_longest_prompt(self.tokenizer, self.text_encoder),
+            return_tensors="pt",
+        )
+        mask = tokens["attention_mask"].to(self.text_encoder.device)
+        ids = tokens["input_ids"].to(self.text_encoder.device)
+        output = self.text_encoder(input_ids=ids, attention_mask=mask)
+        pooled = _pool(output, mask).to(torch.promote_types(self.dtype, torch.float32))
+        rows = functional.normalize(pooled, dim=-1)
+        return rows[[0] * len(prompts) + [row_of[text] for text in prompts]].to(self.device)
+
+    def predict(
+        self,
+        z: Float[Tensor, "batch channels time bands"],
+        level: NoiseLevel,
+        y: Float[Tensor, "2*batch dim"],
+        guidance_scale: float,
+    ) -> Prediction:
+        """Clean estimate and noise after classifier-free guidance (Ho & Salimans 2022).
+
+        What is needed of `y` goes through the UNet in one call.
+        """
+        rows = rows_for_guidance(y, guidance_scale)
+        copies = len(rows) // len(z)
+        output = self.unet(
+            z.to(self.dtype).repeat(copies, 1, 1, 1),
+            level.t,
+            encoder_hidden_states=None,  # text enters as the class label alone
+            class_labels=rows.to(self.dtype),
+        ).sample.to(z.dtype)
+        output = after_guidance(output, len(z), guidance_scale)
+        return prediction_from(self.prediction_kind, output, z, level)
+
+    def decode(self, z_0: Float[Tensor, "batch channels time bands"]) -> Float[Tensor, "batch n"]:
+        """Clean latents to a waveform, some samples longer than the latents' duration.
+
+        With gradients enabled it is the vocoder's own, otherwise polished if the model says so.
+        """
+        mel = self.mel_from_latents(z_0)
+        waveform = self.waveform_from_mel(mel)
+        return waveform if torch.is_grad_enabled() else polished(waveform, mel, self.polish_rounds)
+
+    def mel_from_latents(
+        self, z_0: Float[Tensor, "batch channels time bands"]
+    ) -> Float[Tensor, "batch frames mels"]:
+        """Clean latents to a natural-log mel spectrogram, `downscale` frames per position."""
+        scaled = (z_0 / self.vae.config["scaling_factor"]).to(self.dtype)
+        return self.vae.decode(scaled).sample.squeeze(1).to(z_0.dtype)
+
+    def waveform_from_mel(
+        self, mel: Float[Tensor, "batch frames mels"]
+    ) -> Float[Tensor, "batch samples"]:
+        """Natural-log mel spectrogram to a mono waveform in [-1, 1], in the spectrogram's dtype.
+
+        A vocoder with odd paddings adds a few samples: AudioLDM's gives 160 * frames + 32.
+        """
+        return self.vocoder(mel.to(self.dtype)).to(mel.dtype)
+
+    def latents_from_mel(
+        self, mel: Float[Tensor, "batch frames mels"]
+    ) -> Float[Tensor, "batch channels time bands"]:
+        """Natural-log mel spectrogram to the mean of its latents, last frame repeated to fit."""
+        short = -mel.shape[1] % self.downscale
+        padded = torch.cat([mel, mel[:, -1:].expand(-1, short, -1)], dim=1)
+        posterior = self.vae.encode(padded[:, None].to(self.dtype)).latent_dist
+        return (posterior.mean * self.vae.config["scaling_factor"]).to(mel.dtype)
+
+    def latents_from_waveform(
+        self, waveform: Float[Tensor, "batch samples"]
+    ) -> Float[Tensor, "batch channels time bands"]:
+        """Mono waveform at `sample_rate` to the mean of its latents."""
+        return self.latents_from_mel(log_mel_from_waveform(waveform))
+
+
+def load(
+    source: str | Path,
+    *,
+    device: str | torch.device = "cpu",
+    dtype: torch.dtype = torch.float32,
+    checkpointing: bool = False,
+    lean: bool = False,
+    local_files_only: bool = False,
+) -> AudioLDM:
+    """Load a model in AudioLDM's format from a folder or by its hub name.
+
+    Args:
+        source: A folder with model_index.json, or a name such as "cvssp/audioldm-m-full".
+        device: Where to put the networks.
+        dtype: What they compute in: float32, bfloat16, or float64 for tests.
+        checkpointing: Trade time for memory in the backward pass.
+        lean: Keep the text encoder, which is used once, in the computer's own memory.
+        local_files_only: Never use the network.
+
+    Raises:
+        WeightsError: the checkpoint or one of its components is missing or not in the format.
+    """
+    found = find_checkpoint(source, local_files_only=local_files_only)
+    # Loading with less memory needs another package, and says so in many lines.
+    for_diffusers: dict[str, Any] = {"torch_dtype": dtype, "low_cpu_mem_usage": False}
+    return AudioLDM(
+        unet=read_network(UNet2DConditionModel, found.component("unet"), **for_diffusers).to(
+            device
+        ),
+        vae=read_network(AutoencoderKL, found.component("vae"), **for_diffusers).to(device),
+        vocoder=read_network(SpeechT5HifiGan, found.component("vocoder"), dtype=dtype).to(device),
+        text_encoder=read_network(
+            text_class(found), found.component("text_encoder"), optional=("pooler.",), dtype=dtype
+        ).to("cpu" if lean else device),
+        tokenizer=read_component(AutoTokenizer, found.component("tokenizer")),
+        scheduler=read_component(DDIMScheduler, found.component("scheduler")),
+        native_duration_s=float(found.index.get("_native_duration_s", TRAINING_DURATION_S)),
+        polish_rounds=int(found.index.get("_polish_rounds", 0)),
+        checkpointing=checkpointing,
+        checkpoint=found,
+    )
+
+
+def _longest_prompt(tokenizer: Any, text_encoder: PreTrainedModel) -> int:
+    """How many tokens fit. Tokenizers without a limit report an absurdly large one."""
+    # RoBERTa-like models count positions from the padding index + 1, hence 514 for 512 tokens.
+    config = text_encoder.config
+    positions = config.max_position_embeddings - 2
+    return min(tokenizer.model_max_length, positions)
+
+
+def _pool(output: Any, mask: Tensor) -> Float[Tensor, "rows dim"]:
+    """The encoder's own pooled embedding, else the mean over attended tokens."""
+    if getattr(output, "text_embeds", None) is not None:
+        return output.text_embeds
+    attended = mask[..., None].to(output.last_hidden_state)
+    return (output.last_hidden_state * attended).sum(1) / attended.sum(1).clamp(min=1)

@@ -1,0 +1,118 @@
+"""A diffusion model whose data are Gaussian, so that its score is a formula: ground truth."""
+
+import zlib
+from collections.abc import Sequence
+from typing import Literal
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from seehear.guidance.diffusion import NoiseLevel, Prediction, flow_levels, vp_levels
+from seehear.guidance.protocols import Stream
+from seehear.guidance.windows import positions_for
+
+LATENTS_PER_S = 8.0
+TRAIN_STEPS = 1000
+
+
+class Gaussian:
+    """Latents (batch, channels, positions): every position is drawn from N(mean + y, covariance).
+
+    Positions are independent, so overlapping windows predict the same and fuse without error.
+    The latents are the media: a position holds `channels` samples of a waveform.
+    """
+
+    stream: Stream = "audio"
+    native_duration_s = 2.0
+    latents_per_s = LATENTS_PER_S
+    time_axis = 2
+
+    def __init__(
+        self,
+        mean: Float[Tensor, " channels"],
+        covariance: Float[Tensor, "channels channels"],
+        path: Literal["vp", "flow"],
+    ):
+        self.mean, self.covariance, self.path = mean, covariance, path
+        self.variances, self.axes = torch.linalg.eigh(covariance)
+        self.sample_rate = round(len(mean) * LATENTS_PER_S)
+
+    def levels(self, num_steps: int) -> tuple[NoiseLevel, ...]:
+        """AudioLDM's noise schedule down to no noise at all, or evenly spaced flow levels."""
+        if self.path == "flow":
+            return flow_levels(torch.linspace(1, 0, num_steps + 1).tolist())
+        betas = torch.linspace(0.0015**0.5, 0.0195**0.5, TRAIN_STEPS) ** 2
+        timesteps = torch.linspace(TRAIN_STEPS - 1, 0, num_steps + 1).round().long()[:-1]
+        return vp_levels((1 - betas).cumprod(0), timesteps.tolist(), 1.0)
+
+    def prior(self, duration_s: float, batch: int, generator: torch.Generator) -> Tensor:
+        """White noise, at least one native window and a whole number of positions."""
+        length = positions_for(max(duration_s, self.native_duration_s), LATENTS_PER_S)
+        return torch.randn(
+            batch, len(self.mean), length, generator=generator, dtype=self.mean.dtype
+        )
+
+    def embed_prompt(self, prompts: Sequence[str]) -> Float[Tensor, "rows channels"]:
+        """How far each prompt shifts the mean: a fixed pseudo-random vector; none for ""."""
+        shifts = [self._shift_of(prompt) for prompt in prompts]
+        return torch.stack([torch.zeros_like(self.mean)] * len(prompts) + shifts)
+
+    def predict(self, z: Tensor, level: NoiseLevel, y: Tensor, guidance_scale: float) -> Prediction:
+        """The posterior mean of clean latents given z, and the noise that goes with it."""
+        uncond, cond = (self._posterior(z, level, shift) for shift in y.chunk(2))
+        return Prediction(
+            x0=uncond.x0 + guidance_scale * (cond.x0 - uncond.x0),
+            eps=uncond.eps + guidance_scale * (cond.eps - uncond.eps),
+        )
+
+    def decode(self, z_0: Tensor) -> Float[Tensor, "batch samples"]:
+        """Lay the channels of every position one after the other."""
+        return z_0.transpose(1, 2).flatten(1)
+
+    def _posterior(self, z: Tensor, level: NoiseLevel, shift: Tensor) -> Prediction:
+        mean = (self.mean + shift)[:, :, None]
+        noisy_variances = level.alpha**2 * self.variances + level.sigma**2
+        # Cov(z)^-1 (z - E z): x0 and eps are both linear in it, also where there's no noise.
+        whitened = self._through_axes(z - level.alpha * mean, 1 / noisy_variances)
+        x0 = mean + level.alpha * self._through_axes(whitened, self.variances)
+        return Prediction(x0=x0, eps=level.sigma * whitened)
+
+    def _through_axes(self, z: Tensor, factors: Tensor) -> Tensor:
+        return torch.einsum("ij,j,kj,bkt->bit", self.axes, factors, self.axes, z)
+
+    def _shift_of(self, prompt: str) -> Tensor:
+        if not prompt:
+            return torch.zeros_like(self.mean)
+        seed = torch.Generator().manual_seed(zlib.crc32(prompt.encode()))
+        return torch.randn(len(self.mean), generator=seed, dtype=self.mean.dtype)
+
+
+def load(
+    *,
+    mean: Sequence[float] = (0.5, -1.0, 0.0, 2.0),
+    covariance: Sequence[float] | Sequence[Sequence[float]] = (0.25, 1.0, 0.5, 0.04),
+    path: Literal["vp", "flow"] = "vp",
+    dtype: torch.dtype = torch.float64,
+) -> Gaussian:
+    """Make a Gaussian model.
+
+    Args:
+        mean: Mean of one latent position, one number per channel.
+        covariance: Its covariance; one number per channel stands for a diagonal.
+        path: Variance-preserving noise schedule, or the linear path of flow matching.
+        dtype: Type of the latents.
+
+    Raises:
+        ValueError: The covariance doesn't fit the mean or has a negative eigenvalue.
+    """
+    centre, spread = torch.tensor(mean, dtype=dtype), torch.tensor(covariance, dtype=dtype)
+    spread = torch.diag(spread) if spread.ndim == 1 else spread
+    if spread.shape != (len(centre), len(centre)):
+        raise ValueError(
+            f"expected a covariance of {len(centre)} channels like the mean's, "
+            f"got shape {tuple(spread.shape)}"
+        )
+    if torch.linalg.eigvalsh(spread).min() < 0:
+        raise ValueError("a covariance has no negative eigenvalue; this one does")
+    return Gaussian(centre, spread, path)

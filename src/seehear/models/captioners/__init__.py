@@ -1,0 +1,65 @@
+"""From a picture or a sound to words. The binder's nearest phrase needs no further weights;
+the others are networks of transformers, told apart by their own config.json.
+"""
+
+from collections.abc import Mapping
+from importlib import import_module
+from pathlib import Path
+
+import torch
+
+from seehear.errors import WeightsError
+from seehear.guidance.protocols import CaptionsPictures, CaptionsSounds
+from seehear.models.catalogue import known
+from seehear.models.weights import CAPTIONER_FILES, download, read_json
+
+Captioner = CaptionsPictures | CaptionsSounds
+# Modules of this package, imported when wanted: they bring much of transformers.
+_BY_TYPE: Mapping[str, str] = {
+    "blip": "blip",
+    "qwen2_vl": "qwen_vl",
+    "qwen2_5_vl": "qwen_vl",
+    "qwen3_vl": "qwen_vl",
+    "qwen2_audio": "qwen_audio",
+}
+
+
+def load(
+    source: str | Path,
+    *,
+    device: str | torch.device = "cpu",
+    dtype: torch.dtype = torch.float32,
+    lean: bool = False,
+    local_files_only: bool = False,
+) -> Captioner:
+    """Load a captioner.
+
+    Args:
+        source: A folder, a name on the hub, or a name of `seehear models list`, such as "blip".
+        device: Where to put it.
+        dtype: What it computes in.
+        lean: It leaves the device after every sentence.
+        local_files_only: Never use the network.
+
+    Raises:
+        WeightsError: There is no such model, or it is none that describes.
+    """
+    folder = folder_of(source, local_files_only=local_files_only)
+    kind = str(read_json(folder / "config.json").get("model_type"))
+    if kind not in _BY_TYPE:
+        raise WeightsError(
+            f"{source}: expected a model of the kinds {', '.join(_BY_TYPE)}, which describe "
+            f"pictures or sounds, got {kind!r}"
+        )
+    module = import_module(f"{__name__}.{_BY_TYPE[kind]}")
+    return module.load(folder, device=device, dtype=dtype, lean=lean)
+
+
+def folder_of(source: str | Path, *, local_files_only: bool = False) -> Path:
+    """Where a captioner's files lie, fetched if need be; arguments and errors as `load`."""
+    folder = Path(source)
+    if folder.is_dir():
+        return folder
+    entry = known(source)
+    name = entry.source if entry else str(source)
+    return download(name, CAPTIONER_FILES, local_files_only=local_files_only)

@@ -1,0 +1,54 @@
+"""BLIP describes pictures: small, fast, plain sentences.
+
+Source: Li et al. 2022, "BLIP: Bootstrapping Language-Image Pre-training", arXiv:2201.12086.
+"""
+
+from pathlib import Path
+
+import torch
+from jaxtyping import UInt8
+from torch import Tensor
+from transformers import AutoTokenizer, BlipForConditionalGeneration
+from transformers.models.blip.image_processing_pil_blip import BlipImageProcessorPil
+
+from seehear.models.hf_components import read_component, read_network
+from seehear.models.offload import Visiting
+
+MAX_TOKENS = 40
+# The paper asks for less than 35 words, which a few beams keep sensible.
+BEAMS = 3
+
+
+class Blip:
+    """A frozen describer of pictures."""
+
+    def __init__(self, network: Visiting, tokenizer, images):
+        """Put parts together; `load` reads them."""
+        self.network, self.tokenizer, self.images = network, tokenizer, images
+
+    @torch.no_grad()
+    def caption_picture(self, pixels: UInt8[Tensor, "3 height width"]) -> str:
+        """One sentence about an RGB picture."""
+        given = self.images(images=[pixels.permute(1, 2, 0).numpy()], return_tensors="pt")
+        with self.network.there() as model:
+            looked = given["pixel_values"].to(model.device, model.dtype)
+            ids = model.generate(
+                pixel_values=looked, max_new_tokens=MAX_TOKENS, num_beams=BEAMS, do_sample=False
+            )
+        return self.tokenizer.decode(ids[0], skip_special_tokens=True).strip()
+
+
+def load(
+    folder: Path, *, device: str | torch.device, dtype: torch.dtype, lean: bool = False
+) -> Blip:
+    """Read BLIP from a folder.
+
+    Raises:
+        WeightsError: A part is missing or damaged.
+    """
+    model = read_network(BlipForConditionalGeneration, folder, dtype=dtype)
+    return Blip(
+        Visiting(model, device, lean=lean),
+        read_component(AutoTokenizer, folder),
+        read_component(BlipImageProcessorPil, folder),
+    )

@@ -1,0 +1,238 @@
+"""Checkpoints of the table on this machine: fetch, find, check and convert them."""
+
+import os
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from http import HTTPStatus
+from pathlib import Path
+
+import torch
+from huggingface_hub import snapshot_download
+from huggingface_hub.file_download import http_get
+from safetensors import SafetensorError, safe_open
+
+from seehear.errors import WeightsError
+from seehear.hashes import file_sha256
+from seehear.models.catalogue import Entry
+from seehear.models.weights import (
+    CAPTIONER_FILES,
+    CHECKPOINT_FILES,
+    HUB_ERRORS,
+    NETWORK_FILES,
+    NOT_FETCHED,
+    SAFE_SUFFIX,
+    download,
+    read_json,
+    read_state_dict,
+    weight_files,
+)
+
+# ImageBind reads text by CLIP's vocabulary, which its own file does not hold.
+CLIP_VOCABULARY = "openai/clip-vit-large-patch14"
+VOCABULARY_FILES = ("vocab.json", "merges.txt", "tokenizer_config.json", "special_tokens_map.json")
+_FETCH_ERRORS: tuple[type[Exception], ...] = (*HUB_ERRORS, RuntimeError)
+_SHA256 = re.compile(r"^[0-9a-f]{64}$")
+_GIGABYTE = 1e9
+
+
+def home() -> Path:
+    """Where files that are not on the hub are kept: $SEEHEAR_HOME, else ~/.cache/seehear."""
+    return Path(os.environ.get("SEEHEAR_HOME") or Path.home() / ".cache" / "seehear")
+
+
+def files_of(entry: Entry) -> tuple[str, ...]:
+    """Which files of the repository are fetched."""
+    if entry.role in ("motion", "decoder"):
+        return NETWORK_FILES
+    return CHECKPOINT_FILES if entry.role in ("sound", "picture") else CAPTIONER_FILES
+
+
+def notice(entry: Entry) -> str:
+    """What to know before a download: how big, from where, under which licence."""
+    return (
+        f"{entry.name}: about {entry.bytes_ / _GIGABYTE:.2f} GB from {entry.source}; licence "
+        f"{entry.terms.name}: {entry.terms.permits}"
+    )
+
+
+def pull(entry: Entry, *, folder: Path | None = None, revision: str | None = None) -> Path:
+    """Fetch a checkpoint, with a progress bar, going on where an earlier download stopped.
+
+    Args:
+        entry: Of the table.
+        folder: Where to put plain files; None: the hub's own cache, or `home`.
+        revision: A commit, branch or tag instead of the table's.
+
+    Returns:
+        The folder, or the file where the checkpoint is one.
+
+    Raises:
+        WeightsError: It cannot be fetched.
+    """
+    if not entry.is_file:
+        wanted = revision or entry.revision
+        return download(entry.source, files_of(entry), revision=wanted, folder=folder)
+    target = (folder or home() / entry.name) / entry.file_name
+    _fetch_file(entry, target)
+    if entry.name == "imagebind":
+        download(CLIP_VOCABULARY, VOCABULARY_FILES, folder=target.parent)
+    return target
+
+
+def _fetch_file(entry: Entry, target: Path) -> None:
+    """Fetch one file; half of one keeps another name, so that it is never taken for the whole."""
+    if target.is_file():
+        return
+    target.parent.mkdir(parents=True, exist_ok=True)
+    partial = target.with_name(target.name + ".part")
+    try:
+        with partial.open("ab") as file:
+            http_get(
+                entry.source,
+                file,
+                resume_size=file.tell(),
+                displayed_filename=entry.file_name,
+            )
+    except _FETCH_ERRORS as error:
+        response = getattr(error, "response", None)
+        status = getattr(response, "status_code", None)
+        if response is not None and status == HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
+            # Nothing was left to fetch; the server says how long the whole is ("bytes */123").
+            whole = response.headers.get("Content-Range", "").rpartition("/")[2]
+            size = partial.stat().st_size
+            if whole in ("", "*", str(size)):
+                partial.replace(target)
+                return
+            raise WeightsError(
+                f"{partial}: expected at most {whole} bytes of {entry.source}, got {size}; delete "
+                "it and run it again"
+            ) from error
+        raise WeightsError(
+            f"{entry.source}: could not be fetched ({type(error).__name__}); check the "
+            f"connection and run it again, which goes on from {partial}"
+        ) from error
+    partial.replace(target)
+
+
+def path_of(entry: Entry) -> Path | None:
+    """Where a checkpoint lies on this machine; None if it has not been fetched."""
+    if entry.is_file:
+        target = home() / entry.name / entry.file_name
+        return target if target.is_file() else None
+    try:
+        # The hub's cache is asked for a folder, which may hold what an interrupted download left.
+        folder = Path(snapshot_download(entry.source, local_files_only=True))
+    except HUB_ERRORS:
+        return None
+    return folder if is_whole(folder) else None
+
+
+def is_whole(folder: Path) -> bool:
+    """Whether a folder has the weights of all networks that its own files speak of.
+
+    Args:
+        folder: With a model_index.json and components, or with the files of one network.
+    """
+    index = folder / "model_index.json"
+    if not index.is_file():
+        return _has_weights(folder)
+    # A component is [library, class]; [None, None] means that there is none.
+    named = [k for k, v in read_json(index).items() if isinstance(v, list) and v[0]]
+    components = [folder / name for name in named if f"{name}/*" not in NOT_FETCHED]
+    return all(
+        part.is_dir() and (_has_weights(part) or not (part / "config.json").is_file())
+        for part in components
+    )
+
+
+def _has_weights(folder: Path) -> bool:
+    """Whether a network's weights are there: all of them, where an index lists the parts."""
+    shards = {
+        name
+        for path in folder.glob("*.index.json")
+        for name in read_json(path).get("weight_map", {}).values()
+    }
+    return bool(weight_files(folder)) and all((folder / name).is_file() for name in shards)
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What was found of one weight file."""
+
+    path: Path
+    is_fine: bool
+    detail: str
+
+
+def verify(place: Path, entry: Entry | None = None) -> Iterator[Verdict]:
+    """Check every weight file: that it is whole, and that it is the published one where known.
+
+    Args:
+        place: A file or a folder.
+        entry: What it should be, if it is one of the table.
+
+    Raises:
+        WeightsError: There is no weight file.
+    """
+    paths = [place] if place.is_file() else _all_weights(place)
+    if not paths:
+        raise WeightsError(f"{place}: expected weight files, found none; pull or copy it again")
+    for path in paths:
+        yield _verdict(path, entry, _listed_hash(path, place))
+
+
+def _all_weights(place: Path) -> list[Path]:
+    folders = [place, *sorted(p for p in place.rglob("*") if p.is_dir())] if place.is_dir() else []
+    return [path for folder in folders for path in weight_files(folder)]
+
+
+def _listed_hash(path: Path, place: Path) -> str | None:
+    """What a list of hashes in the folder says, written by the usual tool `sha256sum`."""
+    table = place / "SHA256SUMS"
+    if not table.is_file():
+        return None
+    rows = (line.split(maxsplit=1) for line in table.read_text().splitlines() if line.strip())
+    listed = {name.lstrip("*"): digest for digest, name in rows}
+    return listed.get(path.relative_to(place).as_posix())
+
+
+def _verdict(path: Path, entry: Entry | None, listed: str | None) -> Verdict:
+    try:
+        parameters = count_parameters(path)
+    except WeightsError as error:
+        return Verdict(path, False, str(error))
+    detail = f"{parameters / 1e6:.1f} M numbers"
+    if entry is not None and entry.is_file and parameters != entry.parameters:
+        return Verdict(path, False, f"{detail}, expected {entry.parameters / 1e6:.1f} M")
+    published = entry.sha256.get(path.name) if entry else None
+    wanted = published or listed or _hash_by_cache(path)
+    if wanted is None:
+        return Verdict(path, True, f"{detail}; no published hash to compare with")
+    if not file_sha256(path).startswith(wanted):
+        return Verdict(path, False, f"{detail}; its SHA-256 is not the published {wanted[:12]}...")
+    return Verdict(path, True, f"{detail}; SHA-256 as published")
+
+
+def _hash_by_cache(path: Path) -> str | None:
+    """The hub's cache names large files by their hash and links to them."""
+    name = path.resolve().name
+    return name if path.is_symlink() and _SHA256.match(name) else None
+
+
+def count_parameters(path: Path) -> int:
+    """How many numbers a weight file holds, read from the header where there is one.
+
+    Raises:
+        WeightsError: The file is cut off or is not one of named tensors.
+    """
+    if path.suffix != SAFE_SUFFIX:
+        return sum(tensor.numel() for tensor in read_state_dict(path).values())
+    try:
+        with safe_open(path, "pt") as file:
+            shapes = [file.get_slice(key).get_shape() for key in file.keys()]  # noqa: SIM118
+    except (SafetensorError, OSError) as error:
+        raise WeightsError(
+            f"{path}: expected a whole safetensors file ({error}); pull or copy it again"
+        ) from error
+    return sum(torch.Size(shape).numel() for shape in shapes)

@@ -1,0 +1,114 @@
+"""Components of checkpoints, one by one: read by library classes, with one kind of error.
+
+Backbones in the formats of diffusers and transformers share this; what is peculiar to a model stays
+in its own file.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from pickle import UnpicklingError
+from typing import Any
+
+import diffusers.utils.logging
+import transformers
+from diffusers.schedulers.scheduling_ddim import DDIMScheduler
+from safetensors import SafetensorError
+from transformers import PreTrainedModel
+from transformers.utils import logging
+
+from seehear.errors import WeightsError
+from seehear.guidance.diffusion import NoiseLevel, PredictionKind, vp_levels
+from seehear.models.weights import Checkpoint, read_json
+
+# What the libraries raise for files that are absent, damaged or another class's.
+_READ_ERRORS = (
+    OSError,
+    ValueError,
+    RuntimeError,
+    KeyError,
+    TypeError,
+    SafetensorError,
+    UnpicklingError,
+)
+# The scheduler's names for what the UNet predicts, and ours.
+_PREDICTION_KINDS: dict[str, PredictionKind] = {
+    "epsilon": "eps",
+    "v_prediction": "v",
+    "sample": "x0",
+}
+
+
+def prediction_kind(scheduler: DDIMScheduler) -> PredictionKind:
+    """What the UNet that belongs to a scheduler predicts."""
+    return _PREDICTION_KINDS[scheduler.config["prediction_type"]]
+
+
+def scheduler_levels(scheduler: DDIMScheduler, num_steps: int) -> tuple[NoiseLevel, ...]:
+    """`num_steps + 1` noise levels of a checkpoint's own schedule, spaced as it says."""
+    scheduler.set_timesteps(num_steps)
+    return vp_levels(
+        scheduler.alphas_cumprod,
+        scheduler.timesteps.tolist(),
+        float(scheduler.final_alpha_cumprod),
+    )
+
+
+def text_class(found: Checkpoint) -> type[PreTrainedModel]:
+    """The text encoder's class, named by the index or by the encoder's own config."""
+    name = found.class_name("text_encoder")
+    if name is None:
+        config = read_json(found.component("text_encoder") / "config.json")
+        name = (config.get("architectures") or [""])[0]
+    kind = getattr(transformers, name, None)
+    if not (isinstance(kind, type) and issubclass(kind, PreTrainedModel)):
+        raise WeightsError(
+            f"{found.source}: expected a text model of transformers as text encoder, got {name!r}"
+        )
+    return kind
+
+
+def read_network(kind: Any, folder: Path, *, optional: tuple[str, ...] = (), **options: Any) -> Any:
+    """Read a network and insist that every weight came from the file.
+
+    The libraries only log a warning when they fill a missing weight with random numbers.
+    """
+    network, info = read_component(kind, folder, output_loading_info=True, **options)
+    missing = [key for key in info["missing_keys"] if not key.startswith(optional)]
+    if missing or info["mismatched_keys"]:
+        wrong = [*sorted(missing), *(str(key) for key in info["mismatched_keys"])]
+        raise WeightsError(
+            f"{folder}: expected all weights of {folder.name} ({kind.__name__}) in the file, "
+            f"{len(wrong)} are missing or of another shape, first {wrong[0]}; the file and "
+            "config.json do not belong together"
+        )
+    return network
+
+
+def read_component(kind: Any, folder: Path, **options: Any) -> Any:
+    """Let a library class read its component, with one kind of error for whatever goes wrong."""
+    try:
+        with quiet_libraries():
+            return kind.from_pretrained(folder, local_files_only=True, **options)
+    except _READ_ERRORS as error:
+        raise WeightsError(
+            f"{folder}: expected {kind.__name__} files, could not read them ({error}); copy or "
+            "download that folder again"
+        ) from error
+
+
+@contextmanager
+def quiet_libraries() -> Iterator[None]:
+    """No progress bar and no load report: `read_network` turns what matters in them into errors."""
+    of_diffusers = diffusers.utils.logging.get_verbosity()
+    diffusers.utils.logging.set_verbosity_error()
+    verbosity, bar = logging.get_verbosity(), logging.is_progress_bar_enabled()
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        logging.set_verbosity(verbosity)
+        diffusers.utils.logging.set_verbosity(of_diffusers)
+        if bar:
+            logging.enable_progress_bar()

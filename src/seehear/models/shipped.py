@@ -1,0 +1,7 @@
+"""Where the weights that ship with the package lie."""
+
+from pathlib import Path
+
+POCKET = (
+    Path(__file__).resolve().parents[1] / "data" / "pocket"
+)  # audio, video, binder, text, judge

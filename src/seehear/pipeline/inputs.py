@@ -1,0 +1,158 @@
+"""What a task is given: files, arrays, or media that were read already."""
+
+from collections.abc import Iterable
+from fractions import Fraction
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import torch
+from jaxtyping import UInt8
+from torch import Tensor
+
+from seehear.dsp.events import Curve, motion_energy, onset_envelope
+from seehear.dsp.resample import resample
+from seehear.errors import MediaError, SettingsError
+from seehear.guidance.conditions import Heard
+from seehear.media import Audio, Image, Video, read_audio, read_image, read_video, stream_frames
+from seehear.media.read import MAX_SOUND_S, mono_or_stereo
+
+FRAMES_PER_S = 4.0  # how densely the binder sees a video; its towers read single frames
+MOTION_FRAMES_PER_S = 25.0  # how densely movement is looked for
+KEPT_RATE = 48_000  # of given sounds, as they go into the video
+HEARD_RATE = 16_000  # of the same, as binders listen to them
+MOTION_SHORT_SIDE = 64  # pixels: what moves is larger than grain
+
+
+def as_video(
+    video: str | Path | Video | np.ndarray,
+    fps: float | None = None,
+    frames_per_s: float = FRAMES_PER_S,
+) -> Video:
+    """A video from a file, from frames [n, height, width, 3] in uint8 with `fps`, or as it is.
+
+    Args:
+        video: The file, the frames, or the video.
+        fps: Of frames in an array.
+        frames_per_s: How many frames a second are kept.
+
+    Raises:
+        MediaError: The file cannot be read, or the array is not such frames.
+        SettingsError: An array without `fps`.
+    """
+    if isinstance(video, Video):
+        return video
+    if not isinstance(video, np.ndarray):
+        return read_video(video, frames_per_s=frames_per_s)
+    if video.ndim != 4 or video.shape[-1] != 3 or video.dtype != np.uint8 or not len(video):
+        raise MediaError(
+            "expected frames of shape [n, height, width, 3] in uint8, got "
+            f"{video.dtype} {list(video.shape)}"
+        )
+    if not fps or fps <= 0:
+        raise SettingsError(f"frames in an array need fps, a positive number; got {fps}")
+    every = max(1, round(fps / frames_per_s))
+    frames = torch.from_numpy(np.ascontiguousarray(video[::every])).permute(0, 3, 1, 2)
+    return Video(
+        frames=frames,
+        times_s=torch.arange(len(frames), dtype=torch.float64) * (every / fps),
+        duration_s=float(Fraction(len(video)) / Fraction(fps)),
+        fps=fps,
+        frames_per_s=fps / every,
+    )
+
+
+def as_image(image: str | Path | Image | np.ndarray) -> Image:
+    """A picture from a file, from pixels [height, width, 3] in uint8, or as it is.
+
+    Raises:
+        MediaError: The file cannot be read, or the array is not such pixels.
+    """
+    if isinstance(image, Image):
+        return image
+    if not isinstance(image, np.ndarray):
+        return read_image(image)
+    if image.ndim != 3 or image.shape[-1] != 3 or image.dtype != np.uint8:
+        raise MediaError(
+            "expected pixels of shape [height, width, 3] in uint8, got "
+            f"{image.dtype} {list(image.shape)}"
+        )
+    return Image(pixels=torch.from_numpy(np.ascontiguousarray(image)).permute(2, 0, 1))
+
+
+def as_audio(
+    audio: str | Path | Audio | np.ndarray,
+    sample_rate: int | None = None,
+    max_duration_s: float = MAX_SOUND_S,
+) -> Audio:
+    """A sound from a file, from samples [n] or [channels, n] in [-1, 1] with a rate, or as it is.
+
+    Args:
+        audio: The file (at 48 kHz, more than two channels as their mean), the samples, or the
+            sound.
+        sample_rate: Of samples in an array, in Hz.
+        max_duration_s: Longer sounds are refused.
+
+    Raises:
+        MediaError: The file cannot be read, the array is not such samples, or it is too long.
+        SettingsError: An array without `sample_rate`.
+    """
+    if isinstance(audio, str | Path):
+        read = read_audio(audio, KEPT_RATE, mono=False, max_duration_s=max_duration_s)
+        return mono_or_stereo(read)
+    if isinstance(audio, np.ndarray):
+        if not sample_rate or sample_rate <= 0:
+            raise SettingsError(f"samples in an array need a positive sample_rate, {sample_rate=}")
+        channels = np.atleast_2d(audio)
+        if channels.ndim != 2 or len(channels) > 2 or not np.issubdtype(audio.dtype, np.floating):
+            raise MediaError(
+                "expected samples of shape [n] or [channels, n] as floats, mono or stereo, got "
+                f"{audio.dtype} {list(audio.shape)}"
+            )
+        if not np.isfinite(channels).all():
+            raise MediaError("expected finite samples in [-1, 1], got some that are not numbers")
+        waveform = torch.from_numpy(np.ascontiguousarray(channels, dtype=np.float32))
+        audio = Audio(waveform=waveform, sample_rate=sample_rate)
+    if audio.duration_s > max_duration_s:
+        raise MediaError(
+            f"expected at most {max_duration_s:g} s of sound, got {audio.duration_s:.1f} s"
+        )
+    return audio
+
+
+def heard(audio: Audio) -> Heard:
+    """A sound as a binder listens to it: mono, at 16 kHz."""
+    mono = audio.waveform.mean(dim=0)
+    return Heard(resample(mono[None], audio.sample_rate, HEARD_RATE)[0], HEARD_RATE)
+
+
+def onsets_of(sound: Heard) -> Curve:
+    """How suddenly a sound grows louder, when."""
+    return onset_envelope(sound.waveform[None], sound.sample_rate)
+
+
+def motion_of(video: Video) -> Curve:
+    """How much a video moves when; looked for in the file itself where there is one.
+
+    Memory holds two frames at a time, so no clip is too long.
+
+    Raises:
+        MediaError: A single frame, or one that lasts all the time, has no motion.
+    """
+    if video.path is not None:
+        frames_per_s = MOTION_FRAMES_PER_S
+        shown = stream_frames(video.path, frames_per_s=frames_per_s, short_side=MOTION_SHORT_SIDE)
+        frames: Iterable[UInt8[Tensor, "3 height width"]] = (
+            torch.from_numpy(frame) for _, frame in shown
+        )
+    else:
+        frames_per_s, frames = video.frames_per_s, video.frames
+    values = [
+        motion_energy(torch.stack(pair)[None].float() / 255, frames_per_s).values
+        for pair in pairwise(frames)
+    ]
+    if not values:
+        raise MediaError(
+            "expected a video of at least two frames to be in step with, got one; leave sync out"
+        )
+    return Curve.between(torch.cat(values, dim=1), frames_per_s)

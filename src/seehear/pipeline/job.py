@@ -1,0 +1,197 @@
+"""A job: one output to make, with everything decided; and how it is sampled and decoded."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from jaxtyping import Float, UInt8
+from torch import Tensor
+
+from seehear.errors import SettingsError
+from seehear.guidance.conditions import Condition
+from seehear.guidance.decoding import AlteredCopies
+from seehear.guidance.frame_sampling import FrameDraws
+from seehear.guidance.losses import Distance, NamesDistance, cosine_distance
+from seehear.guidance.objective import ByWindows
+from seehear.guidance.protocols import Backbone, Stream
+from seehear.guidance.sampling import Progress, Sampled, sample
+from seehear.guidance.sync import InStep
+from seehear.guidance.windows import Windowed, layout_of, positions_for
+from seehear.media import Audio, finish_level
+from seehear.models.captioners.phrase_bank import Match
+from seehear.models.families import Family
+from seehear.pipeline.presets import Preset
+from seehear.pipeline.task import MAKES, TaskName
+
+OnStep = Callable[[Progress], None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Job:
+    """One output, ready to be sampled: what it is conditioned on and how it is cut."""
+
+    task: TaskName
+    condition: Condition  # what is given
+    duration_s: float  # of what is made; a still lasts as long as the sound that it is for
+    prompts: Mapping[Stream, str]  # of every stream that is made; empty: none
+    backbones: Mapping[Stream, Backbone]  # cut into windows where clips may be long
+    windows_s: tuple[tuple[float, float], ...]
+    preset: Preset
+    seed: int
+    named: tuple[
+        Match, ...
+    ] = ()  # the binder's nearest phrases if nobody gave a prompt, best first
+    captioned_by: str | None = None  # which captioner wrote the prompt, if one did
+    sync: InStep | None = None  # if sound shall begin when something begins to move
+    path: Path | None = None  # of what is given, if it came from a file
+    sound: Audio | None = None  # what is given, to go with the pictures
+    asked_prompt: str | None = None  # what the caller gave; None: the binder names the thing
+
+    @property
+    def prompt(self) -> str:
+        """The words that all streams are compared with."""
+        return next(iter(dict.fromkeys(p for p in self.prompts.values() if p)), "")
+
+
+def backbones_for(task: str, family: Family, overlap: float) -> dict[Stream, Backbone]:
+    """The models of a task, cut into windows that share at least `overlap` of their length."""
+    found: dict[Stream, Backbone] = {}
+    for stream, part in MAKES[task].items():
+        backbone = family.backbone(part)
+        layout = layout_of(backbone, overlap)
+        found[stream] = backbone if layout is None else Windowed(backbone, layout)
+    return found
+
+
+def windows_of(
+    backbones: Mapping[Stream, Backbone], duration_s: float
+) -> tuple[tuple[float, float], ...]:
+    """Start and end of every window that the objective looks at: those of the first stream cut."""
+    for backbone in backbones.values():
+        if isinstance(backbone, Windowed):
+            window = backbone.layout.window
+            length = max(window, positions_for(duration_s, backbone.latents_per_s))
+            times = backbone.layout.times_s(length, backbone.latents_per_s, duration_s)
+            return tuple(times)
+    return ((0.0, duration_s),)
+
+
+def sampled_job(family: Family, job: Job, on_step: OnStep | None = None) -> Sampled:
+    """Denoise a job's latents: Algorithm 1 over its windows."""
+    # One generator for all streams: what is drawn first never depends on what comes later.
+    generator = torch.Generator().manual_seed(job.seed)
+    latents = {s: b.prior(job.duration_s, 1, generator) for s, b in job.backbones.items()}
+    objective = _objective(family, job, latents)
+    return sample(
+        job.backbones,
+        latents,
+        {s: b.embed_prompt([job.prompts[s]]) for s, b in job.backbones.items()},
+        objective,
+        job.preset.settings,
+        on_step,
+    )
+
+
+def distance_of(family: Family, preset: Preset) -> Distance:
+    """How the preset compares embeddings of the family's binder."""
+    if preset.distance == "cosine":
+        return cosine_distance
+    return NamesDistance(
+        phrases=family.phrases.embeddings, target_temperature=preset.target_temperature
+    )
+
+
+def _objective(family: Family, job: Job, latents: Mapping[Stream, Tensor]) -> ByWindows:
+    spans = _spans(job, latents)
+    draws: tuple[FrameDraws, ...] = ()
+    if "video" in latents:
+        fps = job.backbones["video"].latents_per_s
+        # Only frames that are kept are looked at: a clip may be shorter than its window.
+        kept = [positions_for(end - start, fps) for start, end in job.windows_s]
+        counts = [
+            min(n, s["video"].stop - s["video"].start) for n, s in zip(kept, spans, strict=True)
+        ]
+        draws = tuple(job.preset.frames.draws(count) for count in counts)
+    return ByWindows(
+        backbones={s: family.backbone(part) for s, part in MAKES[job.task].items()},
+        binder=family.binder,
+        pairs=job.preset.pairs,
+        weights=job.preset.weights,
+        spans=spans,
+        targets=job.condition.targets(family.binder, job.windows_s, job.prompt),
+        local_weight=job.preset.local_weight,
+        duration_s=job.duration_s,
+        mel_bridge=job.preset.mel_bridge,
+        by_eye=job.preset.by_eye,
+        distance=distance_of(family, job.preset),
+        sync=job.sync,
+        draws=draws,
+        copies=AlteredCopies(job.preset.looks, job.preset.hearings, job.seed),
+    )
+
+
+def _spans(job: Job, latents: Mapping[Stream, Tensor]) -> tuple[Mapping[Stream, slice], ...]:
+    """Where every window lies in every stream, in latent positions."""
+    first = next((s for s, b in job.backbones.items() if isinstance(b, Windowed)), None)
+    if first is None:
+        return ({s: slice(0, z.shape[_axis(job, s)]) for s, z in latents.items()},)
+    clock = job.backbones[first]
+    assert isinstance(clock, Windowed)
+    spans = []
+    for span in clock.layout.spans(latents[first].shape[clock.time_axis]):
+        start_s, stop_s = span.start / clock.latents_per_s, span.stop / clock.latents_per_s
+        ends = {}
+        for s, z in latents.items():
+            length, rate = z.shape[_axis(job, s)], job.backbones[s].latents_per_s
+            start = min(round(start_s * rate), length - 1)
+            ends[s] = slice(start, max(start + 1, min(round(stop_s * rate), length)))
+        spans.append(ends)
+    return tuple(spans)
+
+
+def _axis(job: Job, stream: Stream) -> int:
+    return job.backbones[stream].time_axis
+
+
+def decoded_sound(job: Job, latents: Tensor) -> Float[Tensor, " samples"]:
+    """Turn clean latents into a sound of the job's duration, at its final level.
+
+    Raises:
+        SettingsError: The samples are not finite numbers: the rates were far too high.
+    """
+    audio = job.backbones["audio"]
+    with torch.no_grad():
+        waveform = audio.decode(latents)[0].float().cpu()
+    _check_finite(job, "the sound", waveform)
+    length = round(job.duration_s * audio.sample_rate)
+    waveform = torch.nn.functional.pad(waveform, (0, max(0, length - len(waveform))))
+    return finish_level(waveform[:length], int(audio.sample_rate))
+
+
+def decoded_frames(job: Job, latents: Tensor) -> UInt8[Tensor, "frames 3 height width"]:
+    """Turn clean latents into the frames that the job's duration takes, in 8 bits.
+
+    Raises:
+        SettingsError: The pixels are not finite numbers: the rates were far too high.
+    """
+    video = job.backbones["video"]
+    _check_finite(job, "the picture", latents)  # frames are clamped, which hides infinities
+    with torch.no_grad():
+        frames = video.decode(latents)[0].float().cpu()
+    return (frames[: num_frames(video, job.duration_s)] * 255).round().to(torch.uint8)
+
+
+def num_frames(video: Backbone, duration_s: float) -> int:
+    """How many frames last at least `duration_s` seconds; a still is one."""
+    if not isinstance(video, Windowed):
+        return 1
+    return positions_for(duration_s, video.sample_rate)
+
+
+def _check_finite(job: Job, what: str, values: Tensor) -> None:
+    if not values.isfinite().all():
+        raise SettingsError(
+            f"{what} left the range of numbers: lower the alignment's rate, "
+            f"lr_latents={job.preset.settings.aligner.lr_latents}, or compute in float32"
+        )

@@ -1,0 +1,211 @@
+"""The manifest beside every output: settings, seed, versions, hashes and the trace, as JSON."""
+
+import dataclasses
+import hashlib
+import importlib.metadata
+import json
+import math
+import os
+import platform
+from collections.abc import Mapping, Sequence
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float, UInt8
+from torch import Tensor
+
+from seehear.errors import MediaError, SettingsError
+from seehear.hashes import file_sha256
+from seehear.media import replacing
+
+SCHEMA_VERSION = 1
+_VERSIONED = ("seehear", "torch", "diffusers", "transformers", "numpy", "av", "soundfile")
+# What `read_manifest` insists on; everything else may grow without a new schema version.
+_REQUIRED: dict[str, type] = {
+    "task": str,
+    "inputs": list,
+    "settings": dict,
+    "seed": int,
+    "versions": dict,
+    "weights": list,
+    "outputs": list,
+}
+
+
+def manifest(
+    *,
+    task: str,
+    settings: Mapping[str, Any],
+    seed: int,
+    inputs: Sequence[Mapping[str, Any]] = (),
+    weights: Sequence[Mapping[str, Any]] = (),
+    trace: Sequence[Mapping[str, Any]] = (),
+    caption: str | None = None,
+    duration_s: float | None = None,
+    levels: Mapping[str, float] | None = None,
+    samples_sha256: str | None = None,
+    frames_sha256: str | None = None,
+    outputs: Sequence[Mapping[str, Any]] = (),
+) -> dict[str, Any]:
+    """The record of a run: what went in, how it was made, with which versions, what came out."""
+    record = {
+        "schema_version": SCHEMA_VERSION,
+        "task": task,
+        "inputs": inputs,
+        "settings": settings,
+        "seed": seed,
+        "caption": caption,
+        "duration_s": duration_s,
+        "levels": levels or {},
+        "samples_sha256": samples_sha256,
+        "frames_sha256": frames_sha256,
+        "outputs": outputs,
+        "weights": weights,
+        "versions": versions(),
+        "trace": trace,
+    }
+    return {key: plain(value) for key, value in record.items()}
+
+
+def versions() -> dict[str, Any]:
+    """What the bits of a result may depend on besides settings and weights."""
+    found: dict[str, Any] = {}
+    for name in _VERSIONED:
+        try:
+            found[name] = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            found[name] = None
+    return found | {
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "processor": platform.machine(),
+        # How many threads share a sum changes the order of its terms.
+        "threads": torch.get_num_threads(),
+    }
+
+
+def describe_input(path: str | Path, duration_s: float | None = None) -> dict[str, Any]:
+    """One entry of a manifest's inputs: name and path, content hash, length in seconds."""
+    path = Path(path)
+    return {
+        "file": path.name,
+        "path": str(path.absolute()),
+        "sha256": file_sha256(path),
+        "duration_s": duration_s,
+    }
+
+
+def locate_input(entry: Mapping[str, Any], manifest_path: str | Path) -> Path:
+    """Find an input of a manifest again: where it was, or beside the manifest.
+
+    Raises:
+        MediaError: it is in neither place, or its content has changed.
+    """
+    candidates = [
+        Path(entry.get("path") or entry["file"]),
+        Path(manifest_path).parent / entry["file"],
+    ]
+    found = [path for path in candidates if path.is_file()]
+    for path in found:
+        if file_sha256(path) == entry["sha256"]:
+            return path
+    if found:
+        raise MediaError(
+            f"{found[0]}: its content differs from what {manifest_path} was made with "
+            f"(expected sha256 {entry['sha256'][:12]}..., got {file_sha256(found[0])[:12]}...)"
+        )
+    raise MediaError(
+        f"{manifest_path}: its input {entry['file']} is neither at {candidates[0]} nor beside "
+        "the manifest; put it there"
+    )
+
+
+def samples_sha256(waveform: Float[Tensor, "channels samples"]) -> str:
+    """SHA-256 of the samples as little-endian float32, channel by channel."""
+    samples = waveform.detach().cpu().float().numpy().astype("<f4")
+    return hashlib.sha256(np.ascontiguousarray(samples).tobytes()).hexdigest()
+
+
+def frames_sha256(frames: UInt8[Tensor, "n 3 height width"]) -> str:
+    """SHA-256 of the frames' bytes: frame by frame, red, green, blue, row by row."""
+    return hashlib.sha256(np.ascontiguousarray(frames.cpu().numpy()).tobytes()).hexdigest()
+
+
+def plain(value: Any) -> Any:
+    """Settings, traces and the like as what JSON can hold.
+
+    Numbers that are not finite become the strings "inf", "-inf" and "nan", since JSON has none.
+
+    Raises:
+        TypeError: there is no plain form of such a value.
+    """
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        value = {f.name: getattr(value, f.name) for f in dataclasses.fields(value)}
+    if isinstance(value, Mapping):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple, set, frozenset)):
+        items = sorted(value) if isinstance(value, (set, frozenset)) else value
+        return [plain(item) for item in items]
+    if isinstance(value, (Tensor, np.ndarray, np.generic)):
+        return plain(value.tolist())
+    if isinstance(value, float):
+        return value if math.isfinite(value) else str(value)
+    if value is None or isinstance(value, (bool, int, str)):
+        return value
+    if isinstance(value, Fraction):
+        return float(value)
+    if isinstance(value, os.PathLike):
+        return os.fspath(value)
+    raise TypeError(f"no plain form of {type(value).__name__} for a manifest: {value!r}")
+
+
+def write_json(path: str | Path, record: Mapping[str, Any]) -> None:
+    """Write plain data as readable JSON; the file appears only when complete.
+
+    Raises:
+        MediaError: the folder is missing or the disk refuses.
+    """
+    text = json.dumps(plain(record), indent=2, ensure_ascii=False, allow_nan=False)
+    with replacing(path) as temporary:
+        temporary.write_text(text + "\n", encoding="utf-8")
+
+
+def read_manifest(path: str | Path) -> dict[str, Any]:
+    """Read and check a manifest that `Result.save` wrote.
+
+    Raises:
+        SettingsError: not there, not JSON, of another schema version, or a part is missing or of
+            the wrong kind.
+    """
+    path = Path(path)
+    try:
+        record = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise SettingsError(
+            f"{path}: cannot be read ({error}); expected the .json beside an output"
+        ) from error
+    except ValueError as error:
+        raise SettingsError(
+            f"{path}: expected a manifest in JSON, the .json beside an output; {error}"
+        ) from error
+    if not isinstance(record, dict) or "schema_version" not in record:
+        raise SettingsError(f"{path}: is JSON, but not a manifest of seehear (no schema_version)")
+    if record["schema_version"] != SCHEMA_VERSION:
+        raise SettingsError(
+            f"{path}: expected schema version {SCHEMA_VERSION}, got {record['schema_version']}; "
+            "replay it with the version of seehear that wrote it"
+        )
+    for key, kind in _REQUIRED.items():
+        if key not in record:
+            raise SettingsError(f"{path}: the manifest lacks {key!r}; it was cut or edited")
+        if not isinstance(record[key], kind) or isinstance(record[key], bool):
+            raise SettingsError(
+                f"{path}: expected {key!r} to be a {kind.__name__}, got {record[key]!r:.60}"
+            )
+    for entry in record["inputs"]:
+        if not isinstance(entry, dict) or not {"file", "sha256"} <= entry.keys():
+            raise SettingsError(f"{path}: each of 'inputs' needs 'file' and 'sha256'; got {entry}")
+    return record

@@ -1,0 +1,154 @@
+"""What a run hands back, and the manifest beside it that tells how to make it again."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from fractions import Fraction
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from jaxtyping import Float, UInt8
+from torch import Tensor
+
+from seehear.errors import MediaError, SettingsError
+from seehear.hashes import file_sha256
+from seehear.media import (
+    mux_sound,
+    peak_dbfs,
+    upscaled,
+    write_audio,
+    write_image,
+    write_video,
+)
+from seehear.media.encode import CONTAINERS
+from seehear.media.write import PICTURE_FORMATS, SOUND_FORMATS
+from seehear.pipeline.manifest import frames_sha256, manifest, samples_sha256, write_json
+
+SMALL, TIMES = 128, 4  # pictures of fewer pixels a side are saved so much larger, unless told
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Result:
+    """What a task made: sound, pictures or both, and everything that is needed to repeat it."""
+
+    task: str  # "v2a", "i2a", "a2v", "a2i" or "joint"
+    waveform: Float[Tensor, "channels samples"] | None = None  # in [-1, 1]
+    sample_rate: int | None = None
+    frames: UInt8[Tensor, "n 3 height width"] | None = None  # made by the task, if it makes any
+    fps: float | Fraction | None = None
+    video_path: Path | None = None  # the picture to put the sound to, if a file was given
+    caption: str | None = None  # the prompt that was used
+    seed: int = 0
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    trace: Sequence[Mapping[str, Any]] = ()  # one entry per step
+    inputs: Sequence[Mapping[str, Any]] = ()  # of `describe_input`
+    weights: Sequence[Mapping[str, Any]] = ()  # name, sha256, licence of each network
+
+    def __post_init__(self):
+        if self.waveform is None and self.frames is None:
+            raise ValueError("a result holds a waveform, frames or both; got neither")
+        if self.waveform is not None and not self.sample_rate:
+            raise ValueError("a waveform needs its sample_rate")
+        if self.frames is not None and not self.fps:
+            raise ValueError("frames need their fps")
+
+    @property
+    def audio(self) -> Float[np.ndarray, "channels samples"] | None:
+        """The sound as an array in [-1, 1]."""
+        return None if self.waveform is None else self.waveform.detach().cpu().numpy()
+
+    @property
+    def video(self) -> UInt8[np.ndarray, "n height width 3"] | None:
+        """The frames as an array, colours last, as most plotting libraries want them."""
+        return None if self.frames is None else self.frames.permute(0, 2, 3, 1).cpu().numpy()
+
+    @property
+    def duration_s(self) -> float:
+        """Length of the sound, or of the frames when there is none."""
+        if self.waveform is not None and self.sample_rate:
+            return self.waveform.shape[-1] / self.sample_rate
+        assert self.frames is not None
+        assert self.fps is not None
+        return float(len(self.frames) / Fraction(self.fps))
+
+    def save(
+        self,
+        path: str | Path,
+        *,
+        keep: Literal["replace", "mix"] = "replace",
+        upscale: int | None = 1,
+    ) -> tuple[Path, Path]:
+        """Write the media and, beside it, the manifest of the same name ending in .json.
+
+        A sound suffix (.wav, .flac, .ogg) writes the sound alone, a picture suffix (.png, .jpg,
+        .webp) the first frame. A video suffix puts the sound to the given video's untouched
+        picture (`keep` as in `mux_sound`) or to the frames made. `upscale` enlarges frames by a
+        whole factor, None: small ones alone; the file's metadata and the manifest say so.
+
+        Returns:
+            The paths of the media and of the manifest.
+
+        Raises:
+            MediaError: as `mux_sound`, `write_video` and `write_audio`.
+            SettingsError: the suffix asks for a picture or a sound that the result lacks.
+        """
+        path = Path(path)
+        if upscale is None:
+            is_small = self.frames is not None and max(self.frames.shape[-2:]) < SMALL
+            upscale = TIMES if is_small else 1
+        self._write_media(path, keep, upscale)
+        manifest_path = path.with_suffix(".json")
+        record = self.manifest([path])
+        if self.frames is not None:
+            record["upscale"] = {"factor": upscale, "filter": "Lanczos"}
+        write_json(manifest_path, record)
+        return path, manifest_path
+
+    def _write_media(self, path: Path, keep: Literal["replace", "mix"], upscale: int) -> None:
+        suffix = path.suffix.lower()
+        comment = "made by seehear"
+        if upscale > 1:
+            comment += f", enlarged {upscale} times by Lanczos resampling"
+        if suffix in SOUND_FORMATS:
+            if self.waveform is None or self.sample_rate is None:
+                raise SettingsError(f"{path}: this result has no sound; choose a video suffix")
+            write_audio(path, self.waveform, self.sample_rate)
+        elif suffix in PICTURE_FORMATS:
+            if self.frames is None:
+                raise SettingsError(f"{path}: this result has no picture; choose a sound's suffix")
+            write_image(path, upscaled(self.frames[:1], upscale)[0], comment)
+        elif suffix not in CONTAINERS:
+            known = ", ".join([*SOUND_FORMATS, *PICTURE_FORMATS, *sorted(CONTAINERS)])
+            raise MediaError(
+                f"{path}: cannot write {suffix or 'no suffix'!r}; choose one of {known}"
+            )
+        elif self.frames is not None and self.fps is not None:
+            write_video(
+                path, upscaled(self.frames, upscale), self.fps, self.waveform, self.sample_rate,
+                comment=comment,
+            )  # fmt: skip
+        elif self.video_path is None:
+            raise SettingsError(
+                f"{path}: this result has no picture; choose one of {', '.join(SOUND_FORMATS)}"
+            )
+        else:
+            assert self.waveform is not None
+            assert self.sample_rate is not None
+            mux_sound(self.video_path, self.waveform, self.sample_rate, path, keep=keep)
+
+    def manifest(self, outputs: Sequence[Path] = ()) -> dict[str, Any]:
+        """Everything about the run as plain data, ready for JSON."""
+        return manifest(
+            task=self.task,
+            inputs=self.inputs,
+            settings=self.settings,
+            seed=self.seed,
+            weights=self.weights,
+            trace=self.trace,
+            caption=self.caption,
+            duration_s=self.duration_s,
+            levels={} if self.waveform is None else {"peak_dbfs": peak_dbfs(self.waveform)},
+            samples_sha256=None if self.waveform is None else samples_sha256(self.waveform),
+            frames_sha256=None if self.frames is None else frames_sha256(self.frames),
+            outputs=[{"file": p.name, "sha256": file_sha256(p)} for p in outputs],
+        )

@@ -1,0 +1,193 @@
+"""Media inside a page: as data where they are small, as a smaller copy, or as a link."""
+
+import base64
+import io
+import os
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from urllib.parse import quote
+
+from jaxtyping import UInt8
+from torch import Tensor
+
+from seehear.media import probe, read_audio, read_image, read_video, write_audio, write_video
+from seehear.media.drawing import picture_of, shrunk
+from seehear.media.kinds import Kind
+from seehear.media.opening import open_media, picture_stream
+
+MADE_BYTES, GIVEN_BYTES = 1_500_000, 600_000  # what the page holds of either, at most
+PREVIEW_FPS, PREVIEW_SIDE, PREVIEW_CRF = 12.5, 240, 30  # pixels of the shorter side
+PREVIEW_RATE = 16_000  # of a sound's copy
+MAX_PREVIEW_S = 60.0  # longer clips are linked
+IMAGE_SIDE = 720  # pixels of the shorter side of a picture's copy
+
+# What browsers play; other files are shown as a copy.
+_TYPES: dict[str, str] = {
+    ".mp4": "video/mp4", ".m4v": "video/mp4", ".mov": "video/mp4", ".webm": "video/webm",
+    ".wav": "audio/wav", ".flac": "audio/flac", ".ogg": "audio/ogg", ".oga": "audio/ogg",
+    ".opus": "audio/ogg", ".mp3": "audio/mpeg", ".m4a": "audio/mp4",
+    ".png": "image/png", ".jpg": "image/jpeg", ".jpeg": "image/jpeg", ".webp": "image/webp",
+    ".gif": "image/gif",
+}  # fmt: skip
+_CODECS = frozenset({"h264", "vp8", "vp9", "av1", "dav1d"})
+_PIXELS = frozenset({"yuv420p", "yuvj420p"})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Embedded:
+    """How a page shows a file."""
+
+    name: str
+    kind: Kind
+    address: str  # "data:..." or relative to the page
+    link: str  # to the file itself, relative to the page
+    note: str = ""  # what differs from the file, a sentence
+
+
+def embedded(path: Path, folder: Path, limit_bytes: int) -> Embedded:
+    """How a page in `folder` shows a file: as it is, else as a smaller copy, else by a link.
+
+    Args:
+        path: A picture, a video or a sound.
+        folder: Of the page; links are relative to it.
+        limit_bytes: How much of the page the file may take, before base64.
+
+    Raises:
+        MediaError: The file is none of these, or damaged.
+    """
+    if (whole := embedded_as_it_is(path, folder, limit_bytes)) is not None:
+        return whole
+    found = probe(path)
+    why = "is large" if _type_in_browsers(path) else "is of a kind that browsers don't play"
+    if found.kind == "image" or (found.duration_s or 0.0) <= MAX_PREVIEW_S:
+        data, media_type, what = _COPIES[found.kind](path)
+        if len(data) <= limit_bytes:
+            note = f"{path.name} {why}: this is a copy, {what}."
+            return _as_data(path, folder, data, media_type, note)
+    note = f"{path.name} {why}: it is not inside this page, which plays it from where it lies."
+    return replace(linked(path, folder), note=note)
+
+
+def embedded_as_it_is(path: Path, folder: Path, limit_bytes: int) -> Embedded | None:
+    """A file as data, or None if it is too large or browsers don't play it.
+
+    Raises:
+        MediaError: The file is no picture, video or sound.
+    """
+    media_type = _type_in_browsers(path)
+    if not media_type or path.stat().st_size > limit_bytes:
+        return None
+    return _as_data(path, folder, path.read_bytes(), media_type)
+
+
+def linked(path: Path, folder: Path) -> Embedded:
+    """A file by its address relative to the page.
+
+    Raises:
+        MediaError: The file is no picture, video or sound.
+    """
+    link = relative_link(path, folder)
+    return Embedded(name=path.name, kind=probe(path).kind, address=link, link=link)
+
+
+def _as_data(path: Path, folder: Path, data: bytes, media_type: str, note: str = "") -> Embedded:
+    kind = probe(path).kind
+    return Embedded(
+        name=path.name,
+        # An animated GIF is a video in a picture's clothes.
+        kind="image" if media_type.startswith("image/") else kind,
+        address=data_address(data, media_type),
+        link=relative_link(path, folder),
+        note=note,
+    )
+
+
+def data_address(data: bytes, media_type: str) -> str:
+    """Bytes as an address."""
+    return f"data:{media_type};base64,{base64.b64encode(data).decode()}"
+
+
+def relative_link(path: Path, folder: Path) -> str:
+    """An address of a file as seen from a folder, percent-encoded."""
+    try:
+        return quote(Path(os.path.relpath(path.absolute(), folder.absolute())).as_posix())
+    except ValueError:  # on another drive
+        return path.absolute().as_uri()
+
+
+def jpeg_address(pixels: UInt8[Tensor, "3 height width"], quality: int = 80) -> str:
+    """A picture as an address."""
+    return data_address(_jpeg(pixels, quality), "image/jpeg")
+
+
+def png_address(pixels: UInt8[Tensor, "3 height width"]) -> str:
+    """A picture of few colours as an address."""
+    file = io.BytesIO()
+    picture_of(pixels).save(file, "PNG", optimize=True)
+    return data_address(file.getvalue(), "image/png")
+
+
+def _jpeg(pixels: UInt8[Tensor, "3 height width"], quality: int) -> bytes:
+    file = io.BytesIO()
+    picture_of(pixels).save(file, "JPEG", quality=quality)
+    return file.getvalue()
+
+
+def _type_in_browsers(path: Path) -> str:
+    """The media type of a file that browsers play, else "".
+
+    Of videos that is an ordinary codec in 8 bits with halved chroma.
+    """
+    media_type = _TYPES.get(path.suffix.lower(), "")
+    if not media_type.startswith("video/"):
+        return media_type
+    with open_media(path) as container:
+        stream = picture_stream(container)
+        if stream is None:
+            return media_type
+        codec = stream.codec_context
+        is_ordinary = codec.name.removeprefix("lib") in _CODECS and codec.pix_fmt in _PIXELS
+        return media_type if is_ordinary else ""
+
+
+_Copy = tuple[bytes, str, str]  # bytes, media type, what it is
+
+
+def _image_copy(path: Path) -> _Copy:
+    pixels = shrunk(read_image(path).pixels, IMAGE_SIDE)
+    height, width = pixels.shape[1:]
+    return _jpeg(pixels, 85), "image/jpeg", f"{width} by {height} pixels, JPEG"
+
+
+def _video_copy(path: Path) -> _Copy:
+    video = read_video(
+        path, frames_per_s=PREVIEW_FPS, short_side=PREVIEW_SIDE, max_duration_s=2 * MAX_PREVIEW_S
+    )
+    sound = read_audio(path, 48_000) if video.has_audio else None
+    with tempfile.TemporaryDirectory() as folder:
+        copy = Path(folder) / "copy.mp4"
+        write_video(
+            copy, video.frames, PREVIEW_FPS, None if sound is None else sound.waveform,
+            48_000, crf=PREVIEW_CRF,
+        )  # fmt: skip
+        data = copy.read_bytes()
+    height, width = video.frames.shape[2:]
+    return data, "video/mp4", f"{width} by {height} pixels, {PREVIEW_FPS:g} frames a second, mono"
+
+
+def _sound_copy(path: Path) -> _Copy:
+    sound = read_audio(path, PREVIEW_RATE, max_duration_s=2 * MAX_PREVIEW_S)
+    with tempfile.TemporaryDirectory() as folder:
+        copy = Path(folder) / "copy.ogg"
+        write_audio(copy, sound.waveform, PREVIEW_RATE)
+        data = copy.read_bytes()
+    return data, "audio/ogg", f"mono at {PREVIEW_RATE // 1000} kHz, Ogg Vorbis"
+
+
+_COPIES: dict[Kind, Callable[[Path], _Copy]] = {
+    "image": _image_copy,
+    "video": _video_copy,
+    "audio": _sound_copy,
+}

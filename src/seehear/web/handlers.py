@@ -1,0 +1,170 @@
+"""What the page's buttons do."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, cast
+
+import gradio as gr
+
+from seehear.errors import SeehearError, SettingsError
+from seehear.pipeline.manifest import read_manifest
+from seehear.pipeline.presets import preset_for
+from seehear.pipeline.task import TaskName
+from seehear.web.html import end_of, look_of, outputs_of, player, status_of, status_text
+from seehear.web.make import Making, Wish
+from seehear.web.model_pool import Studios
+from seehear.web.requests import Asked, AskedAgain, presets_offered
+from seehear.web.run_thread import Failed, Made, Runs, Stepped
+from seehear.web.sessions import Visitors
+
+MAX_MANIFEST = 5_000_000  # bytes
+STOP_S = 60.0  # how long Stop waits for the step at hand
+TAKES = {"v2a": "a video", "i2a": "a picture", "a2v": "a sound", "a2i": "a sound"}
+Shown = tuple[Any, Any, Any]  # status, look, outputs
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answers:
+    """What all visitors share, and what happens when one of them does something."""
+
+    visitors: Visitors
+    studios: Studios
+    runs: Runs
+    examples: dict[str, Path]  # by task
+    max_duration_s: float = 60.0
+
+    def made(self, request: gr.Request, *fields: Any) -> Iterator[Shown]:
+        """Make what the fields say."""
+        yield from self._run(request, lambda: [("made", self._asked(*fields))])
+
+    def made_both(self, request: gr.Request, *fields: Any) -> Iterator[Shown]:
+        """Make it without guidance, and with."""
+
+        def pair() -> list[tuple[str, Wish]]:
+            asked = self._asked(*fields)
+            return [("unguided", replace(asked, strength=0.0)), ("guided", asked)]
+
+        yield from self._run(request, pair)
+
+    def made_again(
+        self, request: gr.Request, manifest: str | None, given: str | None
+    ) -> Iterator[Shown]:
+        """Make a manifest's output again from the file that is given beside it."""
+
+        def again() -> list[tuple[str, Wish]]:
+            if manifest is None:
+                raise SettingsError("drop the JSON that came with an output")
+            if Path(manifest).stat().st_size > MAX_MANIFEST:
+                raise SettingsError("this file is too large to be the JSON of an output")
+            asked = AskedAgain(
+                record=read_manifest(manifest),
+                given=None if given is None else Path(given),
+                max_duration_s=self.max_duration_s,
+            )
+            return [("replay", asked)]
+
+        yield from self._run(request, again)
+
+    def stopped(self, request: gr.Request) -> str:
+        """Stop the visitor's run, and say when it has come to its end."""
+        run = self.runs.stop(_session(request))
+        if run is None:
+            return status_text("Stopped.")
+        run.ended.wait(STOP_S)
+        return status_text(f"Stopped at step {run.step}." if run.step else "Stopped.")
+
+    def left(self, request: gr.Request) -> None:
+        """A page was closed: its run ends, its files go."""
+        self.runs.forget(_session(request))
+        self.visitors.leave(_session(request))
+
+    def example_of(self, task: str) -> str | None:
+        """The file that comes with the package for a task."""
+        return str(self.examples[task]) if task in self.examples else None
+
+    def fields_of(self, task: str) -> tuple[Any, ...]:
+        """File, example, player, words, no words, preset and length, as a task has them."""
+        takes = TAKES.get(task)
+        is_joint = takes is None
+        hint = "what is to be seen and heard" if is_joint else "left empty, it is named for you"
+        return (
+            gr.File(label=f"Drop {takes} here", visible=not is_joint, value=None),
+            gr.Button(visible=task in self.examples),
+            "",
+            gr.Textbox(placeholder=hint),
+            gr.Checkbox(visible=not is_joint),
+            gr.Dropdown(choices=list(presets_offered(task)), value="default"),
+            gr.Number(visible=task in ("i2a", "joint")),
+        )
+
+    def steps_of(self, task: str, preset: str) -> int:
+        """How many steps a preset has."""
+        name = preset if preset in presets_offered(task) else "default"
+        return preset_for(task, name).settings.steps_each
+
+    def player_of(self, given: str | None) -> str:
+        """What is given, to look at or listen to."""
+        return "" if given is None else f'<div class="given">{player(Path(given))}</div>'
+
+    def _asked(
+        self,
+        task: str,
+        given: str | None,
+        prompt: str,
+        is_wordless: bool,
+        seed: float | None,
+        strength: float,
+        steps: int,
+        preset: str,
+        models: str,
+        duration_s: float | None,
+    ) -> Asked:
+        words = prompt.strip() or None
+        return Asked(
+            task=cast(TaskName, task),
+            given=None if given is None or task == "joint" else Path(given),
+            prompt="" if is_wordless and task != "joint" else words,
+            seed=0 if seed is None else int(seed),
+            strength=strength,
+            steps=steps,
+            preset=preset,
+            models=models,
+            duration_s=4.0 if duration_s is None else duration_s,
+            max_duration_s=self.max_duration_s,
+        )
+
+    def _run(
+        self, request: gr.Request, wishes: Callable[[], list[tuple[str, Wish]]]
+    ) -> Iterator[Shown]:
+        """Run a job and turn what it tells into what the page shows."""
+        session = _session(request)
+        try:
+            asked = tuple(wishes())
+            folder = self.visitors.new_folder(session)
+        except SeehearError as error:
+            yield self._failed(str(error)), "", ""
+            return
+        run = self.runs.begin(session)
+        making = Making(asked=asked, folder=folder, studios=self.studios, run=run)
+        for event in run.events(making):
+            if isinstance(event, Stepped):
+                if not event.step:  # what was there before goes
+                    yield status_of(event), "", ""
+                    continue
+                look = gr.skip() if event.look is None else look_of(event.look)
+                yield status_of(event), look, gr.skip()
+            elif isinstance(event, Made):
+                yield end_of(event), "", outputs_of(event)
+            elif isinstance(event, Failed):
+                yield self._failed(event.sentence), gr.skip(), gr.skip()
+            else:
+                yield end_of(event), gr.skip(), gr.skip()
+
+    def _failed(self, sentence: str) -> str:
+        return end_of(Failed(self.visitors.without_places(sentence)))
+
+
+def _session(request: gr.Request) -> str:
+    """The open page that a request comes from; "" is nobody's."""
+    return request.session_hash or ""

@@ -1,0 +1,122 @@
+"""Events as HTML. Whatever came from a visitor is escaped."""
+
+from collections.abc import Sequence
+from html import escape
+from pathlib import Path
+from urllib.parse import quote
+
+from seehear.web.run_thread import Failed, Look, Made, Output, Stepped, Stopped
+
+TITLES = {
+    "v2a": "Sound for a video",
+    "i2a": "Sound for a picture",
+    "a2v": "Video for a sound",
+    "a2i": "Picture for a sound",
+    "joint": "Video and sound from words",
+}
+_CHART = (240, 48)  # of the loss, in SVG units
+
+
+def url_of(path: Path) -> str:
+    """Where the page finds a file of its visitor."""
+    return f"gradio_api/file={quote(str(path))}"
+
+
+def status_text(sentence: str, kind: str = "calm") -> str:
+    """One sentence; `kind` is calm, good or bad."""
+    role = "alert" if kind == "bad" else "status"
+    return f'<p class="said {kind}" role="{role}">{escape(sentence)}</p>'
+
+
+def status_of(event: Stepped) -> str:
+    """The bar, and the falling loss beside it."""
+    if not event.step:
+        return (
+            status_text("Loading the models, looking and listening ...") + "<progress></progress>"
+        )
+    words = f"{event.title}: step {event.step} of {event.num_steps}".removeprefix("made: ")
+    if event.losses:
+        words += f", loss {event.losses[0]:.3f} \u2192 {event.losses[-1]:.3f}"
+    bar = f'<progress max="{event.num_steps}" value="{event.step}" aria-label="steps"></progress>'
+    return status_text(words.capitalize()) + bar + _chart(event.losses)
+
+
+def _chart(losses: Sequence[float]) -> str:
+    """A line of the loss, from its highest to its lowest value."""
+    if len(losses) < 2:
+        return ""
+    width, height = _CHART
+    low, high = min(losses), max(losses)
+    points = " ".join(
+        f"{k * width / (len(losses) - 1):.1f},"
+        f"{2 + (height - 4) * (high - loss) / max(high - low, 1e-9):.1f}"
+        for k, loss in enumerate(losses)
+    )
+    words = f"loss from {losses[0]:.3f} to {losses[-1]:.3f} in {len(losses)} guided steps"
+    return (
+        f'<svg class="loss" viewBox="0 0 {width} {height}" preserveAspectRatio="none" role="img" '
+        f'aria-label="{words}"><polyline points="{points}"/></svg>'
+    )
+
+
+def look_of(look: Look) -> str:
+    """A preview while it runs."""
+    what = "frames" if look.is_frames else "spectrogram"
+    sound = "" if look.sound is None else _audio(look.sound, f"sound as of step {look.step}")
+    return (
+        f'<figure class="look"><figcaption>So far, at step {look.step}</figcaption>'
+        f'<img src="{url_of(look.picture)}" alt="{what} as of step {look.step}">{sound}</figure>'
+    )
+
+
+def outputs_of(made: Made) -> str:
+    """Players, drawings and downloads, side by side where there are two."""
+    cards = "".join(_card(output, len(made.outputs) > 1) for output in made.outputs)
+    return f'<div class="cards">{cards}</div>'
+
+
+def _card(output: Output, is_one_of_two: bool) -> str:
+    title = f"<h3>{escape(output.title.capitalize())}</h3>" if is_one_of_two else ""
+    drawing = ""
+    if output.drawing is not None:
+        drawing = (
+            f'<img src="{url_of(output.drawing)}" alt="the sound\'s loudness over time, and how '
+            'much the picture moves">'
+        )
+    files = dict.fromkeys(p for p in (output.media, output.sound, output.manifest) if p)
+    links = " ".join(
+        f'<a href="{url_of(path)}" download="{escape(path.name)}">'
+        f"Download {path.suffix.removeprefix('.')}</a>"
+        for path in files
+    )
+    return (
+        f'<section class="card" aria-label="{escape(output.title)}">{title}{player(output.media)}'
+        f'{drawing}<p class="said calm">{escape(output.said)}</p><p class="files">{links}</p>'
+        "</section>"
+    )
+
+
+def player(path: Path) -> str:
+    """A file as the browser plays or shows it."""
+    suffix = path.suffix.lower()
+    if suffix in (".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".m4a", ".aac"):
+        return _audio(path, "sound")
+    if suffix in (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".avif"):
+        return f'<img class="still" src="{url_of(path)}" alt="picture">'
+    return (
+        f'<video controls playsinline preload="metadata" src="{url_of(path)}" '
+        f'aria-label="video"></video>'
+    )
+
+
+def _audio(path: Path, label: str) -> str:
+    return f'<audio controls preload="metadata" src="{url_of(path)}" aria-label="{label}"></audio>'
+
+
+def end_of(event: Made | Failed | Stopped) -> str:
+    """How a run ended."""
+    if isinstance(event, Failed):
+        return status_text(event.sentence[:1].upper() + event.sentence[1:], "bad")
+    if isinstance(event, Stopped):
+        return status_text(f"Stopped at step {event.step}." if event.step else "Stopped.")
+    return status_text("Done.", "good") + "".join(status_text(line) for line in event.verdict)

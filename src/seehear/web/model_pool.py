@@ -1,0 +1,50 @@
+"""Families of models for all visitors together: each loaded once, used by one job at a time."""
+
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+from seehear.errors import SettingsError
+from seehear.models.catalogue import known
+from seehear.models.checkpoints import path_of
+from seehear.models.families import PAPER_MOTION, PAPER_PICTURE, PAPER_SOUND
+from seehear.pipeline.studio import Studio, load
+
+
+def families_here() -> tuple[str, ...]:
+    """The families whose weights are on this machine. No visitor can start a download."""
+    needed = [known(name) for name in ("imagebind", PAPER_SOUND, PAPER_PICTURE, PAPER_MOTION)]
+    is_complete = all(entry is not None and path_of(entry) is not None for entry in needed)
+    return ("pocket", "paper") if is_complete else ("pocket",)
+
+
+class Studios:
+    """The families that visitors may choose from."""
+
+    def __init__(self, names: Sequence[str], device: str = "cpu"):
+        """Load nothing yet.
+
+        Args:
+            names: Of `seehear.models.families`; the first is offered first.
+            device: Where the models run.
+        """
+        self.names, self._device = tuple(names), device
+        self._studios: dict[str, Studio] = {}
+        self._lock = threading.Lock()
+
+    @contextmanager
+    def use(self, name: str) -> Iterator[Studio]:
+        """Have a family to oneself, loaded on its first use.
+
+        Raises:
+            SettingsError: It is not offered.
+            WeightsError: Its weights cannot be loaded.
+        """
+        if name not in self.names:
+            raise SettingsError(
+                f"this page offers the models {', '.join(self.names)}, got {name!r}"
+            )
+        with self._lock:
+            if name not in self._studios:
+                self._studios[name] = load(name, device=self._device)
+            yield self._studios[name]

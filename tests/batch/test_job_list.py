@@ -1,0 +1,89 @@
+from dataclasses import replace
+
+import pytest
+
+from seehear.batch.job_list import Entry, entries_of, seed_of
+from seehear.errors import SettingsError
+from seehear.pipeline.request import Order
+
+COMMON = Order(task="v2a", seed=7)
+
+
+def listed(tmp_path, text: str, name: str = "jobs.csv"):
+    path = tmp_path / name
+    path.write_text(text)
+    return entries_of(path, COMMON)
+
+
+def test_a_line_says_what_differs_and_paths_are_relative_to_the_list(tmp_path):
+    (entry,) = listed(tmp_path, "input,prompt,seed,steps\nclips/a.mp4,a dog,3,5\n")
+    assert entry.id == "a"
+    assert entry.output == "a.mp4"
+    assert entry.order.source == tmp_path / "clips" / "a.mp4"
+    assert (entry.order.prompt, entry.order.seed, entry.order.steps) == ("a dog", 3, 5)
+
+
+def test_jsonl_and_csv_say_the_same(tmp_path):
+    line = '{"input": "a.wav", "task": "a2v", "seed": 1, "upscale": 2}\n\n'
+    (jsonl,) = listed(tmp_path, line, "jobs.jsonl")
+    (csv,) = listed(tmp_path, "input,task,seed,upscale\na.wav,a2v,1,2\n")
+    assert jsonl == csv
+    assert csv.output == "a.mp4"
+
+
+def test_a_folder_is_a_list_of_its_files(tmp_path):
+    for name in ("b.mp4", "a.avi", ".hidden.mp4", "b.txt", "Thumbs.db"):
+        (tmp_path / name).touch()
+    assert [e.output for e in entries_of(tmp_path, COMMON)] == ["a.mkv", "b.mp4"]
+
+
+def test_a_seed_depends_on_the_name_and_not_on_the_place_in_the_list(tmp_path):
+    both = listed(tmp_path, "input\na.mp4\nb.mp4\n")
+    (alone,) = listed(tmp_path, "input\nb.mp4\n")
+    assert both[1].order.seed == alone.order.seed == seed_of(7, "b")
+    assert both[0].order.seed != both[1].order.seed
+
+
+def test_an_entry_comes_back_from_its_line_of_json(tmp_path):
+    (entry,) = listed(tmp_path, "input,lr,mix\na.mp4,0.1,yes\n")
+    assert Entry.from_plain(entry.plain()) == entry
+    assert entry.order.mix is True
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("input,wrong\na.mp4,1\n", "no column 'wrong'"),
+        ("input,seed\na.mp4,first\n", "expected seed to be a int, got 'first'"),
+        ("input,task\na.mp4,v2v\n", "expected a task of"),
+        ("prompt\na dog\n", "v2a starts from a file"),
+        ("input,task\nx,joint\n", "joint starts from a sentence"),
+        ("input,preset\na.mp4,loud\n", "no preset 'loud'"),
+        ("input\na.mp4\nb/a.mp4\n", "two jobs are called a"),
+        ("input,id\na.mp4,1\nb/a.mp4,2\n", None),
+        ("input,id,output\na.mp4,1,x.mp4\nb.mp4,2,X.wav\n", "would both write"),
+        ("input,output\na.mp4,../a.mp4\n", "expected the name of a file as output"),
+        ("input,output\na.mp4,a.txt\n", "v2a writes .*, got 'a.txt'"),
+        ("input,task,upscale\na.wav,a2v,0\n", "upscale counts from 1"),
+        ("input\n", "holds no job"),
+        ("input\na.mp4,b\n", "more cells than the heading"),
+    ],
+)
+def test_a_list_that_cannot_be_meant_is_refused_before_anything_is_made(tmp_path, text, sentence):
+    if sentence is None:
+        assert len(listed(tmp_path, text)) == 2
+        return
+    with pytest.raises(SettingsError, match=sentence):
+        listed(tmp_path, text)
+
+
+def test_what_is_no_list_is_refused(tmp_path):
+    with pytest.raises(SettingsError, match="joint starts from sentences"):
+        entries_of(tmp_path, replace(COMMON, task="joint"))
+    with pytest.raises(SettingsError, match="there is none"):
+        entries_of(tmp_path / "none.csv", COMMON)
+    (tmp_path / "clip.mp4").write_bytes(b"\x00\xff")
+    with pytest.raises(SettingsError, match=r"expected a \.csv"):
+        entries_of(tmp_path / "clip.mp4", COMMON)
+    with pytest.raises(SettingsError, match="expected an object in JSON"):
+        listed(tmp_path, "[1]\n", "jobs.jsonl")

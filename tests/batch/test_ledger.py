@@ -1,0 +1,174 @@
+import itertools
+import multiprocessing
+import subprocess
+import sys
+
+import pytest
+from counting_jobs import entries
+
+from seehear.batch.ledger import MAX_ATTEMPTS, Ledger, Listed, is_alive, owner_name
+from seehear.batch.merge import merged
+from seehear.errors import SettingsError
+
+
+@pytest.fixture
+def ledger(tmp_path):
+    ledger = Ledger(tmp_path / "out")
+    ledger.add(entries(3))
+    yield ledger
+    ledger.close()
+
+
+def dead_owner() -> str:
+    child = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+    name = owner_name(child.pid)
+    child.communicate(b"\n")
+    return name
+
+
+def test_jobs_are_given_in_order_and_only_once(ledger):
+    assert [ledger.take("a").id, ledger.take("b").id, ledger.take("a").id] == ["000", "001", "002"]
+    assert ledger.take("b") is None
+
+
+def test_adding_the_same_list_again_changes_nothing(ledger):
+    ledger.take("a")
+    assert ledger.add(entries(4)) == 1
+    assert ledger.counts().leased == 1
+    assert ledger.counts().total == 4
+
+
+def test_a_job_of_the_same_name_with_other_settings_is_refused(ledger):
+    (other,) = entries(1, text="other")
+    with pytest.raises(SettingsError, match="with other settings"):
+        ledger.add([other])
+    same_file = Listed("new", "{}", "001.mp4")
+    with pytest.raises(SettingsError, match=r"001\.mp4 belongs to the job 001"):
+        ledger.add([same_file])
+    assert ledger.counts().total == 3
+
+
+def test_what_a_dead_owner_had_is_given_again_and_what_a_living_one_has_is_not(ledger):
+    dead, living = dead_owner(), owner_name()
+    assert not is_alive(dead)
+    assert is_alive(living)
+    ledger.take(dead)
+    ledger.take(living)
+    assert ledger.release_dead() == [dead]
+    assert ledger.take("x").id == "000"
+    assert ledger.take("x").id == "002"
+
+
+def test_one_job_of_an_owner_is_given_back_alone(ledger):
+    ledger.take("a")
+    ledger.take("a")
+    assert ledger.release("a", job_id="001") == 1
+    assert [row.id for row in ledger.rows("leased")] == ["000"]
+
+
+def test_helpers_of_the_dead_are_inherited_once_with_what_they_were_given(ledger):
+    dead, living = dead_owner(), owner_name()
+    ledger.take(dead)
+    ledger.bequeath(dead, ["helper 0", "helper 1"])
+    ledger.take(living)
+    ledger.bequeath(living, ["helper 2"])
+    heirs = [dead_owner(), dead_owner()]  # each dies before it has made a helper of its own
+    for heir in heirs:
+        assert ledger.inherit(heir) == ["helper 0", "helper 1"]
+    assert {row.id: row.owner for row in ledger.rows("leased")} == {"000": heirs[1], "001": living}
+    ledger.bequeath(heirs[1], [])
+    assert ledger.inherit(living) == []
+
+
+def test_a_job_that_kills_its_workers_is_given_up(ledger):
+    for _ in range(MAX_ATTEMPTS):
+        assert ledger.take("a").id == "000"
+        ledger.release("a", "its worker died with exit code -9")
+    assert ledger.take("a").id == "001"
+    (failed,) = ledger.rows("failed")
+    assert failed.reason == f"its worker died with exit code -9, {MAX_ATTEMPTS} times"
+
+
+def test_a_lease_that_ran_out_is_given_to_somebody_else_and_the_first_owner_is_told(ledger):
+    for _ in range(3):
+        ledger.take("elsewhere:1:0.0", lease_s=-1.0)
+    assert ledger.take("b").id == "000"
+    assert not ledger.finish("000", "elsewhere:1:0.0", 1.0, "x")
+    assert ledger.finish("000", "b", 1.0, "x")
+
+
+def test_retry_makes_failed_jobs_pending(ledger):
+    ledger.take("a")
+    ledger.fail("000", "a", "no sound in it")
+    assert ledger.counts().failed == 1
+    assert ledger.retry() == 1
+    assert ledger.take("a").attempts == 1
+
+
+def _take_all(folder) -> list[str]:
+    ledger = Ledger(folder)
+    taken = []
+    while row := ledger.take(owner_name()):
+        taken.append(row.id)
+    return taken
+
+
+def test_four_processes_at_once_never_get_the_same_job(tmp_path):
+    ledger = Ledger(tmp_path)
+    ledger.add(entries(400))
+    with multiprocessing.get_context("spawn").Pool(4) as pool:
+        taken = pool.map(_take_all, [tmp_path] * 4, chunksize=1)
+    assert sorted(itertools.chain(*taken)) == [entry.id for entry in entries(400)]
+    ledger.close()
+
+
+def test_a_folder_without_a_ledger_and_a_file_that_is_none_are_refused(tmp_path):
+    with pytest.raises(SettingsError, match="expected the folder of a batch"):
+        Ledger(tmp_path, is_new_allowed=False)
+    (tmp_path / "ledger.sqlite").write_text("not a database, but long enough to look like one" * 9)
+    with pytest.raises(SettingsError, match="cannot be used as a ledger"):
+        Ledger(tmp_path)
+
+
+def _finished(folder, jobs: list[Listed], text: str = "") -> None:
+    ledger = Ledger(folder)
+    ledger.add(jobs)
+    while row := ledger.take("a"):
+        (folder / row.output).write_text(row.id + text)
+        (folder / row.output).with_suffix(".json").write_text("{}")
+        ledger.finish(row.id, "a", 1.0, row.id + text)
+    ledger.close()
+
+
+def test_merging_brings_files_and_rows_together(tmp_path):
+    _finished(tmp_path / "a", entries(2))
+    _finished(tmp_path / "b", entries(2, first=1))
+    assert merged([tmp_path / "a", tmp_path / "b"], tmp_path / "all") == (3, 1)
+    assert (tmp_path / "all" / "002.mp4").read_text() == "002"
+    assert len(list((tmp_path / "all").glob("*.json"))) == 3
+    assert merged([tmp_path / "a"], tmp_path / "all") == (0, 2)
+
+
+def test_merging_again_takes_what_was_done_since(tmp_path):
+    ledger = Ledger(tmp_path / "a")
+    ledger.add(entries(1))
+    ledger.take("a")
+    ledger.fail("000", "a", "broken")
+    ledger.close()
+    assert merged([tmp_path / "a"], tmp_path / "all") == (1, 0)
+    ledger = Ledger(tmp_path / "a")
+    ledger.retry()
+    ledger.close()
+    _finished(tmp_path / "a", [])
+    assert merged([tmp_path / "a"], tmp_path / "all") == (1, 0)
+    assert (tmp_path / "all" / "000.mp4").read_text() == "000"
+    ledger = Ledger(tmp_path / "all")
+    assert [(row.id, row.state, row.reason) for row in ledger.rows()] == [("000", "done", None)]
+    ledger.close()
+
+
+def test_merging_different_outputs_of_one_name_is_refused(tmp_path):
+    _finished(tmp_path / "a", entries(1))
+    _finished(tmp_path / "b", entries(1), text="!")
+    with pytest.raises(SettingsError, match="different outputs of 000"):
+        merged([tmp_path / "a", tmp_path / "b"], tmp_path / "all")

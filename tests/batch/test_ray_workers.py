@@ -1,0 +1,95 @@
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import counting_jobs
+import pytest
+from counting_jobs import WritesItsName, entries
+
+from seehear.batch.ledger import Ledger
+from seehear.batch.ray_workers import Maker
+
+COORDINATOR = """
+import sys
+from pathlib import Path
+from counting_jobs import WritesItsName
+from seehear.batch.ray_workers import run_ray
+run_ray(Path(sys.argv[1]), WritesItsName(seconds=float(sys.argv[2])), 2, "auto")
+"""
+
+
+def test_a_maker_keeps_its_last_job_for_who_makes_the_same():
+    make = WritesItsName(refuses=("001",))
+    num_threads = threading.active_count()
+    maker = Maker(make)
+    assert threading.active_count() == num_threads  # what ends an actor would end the tests
+    assert maker.left(repr(make)) is None
+    first, second = (entry.spec for entry in entries(2))
+    assert maker.files(first) == {
+        "000.mp4": first.encode(), "000.json": json.dumps({"id": "000"}).encode(),
+    }  # fmt: skip
+    assert maker.left(repr(make)) == (first, maker.files(first))
+    assert maker.files(second) == "001: cannot be made"
+    assert maker.left(repr(make)) == (second, "001: cannot be made")
+    with pytest.raises(ValueError, match="makes by"):
+        maker.left(repr(WritesItsName()))
+
+
+@pytest.fixture
+def cluster(monkeypatch):
+    """A cluster of two CPUs that outlives coordinators."""
+    pytest.importorskip("ray")
+    monkeypatch.setenv("PYTHONPATH", str(Path(counting_jobs.__file__).parent))  # for the actors
+    ray = str(Path(sys.executable).with_name("ray"))
+    subprocess.run(
+        [ray, "start", "--head", "--num-cpus=2", "--object-store-memory=200000000",
+         "--disable-usage-stats", "--include-dashboard=false"],
+        check=True, stdout=subprocess.DEVNULL,
+    )  # fmt: skip
+    yield
+    subprocess.run([ray, "stop", "--force"], check=False, stdout=subprocess.DEVNULL)
+
+
+@pytest.mark.slow  # a cluster takes a while to begin
+def test_what_actors_were_at_when_the_coordinator_was_killed_is_not_lost(cluster, tmp_path):
+    from seehear.batch.ray_workers import run_ray
+
+    ledger = Ledger(tmp_path)
+    ledger.add(entries(6))
+    seconds = 3.0
+    coordinator = subprocess.Popen(
+        [sys.executable, "-c", COORDINATOR, str(tmp_path), str(seconds)], env=os.environ.copy()
+    )
+    while ledger.counts().done < 1 or ledger.counts().leased < 2:
+        assert coordinator.poll() is None
+        time.sleep(0.05)
+    time.sleep(1.0)
+    coordinator.send_signal(signal.SIGKILL)
+    coordinator.wait()
+    counts = run_ray(tmp_path, WritesItsName(seconds=seconds), 2, "auto")
+    assert counts.done == 6
+    assert [row.attempts for row in ledger.rows()] == 6 * [1]
+    assert not list(tmp_path.glob(".work/*"))
+    ledger.close()
+
+
+@pytest.mark.slow
+def test_actors_make_what_processes_make_and_failures_are_told(tmp_path, monkeypatch):
+    pytest.importorskip("ray")
+    monkeypatch.setenv("PYTHONPATH", str(Path(counting_jobs.__file__).parent))  # for the actors
+    from seehear.batch.ray_workers import run_ray
+
+    ledger = Ledger(tmp_path)
+    ledger.add(entries(6))
+    counts = run_ray(tmp_path, WritesItsName(refuses=("001",), breaks=("003",)), 2)
+    assert (counts.done, counts.failed) == (4, 2)
+    reasons = [row.reason for row in ledger.rows("failed")]
+    assert reasons[0] == "001: cannot be made"
+    assert "a bug" in reasons[1]
+    assert (tmp_path / "005.mp4").read_text() == entries(6)[5].spec
+    ledger.close()

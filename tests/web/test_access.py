@@ -1,0 +1,308 @@
+"""Who may ask for what, tried against the real server as somebody without a browser would."""
+
+import json
+import os
+import time
+import uuid
+from contextlib import ExitStack
+
+import pytest
+
+httpx = pytest.importorskip("httpx", reason="httpx comes with gradio, which is not installed")
+
+from tests.web.server import ROOT, started  # noqa: E402
+
+from seehear.pipeline.manifest import plain  # noqa: E402
+from seehear.pipeline.presets import preset_for  # noqa: E402
+
+CLIP = (ROOT / "examples" / "rooster.mp4").read_bytes()
+
+pytestmark = pytest.mark.slow  # a real server, and minutes of it
+
+
+class Caller:
+    """A visitor who knows Gradio's routes."""
+
+    def __init__(self, server):
+        self.server = server
+        self.http = httpx.Client(base_url=server.url, timeout=60)
+        self.session = uuid.uuid4().hex[:11]
+        self.http.get("/")
+        self.config = self.http.get("/config").json()
+
+    def upload(self, name="clip.mp4", content=CLIP):
+        files = {"files": (name, content, "video/mp4")}
+        return self.http.post("/gradio_api/upload", files=files)
+
+    def file(self, path):
+        return self.http.get(f"/gradio_api/file={path}").status_code
+
+    def button(self, index):
+        """The number of the function behind the k-th queued button."""
+        found = [d["id"] for d in self.config["dependencies"] if d["queue"] is not False]
+        return found[index]
+
+    def make(self, given, steps=2, button=0):
+        data = None if given is None else {"path": str(given), "meta": {"_type": "gradio.FileData"}}
+        fields = ["v2a", data, "rain", False, 0, 1.0, steps, "default", "pocket", 4.0]
+        return self.join(self.button(button), fields)
+
+    def join(self, fn_index, data):
+        body = {"fn_index": fn_index, "data": data, "session_hash": self.session}
+        return self.http.post("/gradio_api/queue/join", json=body)
+
+    def outputs(self, until="process_completed"):
+        """What the queue tells until the job is over."""
+        told = []
+        url = f"/gradio_api/queue/data?session_hash={self.session}"
+        with self.http.stream("GET", url) as stream:
+            for line in stream.iter_lines():
+                if line.startswith("data: "):
+                    told.append(json.loads(line.removeprefix("data: ")))
+                    if told[-1]["msg"] == until:
+                        break
+        return told
+
+
+@pytest.fixture
+def call(server):
+    """Opens visitors, and closes their connections."""
+    opened = []
+
+    def open_():
+        opened.append(Caller(server))
+        return opened[-1]
+
+    yield open_
+    for caller in opened:
+        caller.http.close()
+
+
+@pytest.fixture
+def caller(call):
+    return call()
+
+
+@pytest.fixture
+def stranger(server):
+    """Somebody who has not opened the page."""
+    with httpx.Client(base_url=server.url) as http:
+        yield http
+
+
+def made_files(server):
+    return [path for path in server.files() if "made" in path.parts]
+
+
+def test_what_a_visitor_gives_and_gets_is_nobody_elses(server, call):
+    caller, other = call(), call()
+    (given,) = caller.upload(content=CLIP + b"mine").json()
+    assert caller.file(given) == 200
+    assert other.file(given) == 403
+    assert other.make(given).status_code == 403  # nor can it be named as an input
+
+    (mine,) = caller.upload().json()
+    assert caller.make(mine).status_code == 200
+    caller.outputs()
+    made = [path for path in made_files(server) if path.name.startswith("clip")]
+    assert {path.suffix for path in made} == {".mp4", ".wav", ".json", ".png"}
+    for path in made:
+        assert caller.file(path) == 200
+        assert other.file(path) == 403
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/etc/passwd",
+        "../../../../etc/passwd",
+        "{root}",
+        "{root}/made",
+        "{root}/made/../../../../../../etc/passwd",
+        "{examples}/../pyproject.toml",
+        "{examples}",
+        "{package}/data/pocket/README.md",
+        "/proc/self/environ",
+        "http://127.0.0.1:1/",
+        "https://example.com/x.mp4",
+        "file:///etc/passwd",
+        "%2e%2e/%2e%2e/etc/passwd",
+        "..%2f..%2fetc%2fpasswd",
+        "\\0",
+    ],
+)
+def test_no_other_file_of_the_server_can_be_read_or_given(server, caller, path):
+    named = path.format(
+        root=server.folder(), examples=ROOT / "examples", package=ROOT / "src" / "seehear"
+    )
+    assert caller.file(named) in (403, 404)
+    assert caller.make(named).status_code == 403
+
+
+def test_the_examples_are_everybodys(caller):
+    assert caller.file(ROOT / "examples" / "rooster.mp4") == 200
+
+
+@pytest.mark.parametrize(
+    "route",
+    [
+        "/gradio_api/proxy=https://example.com/",
+        "/gradio_api/file/etc/passwd",
+        "/gradio_api/deep_link?session_hash=x",
+        "/gradio_api/openapi.json",
+        "/gradio_api/runs",
+        "/gradio_api/run-history/buckets",
+        "/gradio_api/vibe-code/",
+        "/gradio_api/call/made/x",
+        "/gradio_api/token",
+        "/monitoring",
+        "/docs",
+        "/openapi.json",
+        "/custom_component/a/b/c/d",
+    ],
+)
+def test_routes_that_the_page_does_not_need_are_closed(caller, route):
+    assert caller.http.get(route).status_code == 404
+
+
+def test_without_the_cookie_of_the_page_nothing_is_done(stranger):
+    files = {"files": ("a.mp4", CLIP)}
+    assert stranger.post("/gradio_api/upload", files=files).status_code == 403
+    assert stranger.post("/gradio_api/queue/join", json={}).status_code == 403
+    assert stranger.get("/gradio_api/file=/etc/passwd").status_code == 403
+
+
+def test_a_session_is_one_visitors(call):
+    caller, other = call(), call()
+    (given,) = caller.upload().json()
+    assert caller.make(given).status_code == 200
+    other.session = caller.session
+    assert other.make(None).status_code == 403
+    data = other.http.get(f"/gradio_api/queue/data?session_hash={caller.session}")
+    assert data.status_code == 403
+    caller.outputs()
+
+
+@pytest.mark.parametrize(
+    "name", ["../../x.mp4", "/etc/x.mp4", "..", ".", "a/../../b.mp4", "x" * 400]
+)
+def test_a_trick_in_a_name_leads_nowhere_else(server, caller, name):
+    before = set(server.temporary.iterdir())
+    answer = caller.upload(name)
+    if answer.status_code == 200:
+        (path,) = answer.json()
+        assert os.path.realpath(path).startswith(str(server.folder()) + "/")
+    else:
+        assert answer.status_code in (400, 500)
+    assert set(server.temporary.iterdir()) == before
+    assert caller.upload().status_code == 200
+
+
+def test_too_large_an_upload_is_refused_and_leaves_nothing(server, caller):
+    before = set(server.files())
+    assert caller.upload(content=bytes(2 * 2**20)).status_code == 413
+    assert set(server.files()) == before
+
+
+def test_a_request_too_large_to_be_one_of_the_page_is_refused(caller):
+    body = {"data": ["x" * 2_000_000], "fn_index": 0, "session_hash": caller.session}
+    assert caller.http.post("/gradio_api/queue/join", json=body).status_code == 413
+    nested = b"[" * 100_000
+    assert caller.http.post("/gradio_api/queue/join", content=nested).status_code == 400
+
+
+def test_when_a_page_is_closed_its_files_go_and_its_run_ends(server, call):
+    caller = call()
+    url = f"/gradio_api/heartbeat/{caller.session}"
+    with caller.http.stream("GET", url) as heartbeat:
+        beats = heartbeat.iter_lines()  # the stream is closed with its iterator
+        next(beats)
+        (given,) = caller.upload(content=CLIP + b"gone").json()
+        (clip,) = caller.upload("other.mp4").json()
+        before = set(server.files())
+        assert caller.make(clip, steps=100).status_code == 200
+        until = time.monotonic() + 60
+        while not (mine := set(made_files(server)) - before):
+            assert time.monotonic() < until
+            time.sleep(0.1)
+    until = time.monotonic() + 30
+    while os.path.exists(given) or os.path.exists(clip) or mine & set(server.files()):
+        assert time.monotonic() < until, "files outlive their page"
+        time.sleep(0.1)
+    # The run has ended: the next one of somebody else's does not wait for 100 steps.
+    other = call()
+    (theirs,) = other.upload().json()
+    began = time.monotonic()
+    other.make(theirs)
+    other.outputs()
+    assert time.monotonic() - began < 25
+
+
+def test_a_json_does_not_let_a_visitor_read_the_servers_files(caller):
+    (clip,) = caller.upload().json()
+    caller.make(clip)
+    caller.outputs()
+    entry = {"file": "passwd", "path": "/etc/passwd", "sha256": "0" * 64}
+    record = {
+        "schema_version": 1, "task": "v2a", "inputs": [entry], "seed": 0, "versions": {},
+        "weights": [], "outputs": [], "samples_sha256": "0" * 64, "caption": "x",
+        "settings": {"models": "pocket", "loaded": {"binder": "/etc"}},
+    }  # fmt: skip
+
+    def said():
+        (path,) = caller.upload("a.json", json.dumps(record).encode()).json()
+        file = {"path": path, "meta": {"_type": "gradio.FileData"}}
+        assert caller.join(caller.button(2), [file, None]).status_code == 200
+        return json.dumps(caller.outputs())
+
+    assert "models or options of its own" in said()
+    record["settings"] = _settings()
+    told = said()
+    assert "rop what it was made from as well: passwd" in told
+    assert "root:" not in told
+
+
+def _settings():
+    return {
+        "models": "pocket",
+        "duration_s": 1.0,
+        "preset": plain(preset_for("v2a", "default")),
+    }
+
+
+def test_with_a_password_a_full_queue_and_a_sudden_end(tmp_path):
+    with (
+        started(tmp_path, "--max-waiting", "1", "--auth", "me:secret") as server,
+        ExitStack() as opened,
+    ):
+        folder = server.folder()
+
+        def member(password):
+            http = opened.enter_context(httpx.Client(base_url=server.url, timeout=60))
+            http.get("/")
+            login = http.post("/login", data={"username": "me", "password": password})
+            return http, login.status_code
+
+        def upload(http):
+            return http.post("/gradio_api/upload", files={"files": ("a.mp4", CLIP)})
+
+        refused, status = member("wrong")
+        assert status == 400
+        assert upload(refused).status_code == 401
+
+        answers = []
+        for k in range(3):
+            http, status = member("secret")
+            assert status == 200
+            config = http.get("/config").json()
+            button = next(d["id"] for d in config["dependencies"] if d["queue"] is not False)
+            file = {"path": upload(http).json()[0], "meta": {"_type": "gradio.FileData"}}
+            fields = ["v2a", file, "rain", False, 0, 1.0, 100, "default", "pocket", 4.0]
+            body = {"fn_index": button, "data": fields, "session_hash": f"session{k}"}
+            answers.append(http.post("/gradio_api/queue/join", json=body))
+            time.sleep(1)  # the first begins, the second waits
+        assert [answer.status_code for answer in answers] == [200, 200, 503]
+        assert "Queue is full" in answers[2].text
+    # Ended by a signal in the middle of a run, it leaves nothing behind.
+    assert server.process.returncode == 0
+    assert not folder.exists()

@@ -1,0 +1,221 @@
+"""What a visitor may ask for, and what a JSON may not."""
+
+import copy
+import shutil
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from small_family import moving_frames, small_picture_family
+from tests.media_files import make_sound, make_video
+
+from seehear.errors import Cancelled, MediaError, SettingsError
+from seehear.media import probe, write_image
+from seehear.pipeline import studio as studio_module
+from seehear.pipeline.manifest import read_manifest
+from seehear.web.make import Making
+from seehear.web.model_pool import Studios
+from seehear.web.requests import MAX_STEPS, Asked, AskedAgain, presets_offered
+from seehear.web.run_thread import Run, Stepped
+
+TASKS = ("v2a", "i2a", "a2v", "a2i", "joint")
+
+
+@pytest.fixture(scope="module")
+def family(tmp_path_factory):
+    return small_picture_family(tmp_path_factory.mktemp("models"))
+
+
+@pytest.fixture
+def studios(monkeypatch, family):
+    """The small family in place of the one that ships; loads are counted."""
+    loads = []
+
+    def load_family(name="pocket", **options):
+        loads.append(name)
+        return replace(family, name=name)
+
+    monkeypatch.setattr(studio_module, "load_family", load_family)
+    found = Studios(("pocket",))
+    found.loads = loads
+    return found
+
+
+@pytest.fixture
+def given(tmp_path):
+    folder = tmp_path / "given"
+    folder.mkdir()
+    make_video(folder / "clip.mp4")
+    make_sound(folder / "clip.wav", 0.1 * np.ones((1, 16_000), np.float32), "pcm_s16le")
+    write_image(folder / "clip.png", torch.from_numpy(moving_frames(1)[0]).permute(2, 0, 1))
+    kinds = {"v2a": "clip.mp4", "i2a": "clip.png", "a2v": "clip.wav", "a2i": "clip.wav"}
+    return {task: folder / name for task, name in kinds.items()} | {"joint": None}
+
+
+def asked(given, task="v2a", **changes):
+    fields = {"prompt": "rain", "steps": 3, "duration_s": 1.0} | changes
+    return Asked(task=task, given=given[task], **fields)
+
+
+def made(studios, folder, *wishes, run=None):
+    folder.mkdir()
+    told = []
+    making = Making(asked=wishes, folder=folder, studios=studios, run=run or Run())
+    return making(told.append), told
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_every_task_makes_files_that_can_be_played_and_made_again(studios, given, tmp_path, task):
+    done, told = made(studios, tmp_path / "out", ("made", asked(given, task)))
+    (output,) = done.outputs
+    suffix = {"i2a": ".wav", "a2i": ".png"}.get(task, ".mp4")
+    kind = {"i2a": "audio", "a2i": "image"}.get(task, "video")
+    assert output.media.suffix == suffix
+    assert probe(output.media).kind == kind
+    assert (output.sound is None) == (task == "a2i")
+    assert (output.drawing is None) == (task == "a2i")
+    turns = 4 if task == "joint" else 3  # there sound and picture begin one after the other
+    assert [event.step for event in told] == list(range(turns + 1))
+    looks = [event.look for event in told if event.look]
+    assert looks
+    assert all(look.is_frames == (task in ("a2v", "a2i", "joint")) for look in looks)
+    assert all((look.sound is None) == (task in ("a2v", "a2i")) for look in looks)
+
+    record = read_manifest(output.manifest)
+    assert str(tmp_path) not in str(record["inputs"])
+    again = AskedAgain(record=record, given=given[task])
+    done, _ = made(studios, tmp_path / "again", ("replay", again))
+    assert done.verdict == ("The same again, bit for bit.",)
+    assert studios.loads == ["pocket"]
+
+
+def test_unguided_beside_guided_starts_from_the_same_noise(studios, given, tmp_path):
+    wish = asked(given, strength=4.0)
+    pair = (("unguided", replace(wish, strength=0.0)), ("guided", wish))
+    done, told = made(studios, tmp_path / "out", *pair)
+    assert [output.title for output in done.outputs] == ["unguided", "guided"]
+    unguided, guided = (read_manifest(output.manifest) for output in done.outputs)
+    assert unguided["seed"] == guided["seed"]
+    assert unguided["samples_sha256"] != guided["samples_sha256"]
+    assert not any(step["is_guided"] for step in unguided["trace"])
+    assert told[-1].step == told[-1].num_steps == 6
+
+
+def test_strength_scales_the_presets_rates(given):
+    for preset in presets_offered("v2a"):
+        one, two = (
+            asked(given, preset=preset, strength=s).chosen.settings.aligner for s in (1.0, 2.0)
+        )
+        assert (two.lr_latents, two.lr_prompt) == (2 * one.lr_latents, 2 * one.lr_prompt)
+
+
+def test_a_stopped_run_makes_no_step_more(studios, given, tmp_path):
+    run, told = Run(), []
+
+    def tell(event):
+        told.append(event)
+        if isinstance(event, Stepped) and event.step == 2:
+            run.stop()
+
+    (tmp_path / "out").mkdir()
+    wish = (("made", asked(given, steps=50)),)
+    with pytest.raises(Cancelled):
+        Making(asked=wish, folder=tmp_path / "out", studios=studios, run=run)(tell)
+    assert told[-1].step == 2
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({"steps": MAX_STEPS + 1}, "steps: expected 1 to 100"),
+        ({"steps": 0}, "steps"),
+        ({"seed": -1}, "seed: expected 0"),
+        ({"strength": float("nan")}, "strength"),
+        ({"duration_s": 1e9}, "duration in seconds: expected 0.1 to 60"),
+        ({"prompt": "x" * 501}, "at most 500 characters"),
+    ],
+)
+def test_more_than_a_page_gives_is_refused_in_a_sentence(given, changes, sentence):
+    fields = {"task": "v2a", "given": given["v2a"]} | changes
+    with pytest.raises(SettingsError, match=sentence):
+        Asked(**fields)
+
+
+@pytest.mark.parametrize("task", ["v2a", "i2a", "a2v", "a2i"])
+def test_a_file_of_another_kind_is_refused_by_name(studios, given, task):
+    other = given["a2v"] if task in ("v2a", "i2a") else given["i2a"]
+    with (
+        studios.use("pocket") as studio,
+        pytest.raises(MediaError, match=f"^{other.name}: expected a"),
+    ):
+        Asked(task=task, given=other).job(studio)
+
+
+def test_only_families_that_are_offered_can_be_used(studios, given):
+    with pytest.raises(SettingsError, match="offers the models pocket"), studios.use("paper"):
+        pass
+    with pytest.raises(SettingsError, match="has no preset 'paper-v2a' on this page"):
+        asked(given, preset="paper-v2a").chosen  # noqa: B018
+
+
+@pytest.fixture
+def record(studios, given, tmp_path):
+    done, _ = made(studios, tmp_path / "first", ("made", asked(given)))
+    return read_manifest(done.outputs[0].manifest)
+
+
+def test_a_json_cannot_name_its_input_itself(record, given, tmp_path):
+    secret = tmp_path / "secret.mp4"
+    shutil.copy(given["v2a"], secret)
+    record["inputs"][0]["path"] = str(secret)
+    with pytest.raises(MediaError, match="drop what it was made from as well: clip"):
+        AskedAgain(record=record, given=None)
+    with pytest.raises(MediaError, match="its content differs"):
+        AskedAgain(record=record, given=given["a2v"])
+
+
+def _with(record, path, value):
+    changed = copy.deepcopy(record)
+    place = changed
+    for name in path[:-1]:
+        place = place[name]
+    place[path[-1]] = value
+    return changed
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "sentence"),
+    [
+        (("settings", "loaded"), {"audio": "/etc"}, "models or options of its own"),
+        (("settings", "loaded"), {"captioner": "blip"}, "models or options of its own"),
+        (("settings", "preset", "settings", "num_steps"), 10**9, "steps: expected 1 to 100"),
+        (("settings", "preset", "settings", "own_steps"), {"audio": 10**9}, "steps"),
+        (("settings", "preset", "settings", "aligner", "num_updates"), 999, "num_updates"),
+        (("settings", "preset", "overlap"), 0.999, "overlap"),
+        (("settings", "preset", "looks", "per_step"), 10**6, "copies per step"),
+        (("settings", "preset", "hearings", "per_step"), 10**6, "copies per step"),
+        (("settings", "preset", "settings"), {"x": 1}, "not such as this version"),
+        (("settings", "preset"), [1], "not such as this version"),
+        (("settings", "duration_s"), 1e6, "duration"),
+        (("settings", "prompts"), {"audio": 3}, "not words"),
+        (("caption",), ["a"], "not words"),
+        (("caption",), "x" * 501, "not words"),
+        (("seed",), 2**70, "seed"),
+        (("task",), "../v2a", "expected one of"),
+        (("inputs",), [], "arrays in Python"),
+        (("samples_sha256",), None, "nothing to compare"),
+    ],
+)
+def test_a_json_that_asks_for_more_than_a_page_gives_is_refused(
+    record, given, path, value, sentence
+):
+    with pytest.raises((SettingsError, MediaError), match=sentence):
+        AskedAgain(record=_with(record, path, value), given=given["v2a"])
+
+
+def test_a_replay_that_differs_says_so(studios, record, given, tmp_path):
+    changed = _with(record, ("seed",), 1)
+    again = AskedAgain(record=changed, given=given["v2a"])
+    done, _ = made(studios, tmp_path / "again", ("replay", again))
+    assert done.verdict[0] == "It differs from the original."

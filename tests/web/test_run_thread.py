@@ -1,0 +1,96 @@
+"""A run in its thread: what it tells, how it stops, how it fails."""
+
+import threading
+import time
+
+import pytest
+
+from seehear.errors import MediaError
+from seehear.web.run_thread import Failed, Made, Run, Runs, Stepped, Stopped
+
+
+def step(k):
+    return Stepped(title="made", step=k, num_steps=1000)
+
+
+def test_a_run_tells_its_steps_in_order_and_then_how_it_ended():
+    def work(tell):
+        for k in (1, 2, 3):
+            tell(step(k))
+        return Made(outputs=())
+
+    assert list(Run().events(work)) == [step(1), step(2), step(3), Made(outputs=())]
+
+
+def endless(run, tell):
+    for k in range(1, 1000):
+        run.check()
+        tell(step(k))
+        time.sleep(0.01)
+    raise AssertionError("was not stopped")
+
+
+def test_stop_ends_a_run_after_the_step_at_hand():
+    run = Run()
+    told = []
+    for event in run.events(lambda tell: endless(run, tell)):
+        told.append(event)
+        if isinstance(event, Stepped) and event.step == 3:
+            run.stop()
+    assert isinstance(told[-1], Stopped)
+    assert told[-1].step <= 4
+    assert run.ended.wait(1)
+
+
+def test_a_run_that_nobody_listens_to_any_more_ends():
+    run = Run()
+    events = run.events(lambda tell: endless(run, tell))
+    next(events)
+    events.close()
+    assert run.ended.wait(1)
+
+
+def test_a_run_stopped_before_it_begins_does_nothing():
+    run, begun = Run(), threading.Event()
+    run.stop()
+    assert list(run.events(lambda tell: begun.set())) == [Stopped(0)]
+    assert not begun.is_set()
+
+
+@pytest.mark.parametrize(
+    ("error", "sentence"),
+    [
+        (MediaError("clip.mp4: the file is empty"), "clip.mp4: the file is empty"),
+        (MemoryError(), "not enough memory"),
+        (ZeroDivisionError("secret"), "something went wrong that is not your fault"),
+    ],
+)
+def test_whatever_goes_wrong_is_one_sentence_and_no_traceback(error, sentence, caplog):
+    def work(tell):
+        raise error
+
+    (event,) = Run().events(work)
+    assert isinstance(event, Failed)
+    assert event.sentence.startswith(sentence)
+    assert "secret" not in event.sentence
+    assert ("secret" in caplog.text) == isinstance(error, ZeroDivisionError)  # the log has it
+
+
+def test_a_session_has_one_run_and_stops_its_own_alone():
+    runs = Runs()
+    first, second, other = runs.begin("a"), runs.begin("a"), runs.begin("b")
+    for run, is_stopped in ((first, True), (second, False), (other, False)):
+        told = list(run.events(lambda tell: Made(outputs=())))
+        assert (told == [Stopped(0)]) == is_stopped
+    assert runs.stop("nobody") is None
+    assert runs.stop("a") is None  # it is over
+
+
+def test_a_closed_server_begins_no_run_and_waits_for_the_one_at_hand():
+    runs = Runs()
+    run = runs.begin("a")
+    events = run.events(lambda tell: endless(run, tell))
+    next(events)
+    runs.close()
+    assert run.ended.is_set()
+    assert list(runs.begin("b").events(lambda tell: Made(outputs=()))) == [Stopped(0)]

@@ -1,0 +1,118 @@
+"""Files of visitors: who may read them, and when they go."""
+
+import time
+
+import pytest
+
+from seehear.errors import SettingsError
+from seehear.web.sessions import Visitors
+
+ALICE, BOB = Visitors.new_secret(), Visitors.new_secret()
+
+
+@pytest.fixture
+def visitors(tmp_path):
+    shared = tmp_path / "examples" / "clip.mp4"
+    shared.parent.mkdir()
+    shared.write_bytes(b"example")
+    (tmp_path / "root").mkdir()
+    found = Visitors(tmp_path / "root", [shared])
+    found.arrive(ALICE, "a1")
+    found.arrive(BOB, "b1")
+    return found
+
+
+def upload(visitors, secret, name, content=b"mine"):
+    path = visitors.root / name
+    path.write_bytes(content)
+    visitors.add_uploads(secret, [path])
+    return path
+
+
+def test_a_file_is_its_visitors_alone(visitors):
+    given = upload(visitors, ALICE, "given.mp4")
+    made = visitors.new_folder("a1") / "made.wav"
+    made.write_bytes(b"sound")
+    for path in (given, made):
+        assert visitors.may_read(ALICE, path)
+        assert not visitors.may_read(BOB, path)
+        assert not visitors.may_read("", path)
+
+
+def test_an_example_is_everybodys_and_its_neighbours_are_nobodys(visitors, tmp_path):
+    (tmp_path / "examples" / "notes.txt").write_text("private")
+    assert visitors.may_read(BOB, tmp_path / "examples" / "clip.mp4")
+    assert not visitors.may_read(BOB, tmp_path / "examples" / "notes.txt")
+    assert not visitors.may_read(BOB, tmp_path / "examples")
+
+
+def test_a_link_or_a_path_out_of_a_folder_leads_nowhere(visitors, tmp_path):
+    outside = tmp_path / "outside.txt"
+    outside.write_text("private")
+    folder = visitors.new_folder("a1")
+    (folder / "link.wav").symlink_to(outside)
+    assert not visitors.may_read(ALICE, folder / "link.wav")
+    assert not visitors.may_read(ALICE, f"{folder}/../../../../outside.txt")
+    assert not visitors.may_read(ALICE, "\0")
+    assert not visitors.may_read(ALICE, "https://example.com/a.mp4")
+
+
+def test_folders_of_runs_cannot_be_guessed(visitors):
+    names = {visitors.new_folder("a1").name for _ in range(20)}
+    assert len(names) == 20
+    assert min(len(name) for name in names) >= 22  # 128 bits
+
+
+def test_a_session_belongs_to_one_visitor(visitors):
+    with pytest.raises(SettingsError, match="belongs to somebody else"):
+        visitors.arrive(BOB, "a1")
+    assert visitors.is_owner(ALICE, "a1")
+    assert not visitors.is_owner(BOB, "a1")
+
+
+def test_what_was_made_goes_with_its_page_and_what_was_given_with_the_last_one(visitors):
+    visitors.arrive(ALICE, "a2")
+    given = upload(visitors, ALICE, "given.mp4")
+    first, second = visitors.new_folder("a1"), visitors.new_folder("a2")
+    visitors.leave("a1")
+    assert (first.exists(), second.exists(), given.exists()) == (False, True, True)
+    visitors.leave("a2")
+    assert (second.exists(), given.exists()) == (False, False)
+    assert not visitors.may_read(ALICE, given)
+    with pytest.raises(SettingsError, match="was closed"):
+        visitors.new_folder("a2")
+
+
+def test_equal_uploads_of_two_visitors_stay_until_both_have_left(visitors):
+    given = upload(visitors, ALICE, "same.mp4")
+    upload(visitors, BOB, "same.mp4")
+    visitors.leave("a1")
+    assert given.exists()
+    assert visitors.may_read(BOB, given)
+    visitors.leave("b1")
+    assert not given.exists()
+
+
+def test_a_page_that_never_says_goodbye_goes_after_a_day(visitors, monkeypatch):
+    made, given = visitors.new_folder("a1"), upload(visitors, ALICE, "given.mp4")
+    now_s = time.monotonic()
+    monkeypatch.setattr(time, "monotonic", lambda: now_s + 23 * 3600)
+    visitors.new_folder("b1")
+    assert made.exists()
+    visitors.arrive(BOB, "b1")
+    monkeypatch.setattr(time, "monotonic", lambda: now_s + 25 * 3600)
+    visitors.new_folder("b1")
+    assert (made.exists(), given.exists()) == (False, False)
+
+
+def test_in_the_end_nothing_is_left(visitors):
+    upload(visitors, ALICE, "given.mp4")
+    visitors.new_folder("b1")
+    visitors.close()
+    assert not visitors.root.exists()
+
+
+def test_sentences_name_files_but_not_where_the_server_keeps_them(visitors):
+    said = f"{visitors.root}/0a1b/my clip.mp4: is damaged (as '{visitors.root}/0a1b/my clip.mp4')"
+    assert visitors.without_places(said) == "my clip.mp4: is damaged (as 'my clip.mp4')"
+    assert visitors.without_places("a/b: expected 1/2") == "a/b: expected 1/2"
