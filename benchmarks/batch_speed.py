@@ -12,7 +12,7 @@ from pathlib import Path
 
 from benchmarks.batch_kills import PICTURE, SEEHEAR, jobs_file
 from benchmarks.results import table, write
-from seehear.batch.ledger import Ledger, Listed, owner_name
+from seehear.batch.ledger import Ledger, ListedJob, owner_name
 
 
 def batch_s(jobs: Path, out: Path, workers: int, steps: int) -> float:
@@ -28,7 +28,7 @@ def batch_s(jobs: Path, out: Path, workers: int, steps: int) -> float:
 def ledger_costs(folder: Path, count: int) -> dict[str, float]:
     """Seconds per job of taking and finishing, among `count` jobs, and of a status."""
     entries = [
-        Listed(f"{k:06d}", json.dumps({"id": f"{k:06d}", "order": 20 * [k]}), f"{k:06d}.mp4")
+        ListedJob(f"{k:06d}", json.dumps({"id": f"{k:06d}", "order": 20 * [k]}), f"{k:06d}.mp4")
         for k in range(count)
     ]
     ledger = Ledger(folder)

@@ -16,11 +16,11 @@ import torch
 
 from benchmarks.clock import run_child
 from benchmarks.results import table, write
-from seehear.diagnostics.estimate import predicted
-from seehear.guidance.frame_sampling import FrameChoice
+from seehear.diagnostics.estimate import estimate_run
+from seehear.guidance.frame_sampling import FrameSampling
 from seehear.media import Audio
-from seehear.pipeline.paper_runs import RECIPES
-from seehear.pipeline.presets import adjusted
+from seehear.pipeline.paper_runs import PAPER_RUNS
+from seehear.pipeline.presets import with_overrides
 from seehear.pipeline.studio import load
 
 SAMPLE_RATE = 16_000
@@ -30,11 +30,11 @@ UNGUIDED = 0
 
 def measured(per_step: int, num_steps: int) -> dict[str, float]:
     """Seconds per guided step and this process's peak memory; `UNGUIDED` frames: no guidance."""
-    preset = adjusted("latents", num_steps, task="a2v", start=0.0, end=1.0)
+    preset = with_overrides("latents", num_steps, task="a2v", start=0.0, end=1.0)
     if per_step == UNGUIDED:
-        preset = adjusted(preset, None, task="a2v", lr_latents=0.0, lr_prompt=0.0)
+        preset = with_overrides(preset, None, task="a2v", lr_latents=0.0, lr_prompt=0.0)
     else:
-        preset = replace(preset, frames=FrameChoice(per_step=per_step))
+        preset = replace(preset, frames=FrameSampling(per_step=per_step))
     studio = load("pocket")
     noise = torch.randn(1, int(2.5 * SAMPLE_RATE), generator=torch.Generator().manual_seed(0))
     job = studio.audio_job(
@@ -58,13 +58,13 @@ def main() -> None:
         print(json.dumps(measured(options.child, options.steps)))
         return
     raw: dict = {"steps": options.steps, "cells": {}}
-    recipe = RECIPES["paper-a2v"]
+    recipe = PAPER_RUNS["paper-a2v"]
     for per_step in (UNGUIDED, *PER_STEP):
         words = ["--child", str(per_step), "--steps", str(options.steps)]
         cell = run_child("benchmarks.frame_cost", *words)
         if per_step != UNGUIDED:
-            looking = replace(recipe.preset, frames=FrameChoice(per_step=per_step))
-            costs = predicted(replace(recipe, preset=looking))
+            looking = replace(recipe.preset, frames=FrameSampling(per_step=per_step))
+            costs = estimate_run(replace(recipe, preset=looking))
             cell["paper_gb"] = costs.peak_bytes / 1e9
             cell["paper_tflop"] = costs.seconds(1e12)
         print(per_step, cell, flush=True)

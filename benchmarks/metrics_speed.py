@@ -21,7 +21,7 @@ from benchmarks.results import saved, table, write
 from benchmarks.scenes import write_clip
 from seehear.evaluation import FEATURES, clip_media, evaluated, load_measure
 from seehear.evaluation.baselines import write_noise
-from seehear.evaluation.feature_networks import Loaded
+from seehear.evaluation.feature_networks import LoadedNetwork
 from seehear.evaluation.match_clips import real_clips
 from seehear.metrics import av_align
 from seehear.metrics.features.i3d import I3d, InceptionI3d
@@ -103,7 +103,7 @@ def shares(count: int) -> list[dict]:
                     clock.watch(network, perceives, "network")
             judge = partial(
                 evaluated, task, root / "real", root / task,
-                features=[Loaded(FEATURES[name], network)],
+                features=[LoadedNetwork(FEATURES[name], network)],
             )  # fmt: skip
             judge()  # once to get warm
             clock.take()

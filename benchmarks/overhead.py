@@ -13,7 +13,7 @@ import torch
 from benchmarks.clock import Clock, run_child
 from benchmarks.results import table, write
 from seehear.media import Image
-from seehear.pipeline.presets import PRESETS, adjusted
+from seehear.pipeline.presets import PRESETS, with_overrides
 from seehear.pipeline.studio import Studio, load
 
 STAGES = ("denoise", "decode", "vocoder", "binder", "backward", "other")
@@ -52,7 +52,7 @@ def measured(preset_name: str, duration_s: float, is_guided: bool, repeats: int)
     """Fastest of `repeats` runs, with its stages, and this process's peak memory."""
     preset = PRESETS[preset_name]
     if not is_guided:
-        preset = adjusted(preset, None, lr_latents=0.0, lr_prompt=0.0)
+        preset = with_overrides(preset, None, lr_latents=0.0, lr_prompt=0.0)
     studio = load("pocket")
     studio.family.binder.embed_text(["warm up"])
     resting_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024

@@ -12,7 +12,7 @@ from training.world.scenes import heard
 from training.world.things import IDS
 
 from benchmarks.results import table, write
-from seehear.dsp.griffin_lim import polished
+from seehear.dsp.griffin_lim import refine_phase
 from seehear.dsp.mel import HOP_SAMPLES, WINDOW_SAMPLES, log_mel_from_waveform, mel_filters
 from seehear.metrics.features import judge as pocket_judge
 from seehear.models.backbones import audioldm
@@ -44,7 +44,7 @@ def griffin_lim(mel: Tensor, iterations: int = 60, momentum: float = 0.99) -> Te
 
 def sounded(model: audioldm.AudioLDM, mel: Tensor) -> Tensor:
     """Log mels to waveforms as `AudioLDM.decode` makes them when nobody wants a gradient."""
-    return polished(model.waveform_from_mel(mel), mel, model.polish_rounds)
+    return refine_phase(model.waveform_from_mel(mel), mel, model.polish_rounds)
 
 
 def main() -> None:

@@ -23,7 +23,7 @@ from benchmarks.results import (
 from benchmarks.sampler import add_trials, make, options_for
 from benchmarks.scenes import DURATION_S
 from seehear.dsp.events import motion_energy, motion_starts, onset_envelope
-from seehear.guidance.sync import InStep, curve_offset_s, paired
+from seehear.guidance.sync import SyncTerm, align_curves, curve_offset_s
 from seehear.metrics.features import judge as pocket_judge
 from seehear.metrics.frechet import frechet_distance
 from seehear.metrics.intervals import bootstrap_interval, wilson_interval
@@ -53,7 +53,7 @@ def scores(judge, labels: Tensor, sound: Tensor, film: Tensor, real: tuple[Tenso
     groups = torch.tensor([list(VAGUE).index(BY_ID[thing].group) for thing in IDS])
     features = judge.sound_features(sound), judge.picture_features(few)
     motion = motion_starts(motion_energy(frames, frames.shape[1] / DURATION_S))
-    curves = paired(onset_envelope(sound, 16_000), motion, DURATION_S)
+    curves = align_curves(onset_envelope(sound, 16_000), motion, DURATION_S)
     offsets = curve_offset_s(*curves).abs()
     cell = {
         "offset_s": float(offsets.mean()),
@@ -132,7 +132,7 @@ def main() -> None:
             made, seconds = make(
                 "joint", family, texts_for(prompt, things), preset,
                 is_guided=mode != "vanilla", batch=options.batch, keep=options.keep,
-                sync=InStep(weight=SYNC_WEIGHT) if mode == "in step" else None,
+                sync=SyncTerm(weight=SYNC_WEIGHT) if mode == "in step" else None,
             )  # fmt: skip
             cell = scores(judge, labels, made["audio"], made["video"], real)
             cell |= {

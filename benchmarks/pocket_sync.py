@@ -22,7 +22,7 @@ from benchmarks.results import interval, saved, table, write
 from benchmarks.sampler import make, options_for
 from benchmarks.scenes import DURATION_S, FPS
 from seehear.dsp.events import Curve, motion_energy, motion_starts, onset_envelope
-from seehear.guidance.sync import InStep, curve_distance, curve_offset_s, paired
+from seehear.guidance.sync import SyncTerm, align_curves, curve_distance, curve_offset_s
 from seehear.metrics.features import judge as pocket_judge
 from seehear.metrics.intervals import bootstrap_interval, wilson_interval
 from seehear.models.families import Family, load_family
@@ -96,10 +96,10 @@ def starts(frames: Tensor) -> Curve:
 
 def offsets(curve: Curve, other: Curve, true: Curve) -> dict:
     """How far one half is from the true events, and how well it goes with the other half."""
-    mine, events_curve = paired(curve, true, DURATION_S)
+    mine, events_curve = align_curves(curve, true, DURATION_S)
     offset_s = curve_offset_s(mine, events_curve, 1.0).abs()
     to_true = 1 - curve_distance(mine, events_curve)
-    to_other = 1 - curve_distance(*paired(curve, other, DURATION_S))
+    to_other = 1 - curve_distance(*align_curves(curve, other, DURATION_S))
     return {
         "offset_s": float(offset_s.mean()),
         "offset_95": bootstrap_interval(lambda i: float(offset_s[i].mean()), len(offset_s)),
@@ -140,10 +140,10 @@ def measure(
         if task == "v2a":
             looks = (scenes.frames[:, ::4].float() / 255).split(28)
             given = {"video": torch.cat([family.binder.embed_video(f) for f in looks])}
-            sync = InStep(starts=seen_curve, weight=weight or 0.0)
+            sync = SyncTerm(starts=seen_curve, weight=weight or 0.0)
         else:
             given = {"audio": family.binder.embed_audio(scenes.real, 16_000)}
-            sync = InStep(onsets=heard_curve, weight=weight or 0.0)
+            sync = SyncTerm(onsets=heard_curve, weight=weight or 0.0)
     made, seconds = make(
         task, family, scenes.prompts, preset, given,
         batch=batch, sync=None if weight is None else sync, keep=keep,

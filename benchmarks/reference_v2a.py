@@ -24,7 +24,8 @@ from benchmarks.clock import run_child
 from benchmarks.results import table, write
 from seehear.diagnostics import random_models
 from seehear.diagnostics.dry_run import peak_resident_bytes
-from seehear.guidance.objective import WholeClip
+from seehear.guidance.conditions import Targets
+from seehear.guidance.objective import Agreement
 from seehear.guidance.sampling import sample
 from seehear.models.backbones.audioldm import AudioLDM
 from seehear.models.binders.imagebind import ImageBind, ImageBindConfig, clip_bounds
@@ -137,12 +138,12 @@ def ours(sound: AudioLDM, binder: ImageBind, num_steps: int, warm_up: float) -> 
         num_steps=num_steps,
         aligner=replace(AUTHORS.settings.aligner, start=warm_up),
     )
-    objective = WholeClip(
+    objective = Agreement(
         backbones={"audio": sound},
         binder=binder,
         pairs=AUTHORS.pairs,
         weights=AUTHORS.weights,
-        targets=targets,
+        targets=Targets((), targets),
     )
     return sample({"audio": sound}, {"audio": z}, {"audio": y}, objective, settings).latents[
         "audio"

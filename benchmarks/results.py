@@ -12,7 +12,7 @@ from torch import Tensor
 import seehear
 from seehear.metrics.frechet import frechet_distance
 from seehear.metrics.intervals import bootstrap_interval
-from seehear.pipeline.presets import Preset, adjusted
+from seehear.pipeline.presets import Preset, with_overrides
 
 FOLDER = Path(__file__).resolve().parents[1] / "docs" / "results"
 
@@ -92,7 +92,7 @@ def trial(preset: Preset, changes: list[str]) -> Preset:
         elif key == "looks":
             preset = replace(preset, looks=replace(preset.looks, per_step=int(value)))
         elif key == "num_steps":
-            preset = adjusted(preset, int(value))
+            preset = with_overrides(preset, int(value))
         else:
             fields[key] = json.loads(value) if value[0] in "-.0123456789tfn" else value
-    return adjusted(preset, None, **fields) if fields else preset
+    return with_overrides(preset, None, **fields) if fields else preset

@@ -14,11 +14,12 @@ from torch import Tensor
 from benchmarks.kept import Kept, Made
 from benchmarks.scenes import DURATION_S, NUM_SAMPLES
 from seehear.dsp.events import Curve
-from seehear.guidance.decoding import AlteredCopies
-from seehear.guidance.objective import WholeClip
+from seehear.guidance.conditions import Targets
+from seehear.guidance.decoding import AugmentedViews
+from seehear.guidance.objective import Agreement
 from seehear.guidance.protocols import Backbone, Stream
 from seehear.guidance.sampling import sample
-from seehear.guidance.sync import InStep
+from seehear.guidance.sync import SyncTerm
 from seehear.models.families import Family
 from seehear.pipeline.job import distance_of
 from seehear.pipeline.presets import Preset
@@ -34,7 +35,7 @@ def make(
     *,
     is_guided: bool = True,
     batch: int = 16,
-    sync: InStep | None = None,
+    sync: SyncTerm | None = None,
     keep: Path | None = None,
 ) -> tuple[Made, float]:
     """Clips of 2.56 s, and the seconds that they took.
@@ -89,7 +90,7 @@ class _Batch:
     targets: Mapping[str, Tensor]
     preset: Preset
     is_guided: bool
-    sync: InStep | None
+    sync: SyncTerm | None
 
 
 def _made(
@@ -105,18 +106,21 @@ def _made(
     generator = torch.Generator().manual_seed(1000 + batch.first)
     latents = {s: b.prior(DURATION_S, len(texts), generator) for s, b in backbones.items()}
     video = backbones.get("video")
-    objective = WholeClip(
+    samplers = ()
+    if video:
+        samplers = (preset.frames.sampler(latents["video"].shape[video.time_axis]),)
+    objective = Agreement(
         backbones=backbones,
         binder=family.binder,
         pairs=preset.pairs,
         weights=preset.weights,
-        targets=targets,
+        targets=Targets((), targets),
         distance=distance_of(family, preset),
         mel_bridge=True,
         by_eye=preset.by_eye,
-        sync=batch.sync,
-        draws=preset.frames.draws(latents["video"].shape[video.time_axis]) if video else None,
-        copies=AlteredCopies(preset.looks, preset.hearings, 1000 + batch.first),
+        terms=(batch.sync,) if batch.sync else (),
+        samplers=samplers,
+        views=AugmentedViews(preset.looks, preset.hearings, 1000 + batch.first),
     )
     sampled = sample(
         backbones,
@@ -136,7 +140,7 @@ def _made(
     return made, time.monotonic() - began
 
 
-def _of_clips(sync: InStep | None, part: slice) -> InStep | None:
+def _of_clips(sync: SyncTerm | None, part: slice) -> SyncTerm | None:
     """The curves of some clips."""
     if sync is None:
         return None

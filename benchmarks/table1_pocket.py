@@ -18,8 +18,8 @@ from training.world.scenes import make_scene
 
 from benchmarks.results import interval, saved, table, write
 from benchmarks.scenes import write_clip
-from seehear.batch.make_request import MakesOrders
-from seehear.evaluation import Memory, Report, evaluated, load_measure
+from seehear.batch.make_request import RequestMaker
+from seehear.evaluation import FeatureCache, Report, evaluated, load_measure
 from seehear.evaluation.baselines import write_noise, write_retrieved
 from seehear.evaluation.generate import VANILLA, ordered, run
 from seehear.evaluation.match_clips import real_clips
@@ -51,13 +51,13 @@ def write_scene(folder: Path, seed: int) -> None:
     write_clip(path, [scene])
 
 
-def make(task: str, system: str, folder: Path, makes: MakesOrders) -> None:
+def make(task: str, system: str, folder: Path, makes: RequestMaker) -> None:
     """All clips of a cell of the table, in this process."""
     clips, made = real_clips(folder / "real"), folder / task / system
     if system == "noise":
         write_noise(task, clips, made)
     elif system == "retrieval":
-        write_retrieved(task, clips, made, pocket.load(), Memory(folder / "features"))
+        write_retrieved(task, clips, made, pocket.load(), FeatureCache(folder / "features"))
     else:
         preset = VANILLA if system == "vanilla" else OURS
         counts = run(clips, ordered(task, preset, steps=STEPS[task]), made, makes)
@@ -83,7 +83,7 @@ def cell(folder: Path, task: str, system: str) -> dict:
         folder / "real",
         folder / task / system,
         features=[_measure(name) for name in FEATURES[task]],
-        memory=Memory(folder / "features"),
+        memory=FeatureCache(folder / "features"),
     )
     scoring_s = time.monotonic() - start - making_s
     print(f"{task} {system}: made in {making_s:.0f} s, scored in {scoring_s:.0f} s", flush=True)
@@ -97,7 +97,7 @@ def cell(folder: Path, task: str, system: str) -> dict:
     }
 
 
-_makes = MakesOrders()  # each process loads its models once
+_makes = RequestMaker()  # each process loads its models once
 _measure = cache(load_measure)
 
 

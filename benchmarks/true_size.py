@@ -22,7 +22,7 @@ from seehear.diagnostics.dry_run import peak_resident_bytes
 from seehear.diagnostics.step_cost import GUIDANCE_SCALE, STEPS, Costs, stages_of, step_costs
 from seehear.guidance.protocols import Backbone
 from seehear.models.binders.imagebind import ImageBind, ImageBindConfig
-from seehear.pipeline.paper_runs import RECIPES
+from seehear.pipeline.paper_runs import PAPER_RUNS
 
 CLIP = {"num_frames": 8, "fps": 8.0, "height": 256, "width": 256}
 TOWERS = {"v2a": ("audio",), "a2v": ("vision",)}  # the others have left when steps are taken
@@ -32,7 +32,7 @@ def models(
     task: str, device: str, dtype: torch.dtype, recompute: bool
 ) -> tuple[Backbone, ImageBind]:
     """The sound or video model of a recipe, and the tower that it needs."""
-    recipe = RECIPES[f"paper-{task}"]
+    recipe = PAPER_RUNS[f"paper-{task}"]
     common = {"device": device, "dtype": dtype, "checkpointing": recompute, "with_text": False}
     backbone = (
         random_models.audioldm("m", **common)
@@ -46,7 +46,7 @@ def models(
 
 def predicted(task: str, dtype: torch.dtype, recompute: bool, seconds: float) -> Costs:
     backbone, binder = models(task, "meta", dtype, recompute)
-    preset = RECIPES[f"paper-{task}"].preset
+    preset = PAPER_RUNS[f"paper-{task}"].preset
     return step_costs(
         backbone,
         binder,
@@ -62,7 +62,7 @@ def one(task: str, dtype: torch.dtype, recompute: bool, seconds: float) -> dict[
     before = peak_resident_bytes()
     assert before is not None
     backbone, binder = models(task, "cpu", dtype, recompute)
-    through = RECIPES[f"paper-{task}"].preset.settings.aligner.through_denoiser
+    through = PAPER_RUNS[f"paper-{task}"].preset.settings.aligner.through_denoiser
     y = random_models.prompt_rows(backbone)
     level = backbone.levels(STEPS)[STEPS // 2]
     z = backbone.prior(seconds if task == "v2a" else 1.0, 1, torch.Generator().manual_seed(0))
@@ -79,7 +79,7 @@ def one(task: str, dtype: torch.dtype, recompute: bool, seconds: float) -> dict[
     with torch.no_grad():
         backbone.predict(z, level, y, GUIDANCE_SCALE)
     read("plain step")
-    frames = RECIPES[f"paper-{task}"].preset.frames.per_step
+    frames = PAPER_RUNS[f"paper-{task}"].preset.frames.per_step
     stages_of(backbone, binder, z, level, y, through, frames_per_step=frames)(read)
     peak = peak_resident_bytes()
     assert peak is not None

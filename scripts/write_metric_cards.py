@@ -7,7 +7,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from seehear.evaluation.feature_networks import FEATURES, Measure
+from seehear.evaluation.feature_networks import FEATURES, FeatureNetwork
 from seehear.evaluation.metric_cards import CARDS, STATISTICS, MetricCard
 from seehear.models.catalogue import BY_NAME
 
@@ -35,7 +35,7 @@ def _condition(statistic: str) -> str:
     return " (with `--prompts`)" if statistic in ("VT", "AT") else ""
 
 
-def _weights(measure: Measure) -> str:
+def _weights(measure: FeatureNetwork) -> str:
     if not measure.entry:
         return "in the package"
     entry = BY_NAME[measure.entry]

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import torch
 
-from seehear.diagnostics.estimate import predicted
+from seehear.diagnostics.estimate import estimate_run
 from seehear.diagnostics.memory_mode import MemoryPlan
 from seehear.models.catalogue import ENTRIES, LICENCES
-from seehear.pipeline.paper_runs import RECIPES
+from seehear.pipeline.paper_runs import PAPER_RUNS
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "models.md"
 MARK = "\n## What the paper's runs take\n"
@@ -76,9 +76,9 @@ def checkpoints() -> str:
 
 def memory() -> str:
     """Predicted gigabytes by recipe and plan."""
-    text = row("plan", *RECIPES) + "|" + " --- |" * (len(RECIPES) + 1) + "\n"
+    text = row("plan", *PAPER_RUNS) + "|" + " --- |" * (len(PAPER_RUNS) + 1) + "\n"
     for plan in PLANS:
-        peaks = (predicted(recipe, plan).peak_bytes / 1e9 for recipe in RECIPES.values())
+        peaks = (estimate_run(recipe, plan).peak_bytes / 1e9 for recipe in PAPER_RUNS.values())
         text += row(plan, *(f"{peak:.1f} GB" for peak in peaks))
     return text
 

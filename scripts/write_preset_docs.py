@@ -22,7 +22,8 @@ PAGE = Path(__file__).resolve().parents[1] / "docs" / "presets.md"
 HEAD = """# Presets
 
 A preset is everything that decides how a clip is made, but for models, prompt and seed.
-Choose one with `--preset NAME` or `preset="NAME"`; `seehear.pipeline.presets.adjusted` changes
+Choose one with `--preset NAME` or `preset="NAME"`; `seehear.pipeline.presets.with_overrides`
+changes
 single values. What the names stand for, and where paper and released code differ:
 [method.md](method.md).
 

@@ -16,7 +16,7 @@ from seehear.dsp.mel import SAMPLE_RATE
 from seehear.dsp.resample import resample
 from seehear.media import read_audio, read_video
 from seehear.media.drawing import fitted, middles
-from seehear.pipeline.presets import adjusted
+from seehear.pipeline.presets import with_overrides
 from seehear.pipeline.result import Result
 from seehear.pipeline.studio import Studio
 
@@ -93,8 +93,8 @@ def run_task(studio: Studio, task: str) -> tuple[Image.Image | None, dict[str, R
         "a2i": (heard, "latents", lambda p: studio.audio_to_image(SOUND, "", 0, preset=p)),
         "joint": (None, "default", lambda p: studio.text_to_both(SENTENCE, 0, preset=p)),
     }[task]
-    vanilla = run(adjusted(name, task=task, **off))
-    return given, {"vanilla": vanilla, "guided": run(adjusted(name, task=task))}
+    vanilla = run(with_overrides(name, task=task, **off))
+    return given, {"vanilla": vanilla, "guided": run(with_overrides(name, task=task))}
 
 
 TEXTS = {

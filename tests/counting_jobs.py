@@ -7,14 +7,16 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from seehear.batch.ledger import Listed
+from seehear.batch.ledger import ListedJob
 from seehear.errors import MediaError
 
 
-def entries(count: int, first: int = 0, text: str = "") -> list[Listed]:
+def entries(count: int, first: int = 0, text: str = "") -> list[ListedJob]:
     names = [f"{i:03d}" for i in range(first, first + count)]
     return [
-        Listed(name, json.dumps({"id": name, "output": f"{name}.mp4", "text": text}), f"{name}.mp4")
+        ListedJob(
+            name, json.dumps({"id": name, "output": f"{name}.mp4", "text": text}), f"{name}.mp4"
+        )
         for name in names
     ]
 

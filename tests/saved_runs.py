@@ -7,7 +7,7 @@ import torch
 from small_family import moving_frames
 
 from seehear.guidance.aligner import StepTrace
-from seehear.pipeline.manifest import describe_input, plain
+from seehear.pipeline.manifest import describe_input, to_json
 from seehear.pipeline.result import Result
 
 WEIGHTS = (
@@ -70,7 +70,7 @@ def saved_run(
         caption=caption,
         seed=7,
         settings={**SETTINGS, **settings},
-        trace=[plain(step) for step in (trace_of(0.9, 0.5, 0.4) if trace is None else trace)],
+        trace=[to_json(step) for step in (trace_of(0.9, 0.5, 0.4) if trace is None else trace)],
         inputs=[] if given is None else [describe_input(given)],
         weights=WEIGHTS,
     )

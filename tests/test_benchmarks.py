@@ -8,8 +8,8 @@ import torch
 from benchmarks.kept import Kept, Made, digest
 
 from seehear.dsp.events import Curve
-from seehear.guidance.sync import InStep
-from seehear.pipeline.presets import adjusted, preset_for
+from seehear.guidance.sync import SyncTerm
+from seehear.pipeline.presets import preset_for, with_overrides
 
 
 @pytest.fixture
@@ -37,7 +37,7 @@ def test_a_kept_batch_is_not_made_again(tmp_path: Path, calls: list[int]):
 def test_what_other_code_or_settings_made_is_made_again(tmp_path: Path, calls: list[int]):
     preset = preset_for("a2v", "latents")
     Kept(tmp_path, "code").batch(preset, making(calls))
-    Kept(tmp_path, "code").batch(adjusted(preset, None, lr_latents=0.06), making(calls))
+    Kept(tmp_path, "code").batch(with_overrides(preset, None, lr_latents=0.06), making(calls))
     Kept(tmp_path, "other code").batch(preset, making(calls))
     assert len(calls) == 3
 
@@ -55,7 +55,7 @@ def test_a_batch_that_failed_is_not_kept(tmp_path: Path, calls: list[int]):
 
 def test_a_digest_tells_tensors_within_dataclasses_apart():
     curve = Curve(torch.zeros(1, 4), torch.arange(4) / 4)
-    sync = InStep(starts=curve)
+    sync = SyncTerm(starts=curve)
     other = replace(sync, starts=replace(curve, values=torch.ones(1, 4)))
     assert digest(sync) == digest(replace(sync)) != digest(other)
 

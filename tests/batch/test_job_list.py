@@ -4,9 +4,9 @@ import pytest
 
 from seehear.batch.job_list import Entry, entries_of, seed_of
 from seehear.errors import SettingsError
-from seehear.pipeline.request import Order
+from seehear.pipeline.request import Request
 
-COMMON = Order(task="v2a", seed=7)
+COMMON = Request(task="v2a", seed=7)
 
 
 def listed(tmp_path, text: str, name: str = "jobs.csv"):
@@ -46,7 +46,7 @@ def test_a_seed_depends_on_the_name_and_not_on_the_place_in_the_list(tmp_path):
 
 def test_an_entry_comes_back_from_its_line_of_json(tmp_path):
     (entry,) = listed(tmp_path, "input,lr,mix\na.mp4,0.1,yes\n")
-    assert Entry.from_plain(entry.plain()) == entry
+    assert Entry.from_json_line(entry.to_json_line()) == entry
     assert entry.order.mix is True
 
 

@@ -6,7 +6,7 @@ import sys
 import pytest
 from counting_jobs import entries
 
-from seehear.batch.ledger import MAX_ATTEMPTS, Ledger, Listed, is_alive, owner_name
+from seehear.batch.ledger import MAX_ATTEMPTS, Ledger, ListedJob, is_alive, owner_name
 from seehear.batch.merge import merged
 from seehear.errors import SettingsError
 
@@ -42,7 +42,7 @@ def test_a_job_of_the_same_name_with_other_settings_is_refused(ledger):
     (other,) = entries(1, text="other")
     with pytest.raises(SettingsError, match="with other settings"):
         ledger.add([other])
-    same_file = Listed("new", "{}", "001.mp4")
+    same_file = ListedJob("new", "{}", "001.mp4")
     with pytest.raises(SettingsError, match=r"001\.mp4 belongs to the job 001"):
         ledger.add([same_file])
     assert ledger.counts().total == 3
@@ -69,15 +69,15 @@ def test_one_job_of_an_owner_is_given_back_alone(ledger):
 def test_helpers_of_the_dead_are_inherited_once_with_what_they_were_given(ledger):
     dead, living = dead_owner(), owner_name()
     ledger.take(dead)
-    ledger.bequeath(dead, ["helper 0", "helper 1"])
+    ledger.record_actors(dead, ["helper 0", "helper 1"])
     ledger.take(living)
-    ledger.bequeath(living, ["helper 2"])
+    ledger.record_actors(living, ["helper 2"])
     heirs = [dead_owner(), dead_owner()]  # each dies before it has made a helper of its own
     for heir in heirs:
-        assert ledger.inherit(heir) == ["helper 0", "helper 1"]
+        assert ledger.adopt_actors(heir) == ["helper 0", "helper 1"]
     assert {row.id: row.owner for row in ledger.rows("leased")} == {"000": heirs[1], "001": living}
-    ledger.bequeath(heirs[1], [])
-    assert ledger.inherit(living) == []
+    ledger.record_actors(heirs[1], [])
+    assert ledger.adopt_actors(living) == []
 
 
 def test_a_job_that_kills_its_workers_is_given_up(ledger):
@@ -130,7 +130,7 @@ def test_a_folder_without_a_ledger_and_a_file_that_is_none_are_refused(tmp_path)
         Ledger(tmp_path)
 
 
-def _finished(folder, jobs: list[Listed], text: str = "") -> None:
+def _finished(folder, jobs: list[ListedJob], text: str = "") -> None:
     ledger = Ledger(folder)
     ledger.add(jobs)
     while row := ledger.take("a"):

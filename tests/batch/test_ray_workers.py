@@ -12,7 +12,7 @@ import pytest
 from counting_jobs import WritesItsName, entries
 
 from seehear.batch.ledger import Ledger
-from seehear.batch.ray_workers import Maker
+from seehear.batch.ray_workers import Worker
 
 COORDINATOR = """
 import sys
@@ -26,7 +26,7 @@ run_ray(Path(sys.argv[1]), WritesItsName(seconds=float(sys.argv[2])), 2, "auto")
 def test_a_maker_keeps_its_last_job_for_who_makes_the_same():
     make = WritesItsName(refuses=("001",))
     num_threads = threading.active_count()
-    maker = Maker(make)
+    maker = Worker(make)
     assert threading.active_count() == num_threads  # what ends an actor would end the tests
     assert maker.left(repr(make)) is None
     first, second = (entry.spec for entry in entries(2))

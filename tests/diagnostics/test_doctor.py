@@ -6,7 +6,7 @@ from small_family import small_family, write_small
 from torch import nn
 
 from seehear.cli import main
-from seehear.diagnostics.doctor import Link, chains_of, walk
+from seehear.diagnostics.doctor import Link, chains_of, check_gradients
 from seehear.diagnostics.doctor import machine as machine_module
 from seehear.diagnostics.doctor.machine import (
     codec_checks,
@@ -51,7 +51,7 @@ def links_with(fault, dtype=torch.float32):
 def examined(fault, dtype=torch.float32, loss_scale=1.0):
     torch.manual_seed(1)
     start = torch.randn(2, 8, dtype=dtype)
-    return walk(links_with(fault, dtype), start, lambda e: loss_scale * e.square().sum())
+    return check_gradients(links_with(fault, dtype), start, lambda e: loss_scale * e.square().sum())
 
 
 def without_grad(x, y):
@@ -89,7 +89,9 @@ def test_a_planted_fault_is_found_in_its_link_and_part_and_nowhere_else(name):
 
 
 def test_a_link_that_edits_what_it_is_given_is_told():
-    found, _ = walk((Link(name="decoder", run=lambda x: x.mul_(2)),), torch.ones(1, 8), torch.sum)
+    found, _ = check_gradients(
+        (Link(name="decoder", run=lambda x: x.mul_(2)),), torch.ones(1, 8), torch.sum
+    )
     assert [(f.link, f.fault) for f in found] == [("decoder", "edits in place")]
 
 
@@ -116,7 +118,7 @@ def test_a_link_without_fault_has_no_finding_and_the_true_gradient():
 def test_weights_that_are_not_frozen_are_told():
     link = Link(name="vocoder", run=(module := network().requires_grad_(True)),
                 modules={"vocoder": module})  # fmt: skip
-    found, _ = walk((link,), torch.randn(1, 8), lambda e: e.sum())
+    found, _ = check_gradients((link,), torch.randn(1, 8), lambda e: e.sum())
     assert [f.fault for f in found] == ["not frozen"]
 
 
@@ -124,7 +126,9 @@ def test_a_link_that_breaks_is_a_finding_and_ends_the_walk():
     def broken(x):
         raise RuntimeError("sizes differ\nand more")
 
-    found, flows = walk((Link(name="vocoder", run=broken),), torch.randn(1, 8), lambda e: e.sum())
+    found, flows = check_gradients(
+        (Link(name="vocoder", run=broken),), torch.randn(1, 8), lambda e: e.sum()
+    )
     assert [str(f) for f in found] == ["vocoder: fails: sizes differ"]
     assert flows == []
 

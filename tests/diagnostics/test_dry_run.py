@@ -8,9 +8,9 @@ import torch
 from small_family import moving_frames, small_family, write_small
 
 from seehear.diagnostics import dry_run as planning
-from seehear.diagnostics.dry_run import Plan, measured_plan, peak_resident_bytes
+from seehear.diagnostics.dry_run import DryRun, peak_resident_bytes, time_dry_run
 from seehear.pipeline.inputs import as_video
-from seehear.pipeline.presets import DEFAULT, adjusted
+from seehear.pipeline.presets import DEFAULT, with_overrides
 from seehear.pipeline.studio import Studio
 
 
@@ -21,12 +21,12 @@ def studio(tmp_path_factory):
 
 def job_of(studio, num_frames=25, **changes):
     video = as_video(moving_frames(num_frames), fps=25.0)
-    return studio.video_job(video, "rain", 0, adjusted(DEFAULT, **changes))
+    return studio.video_job(video, "rain", 0, with_overrides(DEFAULT, **changes))
 
 
 def test_the_plan_counts_what_the_run_then_does(studio):
     job = job_of(studio, 50, num_steps=10)
-    plan, (made, sampled) = measured_plan(studio, job), studio.run(job)
+    plan, (made, sampled) = time_dry_run(studio, job), studio.run(job)
     assert plan.num_steps == len(sampled.trace)
     assert plan.num_guided == sum(step.is_guided for step in sampled.trace)
     assert plan.latents_shape == {"audio": tuple(sampled.latents["audio"].shape)}
@@ -35,7 +35,7 @@ def test_the_plan_counts_what_the_run_then_does(studio):
 
 
 def test_both_kinds_of_step_are_timed_though_the_job_starts_with_one_kind(studio):
-    plan = measured_plan(studio, job_of(studio))
+    plan = time_dry_run(studio, job_of(studio))
     assert 0 < plan.plain_s < plan.guided_s
     assert plan.decode_s > 0
 
@@ -43,13 +43,13 @@ def test_both_kinds_of_step_are_timed_though_the_job_starts_with_one_kind(studio
 def test_a_plan_leaves_the_sound_as_it_was(studio):
     job = job_of(studio, num_steps=3)
     before, _ = studio.run(job)
-    measured_plan(studio, job)
+    time_dry_run(studio, job)
     after, _ = studio.run(job)
     assert torch.equal(before["audio"], after["audio"])
 
 
 def test_seconds_add_up_from_what_was_measured():
-    plan = Plan(
+    plan = DryRun(
         task="v2a", duration_s=60.0, prompt="rain", named=(), num_windows=8, window_s=10.24,
         num_steps=30, steps={"audio": 30}, num_guided=20,
         latents_shape={"audio": (1, 8, 1500, 16)}, plain_s=0.5, guided_s=2.0,
@@ -84,13 +84,13 @@ def test_a_long_job_is_tried_for_two_steps_and_a_short_one_for_four(studio, monk
     monkeypatch.setattr(Studio, "sample", counting)
     for num_frames in (25, 125):
         job = job_of(studio, num_frames)
-        measured_plan(studio, job)
+        time_dry_run(studio, job)
         assert (len(job.windows_s) >= planning._LONG_JOB_WINDOWS) == (num_frames == 125)
     assert tried == [4, 2]
 
 
 def test_a_job_without_guidance_has_no_guided_steps(studio):
-    plan = measured_plan(studio, job_of(studio, lr_latents=0.0, lr_prompt=0.0))
+    plan = time_dry_run(studio, job_of(studio, lr_latents=0.0, lr_prompt=0.0))
     assert plan.num_guided == 0
     assert math.isclose(
         plan.seconds, plan.other_s + 30 * plan.plain_s + plan.num_windows * plan.decode_s

@@ -12,18 +12,18 @@ from tests.media_files import make_video
 
 from seehear.cli import main
 from seehear.cli.load_models import load_options, memory_plan
-from seehear.cli.options import Asked
+from seehear.cli.options import RunOptions
 from seehear.diagnostics import memory_mode, random_models
-from seehear.diagnostics.estimate import predicted, text_of
+from seehear.diagnostics.estimate import estimate_lines, estimate_run
 from seehear.diagnostics.memory_mode import MemoryPlan, fitting, plans_for
 from seehear.errors import SettingsError
 from seehear.models.binders import imagebind
 from seehear.models.binders.imagebind import state_dict_shapes
 from seehear.models.binders.imagebind.towers import MODALITIES
-from seehear.models.catalogue import BY_NAME, known
-from seehear.models.checkpoints import home
+from seehear.models.catalogue import BY_NAME, find_model
+from seehear.models.checkpoints import cache_dir
 from seehear.pipeline.inputs import as_video
-from seehear.pipeline.paper_runs import RECIPES, recipe_for
+from seehear.pipeline.paper_runs import PAPER_RUNS, paper_run_for
 from seehear.pipeline.presets import presets_of
 from seehear.pipeline.studio import Studio
 
@@ -62,12 +62,12 @@ def test_sizes_in_the_table_are_those_of_the_models():
         assert total == pytest.approx(BY_NAME[f"audioldm-{name}"].parameters, rel=0.002)
 
 
-@pytest.mark.parametrize("name", RECIPES)
+@pytest.mark.parametrize("name", PAPER_RUNS)
 def test_a_recipe_has_known_checkpoints_and_its_tasks_preset(name):
-    recipe = RECIPES[name]
+    recipe = PAPER_RUNS[name]
     assert presets_of(recipe.task)[name] is recipe.preset
     for source in (recipe.audio, recipe.video, recipe.motion):
-        assert source is None or known(source) is not None
+        assert source is None or find_model(source) is not None
     steps = {"v2a": 30, "i2a": 30, "a2v": 25, "joint": 25}
     assert recipe.preset.settings.num_steps == steps[recipe.task]
     rates = recipe.preset.settings.aligner.lr_latents
@@ -76,18 +76,18 @@ def test_a_recipe_has_known_checkpoints_and_its_tasks_preset(name):
 
 
 def test_the_dearest_plan_takes_a_fraction_of_the_memory():
-    recipe = RECIPES["paper-v2a"]
+    recipe = PAPER_RUNS["paper-v2a"]
     first, *_, last = plans_for("cuda")
-    plain, frugal = predicted(recipe, first), predicted(recipe, last)
+    plain, frugal = estimate_run(recipe, first), estimate_run(recipe, last)
     assert frugal.peak_bytes < 0.25 * plain.peak_bytes
     assert frugal.resident_bytes < 0.25 * plain.resident_bytes
-    text = "\n".join(text_of(plain, flops_per_s=1e12))
+    text = "\n".join(estimate_lines(plain, flops_per_s=1e12))
     assert "30 steps, 23 of them guided" in text
     assert "vocoder" in text
 
 
 def test_a_longer_clip_and_fewer_steps_are_predicted_so():
-    found = predicted(RECIPES["paper-v2a"], duration_s=60.0, num_steps=10)
+    found = estimate_run(PAPER_RUNS["paper-v2a"], duration_s=60.0, num_steps=10)
     assert (found.num_steps, found.num_guided) == (10, 7)
     # Of 10.24 s, neighbours sharing a quarter: 60 = 10.24 + 6.48 * 7.68.
     assert found.num_windows == {"audio": 8}
@@ -189,8 +189,8 @@ def test_a_budget_chooses_the_plan_from_the_shell(tmp_path, capsys, monkeypatch)
     def predicted(recipe, plan=MemoryPlan(), duration_s=None, num_steps=None):  # noqa: B008
         return SimpleNamespace(peak_bytes=sizes.get(plan, 3e9), plan=plan)
 
-    monkeypatch.setattr("seehear.cli.load_models.predicted", predicted)
-    monkeypatch.setattr("seehear.cli.load_models.text_of", lambda found: [str(found.plan)])
+    monkeypatch.setattr("seehear.cli.load_models.estimate_run", predicted)
+    monkeypatch.setattr("seehear.cli.load_models.estimate_lines", lambda found: [str(found.plan)])
     arguments = ["v2a", "clip.mp4", "-o", "out.mp4", "--preset", "paper-v2a", "--dry-run"]
     assert main([*arguments, "--memory", "6"]) == 0
     assert "float32, activations recomputed" in capsys.readouterr().out
@@ -199,7 +199,7 @@ def test_a_budget_chooses_the_plan_from_the_shell(tmp_path, capsys, monkeypatch)
 
 
 def test_the_models_of_the_paper_are_planned_for_the_task_alone():
-    asked = Asked(models="paper", memory="1000")
+    asked = RunOptions(models="paper", memory="1000")
     seen = []
 
     def peak(recipe, plan):
@@ -207,7 +207,7 @@ def test_the_models_of_the_paper_are_planned_for_the_task_alone():
         return SimpleNamespace(peak_bytes=1)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("seehear.cli.load_models.predicted", peak)
+        patch.setattr("seehear.cli.load_models.estimate_run", peak)
         for task in ("v2a", "i2a", "a2v", "a2i", "joint", None):
             memory_plan(asked, task)
     sound, picture, both = (True, False), (False, True), (True, True)
@@ -216,28 +216,28 @@ def test_the_models_of_the_paper_are_planned_for_the_task_alone():
 
 @pytest.mark.slow
 def test_a_single_picture_takes_less_than_a_video():
-    found = [predicted(recipe_for(task)) for task in ("a2i", "a2v")]
+    found = [estimate_run(paper_run_for(task)) for task in ("a2i", "a2v")]
     assert found[0].peak_bytes < found[1].peak_bytes
     assert found[0].resident_bytes < found[1].resident_bytes  # no motion adapter
 
 
 def test_what_will_be_fetched_is_told_before(capsys, monkeypatch):
     monkeypatch.setattr("seehear.cli.load_models.path_of", lambda entry: None)
-    load_options(Asked(captioner="blip", video="sd-1.5"))
+    load_options(RunOptions(captioner="blip", video="sd-1.5"))
     said = capsys.readouterr().err
     assert "0.99 GB from Salesforce/blip-image-captioning-base" in " ".join(said.split())
     assert "CreativeML OpenRAIL-M" in said
-    load_options(Asked(models="paper"), "v2a")
+    load_options(RunOptions(models="paper"), "v2a")
     said = capsys.readouterr().err
     assert "audioldm-m-full" in said
     assert "motion" not in said
-    load_options(Asked(captioner="blip", quiet=True))
+    load_options(RunOptions(captioner="blip", quiet=True))
     assert capsys.readouterr().err == ""
 
 
 def test_a_joint_recipe_is_planned_too(tmp_path, capsys, monkeypatch):
     monkeypatch.setenv("SEEHEAR_HOME", str(tmp_path))
-    assert home() == tmp_path
+    assert cache_dir() == tmp_path
     target = str(tmp_path / "out.mp4")
     assert main(["joint", "rain", "-o", target, "--preset", "paper-joint", "--dry-run"]) == 0
     assert "video denoiser" in capsys.readouterr().out

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from seehear.dsp.griffin_lim import magnitude_from_mel, polished
+from seehear.dsp.griffin_lim import magnitude_from_mel, refine_phase
 from seehear.dsp.mel import log_mel_from_waveform, mel_filters
 
 TIME_S = torch.arange(8000) / 16_000
@@ -30,13 +30,13 @@ def test_magnitudes_have_the_mel_that_they_were_made_from(chirp):
 
 
 def test_no_rounds_change_nothing(chirp):
-    assert polished(chirp, log_mel_from_waveform(chirp), 0) is chirp
+    assert refine_phase(chirp, log_mel_from_waveform(chirp), 0) is chirp
 
 
 def test_wrong_levels_are_mended_and_the_true_phases_are_kept(chirp):
     mel = log_mel_from_waveform(chirp)
     spoiled = chirp * (0.2 + 1.6 * TIME_S)
-    mended = polished(spoiled, mel, 4)
+    mended = refine_phase(spoiled, mel, 4)
     assert mended.shape == chirp.shape
     inside = slice(1600, 6400)
     level = lambda w: w[0, inside].unfold(0, 800, 800).square().mean(1).sqrt()  # noqa: E731
@@ -48,20 +48,20 @@ def test_wrong_levels_are_mended_and_the_true_phases_are_kept(chirp):
 def test_more_rounds_come_closer_from_noise(chirp):
     mel = log_mel_from_waveform(chirp)
     noise = torch.randn(chirp.shape, generator=torch.Generator().manual_seed(0))
-    errors = [mel_error(polished(noise, mel, rounds), mel) for rounds in (1, 4, 16)]
+    errors = [mel_error(refine_phase(noise, mel, rounds), mel) for rounds in (1, 4, 16)]
     assert errors[2] < errors[1] < errors[0]
 
 
 @pytest.mark.parametrize("samples", [8032, 7999, 8000])
 def test_odd_lengths_come_back_as_long(chirp, samples):
     waveform = torch.nn.functional.pad(chirp, (0, 32))[:, :samples]
-    made = polished(waveform, log_mel_from_waveform(chirp), 1)
+    made = refine_phase(waveform, log_mel_from_waveform(chirp), 1)
     assert made.shape == waveform.shape
     assert made.isfinite().all()
 
 
 def test_silence_stays_finite_and_silent():
     silence = torch.zeros(1, 8000)
-    made = polished(silence, log_mel_from_waveform(silence), 3)
+    made = refine_phase(silence, log_mel_from_waveform(silence), 3)
     assert made.isfinite().all()
     assert made.abs().max() < 1e-3

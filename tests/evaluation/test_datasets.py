@@ -12,7 +12,7 @@ from seehear.evaluation.datasets import (
     aist,
     folder,
     landscape,
-    parts,
+    random_segments,
     read_list,
     sample,
     write_list,
@@ -167,11 +167,11 @@ def test_parts_lie_inside_their_clips_and_every_clip_gives_as_many(tmp_path):
     whole = [
         Clip(id=name, path=make_video(tmp_path / f"{name}.mp4", num_frames=50)) for name in "ab"
     ]
-    found = parts(whole, 5, duration_s=0.5, seed=3)
-    assert found == parts(whole[::-1], 5, duration_s=0.5, seed=3)
+    found = random_segments(whole, 5, duration_s=0.5, seed=3)
+    assert found == random_segments(whole[::-1], 5, duration_s=0.5, seed=3)
     assert len({clip.id for clip in found}) == 5
     assert sorted(sum(clip.id[0] == name for clip in found) for name in "ab") == [2, 3]
     assert all(0 <= clip.start_s <= 1.5 and clip.duration_s == 0.5 for clip in found)
     assert len({clip.start_s for clip in found}) == 5
     with pytest.raises(MediaError, match="expected at least 9 s, got 2 s"):
-        parts(whole, 1, duration_s=9.0)
+        random_segments(whole, 1, duration_s=9.0)

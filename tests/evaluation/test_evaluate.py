@@ -13,9 +13,9 @@ from seehear.cli import main
 from seehear.errors import MediaError, SettingsError
 from seehear.evaluation import (
     Difference,
-    alarms,
     compared,
     evaluated,
+    over_optimisation_warnings,
     pairs_of,
     read_report,
     write_report,
@@ -198,10 +198,10 @@ def test_a_guide_that_is_pleased_while_the_judge_is_not_raises_an_alarm():
         )  # fmt: skip
 
     worse = [difference("AV-bind", 0.1), difference("KL", 0.5)]
-    (sentence,) = alarms(worse)
+    (sentence,) = over_optimisation_warnings(worse)
     assert sentence.startswith("over-optimised: guided has more AV-bind than vanilla")
-    assert alarms([worse[0], difference("KL", -0.5)]) == []
-    assert alarms([worse[0], difference("KL", 0.5, width=1.0)]) == []
-    assert alarms([difference("AV-bind", -0.1), difference("KL", -0.5)])[0].startswith(
-        "over-optimised: vanilla"
-    )
+    assert over_optimisation_warnings([worse[0], difference("KL", -0.5)]) == []
+    assert over_optimisation_warnings([worse[0], difference("KL", 0.5, width=1.0)]) == []
+    assert over_optimisation_warnings([difference("AV-bind", -0.1), difference("KL", -0.5)])[
+        0
+    ].startswith("over-optimised: vanilla")

@@ -16,7 +16,7 @@ from seehear.cli import main
 from seehear.errors import SettingsError, WeightsError
 from seehear.evaluation import FEATURES, evaluated, load_measure, read_prompts
 from seehear.evaluation.feature_cache import fingerprint
-from seehear.evaluation.feature_networks import Loaded
+from seehear.evaluation.feature_networks import LoadedNetwork
 from seehear.evaluation.metric_cards import CARDS
 from seehear.media import read_audio
 from seehear.metrics.bind import paired_cosine
@@ -86,7 +86,7 @@ def names(report):
 
 def test_fad_counts_every_row_of_every_clip_and_resamples_clips(folders):
     network = Tenths()
-    report = evaluated("v2a", *folders, features=[Loaded(FEATURES["vggish"], network)])
+    report = evaluated("v2a", *folders, features=[LoadedNetwork(FEATURES["vggish"], network)])
     x, y = (
         torch.cat(
             [
@@ -105,9 +105,9 @@ def test_fad_counts_every_row_of_every_clip_and_resamples_clips(folders):
 
 def test_networks_stand_side_by_side_under_names_of_their_own(videos):
     loaded = [
-        Loaded(FEATURES["i3d"], Colours()),
+        LoadedNetwork(FEATURES["i3d"], Colours()),
         load_measure("judge"),
-        Loaded(FEATURES["vggish"], Tenths()),
+        LoadedNetwork(FEATURES["vggish"], Tenths()),
     ]
     report = evaluated("joint", *videos, features=loaded)
     assert names(report) == [
@@ -126,7 +126,7 @@ def test_networks_stand_side_by_side_under_names_of_their_own(videos):
 )
 def test_a_network_that_cannot_perceive_what_is_made_is_refused(task, name, network, what, folders):
     with pytest.raises(SettingsError, match=rf"{name} cannot judge {what}"):
-        evaluated(task, *folders, features=[Loaded(FEATURES[name], network)])
+        evaluated(task, *folders, features=[LoadedNetwork(FEATURES[name], network)])
 
 
 def test_what_one_network_refuses_no_network_keeps(folders):
@@ -138,7 +138,7 @@ def test_what_one_network_refuses_no_network_keeps(folders):
             found = super().hear(waveform, sample_rate)
             return Features(found.embedding * (math.nan if self.calls == 2 else 1))
 
-    loaded = [load_measure("judge"), Loaded(FEATURES["vggish"], Refuses())]
+    loaded = [load_measure("judge"), LoadedNetwork(FEATURES["vggish"], Refuses())]
     report = evaluated("v2a", *folders, features=loaded)
     assert report.count == value(report, "KL").count == CLIPS - 1
     assert value(report, "FAD (VGGish)").count == CLIPS - 1
@@ -147,7 +147,7 @@ def test_what_one_network_refuses_no_network_keeps(folders):
 
 def test_a_binder_scores_sound_picture_and_prompt_pairwise(videos):
     binder = linear.load(dtype=torch.float32)
-    loaded = [Loaded(FEATURES["imagebind"], BinderFeatures(binder, RATE))]
+    loaded = [LoadedNetwork(FEATURES["imagebind"], BinderFeatures(binder, RATE))]
     prompts = {"clip0": "rain", "clip1": "a dog"}
     report = evaluated("joint", *videos, features=loaded, prompts=prompts)
     pairs = [f"{pair}-bind (ImageBind)" for pair in ("AV", "VT", "AT")]

@@ -139,5 +139,5 @@ def test_what_is_missing_is_one_sentence(arguments, sentence, tmp_path, monkeypa
 
 
 def test_vanilla_is_the_default_preset_with_nothing_that_pulls():
-    aligner = ordered("a2v", "vanilla").settings().settings.aligner
+    aligner = ordered("a2v", "vanilla").preset_settings().settings.aligner
     assert (aligner.lr_latents, aligner.lr_prompt) == (0.0, 0.0)

@@ -15,7 +15,8 @@ from torch import Tensor
 from transformers import SpeechT5HifiGan
 
 from seehear.guidance.aligner import StepTrace
-from seehear.guidance.objective import WholeClip
+from seehear.guidance.conditions import Targets
+from seehear.guidance.objective import Agreement
 from seehear.guidance.sampling import sample
 from seehear.models.backbones.audioldm import AudioLDM
 from seehear.pipeline import presets
@@ -105,12 +106,12 @@ def run(name: str) -> Run:
         {"audio": backbone},
         {"audio": given[f"latents_0_{name}"]},
         {"audio": torch.cat([given["negative_prompt_embeds"], given["prompt_embeds"]])},
-        WholeClip(
+        Agreement(
             backbones={"audio": backbone},
             binder=binder,
             pairs=presets.AUTHORS.pairs,
             weights=presets.AUTHORS.weights,
-            targets=targets,
+            targets=Targets((), targets),
         ),
         settings,
     )

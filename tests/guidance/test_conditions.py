@@ -6,7 +6,7 @@ from seehear.guidance.conditions import frames_in_window, targets_for_video
 from seehear.models.binders import linear
 
 
-class Counting(linear.Linear):
+class Counting(linear.RandomLinearBinder):
     """Remembers the shapes that it embeds."""
 
     def __init__(self):

@@ -3,13 +3,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from seehear.errors import SettingsError
-from seehear.guidance.frame_sampling import FrameChoice
+from seehear.guidance.frame_sampling import FrameSampling
 
 
 def test_one_seed_draws_the_same_frames_and_another_seed_others():
     def drawn(seed):
-        draws = FrameChoice(per_step=2, seed=seed).draws(16)
-        return [draws.draw() for _ in range(8)]
+        draws = FrameSampling(per_step=2, seed=seed).sampler(16)
+        return [draws.next() for _ in range(8)]
 
     assert drawn(3) == drawn(3)
     assert drawn(3) != drawn(4)
@@ -17,7 +17,7 @@ def test_one_seed_draws_the_same_frames_and_another_seed_others():
 
 @given(st.integers(1, 40), st.integers(1, 12), st.integers(0, 9))
 def test_every_draw_takes_one_frame_of_each_part_of_the_clip(num_frames, per_step, seed):
-    frames = FrameChoice(per_step=per_step, seed=seed).draws(num_frames).draw()
+    frames = FrameSampling(per_step=per_step, seed=seed).sampler(num_frames).next()
     count = min(per_step, num_frames)
     assert len(frames) == len(set(frames)) == count
     assert list(frames) == sorted(frames)
@@ -27,16 +27,16 @@ def test_every_draw_takes_one_frame_of_each_part_of_the_clip(num_frames, per_ste
 
 @pytest.mark.parametrize(("num_frames", "per_step"), [(16, 2), (16, 3), (5, 1), (7, 7), (3, 9)])
 def test_every_frame_comes_before_any_comes_again_in_its_part(num_frames, per_step):
-    choice = FrameChoice(per_step=per_step)
-    draws = choice.draws(num_frames)
+    choice = FrameSampling(per_step=per_step)
+    draws = choice.sampler(num_frames)
     longest_part = -(-num_frames // min(per_step, num_frames))
-    seen = [frame for _ in range(longest_part) for frame in draws.draw()]
+    seen = [frame for _ in range(longest_part) for frame in draws.next()]
     assert set(seen) == set(range(num_frames))
     assert max(seen.count(frame) for frame in seen) <= 2  # shorter parts start again
 
 
 def test_choices_that_cannot_be_are_refused():
     with pytest.raises(SettingsError, match="from 1, got 0"):
-        FrameChoice(per_step=0)
+        FrameSampling(per_step=0)
     with pytest.raises(SettingsError, match="at least one frame"):
-        FrameChoice().draws(0)
+        FrameSampling().sampler(0)

@@ -7,9 +7,9 @@ from small_family import small_family, write_small
 from seehear.dsp.events import Curve
 from seehear.dsp.mel import log_mel_from_waveform
 from seehear.errors import SettingsError
-from seehear.guidance.decoding import Frames, Mel, Waveform, decoded, embedded
-from seehear.guidance.protocols import Backbone, Binder, SeesUnfinished
-from seehear.guidance.sync import InStep, in_step
+from seehear.guidance.decoding import Frames, Mel, Waveform, decode_estimate, embed_media
+from seehear.guidance.protocols import Backbone, Binder, EmbedsNoisyFrames
+from seehear.guidance.sync import SyncTerm
 from seehear.models.binders import pocket
 
 
@@ -24,8 +24,8 @@ def binder():
 
 
 def found(audio, binder, z_0, duration_s=None, mel_bridge=False):
-    media = decoded({"audio": audio}, binder, {"audio": z_0}, duration_s, mel_bridge)
-    return embedded(binder, media)["audio"]
+    media = decode_estimate({"audio": audio}, binder, {"audio": z_0}, duration_s, mel_bridge)
+    return embed_media(binder, media)["audio"]
 
 
 def latents(family):
@@ -67,13 +67,12 @@ def test_a_sound_in_step_with_the_picture_has_the_smaller_sync_loss(is_mel):
     samples = 0.3 * torch.stack([taps(0.25, 0.6), taps(0.5)])
     sound = Mel(log_mel_from_waveform(samples)) if is_mel else Waveform(samples, 16_000)
     media = {"audio": sound}
-    in_time = InStep(starts=sound.onsets(), weight=0.5)
-    (loss,) = in_step(in_time, media).values()
+    in_time = SyncTerm(starts=sound.onsets(), weight=0.5)
+    (loss,) = in_time.losses(media).values()
     torch.testing.assert_close(loss, torch.zeros(2), rtol=0, atol=1e-3)
-    (late,) = in_step(in_time.from_second(0.3), media).values()
+    (late,) = in_time.for_window(0.3).losses(media).values()
     assert (late > 0.1).all()
-    assert in_time.from_second(0.1).late_s(media) == pytest.approx([0.1, 0.1], abs=0.02)
-    assert in_step(None, media) == {}
+    assert in_time.for_window(0.1).offset_s(media) == pytest.approx([0.1, 0.1], abs=0.02)
 
 
 class FewFrames(Backbone):
@@ -90,13 +89,13 @@ class FewFrames(Backbone):
         return z_0.transpose(1, 2)
 
 
-class TwoLooks(Binder, SeesUnfinished):
+class TwoLooks(Binder, EmbedsNoisyFrames):
     """A binder that tells finished pictures from unfinished ones."""
 
     def embed_video(self, frames):
         return frames.flatten(2).mean(2)
 
-    def embed_unfinished(self, frames):
+    def embed_noisy_frames(self, frames):
         return -frames.flatten(2).mean(2)
 
 
@@ -106,7 +105,7 @@ def frame_latents():
 
 def test_only_the_frames_that_are_looked_at_are_decoded():
     video, z_0 = FewFrames(), frame_latents()
-    media = decoded({"video": video}, TwoLooks(), {"video": z_0}, None, looked_at=(1, 6))
+    media = decode_estimate({"video": video}, TwoLooks(), {"video": z_0}, None, looked_at=(1, 6))
     assert video.num_decoded == [2]
     torch.testing.assert_close(media["video"].frames, z_0.transpose(1, 2)[:, [1, 6]])
 
@@ -114,21 +113,23 @@ def test_only_the_frames_that_are_looked_at_are_decoded():
 def test_motion_takes_all_frames_and_the_binder_still_looks_at_few():
     video, z_0, binder = FewFrames(), frame_latents(), TwoLooks()
     options = {"looked_at": (1, 6), "is_dense": True}
-    media = decoded({"video": video}, binder, {"video": z_0}, 1.5, **options)
+    media = decode_estimate({"video": video}, binder, {"video": z_0}, 1.5, **options)
     assert video.num_decoded == [8]
     assert media["video"].frames.shape[1] == 6  # 1.5 s of 4 frames a second
     assert media["video"].starts().values.shape == (2, 5)
-    few = decoded({"video": video}, binder, {"video": z_0}, None, looked_at=(1, 6))
-    whole = decoded({"video": video}, binder, {"video": z_0}, None, **options)
-    torch.testing.assert_close(embedded(binder, whole)["video"], embedded(binder, few)["video"])
+    few = decode_estimate({"video": video}, binder, {"video": z_0}, None, looked_at=(1, 6))
+    whole = decode_estimate({"video": video}, binder, {"video": z_0}, None, **options)
+    torch.testing.assert_close(
+        embed_media(binder, whole)["video"], embed_media(binder, few)["video"]
+    )
 
 
 def test_an_eye_is_used_where_it_is_asked_for_and_there_is_one(family):
     z_0, video = frame_latents(), {"video": FewFrames()}
 
     def found(binder, by_eye):
-        media = decoded(video, binder, {"video": z_0}, None, by_eye=by_eye)
-        return embedded(binder, media)["video"]
+        media = decode_estimate(video, binder, {"video": z_0}, None, by_eye=by_eye)
+        return embed_media(binder, media)["video"]
 
     binder = TwoLooks()
     torch.testing.assert_close(found(binder, True), -found(binder, False))
@@ -142,8 +143,8 @@ def test_sync_measures_what_is_made_and_takes_what_is_given():
     shown = Frames(frames, 4.0)
     times_s = torch.arange(200) / 100
     given = Curve((times_s - 0.875).abs().lt(0.02).float()[None], times_s)
-    in_time = in_step(InStep(onsets=given), {"video": shown})["sync"]
-    early = in_step(InStep(onsets=given).from_second(0.6), {"video": shown})["sync"]
+    in_time = SyncTerm(onsets=given).losses({"video": shown})["sync"]
+    early = SyncTerm(onsets=given).for_window(0.6).losses({"video": shown})["sync"]
     assert float(in_time) < 0.2 < 0.8 < float(early)
     with pytest.raises(SettingsError, match="a sound and a picture"):
-        in_step(InStep(), {"video": shown})
+        SyncTerm().losses({"video": shown})

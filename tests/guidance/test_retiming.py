@@ -9,11 +9,11 @@ from seehear.dsp.events import Curve, onset_envelope
 from seehear.errors import SettingsError
 from seehear.guidance.conditions import Targets
 from seehear.guidance.losses import V2A
-from seehear.guidance.objective import ByWindows, Retimes, WholeClip
+from seehear.guidance.objective import Agreement, ShiftsInTime
 from seehear.guidance.protocols import Backbone
-from seehear.guidance.retiming import mean_shift, sources, taken
+from seehear.guidance.retiming import gather_in_time, mean_shift, source_positions
 from seehear.guidance.sampling import SamplingSettings, sample
-from seehear.guidance.sync import InStep, curve_offset_s, paired
+from seehear.guidance.sync import SyncTerm, align_curves, curve_offset_s
 from seehear.models.backbones import gaussian
 from seehear.models.binders import linear
 
@@ -22,7 +22,7 @@ RATE, PER_S = 16_000, 25.0
 
 def test_what_is_late_is_taken_from_later_and_comes_round():
     late = torch.tensor([2, 0, -1])
-    assert sources([late], [slice(0, 5)], 5).tolist() == [
+    assert source_positions([late], [slice(0, 5)], 5).tolist() == [
         [2, 3, 4, 0, 1],
         [0, 1, 2, 3, 4],
         [4, 0, 1, 2, 3],
@@ -31,17 +31,17 @@ def test_what_is_late_is_taken_from_later_and_comes_round():
 
 def test_windows_move_by_themselves_and_change_over_midway():
     moves = [torch.tensor([1]), torch.tensor([0]), torch.tensor([-2])]
-    found = sources(moves, [slice(0, 6), slice(4, 10), slice(8, 14)], 14)
+    found = source_positions(moves, [slice(0, 6), slice(4, 10), slice(8, 14)], 14)
     assert found[0].tolist() == [1, 2, 3, 4, 5, 5, 6, 7, 8, 7, 8, 9, 10, 11]
 
 
 def test_every_sample_and_every_axis_is_taken_by_itself():
     latents = torch.arange(24.0).reshape(2, 3, 4)
     source = torch.tensor([[0, 1, 2, 3], [1, 2, 3, 0]])
-    moved = taken(latents, source, time_axis=2)
+    moved = gather_in_time(latents, source, time_axis=2)
     assert torch.equal(moved[0], latents[0])
     assert torch.equal(moved[1], latents[1].roll(-1, dims=1))
-    swapped = taken(latents.transpose(1, 2), source, time_axis=1)
+    swapped = gather_in_time(latents.transpose(1, 2), source, time_axis=1)
     assert torch.equal(swapped, moved.transpose(1, 2))
     assert mean_shift(source) == pytest.approx(0.5)
     assert mean_shift(source[:1]) == 0
@@ -56,11 +56,11 @@ class Late:
     def pieces(self, estimate):
         return ()
 
-    moved = "audio"
+    shifted_stream = "audio"
 
-    def retimed(self, x0):
+    def source_positions(self, x0):
         length = x0["audio"].shape[2]
-        return sources([torch.full((2,), self.by)], [slice(0, length)], length)
+        return source_positions([torch.full((2,), self.by)], [slice(0, length)], length)
 
 
 def run(objective, **changes):
@@ -117,10 +117,10 @@ def flash(*times_s):
 
 
 def check_in_step(objective, z_0, *times_s, duration_s):
-    assert isinstance(objective, Retimes)
-    source = objective.retimed({"audio": z_0})
-    onsets = onset_envelope(Taps().decode(taken(z_0, source, 2)), RATE)
-    heard, seen = paired(onsets, flash(*times_s), duration_s)
+    assert isinstance(objective, ShiftsInTime)
+    source = objective.source_positions({"audio": z_0})
+    onsets = onset_envelope(Taps().decode(gather_in_time(z_0, source, 2)), RATE)
+    heard, seen = align_curves(onsets, flash(*times_s), duration_s)
     assert (heard * seen).sum() > 0.8
     assert curve_offset_s(heard, seen).abs().item() < 0.04
 
@@ -130,22 +130,23 @@ SHARED = {"backbones": {"audio": Taps()}, "binder": linear.load(), "pairs": V2A,
 
 
 def test_a_sound_is_moved_to_where_the_picture_begins_to_move():
-    whole = WholeClip(**SHARED, targets={}, sync=InStep(starts=flash(1.2)))
+    whole = Agreement(**SHARED, targets=Targets((), {}), terms=(SyncTerm(starts=flash(1.2)),))
     check_in_step(whole, tap(0.5, 2.0), 1.2, duration_s=2.0)
-    assert replace(whole, sync=None).moved is None
+    assert replace(whole, terms=()).shifted_stream is None
 
 
 def test_every_window_is_moved_by_what_it_shows():
     spans = ({"audio": slice(0, 80)}, {"audio": slice(70, 150)})
-    windows = ByWindows(**SHARED, targets=Targets(({}, {}), {}), spans=spans, duration_s=6.0,
-                        sync=InStep(starts=flash(1.0, 4.8)))  # fmt: skip
+    windows = Agreement(**SHARED, targets=Targets(({}, {}), {}), windows=spans, duration_s=6.0,
+                        terms=(SyncTerm(starts=flash(1.0, 4.8)),))  # fmt: skip
     z_0 = torch.cat([tap(1.5, 3.0), tap(1.2, 3.0)], dim=2)  # at 1.5 and 4.2 s
     check_in_step(windows, z_0, 1.0, 4.8, duration_s=6.0)
 
 
 def test_of_a_picture_that_is_made_the_picture_moves():
-    given = InStep(onsets=flash(1.2))
-    assert (given.moved, InStep(starts=flash(1.2)).moved, InStep().moved) == (
+    given = SyncTerm(onsets=flash(1.2))
+    assert (given.shifted_stream, SyncTerm(starts=flash(1.2)).shifted_stream,
+    SyncTerm().shifted_stream) == (
         "video", "audio", "audio",
     )  # fmt: skip
 
@@ -164,11 +165,11 @@ def test_a_picture_that_moves_too_early_is_moved_to_where_the_sound_begins():
     frames = torch.zeros(1, 3, 20, 4, 4)
     frames[:, :, 5:8] = 1.0  # from 0.5 s on
     whole = replace(
-        WholeClip(**SHARED, targets={}, sync=InStep(onsets=flash(1.25))),
+        Agreement(**SHARED, targets=Targets((), {}), terms=(SyncTerm(onsets=flash(1.25)),)),
         backbones={"video": Films()},
     )
-    assert whole.moved == "video"
-    moved = taken(frames, whole.retimed({"video": frames}), 2)
+    assert whole.shifted_stream == "video"
+    moved = gather_in_time(frames, whole.source_positions({"video": frames}), 2)
     assert moved[0, 0, :, 0, 0].nonzero().flatten().tolist() in ([12, 13, 14], [13, 14, 15])
 
 

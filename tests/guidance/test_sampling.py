@@ -5,9 +5,10 @@ import torch
 
 from seehear.errors import Cancelled, SettingsError
 from seehear.guidance.aligner import AlignerConfig
+from seehear.guidance.conditions import Targets
 from seehear.guidance.diffusion import prediction_from, step, x0_from_eps, x0_from_eps_by_reciprocal
 from seehear.guidance.losses import JOINT, V2A
-from seehear.guidance.objective import WholeClip
+from seehear.guidance.objective import Agreement
 from seehear.guidance.sampling import SamplingSettings, sample
 from seehear.metrics.frechet import frechet_distance
 from seehear.models.backbones import gaussian
@@ -40,9 +41,9 @@ def run(settings, objective, *, batch=2, backbone=None, on_step=None, rows=slice
 def agreement(backbone=None, **targets):
     binder = linear.load()
     targets = targets or {"video": binder.embed_text(["picture"]), "text": binder.embed_text(["w"])}
-    return WholeClip(
+    return Agreement(
         backbones={"audio": backbone or gaussian.load()},
-        binder=binder, pairs=V2A, weights=(1.0, 1.0), targets=targets,
+        binder=binder, pairs=V2A, weights=(1.0, 1.0), targets=Targets((), targets),
     )  # fmt: skip
 
 
@@ -168,7 +169,7 @@ def test_the_trace_has_every_term_and_the_step_size_asked_for():
 def test_unguided_steps_predict_once_and_never_decode():
     calls = {"predict": 0, "decode": 0}
 
-    class Counting(gaussian.Gaussian):
+    class Counting(gaussian.GaussianModel):
         def predict(self, *args):
             calls["predict"] += 1
             return super().predict(*args)
@@ -214,7 +215,7 @@ def test_the_same_seed_gives_the_same_samples():
     assert torch.equal(first, again)
 
 
-class Picture(gaussian.Gaussian):
+class Picture(gaussian.GaussianModel):
     stream = "video"
 
     def decode(self, z_0):  # two frames of 2 x 2 pixels per position: batch, time, 3, 2, 2
@@ -229,9 +230,9 @@ def side_by_side():
     video.sample_rate = 8
     backbones = {"audio": audio, "video": video}
     binder = linear.load()
-    objective = WholeClip(
+    objective = Agreement(
         backbones=backbones, binder=binder, pairs=JOINT, weights=(1.0, 1.0, 1.0),
-        targets={"text": binder.embed_text(["rain"])},
+        targets=Targets((), {"text": binder.embed_text(["rain"])}),
     )  # fmt: skip
     noise = torch.Generator().manual_seed(0)
     z = {s: b.prior(2.0, 2, noise) for s, b in backbones.items()}

@@ -6,9 +6,9 @@ import torch
 from seehear.dsp.events import Curve, mel_onsets, motion_energy, motion_starts, onset_envelope
 from seehear.dsp.mel import log_mel_from_waveform
 from seehear.guidance.sync import (
+    align_curves,
     curve_offset_s,
-    paired,
-    smoothed,
+    resample_curve,
     sync_curves,
     sync_distance,
     sync_offset_s,
@@ -50,11 +50,11 @@ def test_onsets_of_a_mel_are_those_of_its_sound():
     wave = sum((t >= s) * torch.exp(-(t - s).clamp(min=0) / 0.05) for s in times_s)
     wave = 0.3 * wave * torch.sin(2 * torch.pi * 440 * t)[None]
     from_mel = mel_onsets(log_mel_from_waveform(wave), 100.0)
-    heard, seen = paired(from_mel, onset_envelope(wave, 16_000), 2.0)
+    heard, seen = align_curves(from_mel, onset_envelope(wave, 16_000), 2.0)
     assert (heard * seen).sum() > 0.95
     assert curve_offset_s(heard, seen).abs().item() < 0.02
     mel = torch.full((1, 200, 64), -11.5, requires_grad=True)  # silence
-    (grad,) = torch.autograd.grad(smoothed(mel_onsets(mel, 100.0), t[:50]).sum(), mel)
+    (grad,) = torch.autograd.grad(resample_curve(mel_onsets(mel, 100.0), t[:50]).sum(), mel)
     assert grad.isfinite().all()
 
 

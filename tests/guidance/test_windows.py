@@ -11,9 +11,9 @@ from seehear.errors import SettingsError
 from seehear.guidance.aligner import AlignerConfig
 from seehear.guidance.conditions import Targets
 from seehear.guidance.losses import V2A
-from seehear.guidance.objective import ByWindows, WholeClip
+from seehear.guidance.objective import Agreement
 from seehear.guidance.sampling import SamplingSettings, sample
-from seehear.guidance.windows import Windowed, WindowLayout, weights_of
+from seehear.guidance.windows import WindowedBackbone, WindowLayout, weights_of
 from seehear.models.backbones import gaussian
 from seehear.models.binders import linear
 
@@ -22,7 +22,7 @@ SETTINGS = SamplingSettings(num_steps=6, guidance_scale=2.0, aligner=AlignerConf
 
 
 def windowed(**options):
-    return Windowed(gaussian.load(), LAYOUT, **options)
+    return WindowedBackbone(gaussian.load(), LAYOUT, **options)
 
 
 def started(backbone, duration_s, batch=2):
@@ -42,9 +42,9 @@ def targets(count):
 
 def by_windows(backbone, length, **options):
     spans = tuple({"audio": span} for span in LAYOUT.spans(length))
-    return ByWindows(
+    return Agreement(
         backbones={"audio": backbone}, binder=linear.load(), pairs=V2A, weights=(1.0, 1.0),
-        spans=spans, targets=options.pop("targets", None) or targets(len(spans)), **options,
+        windows=spans, targets=options.pop("targets", None) or targets(len(spans)), **options,
     )  # fmt: skip
 
 
@@ -96,9 +96,9 @@ def test_windows_in_seconds_end_with_the_clip():
 def test_one_window_is_the_inner_backbone_bit_for_bit():
     inner = gaussian.load()
     z, y = started(inner, 2.0)
-    objective = WholeClip(
+    objective = Agreement(
         backbones={"audio": inner}, binder=linear.load(), pairs=V2A, weights=(1.0, 1.0),
-        targets=targets(1).whole,
+        targets=Targets((), targets(1).whole),
     )  # fmt: skip
     plain = sample({"audio": inner}, z, y, objective, SETTINGS)
     outer = windowed()
@@ -110,9 +110,9 @@ def test_one_window_is_the_inner_backbone_bit_for_bit():
 def test_the_objective_of_one_window_is_the_whole_clips():
     inner = gaussian.load()
     whole = targets(1).whole
-    plain_objective = WholeClip(
+    plain_objective = Agreement(
         backbones={"audio": inner}, binder=linear.load(), pairs=V2A, weights=(1.0, 1.0),
-        targets=whole,
+        targets=Targets((), whole),
     )  # fmt: skip
     z, y = started(inner, 2.0)
     plain = sample({"audio": inner}, z, y, plain_objective, SETTINGS)
@@ -141,7 +141,7 @@ def test_chunks_join_to_the_same_waveform(duration_s):
 
 
 def test_a_decoder_that_adds_a_tail_and_wants_context_joins_without_a_seam():
-    class Smoothing(gaussian.Gaussian):
+    class Smoothing(gaussian.GaussianModel):
         def decode(self, z_0):  # every sample depends on three neighbours, and two come on top
             padded = torch.nn.functional.pad(super().decode(z_0), (2, 3))
             return padded.unfold(1, 4, 1).mean(dim=-1)
@@ -151,7 +151,7 @@ def test_a_decoder_that_adds_a_tail_and_wants_context_joins_without_a_seam():
     z = started(plain, 7.3)[0]["audio"]
     whole = smoothing.decode(z)
     assert whole.shape[1] == plain.decode(z).shape[1] + 2
-    torch.testing.assert_close(Windowed(smoothing, LAYOUT).decode(z), whole)
+    torch.testing.assert_close(WindowedBackbone(smoothing, LAYOUT).decode(z), whole)
 
 
 def test_a_clip_shorter_than_the_native_length_gets_a_native_window():
@@ -203,7 +203,7 @@ def test_no_two_windows_are_held_in_memory_at_once(through_denoiser):
     alive: list[weakref.ref] = []
     most = 0
 
-    class Watching(gaussian.Gaussian):
+    class Watching(gaussian.GaussianModel):
         def decode(self, z_0):
             nonlocal most
             assert z_0.shape[2] <= LAYOUT.window
@@ -214,13 +214,13 @@ def test_no_two_windows_are_held_in_memory_at_once(through_denoiser):
             return kept**2  # its graph keeps `kept`
 
     plain = gaussian.load()
-    outer = Windowed(Watching(plain.mean, plain.covariance, "vp"), LAYOUT)
+    outer = WindowedBackbone(Watching(plain.mean, plain.covariance, "vp"), LAYOUT)
     z, y = started(outer, 20.0)
     settings = replace(
         SETTINGS, aligner=AlignerConfig(lr_latents=0.1, through_denoiser=through_denoiser)
     )
     objective = by_windows(outer, 160)
-    assert len(objective.spans) == 13
+    assert len(objective.windows) == 13
     sample({"audio": outer}, z, y, objective, settings)
     assert len(alive) == 4 * 13
     assert most == 1

@@ -8,13 +8,13 @@ from small_family import moving_frames, small_picture_family
 from tiny_captioners import write_blip, write_qwen_audio, write_qwen_vl
 
 from seehear.errors import SettingsError, WeightsError
-from seehear.guidance.protocols import CaptionsPictures, CaptionsSounds
+from seehear.guidance.protocols import CaptionsAudio, CaptionsImages
 from seehear.media import Audio
 from seehear.models import captioners
-from seehear.models.offload import Visiting
+from seehear.models.offload import OffloadedModel
 from seehear.pipeline import studio as studio_module
 from seehear.pipeline.inputs import as_image, as_video
-from seehear.pipeline.messages import unheeded
+from seehear.pipeline.messages import ineffective_options
 from seehear.pipeline.studio import Studio
 
 
@@ -32,11 +32,11 @@ def hearing(tmp_path_factory):
 
 @pytest.mark.parametrize("shape", [(3, 40, 40), (3, 30, 90), (3, 1, 1)])
 def test_pictures_of_any_shape_are_described_the_same_way_twice(seeing, shape):
-    assert isinstance(seeing, CaptionsPictures)
+    assert isinstance(seeing, CaptionsImages)
     pixels = torch.randint(0, 256, shape, dtype=torch.uint8)
-    said = seeing.caption_picture(pixels)
+    said = seeing.caption_image(pixels)
     assert isinstance(said, str)
-    assert seeing.caption_picture(pixels) == said
+    assert seeing.caption_image(pixels) == said
 
 
 def test_the_picture_reaches_the_network(seeing, monkeypatch):
@@ -49,18 +49,18 @@ def test_the_picture_reaches_the_network(seeing, monkeypatch):
 
     monkeypatch.setattr(seeing.network.model, "generate", recording)
     for brightness in (0, 255):
-        seeing.caption_picture(torch.full((3, 64, 64), brightness, dtype=torch.uint8))
+        seeing.caption_image(torch.full((3, 64, 64), brightness, dtype=torch.uint8))
     dark, bright = (values.mean().item() for values in seen)
     assert bright - dark > 1  # normalised by about a quarter of the range
 
 
 @pytest.mark.parametrize(("rate", "seconds"), [(16_000, 1.0), (44_100, 0.1), (16_000, 31.0)])
 def test_sounds_of_any_rate_and_length_are_described(hearing, rate, seconds):
-    assert isinstance(hearing, CaptionsSounds)
+    assert isinstance(hearing, CaptionsAudio)
     waveform = torch.randn(round(rate * seconds)) * 0.1
-    said = hearing.caption_sound(waveform, rate)
+    said = hearing.caption_audio(waveform, rate)
     assert isinstance(said, str)
-    assert hearing.caption_sound(waveform, rate) == said
+    assert hearing.caption_audio(waveform, rate) == said
 
 
 def test_a_model_that_does_not_describe_is_refused(tmp_path):
@@ -81,11 +81,11 @@ class Writer:
     def __init__(self):
         self.seen = []
 
-    def caption_picture(self, pixels):
+    def caption_image(self, pixels):
         self.seen.append(pixels)
         return f"a picture of brightness {int(pixels.float().mean())}"
 
-    def caption_sound(self, waveform, sample_rate):
+    def caption_audio(self, waveform, sample_rate):
         return f"a sound of {len(waveform) / sample_rate:.1f} s"
 
 
@@ -124,20 +124,20 @@ class Moves(torch.nn.Module):
 
     def __init__(self):
         super().__init__()
-        self.places = []
+        self.weight_paths = []
 
     def to(self, place):
-        self.places.append(str(place))
+        self.weight_paths.append(str(place))
         return self
 
 
 @pytest.mark.parametrize(("lean", "waits_on"), [(True, "cpu"), (False, "cuda")])
 def test_a_captioner_leaves_the_device_after_every_sentence_if_memory_is_short(lean, waits_on):
-    network = Visiting(Moves(), "cuda", lean=lean)
-    assert network.model.places == [waits_on]
-    with network.there() as model:
-        assert model.places[1:] == ["cuda"]
-    assert network.model.places[2:] == [waits_on]
+    network = OffloadedModel(Moves(), "cuda", lean=lean)
+    assert network.model.weight_paths == [waits_on]
+    with network.on_device() as model:
+        assert model.weight_paths[1:] == ["cuda"]
+    assert network.model.weight_paths[2:] == [waits_on]
 
 
 def test_a_lean_family_has_a_lean_captioner(tmp_path, monkeypatch):
@@ -153,16 +153,18 @@ def test_a_lean_family_has_a_lean_captioner(tmp_path, monkeypatch):
 
 def test_a_captioner_that_cannot_hear_leaves_sounds_to_the_binder(studio):
     class Blind:
-        def caption_picture(self, pixels):
+        def caption_image(self, pixels):
             return "a picture"
 
     audio = Audio(waveform=torch.randn(1, 16_000), sample_rate=16_000)
     job = Studio(studio.family, captioner=Blind()).audio_job("a2i", audio, None, 0)
     assert job.named[0].phrase == job.prompt
     assert job.captioned_by is None
-    assert unheeded(job, Blind()) == ["Blind has no words for this sound, so the binder named it"]
+    assert ineffective_options(job, Blind()) == [
+        "Blind has no words for this sound, so the binder named it"
+    ]
     asked = studio.audio_job("a2i", audio, "rain", 0)
-    assert unheeded(asked, Blind()) == []
+    assert ineffective_options(asked, Blind()) == []
 
 
 def test_load_takes_a_captioner_and_the_manifest_tells(tmp_path, monkeypatch):

@@ -23,7 +23,13 @@ from seehear.hashes import file_sha256
 from seehear.models import checkpoints
 from seehear.models.backbones.animatediff.published_motion import motion_adapter_from_original
 from seehear.models.binders.imagebind.towers import towers_from_state
-from seehear.models.catalogue import BY_NAME, ENTRIES, entry_of, known, refuse_non_commercial
+from seehear.models.catalogue import (
+    BY_NAME,
+    ENTRIES,
+    find_model,
+    refuse_non_commercial,
+    require_model,
+)
 from seehear.models.convert import convert
 from seehear.models.families import load_family
 from seehear.models.shipped import POCKET
@@ -45,13 +51,13 @@ def test_every_entry_has_a_name_of_its_own_a_known_licence_and_a_plausible_size(
 
 
 def test_an_entry_is_found_by_name_source_and_file():
-    assert known("imagebind") is IMAGEBIND
-    assert known(IMAGEBIND.source) is IMAGEBIND
-    assert known("some/where/imagebind_huge.pth") is IMAGEBIND
-    assert known("cvssp/audioldm-m-full") is BY_NAME["audioldm-m-full"]
-    assert known("my/own") is None
+    assert find_model("imagebind") is IMAGEBIND
+    assert find_model(IMAGEBIND.source) is IMAGEBIND
+    assert find_model("some/where/imagebind_huge.pth") is IMAGEBIND
+    assert find_model("cvssp/audioldm-m-full") is BY_NAME["audioldm-m-full"]
+    assert find_model("my/own") is None
     with pytest.raises(WeightsError, match="models list"):
-        entry_of("no-such-model")
+        require_model("no-such-model")
 
 
 def original_names(adapter: MotionAdapter) -> dict[str, torch.Tensor]:
@@ -438,7 +444,7 @@ def test_every_row_of_the_page_resolves_to_an_option_and_the_files_of_its_format
     command = commands.get(entry.role, "v2a")
     if entry.takes:
         assert entry.takes in said(capsys, command, "--help").out
-    assert entry_of(entry.name) is entry_of(entry.source) is entry
+    assert require_model(entry.name) is require_model(entry.source) is entry
     patterns = checkpoints.files_of(entry)
     assert any(pattern.endswith(".safetensors") for pattern in patterns)
     assert any("json" in pattern for pattern in patterns)

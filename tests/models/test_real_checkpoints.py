@@ -11,24 +11,24 @@ import pytest
 import torch
 from small_family import moving_frames
 
-from seehear.diagnostics.estimate import predicted
+from seehear.diagnostics.estimate import estimate_run
 from seehear.diagnostics.memory_mode import HEADROOM, fitting, free_bytes
 from seehear.evaluation import FEATURES, load_measure
 from seehear.metrics.features.protocol import HearsSounds
 from seehear.models import captioners, checkpoints
 from seehear.models.backbones import animatediff, audioldm
 from seehear.models.binders import imagebind
-from seehear.models.catalogue import BY_NAME, ENTRIES, Entry
+from seehear.models.catalogue import BY_NAME, ENTRIES, ModelEntry
 from seehear.models.hf_components import read_network
 from seehear.pipeline.inputs import as_video
-from seehear.pipeline.paper_runs import RECIPES
+from seehear.pipeline.paper_runs import PAPER_RUNS
 from seehear.pipeline.studio import load
 
 pytestmark = pytest.mark.slow
 DEVICE = os.environ.get("SEEHEAR_DEVICE") or ("cuda" if torch.cuda.is_available() else "cpu")
 
 
-def here(entry: Entry) -> Path:
+def here(entry: ModelEntry) -> Path:
     found = checkpoints.path_of(entry)
     if found is None:
         pytest.skip(f"{entry.name} is not on this machine")
@@ -94,9 +94,9 @@ def test_the_binder_knows_a_dog_by_sight_and_by_name(entry):
 def test_captioners_describe(entry):
     writer = captioners.load(here(entry), device=DEVICE)
     if hasattr(writer, "caption_picture"):
-        assert writer.caption_picture(torch.full((3, 224, 224), 128, dtype=torch.uint8))
+        assert writer.caption_image(torch.full((3, 224, 224), 128, dtype=torch.uint8))
     else:
-        assert writer.caption_sound(torch.randn(16_000) * 0.1, 16_000)
+        assert writer.caption_audio(torch.randn(16_000) * 0.1, 16_000)
 
 
 @pytest.mark.parametrize("measure", [m for m in FEATURES.values() if m.entry], ids=lambda m: m.name)
@@ -115,11 +115,11 @@ def test_networks_that_judge_tell_noise_from_silence(measure):
 
 
 def test_paper_v2a_runs_a_few_steps_within_the_memory_there_is():
-    recipe = RECIPES["paper-v2a"]
+    recipe = PAPER_RUNS["paper-v2a"]
     for name in ("imagebind", "audioldm-m-full"):
         here(BY_NAME[name])
     budget = int(HEADROOM * free_bytes(DEVICE))
-    plan = fitting(DEVICE, budget, lambda plan: predicted(recipe, plan).peak_bytes)
+    plan = fitting(DEVICE, budget, lambda plan: estimate_run(recipe, plan).peak_bytes)
     options = {"binder_options": dict(recipe.binder), "device": DEVICE, **plan.options}
     studio = load("paper", **options)
     result = studio.video_to_audio(as_video(moving_frames(25), fps=25.0), "rain", preset="authors")

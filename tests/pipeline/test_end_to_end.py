@@ -9,7 +9,7 @@ import torch
 
 from seehear.dsp.events import motion_energy, motion_starts, onset_envelope
 from seehear.guidance.sampling import SamplingSettings, sample
-from seehear.guidance.sync import curve_offset_s, paired
+from seehear.guidance.sync import align_curves, curve_offset_s
 from seehear.metrics.features import judge as pocket_judge
 from seehear.pipeline.presets import DEFAULT
 from seehear.pipeline.studio import load
@@ -105,7 +105,9 @@ def test_sounds_begin_when_the_picture_begins_to_move(studio):
             frames, prompt="a door being knocked on", fps=fps, seed=3,
             preset=replace(DEFAULT, sync_weight=sync_weight),
         )  # fmt: skip
-        heard, seen = paired(onset_envelope(made.waveform[:1], made.sample_rate), motion, 2.56)
+        heard, seen = align_curves(
+            onset_envelope(made.waveform[:1], made.sample_rate), motion, 2.56
+        )
         return float((heard * seen).sum()), float(curve_offset_s(heard, seen))
 
     without, _ = in_step(0.0)

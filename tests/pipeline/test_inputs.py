@@ -6,7 +6,7 @@ from small_family import moving_frames
 
 from seehear.errors import MediaError
 from seehear.media import read_video, write_video
-from seehear.pipeline.inputs import as_audio, as_video, motion_of
+from seehear.pipeline.inputs import as_audio, as_video, motion_curve
 
 
 def jumps_once(at: int, num_frames: int = 50) -> np.ndarray:
@@ -16,7 +16,7 @@ def jumps_once(at: int, num_frames: int = 50) -> np.ndarray:
 
 
 def test_motion_peaks_when_something_moves_in_an_array():
-    motion = motion_of(as_video(jumps_once(30), fps=25.0, frames_per_s=25.0))
+    motion = motion_curve(as_video(jumps_once(30), fps=25.0, frames_per_s=25.0))
     assert motion.values.argmax() == 29
     assert motion.times_s[29].item() == pytest.approx(29.5 / 25)
     assert (motion.values[0] > 1e-3).sum() == 1
@@ -34,11 +34,11 @@ def test_motion_is_looked_for_in_the_file_more_densely_than_frames_are_kept(tmp_
     path = tmp_path / "jump.mp4"
     write_video(path, torch.from_numpy(jumps_once(30)).permute(0, 3, 1, 2), 25.0)
     video = read_video(path, frames_per_s=4.0)
-    motion = motion_of(video)
+    motion = motion_curve(video)
     assert len(motion.times_s) == 49 > len(video.frames)
     assert motion.times_s[motion.values.argmax()].item() == pytest.approx(29.5 / 25)
 
 
 def test_one_frame_has_no_motion_to_be_in_step_with():
     with pytest.raises(MediaError, match="at least two frames"):
-        motion_of(as_video(moving_frames(1), fps=25.0))
+        motion_curve(as_video(moving_frames(1), fps=25.0))

@@ -17,9 +17,9 @@ from seehear.pipeline.manifest import (
     describe_input,
     locate_input,
     manifest,
-    plain,
     read_manifest,
     samples_sha256,
+    to_json,
     write_json,
 )
 from seehear.pipeline.result import Result, file_sha256
@@ -119,7 +119,7 @@ def test_everything_becomes_plain_data():
         "d": {3, 1},
         "e": -math.inf,
     }
-    assert plain(
+    assert to_json(
         value | {"f": Fraction(1, 4), "g": None, "h": torch.ones(2, dtype=torch.int64)}
     ) == {
         "a": [1, "x"],
@@ -132,7 +132,7 @@ def test_everything_becomes_plain_data():
         "h": [1, 1],
     }
     with pytest.raises(TypeError, match="no plain form of object"):
-        plain(object())
+        to_json(object())
 
 
 def test_numbers_survive_the_manifest_exactly(tmp_path):

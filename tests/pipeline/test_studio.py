@@ -15,18 +15,18 @@ from seehear.errors import Cancelled, MediaError, SettingsError
 from seehear.models.captioners.phrases import PHRASES
 from seehear.pipeline import studio as studio_module
 from seehear.pipeline.inputs import as_image, as_video
-from seehear.pipeline.manifest import plain
+from seehear.pipeline.manifest import to_json
 from seehear.pipeline.presets import (
     AUTHORS,
     DEFAULT,
     EQUATIONS,
     PRESETS,
-    adjusted,
-    preset_from_plain,
+    preset_from_json,
+    with_overrides,
 )
 from seehear.pipeline.studio import Studio
 
-QUICK = adjusted(DEFAULT, num_steps=4)  # of which steps 1 and 2 are guided
+QUICK = with_overrides(DEFAULT, num_steps=4)  # of which steps 1 and 2 are guided
 
 
 @pytest.fixture(scope="module")
@@ -106,7 +106,7 @@ def test_the_given_words_change_the_sound(studio):
 
 
 def test_a_rate_of_zero_guides_nothing_so_the_picture_does_not_matter(studio):
-    off = adjusted(QUICK, lr_latents=0.0, lr_prompt=0.0)
+    off = with_overrides(QUICK, lr_latents=0.0, lr_prompt=0.0)
     bright, dark = (
         studio.video_to_audio(frames, "rain", fps=25.0, preset=off)
         for frames in (moving_frames(), moving_frames() // 4)
@@ -143,7 +143,7 @@ def test_a_picture_cannot_sound_for_a_moment_or_for_hours(studio, duration_s):
 
 def test_a_minute_is_made_in_windows_that_share_a_quarter(studio):
     frames = moving_frames(240)
-    preset = adjusted(DEFAULT, num_steps=2, start=0.0, end=1.0)
+    preset = with_overrides(DEFAULT, num_steps=2, start=0.0, end=1.0)
     job = studio.video_job(as_video(frames, fps=4.0), "rain", 0, preset)
     assert len(job.windows_s) == 63  # 60 s by 1.28 s less an overlap of 0.32 s, rounded up
     assert job.windows_s[0] == (0.0, 1.28)
@@ -173,20 +173,20 @@ def test_every_step_is_told_and_can_be_the_last(studio):
 
 @pytest.mark.parametrize("preset", sorted(PRESETS))
 def test_every_preset_makes_a_sound_on_an_audioldm(studio, preset):
-    quick = adjusted(preset, num_steps=3)
+    quick = with_overrides(preset, num_steps=3)
     sound = studio.video_to_audio(moving_frames(), "rain", fps=25.0, preset=quick).audio
     assert np.isfinite(sound).all()
 
 
 @pytest.mark.parametrize("preset", [DEFAULT, AUTHORS, EQUATIONS, QUICK])
 def test_a_preset_comes_back_from_its_manifest(preset):
-    assert preset_from_plain(plain(preset)) == preset
+    assert preset_from_json(to_json(preset)) == preset
 
 
 def test_manifests_from_before_latents_were_moved_are_replayed_without(studio):
-    record = plain(DEFAULT)
+    record = to_json(DEFAULT)
     del record["settings"]["retimed_at"]
-    assert preset_from_plain(record).settings.retimed_at == ()
+    assert preset_from_json(record).settings.retimed_at == ()
 
 
 def test_unknown_presets_are_refused_with_the_known_ones(studio):
@@ -197,7 +197,7 @@ def test_unknown_presets_are_refused_with_the_known_ones(studio):
 def test_rates_beyond_all_numbers_are_blamed_on_the_rate(studio):
     with pytest.raises(SettingsError, match="lr_latents=1e"):
         studio.video_to_audio(
-            moving_frames(), "rain", fps=25.0, preset=adjusted(QUICK, lr_latents=1e38)
+            moving_frames(), "rain", fps=25.0, preset=with_overrides(QUICK, lr_latents=1e38)
         )
 
 

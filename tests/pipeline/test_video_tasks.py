@@ -9,17 +9,17 @@ from small_family import small_picture_family
 
 from seehear import media
 from seehear.errors import MediaError, SettingsError
-from seehear.guidance.frame_sampling import FrameChoice, FrameDraws
+from seehear.guidance.frame_sampling import FrameSampler, FrameSampling
 from seehear.models.captioners.phrases import PHRASES
-from seehear.pipeline.manifest import plain
-from seehear.pipeline.presets import PICTURE_PRESETS, adjusted, preset_for, preset_from_plain
+from seehear.pipeline.manifest import to_json
+from seehear.pipeline.presets import PICTURE_PRESETS, preset_for, preset_from_json, with_overrides
 from seehear.pipeline.studio import Studio
 
 RATE = 16_000
 
 
 def quick(task, preset="default", **aligner):
-    return adjusted(preset, num_steps=4, task=task, **aligner)  # steps 1 and 2 are guided
+    return with_overrides(preset, num_steps=4, task=task, **aligner)  # steps 1 and 2 are guided
 
 
 @pytest.fixture(scope="module")
@@ -109,7 +109,7 @@ def test_few_frames_are_looked_at_at_once(studio):
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(binder, "embed_video", watching, raising=False)
-        film(studio, preset=adjusted("default", num_steps=4, task="a2v"))
+        film(studio, preset=with_overrides("default", num_steps=4, task="a2v"))
     assert seen == [4] * len(seen)
     assert len(seen) >= 2
 
@@ -117,10 +117,11 @@ def test_few_frames_are_looked_at_at_once(studio):
 @pytest.mark.parametrize(("duration_s", "count"), [(0.3, 3), (1.0, 8), (1.55, 13)])
 def test_every_frame_that_is_kept_is_looked_at_over_a_run(studio, duration_s, count):
     preset = replace(
-        adjusted("wordless", num_steps=12, task="a2v"), frames=FrameChoice(per_step=count // 2)
+        with_overrides("wordless", num_steps=12, task="a2v"),
+        frames=FrameSampling(per_step=count // 2),
     )
     drawn: set[int] = set()
-    draw = FrameDraws.draw
+    draw = FrameSampler.draw
 
     def watching(draws):
         frames = draw(draws)
@@ -128,7 +129,7 @@ def test_every_frame_that_is_kept_is_looked_at_over_a_run(studio, duration_s, co
         return frames
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(FrameDraws, "draw", watching)
+        patch.setattr(FrameSampler, "draw", watching)
         made = film(studio, clicks(duration_s, at=(0.1,)), preset=preset)
     assert len(made.video) == count
     # A window of the second half has its own frames, counted from its start.
@@ -215,7 +216,7 @@ def test_the_sound_of_a_pair_depends_on_its_picture_only_where_both_are_compared
 def test_presets_come_back_from_their_manifest(task, name):
     preset = preset_for(task, name)
     assert len(preset.pairs) == (3 if task == "joint" else 2)
-    assert preset_from_plain(plain(preset)) == preset
+    assert preset_from_json(to_json(preset)) == preset
 
 
 def test_presets_of_the_authors_exist_for_their_task_alone(studio):

@@ -12,7 +12,7 @@ httpx = pytest.importorskip("httpx", reason="httpx comes with gradio, which is n
 
 from tests.web.server import ROOT, started  # noqa: E402
 
-from seehear.pipeline.manifest import plain  # noqa: E402
+from seehear.pipeline.manifest import to_json  # noqa: E402
 from seehear.pipeline.presets import preset_for  # noqa: E402
 
 CLIP = (ROOT / "examples" / "rooster.mp4").read_bytes()
@@ -266,7 +266,7 @@ def _settings():
     return {
         "models": "pocket",
         "duration_s": 1.0,
-        "preset": plain(preset_for("v2a", "default")),
+        "preset": to_json(preset_for("v2a", "default")),
     }
 
 

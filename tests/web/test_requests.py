@@ -14,10 +14,10 @@ from seehear.errors import Cancelled, MediaError, SettingsError
 from seehear.media import probe, write_image
 from seehear.pipeline import studio as studio_module
 from seehear.pipeline.manifest import read_manifest
-from seehear.web.make import Making
-from seehear.web.model_pool import Studios
-from seehear.web.requests import MAX_STEPS, Asked, AskedAgain, presets_offered
-from seehear.web.run_thread import Run, Stepped
+from seehear.web.make import RunJob
+from seehear.web.model_pool import ModelPool
+from seehear.web.requests import MAX_STEPS, ReplayRequest, WebRequest, presets_offered
+from seehear.web.run_thread import Run, StepEvent
 
 TASKS = ("v2a", "i2a", "a2v", "a2i", "joint")
 
@@ -37,7 +37,7 @@ def studios(monkeypatch, family):
         return replace(family, name=name)
 
     monkeypatch.setattr(studio_module, "load_family", load_family)
-    found = Studios(("pocket",))
+    found = ModelPool(("pocket",))
     found.loads = loads
     return found
 
@@ -55,13 +55,13 @@ def given(tmp_path):
 
 def asked(given, task="v2a", **changes):
     fields = {"prompt": "rain", "steps": 3, "duration_s": 1.0} | changes
-    return Asked(task=task, given=given[task], **fields)
+    return WebRequest(task=task, given=given[task], **fields)
 
 
 def made(studios, folder, *wishes, run=None):
     folder.mkdir()
     told = []
-    making = Making(asked=wishes, folder=folder, studios=studios, run=run or Run())
+    making = RunJob(asked=wishes, folder=folder, studios=studios, run=run or Run())
     return making(told.append), told
 
 
@@ -84,7 +84,7 @@ def test_every_task_makes_files_that_can_be_played_and_made_again(studios, given
 
     record = read_manifest(output.manifest)
     assert str(tmp_path) not in str(record["inputs"])
-    again = AskedAgain(record=record, given=given[task])
+    again = ReplayRequest(record=record, given=given[task])
     done, _ = made(studios, tmp_path / "again", ("replay", again))
     assert done.verdict == ("The same again, bit for bit.",)
     assert studios.loads == ["pocket"]
@@ -115,13 +115,13 @@ def test_a_stopped_run_makes_no_step_more(studios, given, tmp_path):
 
     def tell(event):
         told.append(event)
-        if isinstance(event, Stepped) and event.step == 2:
+        if isinstance(event, StepEvent) and event.step == 2:
             run.stop()
 
     (tmp_path / "out").mkdir()
     wish = (("made", asked(given, steps=50)),)
     with pytest.raises(Cancelled):
-        Making(asked=wish, folder=tmp_path / "out", studios=studios, run=run)(tell)
+        RunJob(asked=wish, folder=tmp_path / "out", studios=studios, run=run)(tell)
     assert told[-1].step == 2
 
 
@@ -139,7 +139,7 @@ def test_a_stopped_run_makes_no_step_more(studios, given, tmp_path):
 def test_more_than_a_page_gives_is_refused_in_a_sentence(given, changes, sentence):
     fields = {"task": "v2a", "given": given["v2a"]} | changes
     with pytest.raises(SettingsError, match=sentence):
-        Asked(**fields)
+        WebRequest(**fields)
 
 
 @pytest.mark.parametrize("task", ["v2a", "i2a", "a2v", "a2i"])
@@ -149,7 +149,7 @@ def test_a_file_of_another_kind_is_refused_by_name(studios, given, task):
         studios.use("pocket") as studio,
         pytest.raises(MediaError, match=f"^{other.name}: expected a"),
     ):
-        Asked(task=task, given=other).job(studio)
+        WebRequest(task=task, given=other).job(studio)
 
 
 def test_only_families_that_are_offered_can_be_used(studios, given):
@@ -170,9 +170,9 @@ def test_a_json_cannot_name_its_input_itself(record, given, tmp_path):
     shutil.copy(given["v2a"], secret)
     record["inputs"][0]["path"] = str(secret)
     with pytest.raises(MediaError, match="drop what it was made from as well: clip"):
-        AskedAgain(record=record, given=None)
+        ReplayRequest(record=record, given=None)
     with pytest.raises(MediaError, match="its content differs"):
-        AskedAgain(record=record, given=given["a2v"])
+        ReplayRequest(record=record, given=given["a2v"])
 
 
 def _with(record, path, value):
@@ -211,11 +211,11 @@ def test_a_json_that_asks_for_more_than_a_page_gives_is_refused(
     record, given, path, value, sentence
 ):
     with pytest.raises((SettingsError, MediaError), match=sentence):
-        AskedAgain(record=_with(record, path, value), given=given["v2a"])
+        ReplayRequest(record=_with(record, path, value), given=given["v2a"])
 
 
 def test_a_replay_that_differs_says_so(studios, record, given, tmp_path):
     changed = _with(record, ("seed",), 1)
-    again = AskedAgain(record=changed, given=given["v2a"])
+    again = ReplayRequest(record=changed, given=given["v2a"])
     done, _ = made(studios, tmp_path / "again", ("replay", again))
     assert done.verdict[0] == "It differs from the original."

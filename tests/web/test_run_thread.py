@@ -6,20 +6,20 @@ import time
 import pytest
 
 from seehear.errors import MediaError
-from seehear.web.run_thread import Failed, Made, Run, Runs, Stepped, Stopped
+from seehear.web.run_thread import DoneEvent, ErrorEvent, Run, Runs, StepEvent, StoppedEvent
 
 
 def step(k):
-    return Stepped(title="made", step=k, num_steps=1000)
+    return StepEvent(title="made", step=k, num_steps=1000)
 
 
 def test_a_run_tells_its_steps_in_order_and_then_how_it_ended():
     def work(tell):
         for k in (1, 2, 3):
             tell(step(k))
-        return Made(outputs=())
+        return DoneEvent(outputs=())
 
-    assert list(Run().events(work)) == [step(1), step(2), step(3), Made(outputs=())]
+    assert list(Run().events(work)) == [step(1), step(2), step(3), DoneEvent(outputs=())]
 
 
 def endless(run, tell):
@@ -35,9 +35,9 @@ def test_stop_ends_a_run_after_the_step_at_hand():
     told = []
     for event in run.events(lambda tell: endless(run, tell)):
         told.append(event)
-        if isinstance(event, Stepped) and event.step == 3:
+        if isinstance(event, StepEvent) and event.step == 3:
             run.stop()
-    assert isinstance(told[-1], Stopped)
+    assert isinstance(told[-1], StoppedEvent)
     assert told[-1].step <= 4
     assert run.ended.wait(1)
 
@@ -53,7 +53,7 @@ def test_a_run_that_nobody_listens_to_any_more_ends():
 def test_a_run_stopped_before_it_begins_does_nothing():
     run, begun = Run(), threading.Event()
     run.stop()
-    assert list(run.events(lambda tell: begun.set())) == [Stopped(0)]
+    assert list(run.events(lambda tell: begun.set())) == [StoppedEvent(0)]
     assert not begun.is_set()
 
 
@@ -70,7 +70,7 @@ def test_whatever_goes_wrong_is_one_sentence_and_no_traceback(error, sentence, c
         raise error
 
     (event,) = Run().events(work)
-    assert isinstance(event, Failed)
+    assert isinstance(event, ErrorEvent)
     assert event.sentence.startswith(sentence)
     assert "secret" not in event.sentence
     assert ("secret" in caplog.text) == isinstance(error, ZeroDivisionError)  # the log has it
@@ -80,8 +80,8 @@ def test_a_session_has_one_run_and_stops_its_own_alone():
     runs = Runs()
     first, second, other = runs.begin("a"), runs.begin("a"), runs.begin("b")
     for run, is_stopped in ((first, True), (second, False), (other, False)):
-        told = list(run.events(lambda tell: Made(outputs=())))
-        assert (told == [Stopped(0)]) == is_stopped
+        told = list(run.events(lambda tell: DoneEvent(outputs=())))
+        assert (told == [StoppedEvent(0)]) == is_stopped
     assert runs.stop("nobody") is None
     assert runs.stop("a") is None  # it is over
 
@@ -93,4 +93,4 @@ def test_a_closed_server_begins_no_run_and_waits_for_the_one_at_hand():
     next(events)
     runs.close()
     assert run.ended.is_set()
-    assert list(runs.begin("b").events(lambda tell: Made(outputs=()))) == [Stopped(0)]
+    assert list(runs.begin("b").events(lambda tell: DoneEvent(outputs=()))) == [StoppedEvent(0)]

@@ -5,9 +5,9 @@ import time
 import pytest
 
 from seehear.errors import SettingsError
-from seehear.web.sessions import Visitors
+from seehear.web.sessions import Sessions
 
-ALICE, BOB = Visitors.new_secret(), Visitors.new_secret()
+ALICE, BOB = Sessions.new_secret(), Sessions.new_secret()
 
 
 @pytest.fixture
@@ -16,7 +16,7 @@ def visitors(tmp_path):
     shared.parent.mkdir()
     shared.write_bytes(b"example")
     (tmp_path / "root").mkdir()
-    found = Visitors(tmp_path / "root", [shared])
+    found = Sessions(tmp_path / "root", [shared])
     found.arrive(ALICE, "a1")
     found.arrive(BOB, "b1")
     return found

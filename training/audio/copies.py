@@ -14,7 +14,7 @@ from diffusers import AutoencoderKL, UNet2DConditionModel
 from torch import Tensor
 from transformers import SpeechT5HifiGan
 
-from seehear.dsp.griffin_lim import polished
+from seehear.dsp.griffin_lim import refine_phase
 from seehear.dsp.mel import log_mel_from_waveform
 from training.audio.unet import embed_captions, new_unet, scheduler
 from training.audio.vae import FOLDER
@@ -85,7 +85,7 @@ def main() -> None:
         if options.split == "judge" or rng.random() < 0.25:
             waveform = vocoder(mel)
             if options.split == "judge":
-                waveform = polished(waveform, mel, int(rng.integers(0, 5)))
+                waveform = refine_phase(waveform, mel, int(rng.integers(0, 5)))
             mel = log_mel_from_waveform(waveform)
         copies[start : start + len(part)] = mel[:, : copies.shape[1]].half().numpy()
         if start % (BATCH * 50) == 0:

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from seehear.dsp.mel import log_mel_from_waveform
-from seehear.models.binders.pocket.mel_encoder import Ear
+from seehear.models.binders.pocket.mel_encoder import MelEncoder
 from training.binder.extra import NAMES, extra_sound
 from training.binder.sense import Batch, Names, SenseTraining, train_sense
 from training.binder.sounds import cut, recordings, varied
@@ -104,7 +104,7 @@ def train_ear(minutes: float, settings: EarTraining, beginning: Path | None = No
     val_mels, val_notes = load("val")[1:]
     held_out = torch.from_numpy(np.array(val_mels)).float()
     torch.manual_seed(29)
-    ear = Ear()
+    ear = MelEncoder()
 
     def drawn_batch(number: int) -> Batch:
         generator = torch.Generator().manual_seed(29_000_000 + number)

@@ -8,8 +8,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from seehear.guidance.augmentation import Looks
-from seehear.models.binders.pocket.image_encoder import Eye
+from seehear.guidance.augmentation import ImageAugmentation
+from seehear.models.binders.pocket.image_encoder import ImageEncoder
 from training.binder.sense import Batch, Names, SenseTraining, train_sense
 from training.video.copies import PATH as COPIES
 from training.video.films import films
@@ -27,8 +27,8 @@ class EyeTraining(SenseTraining):
 
 
 # Wider than guidance looks: half of the pictures also in other colours, so that shape counts.
-LOOKS = Looks(nearest=0.6, farthest=1.15, colour=0.15, mixing=0.0)
-RECOLOURED = Looks(nearest=0.6, farthest=1.15, colour=0.2, mixing=0.35)
+LOOKS = ImageAugmentation(nearest=0.6, farthest=1.15, colour=0.15, mixing=0.0)
+RECOLOURED = ImageAugmentation(nearest=0.6, farthest=1.15, colour=0.2, mixing=0.35)
 
 
 def varied_pictures(pictures: Tensor, generator: torch.Generator) -> Tensor:
@@ -40,8 +40,8 @@ def varied_pictures(pictures: Tensor, generator: torch.Generator) -> Tensor:
 
     x = torch.where(
         rand(b, 1, 1, 1) < 0.5,
-        LOOKS.altered(pictures, generator),
-        RECOLOURED.altered(pictures, generator),
+        LOOKS.augment(pictures, generator),
+        RECOLOURED.augment(pictures, generator),
     )
     if rand(1) < 0.5:
         soft = functional.avg_pool2d(x, 3, stride=1, padding=1)
@@ -62,7 +62,7 @@ def train_eye(minutes: float, settings: EyeTraining, beginning: Path | None = No
     copied, rows_copied = copies["pictures"], row_of_scene[torch.from_numpy(copies["rows"])]
     held_out = torch.from_numpy(np.array(films("val")[:, 5])).float() / 255
     torch.manual_seed(31)
-    eye = Eye().to(memory_format=torch.channels_last)
+    eye = ImageEncoder().to(memory_format=torch.channels_last)
 
     def drawn_batch(number: int) -> Batch:
         generator = torch.Generator().manual_seed(31_000_000 + number)

@@ -12,7 +12,7 @@ WORK = ".work"  # folder below the outputs; a folder in it for every owner
 
 
 @runtime_checkable
-class Makes(Protocol):
+class MakesJob(Protocol):
     """Makes the files of a job in a folder. Sent to every worker, so it holds plain values."""
 
     def __call__(self, spec: str, folder: Path) -> None:
@@ -24,7 +24,7 @@ class Makes(Protocol):
         ...
 
 
-def made_in(folder: Path, owner: str, spec: str, make: Makes) -> str:
+def made_in(folder: Path, owner: str, spec: str, make: MakesJob) -> str:
     """Make a job in a folder of its own, then move its files to their place.
 
     The manifest is moved last: whoever sees it sees the media, too.

@@ -8,9 +8,9 @@ from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any, get_args
 
-from seehear.batch.ledger import Listed
+from seehear.batch.ledger import ListedJob
 from seehear.errors import SettingsError
-from seehear.pipeline.request import Order
+from seehear.pipeline.request import Request
 from seehear.pipeline.task import TAKES, WRITES, TaskName, suffix_for
 
 # Columns of a list, and how a cell becomes a value. "input" is an order's source.
@@ -27,25 +27,25 @@ class Entry:
     """One job of a list: its name, its order, and the file that it becomes."""
 
     id: str
-    order: Order
+    order: Request
     output: str  # name of the file in the output folder, without folders
 
-    def plain(self) -> str:
+    def to_json_line(self) -> str:
         """As one line of JSON, the same for the same job."""
         order = asdict(self.order) | {"source": self.order.source and str(self.order.source)}
         return json.dumps({"id": self.id, "output": self.output, "order": order}, sort_keys=True)
 
-    def listed(self) -> Listed:
+    def listed(self) -> ListedJob:
         """For the ledger."""
-        return Listed(self.id, self.plain(), self.output)
+        return ListedJob(self.id, self.to_json_line(), self.output)
 
     @classmethod
-    def from_plain(cls, line: str) -> "Entry":
-        """The inverse of `plain`."""
+    def from_json_line(cls, line: str) -> "Entry":
+        """The inverse of `to_json_line`."""
         record = json.loads(line)
         order = record["order"]
         order["source"] = order["source"] and Path(order["source"])
-        return cls(id=record["id"], output=record["output"], order=Order(**order))
+        return cls(id=record["id"], output=record["output"], order=Request(**order))
 
 
 def seed_of(base: int, job_id: str) -> int:
@@ -54,7 +54,7 @@ def seed_of(base: int, job_id: str) -> int:
     return int.from_bytes(digest[:4], "big") >> 1
 
 
-def entries_of(path: Path, common: Order, suffix: str | None = None) -> list[Entry]:
+def entries_of(path: Path, common: Request, suffix: str | None = None) -> list[Entry]:
     """Read a list of jobs.
 
     Args:
@@ -124,7 +124,7 @@ def _of_jsonl(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
 
 
 def _entry(
-    where: str, row: Mapping[str, Any], folder: Path, common: Order, suffix: str | None
+    where: str, row: Mapping[str, Any], folder: Path, common: Request, suffix: str | None
 ) -> Entry:
     values = {name: _value(where, name, cell) for name, cell in row.items()}
     task = values.get("task", common.task)
@@ -132,7 +132,7 @@ def _entry(
         raise SettingsError(
             f"{where}: expected a task of {', '.join(get_args(TaskName))}, got {task!r}"
         )
-    named = {f.name for f in fields(Order)} & values.keys()
+    named = {f.name for f in fields(Request)} & values.keys()
     order = replace(common, **{name: values[name] for name in named})
     if "input" in values:
         order = replace(order, source=(folder / values["input"]).absolute())
@@ -155,7 +155,7 @@ def _entry(
         raise SettingsError(f"{where}: upscale counts from 1, got {order.upscale}")
     if "seed" not in values:
         order = replace(order, seed=seed_of(common.seed, name))
-    order.settings()  # a preset that is not there is found now, not in the middle of the night
+    order.preset_settings()  # an unknown preset is refused now, not in the middle of the batch
     return Entry(id=name, order=order, output=output)
 
 

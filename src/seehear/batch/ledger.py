@@ -47,11 +47,11 @@ CREATE TABLE IF NOT EXISTS facts (name TEXT PRIMARY KEY, value TEXT NOT NULL);
 
 
 @dataclass(frozen=True)
-class Listed:
+class ListedJob:
     """A job that is to be made, as far as the ledger cares."""
 
     id: str
-    spec: str  # a line of JSON, see `Entry.plain`
+    spec: str  # a line of JSON, see `Entry.to_json`
     output: str  # name of a file
 
 
@@ -60,7 +60,7 @@ class Row:
     """What the ledger knows of a job."""
 
     id: str
-    spec: str  # a line of JSON, see `Entry.plain`
+    spec: str  # a line of JSON, see `Entry.to_json`
     output: str
     state: State
     owner: str | None
@@ -86,7 +86,7 @@ class Counts:
         return self.pending + self.leased + self.done + self.failed
 
 
-_HEIRLOOM = "helpers of "  # how facts begin that name them
+_ACTORS = "helpers of "  # how facts begin that name them
 _COLUMNS = "id, spec, output, state, owner, attempts, reason, seconds, sha256"
 
 
@@ -119,7 +119,7 @@ class Ledger:
         """Let go of the file."""
         self._db.close()
 
-    def add(self, jobs: Iterable[Listed]) -> int:
+    def add(self, jobs: Iterable[ListedJob]) -> int:
         """Take in jobs; those that are known already stay as they are.
 
         Returns:
@@ -229,14 +229,14 @@ class Ledger:
             self.release(owner)
         return dead
 
-    def bequeath(self, owner: str, names: Sequence[str]) -> None:
+    def record_actors(self, owner: str, names: Sequence[str]) -> None:
         """Leave names of helpers that outlive an owner to whoever comes after it."""
         if names:
-            self.fact(_HEIRLOOM + owner, json.dumps(list(names)))
+            self.fact(_ACTORS + owner, json.dumps(list(names)))
         else:
-            self._db.execute("DELETE FROM facts WHERE name = ?", (_HEIRLOOM + owner,))
+            self._db.execute("DELETE FROM facts WHERE name = ?", (_ACTORS + owner,))
 
-    def inherit(self, owner: str) -> list[str]:
+    def adopt_actors(self, owner: str) -> list[str]:
         """Take over the helpers of dead owners of this machine, and what these had been given.
 
         Nobody else gets them too. Their jobs stay leased, now by `owner`.
@@ -248,10 +248,10 @@ class Ledger:
         with self._transaction():
             left = self._db.execute(
                 "SELECT name, value FROM facts WHERE substr(name, 1, ?) = ?",
-                (len(_HEIRLOOM), _HEIRLOOM),
+                (len(_ACTORS), _ACTORS),
             ).fetchall()
             for name, value in left:
-                dead = name.removeprefix(_HEIRLOOM)
+                dead = name.removeprefix(_ACTORS)
                 if is_alive(dead):
                     continue
                 names += json.loads(value)
@@ -261,7 +261,7 @@ class Ledger:
                     (owner, time.time() + LEASE_S, dead),
                 )
             if names:
-                self.bequeath(owner, names)
+                self.record_actors(owner, names)
         return names
 
     def retry(self) -> int:

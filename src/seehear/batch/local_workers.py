@@ -8,7 +8,7 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
-from seehear.batch.atomic_output import Makes, sweep
+from seehear.batch.atomic_output import MakesJob, sweep
 from seehear.batch.ledger import Counts, Ledger, owner_name
 from seehear.batch.worker import work
 from seehear.errors import SettingsError
@@ -47,7 +47,7 @@ def _can_fork() -> bool:
 
 def run_processes(
     folder: Path,
-    make: Makes,
+    make: MakesJob,
     num_workers: int,
     on_change: Callable[[Counts], None] = lambda counts: None,
 ) -> Counts:
@@ -85,7 +85,7 @@ def run_processes(
 
 
 def _work_here(
-    folder: Path, make: Makes, ledger: Ledger, on_change: Callable[[Counts], None]
+    folder: Path, make: MakesJob, ledger: Ledger, on_change: Callable[[Counts], None]
 ) -> None:
     def telling(spec: str, folder: Path) -> None:
         on_change(ledger.counts())
@@ -96,7 +96,7 @@ def _work_here(
 
 def _supervise(
     folder: Path,
-    make: Makes,
+    make: MakesJob,
     num_workers: int,
     ledger: Ledger,
     on_change: Callable[[Counts], None],

@@ -13,7 +13,7 @@ from seehear.pipeline.studio import Studio, load
 
 
 @dataclass(frozen=True)
-class MakesOrders:
+class RequestMaker:
     """Makes orders with a family of models that is loaded once, when the first job comes."""
 
     models: str = "pocket"
@@ -23,7 +23,7 @@ class MakesOrders:
 
     def __call__(self, spec: str, folder: Path) -> None:
         """Make media and manifest; errors as `Order.job` and `Result.save`."""
-        entry = Entry.from_plain(spec)
+        entry = Entry.from_json_line(spec)
         result = entry.order.make(self.studio())
         entry.order.save(timeless(result), folder / entry.output)
 

@@ -17,7 +17,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from seehear.batch.atomic_output import Makes, made_in, sweep
+from seehear.batch.atomic_output import MakesJob, made_in, sweep
 from seehear.batch.ledger import LEASE_S, MAX_ATTEMPTS, Counts, Ledger, Row, owner_name
 from seehear.batch.worker import do
 from seehear.errors import SeehearError, SettingsError
@@ -30,10 +30,10 @@ PING_S = 60.0
 Made = dict[str, bytes] | str  # the files of a job by name; or why it can't be made
 
 
-class Maker:
+class Worker:
     """Makes the files of a job and hands them over."""
 
-    def __init__(self, make: Makes):
+    def __init__(self, make: MakesJob):
         self.make = make
         self.last: tuple[str, Made] | None = None
         self.is_busy, self.heard_s = False, time.monotonic()
@@ -72,10 +72,10 @@ class Maker:
             return {path.name: path.read_bytes() for path in Path(folder).iterdir()}
 
 
-class MakerActor(Maker):
+class WorkerActor(Worker):
     """A maker in a process of Ray's, which it ends when no coordinator speaks to it any more."""
 
-    def __init__(self, make: Makes):
+    def __init__(self, make: MakesJob):
         super().__init__(make)
         threading.Thread(target=self._end_when_forgotten, daemon=True).start()
 
@@ -89,7 +89,7 @@ class MakerActor(Maker):
 
 def run_ray(
     folder: Path,
-    make: Makes,
+    make: MakesJob,
     num_workers: int,
     address: str = LOCAL,
     gpus_per_worker: float = 0.0,
@@ -114,10 +114,10 @@ def run_ray(
     ray = _ray(address)
     owner = owner_name()
     ledger = Ledger(folder, is_new_allowed=False)
-    crew = _Crew(ray, ledger, owner, make, gpus_per_worker)
+    crew = _ActorPool(ray, ledger, owner, make, gpus_per_worker)
     told = 0.0
     try:
-        crew.inherit()
+        crew.adopt_actors()
         ledger.release_dead()
         sweep(folder)
         # What was given out by a coordinator that is dead: inherited actors may have it.
@@ -168,10 +168,12 @@ def run_ray(
         ray.shutdown()
 
 
-class _Crew:
+class _ActorPool:
     """The actors of a coordinator, by names that the ledger knows in case it dies."""
 
-    def __init__(self, ray: Any, ledger: Ledger, owner: str, make: Makes, gpus_per_worker: float):
+    def __init__(
+        self, ray: Any, ledger: Ledger, owner: str, make: MakesJob, gpus_per_worker: float
+    ):
         self.ray, self.ledger, self.owner, self.make = ray, ledger, owner, make
         self.makers: dict[str, Any] = {}
         self._begun, self._pinged_s = 0, time.monotonic()
@@ -181,11 +183,11 @@ class _Crew:
             max_restarts=-1,
             # Ray gives a job to the actor again that died of it, or beside it.
             max_task_retries=MAX_ATTEMPTS - 1,
-        )(MakerActor)
+        )(WorkerActor)
 
-    def inherit(self) -> None:
+    def adopt_actors(self) -> None:
         """Take over the actors of dead coordinators that still live, and their jobs."""
-        for name in self.ledger.inherit(self.owner):
+        for name in self.ledger.adopt_actors(self.owner):
             try:
                 self.makers[name] = self.ray.get_actor(name, namespace=NAMESPACE)
             except ValueError:  # it is gone, or of another cluster
@@ -196,7 +198,7 @@ class _Crew:
         name = f"{self.owner} {self._begun}"
         self._begun += 1
         # Known before it exists: no moment in which it could be forgotten.
-        self.ledger.bequeath(self.owner, [*self.makers, name])
+        self.ledger.record_actors(self.owner, [*self.makers, name])
         self.makers[name] = self._actor.options(
             name=name, namespace=NAMESPACE, lifetime="detached"
         ).remote(self.make)
@@ -214,7 +216,7 @@ class _Crew:
         """End an actor, if it is there."""
         if name in self.makers:
             self.ray.kill(self.makers.pop(name))
-            self.ledger.bequeath(self.owner, list(self.makers))
+            self.ledger.record_actors(self.owner, list(self.makers))
 
     def ping(self, names: Sequence[str]) -> None:
         """Now and then tell actors that have nothing to do that they are not forgotten."""

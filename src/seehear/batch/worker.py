@@ -7,12 +7,12 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-from seehear.batch.atomic_output import Makes, made_in
+from seehear.batch.atomic_output import MakesJob, made_in
 from seehear.batch.ledger import LEASE_S, Ledger, Row, owner_name
 from seehear.errors import SeehearError
 
 
-def work(folder: Path, make: Makes) -> None:
+def work(folder: Path, make: MakesJob) -> None:
     """Take and make jobs until the ledger has none to give.
 
     Once the process that began this one is gone, the job at hand is finished and no other is begun.

@@ -9,7 +9,6 @@ import typer
 
 from seehear.cli.data import app  # with it, all other commands
 from seehear.cli.options import (
-    Asked,
     AudioOption,
     BinderOption,
     CaptionerOption,
@@ -23,6 +22,7 @@ from seehear.cli.options import (
     NoPrompt,
     Prompt,
     Quiet,
+    RunOptions,
     Seed,
     Steps,
     Suffix,
@@ -160,7 +160,7 @@ def batch(
     if words[0] == "merge":
         _merge([Path(word) for word in words[1:]], output)
         return
-    asked = Asked(
+    asked = RunOptions(
         prompt=asked_prompt(prompt, no_prompt),
         seed=seed,
         steps=steps,
@@ -188,7 +188,7 @@ def _run(
     words: list[str],
     output: Path | None,
     task: Literal["v2a", "i2a", "a2v", "a2i", "joint"],
-    asked: Asked,
+    asked: RunOptions,
     workers: int,
     threads: int,
     ray: str | None,
@@ -201,17 +201,17 @@ def _run(
     from seehear.batch.job_list import entries_of
     from seehear.batch.ledger import Ledger
     from seehear.batch.local_workers import run_processes
-    from seehear.batch.make_request import MakesOrders
+    from seehear.batch.make_request import RequestMaker
     from seehear.cli.console import out
     from seehear.cli.load_models import load_options
-    from seehear.cli.run import ordered
+    from seehear.cli.run import request_from
     from seehear.errors import SettingsError
 
     if len(words) != 1 or output is None:
         raise SettingsError(
             "expected one list or folder of jobs and -o FOLDER; see seehear batch --help"
         )
-    entries = entries_of(Path(words[0]), ordered(task, None, asked), asked.suffix)
+    entries = entries_of(Path(words[0]), request_from(task, None, asked), asked.suffix)
     models, options = load_options(asked)
     ledger = Ledger(output)
     # Outputs of one folder are all made with the same models.
@@ -224,7 +224,7 @@ def _run(
     ledger.fact("models", wanted)
     ledger.add(entry.listed() for entry in entries)
     ledger.close()
-    make = MakesOrders(models, options, threads)
+    make = RequestMaker(models, options, threads)
     tell = _Telling(asked.quiet)
     if ray is None:
         counts = run_processes(output, make, workers, tell)

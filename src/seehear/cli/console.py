@@ -10,13 +10,13 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
 from seehear.diagnostics.doctor import Report
-from seehear.diagnostics.dry_run import Plan
+from seehear.diagnostics.dry_run import DryRun
 from seehear.errors import SeehearError
-from seehear.guidance.sampling import Progress as StepProgress
+from seehear.guidance.sampling import StepProgress as StepProgress
 from seehear.media import made_folder, write_image
 from seehear.models.catalogue import ENTRIES
 from seehear.models.checkpoints import path_of
-from seehear.pipeline.messages import named_as, total_loss
+from seehear.pipeline.messages import prompt_note, total_loss
 from seehear.pipeline.presets import JOINT_PRESETS, PAPER_PRESETS, PICTURE_PRESETS, PRESETS, Preset
 
 # What was made goes to stdout, how it is going and what went wrong to stderr. File names may
@@ -96,7 +96,7 @@ def saving_previews(
     return on_step
 
 
-def plan_text(source: str, target: Path, plan: Plan) -> str:
+def plan_text(source: str, target: Path, plan: DryRun) -> str:
     """A plan as lines of names and values."""
     windows = f"{plan.num_windows} of {plan.window_s:g} s"
     memory = "not known on this system"
@@ -106,7 +106,7 @@ def plan_text(source: str, target: Path, plan: Plan) -> str:
         memory += f", {plan.peak_device_bytes / 1e9:.2f} GB on the accelerator"
     rows = {
         "length": f"{plan.duration_s:.3f} s",
-        "words": named_as(plan.named, plan.prompt),
+        "words": prompt_note(plan.named, plan.prompt),
         "windows": windows,
         "steps": f"{plan.num_steps}, {plan.num_guided} of them guided" + _each(plan),
         "latents": ", ".join(
@@ -121,7 +121,7 @@ def plan_text(source: str, target: Path, plan: Plan) -> str:
     return "\n".join(lines + [f"  {name:8} {value}" for name, value in rows.items()])
 
 
-def _each(plan: Plan) -> str:
+def _each(plan: DryRun) -> str:
     """How many steps each stream makes, where that is not one in every turn of the loop."""
     if set(plan.steps.values()) == {plan.num_steps}:
         return ""

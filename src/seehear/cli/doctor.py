@@ -58,11 +58,11 @@ def doctor(
 
     from seehear.cli.console import doctor_text, out
     from seehear.cli.load_models import check_device, loaded_studio
-    from seehear.cli.options import Asked
+    from seehear.cli.options import RunOptions
     from seehear.diagnostics.doctor import examine, fits
-    from seehear.pipeline.manifest import plain, write_json
+    from seehear.pipeline.manifest import to_json, write_json
 
-    asked = Asked(
+    asked = RunOptions(
         models=models, audio=audio, video=video, motion=motion, binder=binder, device=device,
         dtype=dtype, threads=threads,
     )  # fmt: skip
@@ -76,6 +76,7 @@ def doctor(
         out.print(line)
     if as_json is not None:
         write_json(
-            as_json, plain(report) | {"is_healthy": report.is_healthy, "fits": plain(predictions)}
+            as_json,
+            to_json(report) | {"is_healthy": report.is_healthy, "fits": to_json(predictions)},
         )
     raise typer.Exit(0 if report.is_healthy else 1)

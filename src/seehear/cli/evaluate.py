@@ -155,7 +155,7 @@ def evaluate(
 
     report = evaluation.evaluated(
         task, real, generated, features=measures, prompts=words_of, system=system,
-        memory=None if no_cache else evaluation.Memory(cache or evaluation.default_folder()),
+        memory=None if no_cache else evaluation.FeatureCache(cache or evaluation.default_folder()),
         workers=workers, on_clip=on_clip,
     )  # fmt: skip
     if output is not None:
@@ -176,14 +176,14 @@ def _made(
     quiet: bool,
 ) -> Path:
     """Make a clip for every real one; what fails is a missing pair of the report later."""
-    from seehear.batch.make_request import MakesOrders
+    from seehear.batch.make_request import RequestMaker
     from seehear.cli.console import err
     from seehear.evaluation import generate
     from seehear.evaluation.match_clips import real_clips
 
     common = generate.ordered(task, preset, seed=seed, steps=steps)
-    common.settings()  # is there such a preset?
-    counts = generate.run(real_clips(real), common, folder, MakesOrders(), workers)
+    common.preset_settings()  # is there such a preset?
+    counts = generate.run(real_clips(real), common, folder, RequestMaker(), workers)
     if not quiet:
         err.print(f"{folder}: {counts.done} of {counts.total} made, {counts.failed} failed")
     return folder
@@ -201,7 +201,7 @@ def _compare(reports: list[Path]) -> None:
             f"{d.metric}: {d.second} - {d.first} = {d.value:+.3f} "
             f"[{d.interval[0]:+.3f}, {d.interval[1]:+.3f}], n = {d.count}: {verdict}"
         )
-    for sentence in evaluation.alarms(differences):
+    for sentence in evaluation.over_optimisation_warnings(differences):
         out.print(sentence)
 
 

@@ -7,7 +7,6 @@ import typer
 
 from seehear import __version__
 from seehear.cli.options import (
-    Asked,
     AudioOption,
     BinderOption,
     CaptionerOption,
@@ -28,6 +27,7 @@ from seehear.cli.options import (
     Prompt,
     Quiet,
     Report,
+    RunOptions,
     Seed,
     Steps,
     Suffix,
@@ -130,9 +130,9 @@ def v2a(
 
         seehear v2a long.mp4 -o out.mp4 --dry-run
     """
-    from seehear.cli.run import make_all
+    from seehear.cli.run import run_inputs
 
-    asked = Asked(
+    asked = RunOptions(
         prompt=asked_prompt(prompt, no_prompt),
         seed=seed,
         steps=steps,
@@ -156,7 +156,7 @@ def v2a(
         memory=memory,
         max_duration_s=max_duration,
     )
-    raise typer.Exit(make_all("v2a", clips, output, asked))
+    raise typer.Exit(run_inputs("v2a", clips, output, asked))
 
 
 @app.command("i2a")
@@ -202,9 +202,9 @@ def i2a(
 
         seehear i2a photos/ -o sounds/ --seed 1
     """
-    from seehear.cli.run import make_all
+    from seehear.cli.run import run_inputs
 
-    asked = Asked(
+    asked = RunOptions(
         duration_s=duration,
         prompt=asked_prompt(prompt, no_prompt),
         seed=seed,
@@ -226,7 +226,7 @@ def i2a(
         commercial=commercial,
         memory=memory,
     )
-    raise typer.Exit(make_all("i2a", pictures, output, asked))
+    raise typer.Exit(run_inputs("i2a", pictures, output, asked))
 
 
 @app.command("replay")

@@ -8,7 +8,6 @@ from seehear.cli.generate_audio import app
 from seehear.cli.options import (
     A2iPresetOption,
     A2vPresetOption,
-    Asked,
     AudioOption,
     BinderOption,
     CaptionerOption,
@@ -32,6 +31,7 @@ from seehear.cli.options import (
     Previews,
     Quiet,
     Report,
+    RunOptions,
     Seed,
     SeenPrompt,
     SoundPrompt,
@@ -95,9 +95,9 @@ def a2v(
 
         seehear a2v door.wav -o out.mp4 --prompt "a door being knocked on" --sync 0.5
     """
-    from seehear.cli.run import make_all
+    from seehear.cli.run import run_inputs
 
-    asked = Asked(
+    asked = RunOptions(
         prompt=asked_prompt(prompt, no_prompt),
         seed=seed,
         steps=steps,
@@ -123,7 +123,7 @@ def a2v(
         memory=memory,
         max_duration_s=max_duration,
     )
-    raise typer.Exit(make_all("a2v", sounds, output, asked))
+    raise typer.Exit(run_inputs("a2v", sounds, output, asked))
 
 
 @app.command("a2i")
@@ -164,9 +164,9 @@ def a2i(
 
         seehear a2i takes/ -o pictures/ --seed 1
     """
-    from seehear.cli.run import make_all
+    from seehear.cli.run import run_inputs
 
-    asked = Asked(
+    asked = RunOptions(
         prompt=asked_prompt(prompt, no_prompt),
         seed=seed,
         steps=steps,
@@ -190,7 +190,7 @@ def a2i(
         memory=memory,
         max_duration_s=max_duration,
     )
-    raise typer.Exit(make_all("a2i", sounds, output, asked))
+    raise typer.Exit(run_inputs("a2i", sounds, output, asked))
 
 
 @app.command("joint")
@@ -235,9 +235,9 @@ def joint(
 
         seehear joint "an animal" -o out.mp4 --seed 5 --preset wordless
     """
-    from seehear.cli.run import make_joint
+    from seehear.cli.run import run_joint
 
-    asked = Asked(
+    asked = RunOptions(
         duration_s=duration,
         sound_prompt=sound_prompt,
         picture_prompt=picture_prompt,
@@ -263,4 +263,4 @@ def joint(
         commercial=commercial,
         memory=memory,
     )
-    raise typer.Exit(make_joint(sentence, output, asked))
+    raise typer.Exit(run_joint(sentence, output, asked))

@@ -8,20 +8,20 @@ from typing import Any
 import torch
 
 from seehear.cli.console import err
-from seehear.cli.options import Asked
+from seehear.cli.options import RunOptions
 from seehear.diagnostics.doctor.machine import device_problem
-from seehear.diagnostics.estimate import predicted, text_of
+from seehear.diagnostics.estimate import estimate_lines, estimate_run
 from seehear.diagnostics.memory_mode import HEADROOM, MemoryPlan, fitting, free_bytes
 from seehear.errors import SettingsError
-from seehear.models.catalogue import Entry, known
-from seehear.models.checkpoints import notice, path_of
+from seehear.models.catalogue import ModelEntry, find_model
+from seehear.models.checkpoints import download_notice, path_of
 from seehear.models.families import chosen_sources
-from seehear.pipeline.paper_runs import RECIPES, Recipe, recipe_for
+from seehear.pipeline.paper_runs import PAPER_RUNS, PaperRun, paper_run_for
 from seehear.pipeline.studio import Studio, load
 from seehear.pipeline.task import MAKES, TaskName
 
 
-def loaded_studio(asked: Asked, task: TaskName | None = None) -> Studio:
+def loaded_studio(asked: RunOptions, task: TaskName | None = None) -> Studio:
     """Set the number of threads and load the models, those of a recipe if one was asked for.
 
     What must be fetched is told before: how big it is, and under which licence.
@@ -44,7 +44,7 @@ def loaded_studio(asked: Asked, task: TaskName | None = None) -> Studio:
     return studio
 
 
-def load_options(asked: Asked, task: TaskName | None = None) -> tuple[str, dict[str, Any]]:
+def load_options(asked: RunOptions, task: TaskName | None = None) -> tuple[str, dict[str, Any]]:
     """The family that was asked for and the options of `seehear.pipeline.studio.load`.
 
     Arguments and errors as `loaded_studio`.
@@ -60,7 +60,7 @@ def load_options(asked: Asked, task: TaskName | None = None) -> tuple[str, dict[
         "commercial": asked.commercial,
         "captioner": asked.captioner,
     }
-    recipe = RECIPES.get(asked.preset)
+    recipe = PAPER_RUNS.get(asked.preset)
     if recipe is not None:
         options |= {"clip": dict(recipe.clip), "binder_options": dict(recipe.binder)}
     if asked.memory is not None:
@@ -71,11 +71,11 @@ def load_options(asked: Asked, task: TaskName | None = None) -> tuple[str, dict[
     for entry in _missing(asked, task):
         # The binder is never fetched unasked: loading the family says how to get it.
         if not asked.quiet and entry.role != "binder":
-            err.print(f"to be fetched: {notice(entry)}")
+            err.print(f"to be fetched: {download_notice(entry)}")
     return "paper" if recipe else asked.models, options
 
 
-def memory_plan(asked: Asked, task: TaskName | None = None) -> MemoryPlan:
+def memory_plan(asked: RunOptions, task: TaskName | None = None) -> MemoryPlan:
     """The fastest way to load the paper's models that stays below the memory asked for.
 
     Args:
@@ -101,26 +101,28 @@ def memory_plan(asked: Asked, task: TaskName | None = None) -> MemoryPlan:
                 f"--memory: expected auto or a number of gigabytes, got {asked.memory!r}"
             ) from None
     return fitting(
-        asked.device, int(budget), lambda plan: max(predicted(r, plan).peak_bytes for r in recipes)
+        asked.device,
+        int(budget),
+        lambda plan: max(estimate_run(r, plan).peak_bytes for r in recipes),
     )
 
 
-def recipe_without_weights(asked: Asked) -> Recipe | None:
+def recipe_without_weights(asked: RunOptions) -> PaperRun | None:
     """The recipe that was asked for, if its weights are not on this machine; else None."""
-    recipe = RECIPES.get(asked.preset)
+    recipe = PAPER_RUNS.get(asked.preset)
     return recipe if recipe is not None and _missing(asked) else None
 
 
-def _recipes(asked: Asked, task: TaskName | None) -> list[Recipe]:
+def _recipes(asked: RunOptions, task: TaskName | None) -> list[PaperRun]:
     """What the paper's models would be loaded for: none if others were asked for."""
-    if asked.preset in RECIPES:
-        return [RECIPES[asked.preset]]
+    if asked.preset in PAPER_RUNS:
+        return [PAPER_RUNS[asked.preset]]
     if asked.models != "paper":
         return []
-    return [recipe_for(task)] if task else [RECIPES["paper-joint"], RECIPES["paper-v2a"]]
+    return [paper_run_for(task)] if task else [PAPER_RUNS["paper-joint"], PAPER_RUNS["paper-v2a"]]
 
 
-def _missing(asked: Asked, task: TaskName | None = None) -> list[Entry]:
+def _missing(asked: RunOptions, task: TaskName | None = None) -> list[ModelEntry]:
     """Known checkpoints that the options need and this machine lacks."""
     named = [asked.audio, asked.video, asked.motion, asked.captioner]
     for recipe in _recipes(asked, task):
@@ -130,20 +132,23 @@ def _missing(asked: Asked, task: TaskName | None = None) -> list[Entry]:
         )
         named += [*map(str, sources.values()), None if asked.binder else "imagebind"]
     by_name = [source for source in dict.fromkeys(named) if source and not Path(source).exists()]
-    needed = (known(source) for source in by_name)
+    needed = (find_model(source) for source in by_name)
     return [entry for entry in needed if entry is not None and path_of(entry) is None]
 
 
 def predicted_text(
-    source: str, target: Path, recipe: Recipe, asked: Asked, duration_s: float | None
+    source: str, target: Path, recipe: PaperRun, asked: RunOptions, duration_s: float | None
 ) -> str:
     """What a recipe would take, for a machine that lacks its weights.
 
     `duration_s` is of what is made, None: the recipe's.
     """
     plan = memory_plan(asked) if asked.memory else MemoryPlan(getattr(torch, asked.dtype))
-    lines = [f"{source} -> {target}", *text_of(predicted(recipe, plan, duration_s, asked.steps))]
-    lines += [f"  not on this machine: {notice(entry)}" for entry in _missing(asked)]
+    lines = [
+        f"{source} -> {target}",
+        *estimate_lines(estimate_run(recipe, plan, duration_s, asked.steps)),
+    ]
+    lines += [f"  not on this machine: {download_notice(entry)}" for entry in _missing(asked)]
     return "\n".join(lines)
 
 

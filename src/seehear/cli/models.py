@@ -66,9 +66,9 @@ def pull(
     from seehear.cli.console import err, out
     from seehear.errors import SettingsError
     from seehear.models import checkpoints
-    from seehear.models.catalogue import entry_of
+    from seehear.models.catalogue import require_model
 
-    entry = entry_of(name)
+    entry = require_model(name)
     if revision is not None and (folder is None or entry.is_file):
         raise SettingsError(
             f"--revision: {name} is a single file, of which there is one version"
@@ -76,7 +76,7 @@ def pull(
             else "--revision: give --folder too, and that folder as --audio, --video or --motion; "
             "by its name the newest version would be loaded"
         )
-    err.print(checkpoints.notice(entry))
+    err.print(checkpoints.download_notice(entry))
     if not yes and not typer.confirm("Fetch it?", default=True, err=True):
         raise typer.Exit(1)
     out.print(str(checkpoints.pull(entry, folder=folder, revision=revision)))
@@ -87,9 +87,9 @@ def path(name: Name) -> None:
     """Say where a checkpoint lies on this machine; exit code 1 if it has not been fetched."""
     from seehear.cli.console import err, out
     from seehear.models import checkpoints
-    from seehear.models.catalogue import entry_of
+    from seehear.models.catalogue import require_model
 
-    entry = entry_of(name)
+    entry = require_model(name)
     found = checkpoints.path_of(entry)
     if found is None:
         err.print(f"{name} is not on this machine; `seehear models pull {name}` fetches it")
@@ -110,13 +110,13 @@ def verify(
     from seehear.cli.console import out
     from seehear.errors import WeightsError
     from seehear.models import checkpoints
-    from seehear.models.catalogue import entry_of, known
+    from seehear.models.catalogue import find_model, require_model
     from seehear.models.shipped import POCKET
 
     place = POCKET if what == "pocket" else Path(what)
-    entry = known(what)
+    entry = find_model(what)
     if not place.exists():
-        found = checkpoints.path_of(entry or entry_of(what))
+        found = checkpoints.path_of(entry or require_model(what))
         if found is None:
             raise WeightsError(
                 f"{what} is not on this machine; `seehear models pull {what}` fetches it"

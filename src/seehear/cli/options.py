@@ -18,7 +18,7 @@ DtypeName = Literal["float32", "bfloat16"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Asked:
+class RunOptions:
     """What the options of a command add up to."""
 
     prompt: str | None = None  # None: the binder names the thing; "": no prompt

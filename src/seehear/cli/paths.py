@@ -11,7 +11,7 @@ from seehear.media import check_folder_of
 
 
 @dataclass(frozen=True)
-class Written:
+class OutputPaths:
     """What is to be written."""
 
     target: Path
@@ -28,13 +28,13 @@ class Written:
 
 
 @dataclass(frozen=True)
-class Errand(Written):
+class InputOutput(OutputPaths):
     """One input and what is to be written for it."""
 
     source: Path
 
 
-def expanded(
+def expand_inputs(
     inputs: Sequence[str], suffixes: frozenset[str], tell: Callable[[SeehearError], None]
 ) -> list[Path]:
     """The files that names, folders and patterns stand for, each once, in order.
@@ -68,9 +68,9 @@ def expanded(
     return list(found)
 
 
-def errands(
+def pair_outputs(
     sources: Sequence[Path], output: str, suffix_for: Callable[[Path], str]
-) -> list[Errand]:
+) -> list[InputOutput]:
     """Pair every source with its output.
 
     Args:
@@ -91,7 +91,7 @@ def errands(
                 "end it with / if it is a folder's"
             )
         check_folder_of(path)
-        return [Errand(path, source) for source in sources]
+        return [InputOutput(path, source) for source in sources]
     owners: dict[str, Path] = {}
     for source in sources:
         other = owners.setdefault(source.stem.casefold(), source)
@@ -100,11 +100,11 @@ def errands(
                 f"{source} and {other} would both be written as {path / source.stem}; "
                 "write them to different folders"
             )
-    return [Errand(path / (s.stem + suffix_for(s)), s) for s in sources]
+    return [InputOutput(path / (s.stem + suffix_for(s)), s) for s in sources]
 
 
 def check_target(
-    wanted: Written, allowed: Iterable[str], *, overwrite: bool, with_page: bool = False
+    wanted: OutputPaths, allowed: Iterable[str], *, overwrite: bool, with_page: bool = False
 ) -> None:
     """Refuse an output that could not be kept, while nothing has been computed yet.
 
@@ -113,7 +113,7 @@ def check_target(
             a file that exists and may not be replaced.
     """
     target = wanted.target
-    source = wanted.source if isinstance(wanted, Errand) else None
+    source = wanted.source if isinstance(wanted, InputOutput) else None
     if target.suffix.lower() not in allowed:
         folders = "" if source is None else ", or end the name with / for a folder"
         raise MediaError(

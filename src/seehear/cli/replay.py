@@ -9,7 +9,7 @@ import torch
 
 from seehear.cli.console import out, step_progress
 from seehear.cli.load_models import check_device
-from seehear.cli.paths import check_target, errands
+from seehear.cli.paths import check_target, pair_outputs
 from seehear.errors import SettingsError
 from seehear.media import made_folder
 from seehear.pipeline.manifest import locate_input, read_manifest
@@ -52,7 +52,7 @@ def replayed(
     source = manifest_path if is_joint else locate_input(record["inputs"][0], manifest_path)
     target = None
     if output is not None:
-        (errand,) = errands([source], output, lambda path: suffix_for(record["task"], path))
+        (errand,) = pair_outputs([source], output, lambda path: suffix_for(record["task"], path))
         check_target(errand, WRITES[record["task"]], overwrite=overwrite)
         target = errand.target
 

@@ -7,21 +7,28 @@ from pathlib import Path
 
 from seehear.cli.console import err, out, plan_text, saving_previews, step_progress, tell_error
 from seehear.cli.load_models import loaded_studio, needing, predicted_text, recipe_without_weights
-from seehear.cli.options import Asked
-from seehear.cli.paths import Errand, Written, check_page, check_target, errands, expanded
-from seehear.diagnostics.dry_run import measured_plan
+from seehear.cli.options import RunOptions
+from seehear.cli.paths import (
+    InputOutput,
+    OutputPaths,
+    check_page,
+    check_target,
+    expand_inputs,
+    pair_outputs,
+)
+from seehear.diagnostics.dry_run import time_dry_run
 from seehear.errors import Cancelled, MediaError, SeehearError
 from seehear.media import check_folder_of, probe, read_image
 from seehear.media.suffixes import VIDEO_SUFFIXES
-from seehear.pipeline.messages import made_text, named_as, unheeded
+from seehear.pipeline.messages import ineffective_options, output_summary, prompt_note
 from seehear.pipeline.presets import Preset
-from seehear.pipeline.request import Order
+from seehear.pipeline.request import Request
 from seehear.pipeline.studio import Studio
 from seehear.pipeline.task import TAKES, WRITES, TaskName, suffix_for
 
 GALLERY = "reports.html"  # of several outputs with --report, in their folder
 # What an order and the options of a command have in common.
-_SHARED = {field.name for field in fields(Order)} & {field.name for field in fields(Asked)}
+_SHARED = {field.name for field in fields(Request)} & {field.name for field in fields(RunOptions)}
 
 
 def _check_video(path: Path) -> None:
@@ -53,7 +60,7 @@ _CHECKS: Mapping[str, Callable[[Path], None]] = {
 }
 
 
-def make_all(name: TaskName, inputs: Sequence[str], output: str, asked: Asked) -> int:
+def run_inputs(name: TaskName, inputs: Sequence[str], output: str, asked: RunOptions) -> int:
     """Check all that can be checked, load the models once, then make one output after the other.
 
     Args:
@@ -66,7 +73,7 @@ def make_all(name: TaskName, inputs: Sequence[str], output: str, asked: Asked) -
         The exit code: 2 if any input failed, and the others are done.
     """
     num_failed = num_done = 0
-    preset = ordered(name, None, asked).settings()
+    preset = request_from(name, None, asked).preset_settings()
     _tell_if_unguided(preset, asked)
     if asked.report:
         _pages()
@@ -76,10 +83,12 @@ def make_all(name: TaskName, inputs: Sequence[str], output: str, asked: Asked) -
         num_failed += 1
         tell_error(error, path)
 
-    sources = expanded(inputs, TAKES[name], fail)
-    todo: list[Errand] = []
+    sources = expand_inputs(inputs, TAKES[name], fail)
+    todo: list[InputOutput] = []
     made: list[Path] = []  # manifests
-    for errand in errands(sources, output, lambda path: asked.suffix or suffix_for(name, path)):
+    for errand in pair_outputs(
+        sources, output, lambda path: asked.suffix or suffix_for(name, path)
+    ):
         try:
             _check_target(errand, WRITES[name], asked)
             _CHECKS[name](errand.source)
@@ -100,12 +109,12 @@ def make_all(name: TaskName, inputs: Sequence[str], output: str, asked: Asked) -
         assert studio is not None
         try:
             if asked.dry_run:
-                job = ordered(name, errand.source, asked).job(studio, preset)
-                plan = measured_plan(studio, job)
+                job = request_from(name, errand.source, asked).job(studio, preset)
+                plan = time_dry_run(studio, job)
                 expected_s += plan.seconds
                 out.print(plan_text(str(errand.source), errand.target, plan))
             else:
-                order = ordered(name, errand.source, asked)
+                order = request_from(name, errand.source, asked)
                 _make_one(studio, order, preset, errand.target, errand.source.name, asked)
         except Cancelled:
             raise
@@ -123,7 +132,7 @@ def make_all(name: TaskName, inputs: Sequence[str], output: str, asked: Asked) -
     return 2 if num_failed else 0
 
 
-def make_joint(prompt: str, output: str, asked: Asked) -> int:
+def run_joint(prompt: str, output: str, asked: RunOptions) -> int:
     """Make a video and its sound from a sentence.
 
     Returns:
@@ -137,10 +146,10 @@ def make_joint(prompt: str, output: str, asked: Asked) -> int:
     target = Path(output)
     if target.is_dir() or not target.suffix:
         raise MediaError(f"{output}: expected the name of a file to write, such as out.mp4")
-    _check_target(Written(target), WRITES["joint"], asked)
+    _check_target(OutputPaths(target), WRITES["joint"], asked)
     check_folder_of(target)
-    order = replace(ordered("joint", None, asked), prompt=prompt)
-    preset = order.settings()
+    order = replace(request_from("joint", None, asked), prompt=prompt)
+    preset = order.preset_settings()
     _tell_if_unguided(preset, asked)
     if asked.report:
         _pages()
@@ -149,15 +158,13 @@ def make_joint(prompt: str, output: str, asked: Asked) -> int:
         return 0
     studio = loaded_studio(asked, "joint")
     if asked.dry_run:
-        out.print(
-            plan_text(f'"{prompt}"', target, measured_plan(studio, order.job(studio, preset)))
-        )
+        out.print(plan_text(f'"{prompt}"', target, time_dry_run(studio, order.job(studio, preset))))
     else:
         _make_one(studio, order, preset, target, target.name, asked)
     return 0
 
 
-def _tell_if_unguided(preset: Preset, asked: Asked) -> None:
+def _tell_if_unguided(preset: Preset, asked: RunOptions) -> None:
     """Say so where nothing will be pulled, though the preset would: there are too few steps."""
     aligner, num_steps = preset.settings.aligner, preset.settings.num_steps
     if asked.quiet or any(aligner.is_guided(i, num_steps) for i in range(num_steps)):
@@ -170,12 +177,12 @@ def _tell_if_unguided(preset: Preset, asked: Asked) -> None:
 
 
 def _make_one(
-    studio: Studio, order: Order, preset: Preset, target: Path, name: str, asked: Asked
+    studio: Studio, order: Request, preset: Preset, target: Path, name: str, asked: RunOptions
 ) -> None:
     began = time.perf_counter()
     with step_progress(name, asked.quiet) as on_step:
         job = order.job(studio, preset)
-        for clause in () if asked.quiet else unheeded(job, studio.captioner):
+        for clause in () if asked.quiet else ineffective_options(job, studio.captioner):
             err.print(f"{name}: {clause}")
         if asked.previews is not None:
             on_step = saving_previews(asked.previews, target.stem, on_step)
@@ -186,11 +193,11 @@ def _make_one(
         pages = _pages()
         pages.write_page(pages.read_run(manifest), target.with_suffix(".html"))
     if not asked.quiet:
-        words = named_as(job.named, job.prompt, job.captioned_by)
-        out.print(f"{target}: {made_text(result)} in {took_s:.1f} s; {words}")
+        words = prompt_note(job.named, job.prompt, job.captioned_by)
+        out.print(f"{target}: {output_summary(result)} in {took_s:.1f} s; {words}")
 
 
-def _check_target(wanted: Written, allowed: Sequence[str], asked: Asked) -> None:
+def _check_target(wanted: OutputPaths, allowed: Sequence[str], asked: RunOptions) -> None:
     """Refuse what could not be kept: media, manifest and report."""
     overwrite = asked.overwrite or asked.dry_run
     check_target(wanted, allowed, overwrite=overwrite, with_page=asked.report)
@@ -209,7 +216,7 @@ def _check_target(wanted: Written, allowed: Sequence[str], asked: Asked) -> None
         )
 
 
-def _write_gallery(manifests: Sequence[Path], page: Path, asked: Asked) -> None:
+def _write_gallery(manifests: Sequence[Path], page: Path, asked: RunOptions) -> None:
     pages = _pages()
     runs, _ = pages.read_runs(manifests)
     pages.write_gallery(runs, page)
@@ -228,9 +235,9 @@ def _pages():
     return report
 
 
-def ordered(task: TaskName, source: Path | None, asked: Asked) -> Order:
+def request_from(task: TaskName, source: Path | None, asked: RunOptions) -> Request:
     """What the options of a command ask for, of one input."""
-    return Order(
+    return Request(
         task=task,
         source=source,
         **{name: getattr(asked, name) for name in _SHARED},

@@ -70,7 +70,7 @@ def web(
 
     from seehear.cli.console import err, out
     from seehear.cli.load_models import check_device
-    from seehear.web.model_pool import Studios, families_here
+    from seehear.web.model_pool import ModelPool, families_here
 
     check_device(device)
     if threads is not None:
@@ -87,7 +87,7 @@ def web(
     )
     is_over = threading.Event()
     signal.signal(signal.SIGTERM, lambda number, frame: is_over.set())
-    with server.serving(config, Studios(families_here(), device)) as address:
+    with server.serving(config, ModelPool(families_here(), device)) as address:
         if host not in ("127.0.0.1", "localhost", "::1") and name_and_password is None:
             err.print(f"seehear: warning: {host} lets others in, and there is no --auth")
         out.print(f"seehear is at {address} (Ctrl-C ends it)")

@@ -9,7 +9,7 @@ from pathlib import Path
 import torch
 
 from seehear.guidance.protocols import Backbone
-from seehear.guidance.windows import Windowed
+from seehear.guidance.windows import WindowedBackbone
 from seehear.media import finish_level
 from seehear.models.captioners.phrase_bank import Match
 from seehear.pipeline.job import Job
@@ -20,7 +20,7 @@ _LONG_JOB_WINDOWS = 4
 
 
 @dataclass(frozen=True, kw_only=True)
-class Plan:
+class DryRun:
     """What a job would do and take, before it is done."""
 
     task: str
@@ -49,7 +49,7 @@ class Plan:
         return self.other_s + share * steps + self.num_windows * self.decode_s
 
 
-def measured_plan(studio: Studio, job: Job) -> Plan:
+def time_dry_run(studio: Studio, job: Job) -> DryRun:
     """Time a plain step, a guided step and the decoding of a window of this very job.
 
     The trial needs as much memory as the job, so what the process has used by then is what it
@@ -86,7 +86,7 @@ def measured_plan(studio: Studio, job: Job) -> Plan:
         finish_level(torch.zeros(round(job.duration_s * rate)), rate)
         other_s += time.perf_counter() - began
     device = next(iter(latents.values())).device
-    return Plan(
+    return DryRun(
         task=job.task,
         duration_s=job.duration_s,
         prompt=job.prompt,
@@ -112,7 +112,7 @@ def measured_plan(studio: Studio, job: Job) -> Plan:
 
 def _first_window(backbone: Backbone, latents: torch.Tensor) -> None:
     """Decode as much as is decoded at once."""
-    if isinstance(backbone, Windowed):
+    if isinstance(backbone, WindowedBackbone):
         length = min(backbone.layout.window, latents.shape[backbone.time_axis])
         latents = latents.narrow(backbone.time_axis, 0, length)
     backbone.decode(latents).cpu()

@@ -12,7 +12,7 @@ from seehear.guidance.windows import layout_of, positions_for
 from seehear.models.binders.imagebind import ImageBindConfig
 from seehear.models.binders.imagebind.state_dict_shapes import published_shapes
 from seehear.models.binders.imagebind.towers import MODALITIES, Modality
-from seehear.pipeline.paper_runs import Recipe
+from seehear.pipeline.paper_runs import PaperRun
 
 PLAIN = MemoryPlan()
 _EMBEDDED: Mapping[str, tuple[Modality, ...]] = {  # towers that stay: those of what is made
@@ -22,7 +22,7 @@ _EMBEDDED: Mapping[str, tuple[Modality, ...]] = {  # towers that stay: those of 
 
 
 @dataclass(frozen=True)
-class Prediction:
+class RunEstimate:
     """Costs of every stream that a recipe makes, and what they add up to."""
 
     recipe: str
@@ -49,12 +49,12 @@ class Prediction:
         )
 
 
-def predicted(
-    recipe: Recipe,
+def estimate_run(
+    recipe: PaperRun,
     plan: MemoryPlan = PLAIN,
     duration_s: float | None = None,
     num_steps: int | None = None,
-) -> Prediction:
+) -> RunEstimate:
     """Cost a recipe at the published sizes of its models. Takes seconds and no memory.
 
     Args:
@@ -106,7 +106,7 @@ def predicted(
         resident["binder"] = numbers * plan.dtype.itemsize
     settings = recipe.preset.settings
     steps = (settings if num_steps is None else settings.with_steps(num_steps)).num_steps
-    return Prediction(
+    return RunEstimate(
         recipe=recipe.name,
         plan=plan,
         streams=streams,
@@ -117,7 +117,7 @@ def predicted(
     )
 
 
-def text_of(prediction: Prediction, flops_per_s: float | None = None) -> list[str]:
+def estimate_lines(prediction: RunEstimate, flops_per_s: float | None = None) -> list[str]:
     """Stage by stage, for a terminal."""
     lines = [
         f"{prediction.recipe}: {prediction.peak_bytes / 1e9:.1f} GB at the peak, "

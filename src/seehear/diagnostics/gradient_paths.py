@@ -6,43 +6,45 @@ from typing import Literal
 
 from torch import Tensor
 
-from seehear.guidance.protocols import Backbone, Binder, HearsMel, MakesMel, SeesUnfinished
+from seehear.guidance.protocols import Backbone, Binder, DecodesToMel, EmbedsMel, EmbedsNoisyFrames
 
-Way = Literal["by frames", "by frames and eye", "by waveform", "by mel"]
+PathName = Literal["by frames", "by frames and eye", "by waveform", "by mel"]
 Stage = Literal["decoder", "vocoder", "binder"]
 
 
 @dataclass(frozen=True)
-class Leg:
+class Segment:
     """A piece of the way, done by one model."""
 
     stage: Stage
     run: Callable[[Tensor], Tensor]
 
 
-def ways_of(backbone: Backbone, binder: Binder) -> dict[Way, tuple[Leg, ...]]:
+def gradient_paths(backbone: Backbone, binder: Binder) -> dict[PathName, tuple[Segment, ...]]:
     """The ways that both models know, the one that needs no further ability first.
 
     Their input is what `Backbone.predict` gives as the clean estimate, their output embeddings
     [batch, dim].
     """
     if backbone.stream == "video":
-        decode = Leg("decoder", backbone.decode)
-        seen: dict[Way, tuple[Leg, ...]] = {
-            "by frames": (decode, Leg("binder", binder.embed_video))
+        decode = Segment("decoder", backbone.decode)
+        seen: dict[PathName, tuple[Segment, ...]] = {
+            "by frames": (decode, Segment("binder", binder.embed_video))
         }
-        if isinstance(binder, SeesUnfinished):
-            seen["by frames and eye"] = (decode, Leg("binder", binder.embed_unfinished))
+        if isinstance(binder, EmbedsNoisyFrames):
+            seen["by frames and eye"] = (decode, Segment("binder", binder.embed_noisy_frames))
         return seen
 
     def hear(waveform: Tensor) -> Tensor:
         return binder.embed_audio(waveform, int(backbone.sample_rate))
 
-    if not isinstance(backbone, MakesMel):
-        return {"by waveform": (Leg("decoder", backbone.decode), Leg("binder", hear))}
-    decode = Leg("decoder", backbone.mel_from_latents)
-    vocode = Leg("vocoder", backbone.waveform_from_mel)
-    heard: dict[Way, tuple[Leg, ...]] = {"by waveform": (decode, vocode, Leg("binder", hear))}
-    if isinstance(binder, HearsMel):
-        heard["by mel"] = (decode, Leg("binder", binder.embed_mel))
+    if not isinstance(backbone, DecodesToMel):
+        return {"by waveform": (Segment("decoder", backbone.decode), Segment("binder", hear))}
+    decode = Segment("decoder", backbone.mel_from_latents)
+    vocode = Segment("vocoder", backbone.waveform_from_mel)
+    heard: dict[PathName, tuple[Segment, ...]] = {
+        "by waveform": (decode, vocode, Segment("binder", hear))
+    }
+    if isinstance(binder, EmbedsMel):
+        heard["by mel"] = (decode, Segment("binder", binder.embed_mel))
     return heard

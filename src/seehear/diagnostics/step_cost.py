@@ -19,7 +19,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_map_only
 from torch.utils.flop_counter import FlopCounterMode
 
-from seehear.diagnostics.gradient_paths import Leg, Way, ways_of
+from seehear.diagnostics.gradient_paths import PathName, Segment, gradient_paths
 from seehear.guidance.diffusion import NoiseLevel
 from seehear.guidance.protocols import Backbone, Binder
 from seehear.models.frozen_layers import freeze
@@ -230,7 +230,7 @@ def stages_of(
     frames_per_step: int = 2,
 ) -> Callable[[Reading], None]:
     """A guided step that tells whenever a stage is done; arguments as `step_costs`."""
-    legs = _chosen(ways_of(backbone, binder), mel_bridge, by_eye)
+    legs = _chosen(gradient_paths(backbone, binder), mel_bridge, by_eye)
 
     def guided(read: Reading) -> None:
         leaf = z.clone().requires_grad_()
@@ -251,7 +251,9 @@ def stages_of(
     return guided
 
 
-def _chosen(ways: Mapping[Way, tuple[Leg, ...]], mel_bridge: bool, by_eye: bool) -> tuple[Leg, ...]:
+def _chosen(
+    ways: Mapping[PathName, tuple[Segment, ...]], mel_bridge: bool, by_eye: bool
+) -> tuple[Segment, ...]:
     """The way that is wanted, if there is such, else the first."""
     if by_eye and "by frames and eye" in ways:
         return ways["by frames and eye"]
@@ -282,15 +284,15 @@ def measured_rate(device: str, dtype: torch.dtype, seconds: float = 1.0) -> floa
     flops = 2 * 256 * 256 * 9 * 64 * 64
     with torch.no_grad():
         conv(x)
-        _wait(device)
+        _synchronise(device)
         began, rounds = time.perf_counter(), 0
         while time.perf_counter() - began < seconds:
             conv(x)
-            _wait(device)
+            _synchronise(device)
             rounds += 1
     return rounds * flops / (time.perf_counter() - began)
 
 
-def _wait(device: str) -> None:
+def _synchronise(device: str) -> None:
     if torch.device(device).type == "cuda":
         torch.cuda.synchronize(device)

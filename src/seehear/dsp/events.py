@@ -73,7 +73,7 @@ def onset_envelope(waveform: Float[Tensor, "batch samples"], sample_rate: int) -
     filters = mel_filters(ONSET_BANDS, window, sample_rate, 0.0, min(8000.0, sample_rate / 2))
     # Filters of area 1 become filters of height 1: a band holds the power of all that is in it.
     shares = (filters / filters.amax(dim=1, keepdim=True)).to(power)
-    return growth_of(power @ shares.T, sample_rate / hop)
+    return spectral_flux(power @ shares.T, sample_rate / hop)
 
 
 def mel_onsets(mel: Float[Tensor, "batch hops bands"], hops_per_s: float) -> Curve:
@@ -84,20 +84,20 @@ def mel_onsets(mel: Float[Tensor, "batch hops bands"], hops_per_s: float) -> Cur
     """
     heights = mel_filters().amax(dim=1).to(mel) * (WINDOW_SAMPLES / 4)  # of a sine of amplitude 1
     power = torch.exp(2 * (mel - heights.log())).unflatten(2, (ONSET_BANDS, -1)).sum(dim=3)
-    return growth_of(power, hops_per_s)
+    return spectral_flux(power, hops_per_s)
 
 
-def growth_of(power: Float[Tensor, "batch hops bands"], hops_per_s: float) -> Curve:
+def spectral_flux(power: Float[Tensor, "batch hops bands"], hops_per_s: float) -> Curve:
     """How much a sound grows from hop to hop in nepers, all bands together, from its power."""
     loudest = power.sum(dim=2, keepdim=True).amax(dim=1, keepdim=True)
     floor = RELATIVE_FLOOR / power.shape[2] * loudest + POWER_FLOOR
     loudness = 0.5 * torch.log1p(power / floor).transpose(1, 2)  # above the floor: silence is 0
-    steady = averaged(loudness, ONSET_SPREAD_S * hops_per_s)
+    steady = gaussian_smooth(loudness, ONSET_SPREAD_S * hops_per_s)
     return Curve.between(functional.relu(steady.diff(dim=2)).mean(dim=1), hops_per_s)
 
 
-def averaged(values: Float[Tensor, "*batch n"], spread: float) -> Float[Tensor, "*batch n"]:
-    """Each value with its neighbours, by Gaussian weights with a standard deviation of `spread`."""
+def gaussian_smooth(values: Float[Tensor, "*batch n"], spread: float) -> Float[Tensor, "*batch n"]:
+    """Average each value with its neighbours by Gaussian weights of standard deviation `spread`."""
     reach = math.ceil(3 * spread)
     beside = torch.arange(-reach, reach + 1, dtype=values.dtype, device=values.device)
     weights = torch.exp(-0.5 * (beside / spread).square())[None, None]
@@ -138,7 +138,7 @@ def motion_starts(motion: Curve) -> Curve:
     if len(motion.times_s) < 2:
         return motion
     per_s = (len(motion.times_s) - 1) / float(motion.times_s[-1] - motion.times_s[0])
-    steady = averaged(motion.values, MOTION_SPREAD_S * per_s)
+    steady = gaussian_smooth(motion.values, MOTION_SPREAD_S * per_s)
     back = min(max(1, round(JUST_BEFORE_S * per_s)), steady.shape[1])
     calmest = steady.amin(dim=1, keepdim=True).expand(-1, back)
     before = torch.cat([calmest, steady[:, :-back]], dim=1)

@@ -35,7 +35,7 @@ def magnitude_from_mel(
 
 
 @torch.no_grad()
-def polished(
+def refine_phase(
     waveform: Float[Tensor, "batch samples"], mel: Float[Tensor, "batch frames mels"], rounds: int
 ) -> Float[Tensor, "batch samples"]:
     """The waveform nearest in phase whose magnitudes fit the mel better; 0 rounds change nothing.

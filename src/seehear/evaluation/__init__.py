@@ -1,8 +1,8 @@
 """Score a folder of made clips against a folder of real ones, whichever system made them."""
 
-from seehear.evaluation.compare import Difference, alarms, compared
+from seehear.evaluation.compare import Difference, compared, over_optimisation_warnings
 from seehear.evaluation.evaluate import TASKS, evaluated
-from seehear.evaluation.feature_cache import Memory, default_folder
+from seehear.evaluation.feature_cache import FeatureCache, default_folder
 from seehear.evaluation.feature_networks import FEATURES, load_measure
 from seehear.evaluation.match_clips import Failure, Pair, pairs_of
 from seehear.evaluation.naming_rules import SYSTEMS
@@ -15,14 +15,14 @@ __all__ = [
     "TASKS",
     "Difference",
     "Failure",
-    "Memory",
+    "FeatureCache",
     "Pair",
     "Report",
-    "alarms",
     "compared",
     "default_folder",
     "evaluated",
     "load_measure",
+    "over_optimisation_warnings",
     "pairs_of",
     "read_prompts",
     "read_report",

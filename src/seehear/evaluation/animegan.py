@@ -12,7 +12,7 @@ from jaxtyping import Float, UInt8
 from torch import Tensor, nn
 from torch.nn import functional
 
-from seehear.metrics.features.loading import filled
+from seehear.metrics.features.loading import load_strict
 from seehear.models.weights import read_state_dict
 
 LEAST_SIDE, SIDE_STEP = 256, 32  # of what the network is shown, in pixels
@@ -107,6 +107,6 @@ def load(path: str | Path) -> AnimeGenerator:
         WeightsError: The file is missing, damaged or another network's.
     """
     state = read_state_dict(Path(path))
-    return filled(
+    return load_strict(
         AnimeGenerator, state, Path(path), published="an AnimeGANv2 generator for PyTorch"
     )

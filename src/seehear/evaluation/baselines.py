@@ -9,10 +9,10 @@ import torch
 from torch import Tensor
 
 from seehear.errors import SettingsError
-from seehear.evaluation.clip_media import SAMPLE_RATE, Seen
-from seehear.evaluation.datasets import Clip, drawn
-from seehear.evaluation.extract_features import heard, saw
-from seehear.evaluation.feature_cache import Memory, known_as
+from seehear.evaluation.clip_media import SAMPLE_RATE, ClipMedia
+from seehear.evaluation.datasets import Clip, stable_hash
+from seehear.evaluation.extract_features import audio_features, video_features
+from seehear.evaluation.feature_cache import FeatureCache, cache_key
 from seehear.guidance.protocols import Binder
 from seehear.media import made_folder, write_audio, write_video
 from seehear.metrics.features.binder import BinderFeatures
@@ -37,7 +37,7 @@ def write_noise(task: str, clips: Sequence[Clip], folder: Path, seed: int = 0) -
     _check(task)
     made_folder(folder)
     for clip in clips:
-        generator = torch.Generator().manual_seed(drawn(seed, clip.id) >> 1)
+        generator = torch.Generator().manual_seed(stable_hash(seed, clip.id) >> 1)
         seen, track = _of(clip)
         sound = track.sound.waveform.mean(0, keepdim=True)
         noise = torch.randn(sound.shape, generator=generator) * sound.square().mean().sqrt()
@@ -58,7 +58,7 @@ def write_retrieved(
     clips: Sequence[Clip],
     folder: Path,
     binder: Binder,
-    memory: Memory | None = None,
+    memory: FeatureCache | None = None,
 ) -> None:
     """For every clip what belongs to that other clip which the binder finds nearest to the given.
 
@@ -100,21 +100,21 @@ class _Pool:
 
     clips: Sequence[Clip]
     network: BinderFeatures
-    memory: Memory | None
+    memory: FeatureCache | None
 
     def pictures(self) -> Tensor:
         """An embedding per clip, of what is seen."""
         seen = [_of(clip, self.memory)[0] for clip in self.clips]
-        return torch.cat([saw(self.network, s, self._by).embedding for s in seen])
+        return torch.cat([video_features(self.network, s, self._by).embedding for s in seen])
 
     def sounds(self) -> Tensor:
         """The same of what is heard."""
         sounds = [_of(clip, self.memory)[1] for clip in self.clips]
-        return torch.cat([heard(self.network, s, self._by).embedding for s in sounds])
+        return torch.cat([audio_features(self.network, s, self._by).embedding for s in sounds])
 
     @cached_property
     def _by(self) -> str:
-        return known_as(self.network, self.memory)
+        return cache_key(self.network, self.memory)
 
 
 def _queries(task: str, pool: _Pool) -> Tensor:
@@ -134,11 +134,11 @@ def _keys(task: str, pool: _Pool) -> Tensor:
     return pool.pictures() if task == "a2v" else pool.pictures() + pool.sounds()
 
 
-def _of(clip: Clip, memory: Memory | None = None) -> tuple[Seen, Seen]:
+def _of(clip: Clip, memory: FeatureCache | None = None) -> tuple[ClipMedia, ClipMedia]:
     """What is seen and what is heard of a clip, read when it is asked for."""
     return (
-        Seen(clip.path, clip.start_s, clip.duration_s, memory),
-        Seen(clip.heard, clip.start_s, clip.duration_s, memory),
+        ClipMedia(clip.path, clip.start_s, clip.duration_s, memory),
+        ClipMedia(clip.heard, clip.start_s, clip.duration_s, memory),
     )
 
 

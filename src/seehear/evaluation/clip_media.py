@@ -9,9 +9,9 @@ import torch
 from torch import Tensor
 
 from seehear.errors import MediaError
-from seehear.evaluation.feature_cache import Kept, Memory
+from seehear.evaluation.feature_cache import FeatureCache, Kept
 from seehear.guidance.conditions import pixels_of
-from seehear.guidance.frame_sampling import spread
+from seehear.guidance.frame_sampling import evenly_spaced_indices
 from seehear.hashes import file_sha256
 from seehear.media import Audio, Probe, Video, probe, read_audio, read_video
 from seehear.metrics import av_align
@@ -25,13 +25,13 @@ _SHORTEST_PROMISE_S = 0.5  # shorter files round too much for that
 
 
 @dataclass(frozen=True)
-class Seen:
+class ClipMedia:
     """A file, or a part of it, with what is remembered about it."""
 
     path: Path
     start_s: float | None = None
     duration_s: float | None = None
-    memory: Memory | None = None
+    memory: FeatureCache | None = None
 
     @cached_property
     def header(self) -> Probe:
@@ -89,7 +89,9 @@ class Seen:
     @cached_property
     def frames(self) -> Tensor:
         """What networks look at: float [16, 3, height, width] in [0, 1], fewer of short videos."""
-        return pixels_of(self.video.frames[list(spread(len(self.video.frames), FRAMES))])
+        return pixels_of(
+            self.video.frames[list(evenly_spaced_indices(len(self.video.frames), FRAMES))]
+        )
 
     def recalled(self, what: str, by: str, compute: Callable[[], Kept]) -> Kept:
         """What someone says about this file: remembered, or computed and then remembered.

@@ -76,7 +76,7 @@ def _differences(first: Report, second: Report) -> list[Difference]:
     return found
 
 
-def alarms(differences: Sequence[Difference]) -> list[str]:
+def over_optimisation_warnings(differences: Sequence[Difference]) -> list[str]:
     """Sentences about systems that please the network that guides while the judge likes them less.
 
     Then guidance found what fools the binder, instead of what belongs together.

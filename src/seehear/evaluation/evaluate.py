@@ -6,12 +6,18 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from seehear.errors import MediaError, SettingsError
-from seehear.evaluation.clip_media import Seen
-from seehear.evaluation.feature_cache import Memory, known_as
-from seehear.evaluation.feature_networks import Loaded, load_measure
+from seehear.evaluation.clip_media import ClipMedia
+from seehear.evaluation.feature_cache import FeatureCache, cache_key
+from seehear.evaluation.feature_networks import LoadedNetwork, load_measure
 from seehear.evaluation.match_clips import Failure, Pair, pairs_of
 from seehear.evaluation.naming_rules import SYSTEMS, Judged
-from seehear.evaluation.network_scores import Columns, Material, Row, check, mean_score
+from seehear.evaluation.network_scores import (
+    NetworkScores,
+    PairFeatures,
+    PairMedia,
+    check,
+    mean_score,
+)
 from seehear.evaluation.parallel import in_order
 from seehear.evaluation.report import Report, Score
 from seehear.metrics import av_align as alignment
@@ -29,20 +35,20 @@ class _Rows:
 
 
 @dataclass(frozen=True)
-class _Panel:
+class _Scorers:
     """Who looks at clips, and for which task: what every worker is given."""
 
     task: str
-    by_network: tuple[Columns, ...]  # without rows
+    by_network: tuple[NetworkScores, ...]  # without rows
     prompts: Mapping[str, str]
-    memory: Memory | None
+    memory: FeatureCache | None
 
 
 @dataclass(frozen=True)
-class _Looked:
+class _ScoredPair:
     """What is kept of one pair."""
 
-    rows: tuple[Row, ...]  # by network
+    rows: tuple[PairFeatures, ...]  # by network
     av_align: float
 
 
@@ -51,10 +57,10 @@ def evaluated(
     real: Path,
     made: Path,
     *,
-    features: Sequence[Loaded] | None = None,
+    features: Sequence[LoadedNetwork] | None = None,
     prompts: Mapping[str, str] | None = None,
     system: str | None = None,
-    memory: Memory | None = None,
+    memory: FeatureCache | None = None,
     workers: int = 1,
     on_clip: Callable[[int, int], None] | None = None,
 ) -> Report:
@@ -89,19 +95,19 @@ def evaluated(
     prompts = {p.clip.id: p.clip.caption for p in pairs if p.clip.caption} | dict(prompts or {})
     is_paired = system is None or SYSTEMS[system].is_paired
     by_network = [
-        Columns(
+        NetworkScores(
             loaded,
             reads=bool(prompts),
-            fingerprint=known_as(loaded.network, memory),
+            fingerprint=cache_key(loaded.network, memory),
             is_paired=is_paired,
         )
         for loaded in features or (load_measure("judge"),)
     ]
     for columns in by_network:
         check(columns, sounds=task != "a2v", pictures=task in ("a2v", "joint"))
-    panel = _Panel(task, tuple(by_network), prompts, memory)
+    panel = _Scorers(task, tuple(by_network), prompts, memory)
     rows, scored = _Rows(), []
-    for k, found in enumerate(in_order(_looked, panel, pairs, workers)):
+    for k, found in enumerate(in_order(_scored_or_failure, panel, pairs, workers)):
         if isinstance(found, Failure):
             failures.append(found)
         else:
@@ -129,21 +135,21 @@ def evaluated(
     )
 
 
-def _looked(panel: _Panel, pair: Pair) -> _Looked | Failure:
+def _scored_or_failure(panel: _Scorers, pair: Pair) -> _ScoredPair | Failure:
     """What is kept of one pair, or why it cannot be scored."""
     try:
-        return _look(panel, pair)
+        return _scored(panel, pair)
     except MediaError as error:
         return Failure(pair.id, str(error))
 
 
-def _look(panel: _Panel, pair: Pair) -> _Looked:
+def _scored(panel: _Scorers, pair: Pair) -> _ScoredPair:
     task, clip = panel.task, pair.clip
-    made = Seen(pair.made, memory=panel.memory)
-    real = Seen(clip.path, clip.start_s, clip.duration_s, panel.memory)
+    made = ClipMedia(pair.made, memory=panel.memory)
+    real = ClipMedia(clip.path, clip.start_s, clip.duration_s, panel.memory)
     heard = replace(real, path=clip.sound) if clip.sound else real
     videos, sounds = None, (heard, made)
-    video: Seen | None
+    video: ClipMedia | None
     if task in ("v2a", "i2a"):
         sound, video = made, made if made.is_video or not real.is_video else real
     else:
@@ -152,7 +158,7 @@ def _look(panel: _Panel, pair: Pair) -> _Looked:
         videos, video = (real, made), made
         sound = made if task == "joint" else heard
     video = video if video.is_video else None
-    material = Material(
+    material = PairMedia(
         name=str(pair.made),
         sounds=None if task == "a2v" else sounds,
         videos=videos,
@@ -166,15 +172,15 @@ def _look(panel: _Panel, pair: Pair) -> _Looked:
         fps, moved = motion[0].item(), motion[1:].numpy()
         peaks = alignment.motion_peaks(moved, fps)
         aligned = alignment.matched_share(sound.onsets_s().tolist(), peaks, fps)
-    return _Looked(rows, aligned)
+    return _ScoredPair(rows, aligned)
 
 
-def _scores(rows: _Rows, by_network: Sequence[Columns]) -> list[Score]:
+def _scores(rows: _Rows, by_network: Sequence[NetworkScores]) -> list[Score]:
     found = [score for columns in by_network for score in columns.scores()]
     return found + mean_score("AV-align", rows.av_align)
 
 
-def _clips(rows: _Rows, by_network: Sequence[Columns]) -> dict[str, dict[str, float]]:
+def _clips(rows: _Rows, by_network: Sequence[NetworkScores]) -> dict[str, dict[str, float]]:
     clips: dict[str, dict[str, float]] = {name: {} for name in rows.ids}
     for columns in by_network:
         for name, values in zip(rows.ids, columns.of_clips(), strict=True):
@@ -185,7 +191,7 @@ def _clips(rows: _Rows, by_network: Sequence[Columns]) -> dict[str, dict[str, fl
 
 
 def _notes(
-    rows: _Rows, by_network: Sequence[Columns], scored: Sequence[Path], is_paired: bool
+    rows: _Rows, by_network: Sequence[NetworkScores], scored: Sequence[Path], is_paired: bool
 ) -> Sequence[str]:
     notes = [note for columns in by_network for note in columns.notes(scored)]
     if not is_paired:

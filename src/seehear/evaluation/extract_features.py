@@ -3,16 +3,16 @@
 from collections.abc import Callable
 
 from seehear.errors import MediaError
-from seehear.evaluation.clip_media import Seen
+from seehear.evaluation.clip_media import ClipMedia
 from seehear.evaluation.feature_cache import Kept
 from seehear.metrics.features.protocol import Features, HearsSounds, SeesVideos
 
 
-def saw(network: SeesVideos, video: Seen, by: str) -> Features:
+def video_features(network: SeesVideos, video: ClipMedia, by: str) -> Features:
     """Features of a clip's pictures.
 
     Args:
-        network: Looks.
+        network: ImageAugmentation.
         video: The clip.
         by: The network's fingerprint, where the clip remembers.
 
@@ -24,20 +24,20 @@ def saw(network: SeesVideos, video: Seen, by: str) -> Features:
         frames = video.frames[None]
         return network.see(frames, frames.shape[1] / max(video.video.duration_s, 1e-3))
 
-    return _remembered(video, "picture features", by, compute)
+    return _cached(video, "picture features", by, compute)
 
 
-def heard(network: HearsSounds, sound: Seen, by: str) -> Features:
-    """Features of a clip's sound, mono; arguments and errors as of `saw`."""
+def audio_features(network: HearsSounds, sound: ClipMedia, by: str) -> Features:
+    """Features of a clip's sound, mono; arguments and errors as of `video_features`."""
 
     def compute() -> Features:
         found = sound.sound_at(network.sample_rate)
         return network.hear(found.waveform.mean(0, keepdim=True), found.sample_rate)
 
-    return _remembered(sound, "sound features", by, compute)
+    return _cached(sound, "sound features", by, compute)
 
 
-def _remembered(seen: Seen, what: str, by: str, compute: Callable[[], Features]) -> Features:
+def _cached(seen: ClipMedia, what: str, by: str, compute: Callable[[], Features]) -> Features:
     def said() -> Kept:
         try:
             features = compute()

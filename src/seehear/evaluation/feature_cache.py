@@ -25,7 +25,7 @@ Kept = Mapping[str, Tensor]
 
 
 @dataclass(frozen=True)
-class Memory:
+class FeatureCache:
     """A folder of features, one small safetensors file each."""
 
     folder: Path
@@ -91,7 +91,7 @@ def fingerprint(network: object) -> str:
     return digest.hexdigest()
 
 
-def known_as(network: object, memory: Memory | None) -> str:
+def cache_key(network: object, memory: FeatureCache | None) -> str:
     """The name under which a memory keeps what a network says; without one nobody asks for it."""
     return "" if memory is None else fingerprint(network)
 

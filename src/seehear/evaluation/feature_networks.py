@@ -27,7 +27,7 @@ StatisticName = Literal["KL", "same class", "ISc", "FD", "KD", "AV", "VT", "AT"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Measure:
+class FeatureNetwork:
     """A network, what it takes and gives, and which columns are made of it."""
 
     name: str  # what `--features` takes
@@ -46,15 +46,15 @@ class Measure:
 
 
 @dataclass(frozen=True)
-class Loaded:
+class LoadedNetwork:
     """A measure whose weights are in memory."""
 
-    measure: Measure
+    measure: FeatureNetwork
     network: Network
     path: Path | None = None  # of the weights
 
 
-def load_measure(asked: str) -> Loaded:
+def load_measure(asked: str) -> LoadedNetwork:
     """A measure by its name, or with weights of one's own: `NAME` or `NAME=PATH`.
 
     Raises:
@@ -72,7 +72,7 @@ def load_measure(asked: str) -> Loaded:
             f"--features {name} needs {entry.source}, which is not on this machine: `seehear "
             f"models pull {entry.name}` fetches it, --features {name}=PATH names one of your own"
         )
-    return Loaded(measure, measure.load(found), found)
+    return LoadedNetwork(measure, measure.load(found), found)
 
 
 def _imagebind(path: Path) -> BinderFeatures:
@@ -86,8 +86,8 @@ def _pocket_binder(folder: Path) -> BinderFeatures:
     return BinderFeatures(pocket.load(folder), SAMPLE_RATE)
 
 
-def _panns(rate: str, **options: Any) -> Measure:
-    return Measure(
+def _panns(rate: str, **options: Any) -> FeatureNetwork:
+    return FeatureNetwork(
         name=f"panns-{rate}",
         network=f"PANNs CNN14, {rate[:-1]} kHz",
         features="first linear layer after its ReLU, 2048",
@@ -100,8 +100,8 @@ def _panns(rate: str, **options: Any) -> Measure:
     )
 
 
-def _i3d(name: str, fit: i3d.Fit, how: str) -> Measure:
-    return Measure(
+def _i3d(name: str, fit: i3d.Fit, how: str) -> FeatureNetwork:
+    return FeatureNetwork(
         name=name,
         network="I3D, Kinetics-400, RGB",
         features="logits averaged over time, 400",
@@ -115,7 +115,7 @@ def _i3d(name: str, fit: i3d.Fit, how: str) -> Measure:
 
 
 _ALL = (
-    Measure(
+    FeatureNetwork(
         name="judge",
         network="pocket judge",
         features="mean and maximum of the last feature maps, 192",
@@ -126,7 +126,7 @@ _ALL = (
         place=judge.SHIPPED,
         note="features and classes are those of the pocket judge, which no guidance has seen",
     ),
-    Measure(
+    FeatureNetwork(
         name="judge-patches",
         network="pocket judge",
         features="mean and maximum of the last feature maps, 192",
@@ -136,7 +136,7 @@ _ALL = (
         load=judge.load_in_patches,
         place=judge.SHIPPED,
     ),
-    Measure(
+    FeatureNetwork(
         name="bind",
         network="pocket binder",
         features="unit embedding, 384",
@@ -148,7 +148,7 @@ _ALL = (
     ),
     _panns("16k", load=partial(panns.load, sample_rate=16_000)),
     _panns("32k", load=partial(panns.load, sample_rate=32_000)),
-    Measure(
+    FeatureNetwork(
         name="vggish",
         network="VGGish",
         features="last linear layer before its ReLU, without PCA and quantisation, 128",
@@ -162,7 +162,7 @@ _ALL = (
     ),
     _i3d("i3d", "crop", "short side 224, middle cut out, as MM-Diffusion does"),
     _i3d("i3d-squash", "squash", "squashed to 224 x 224, as LVDM and cd-fvd do"),
-    Measure(
+    FeatureNetwork(
         name="clap",
         network="LAION CLAP, laion/clap-htsat-unfused",
         features="unit embedding, 512",
@@ -173,7 +173,7 @@ _ALL = (
         note="values depend on the checkpoint, which is laion/clap-htsat-unfused unless named",
         source="arXiv:2211.06687",
     ),
-    Measure(
+    FeatureNetwork(
         name="imagebind",
         network="ImageBind huge",
         features="unit embedding, 1024",
@@ -191,4 +191,4 @@ _ALL = (
         source="arXiv:2305.05665",
     ),
 )
-FEATURES: Mapping[str, Measure] = {measure.name: measure for measure in _ALL}
+FEATURES: Mapping[str, FeatureNetwork] = {measure.name: measure for measure in _ALL}

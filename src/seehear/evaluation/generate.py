@@ -7,7 +7,7 @@ from pathlib import Path
 from jaxtyping import UInt8
 from torch import Tensor
 
-from seehear.batch.atomic_output import Makes
+from seehear.batch.atomic_output import MakesJob
 from seehear.batch.job_list import Entry, seed_of
 from seehear.batch.ledger import Counts, Ledger
 from seehear.batch.local_workers import run_processes
@@ -15,25 +15,25 @@ from seehear.dsp.key_frames import key_frames
 from seehear.errors import MediaError, SettingsError
 from seehear.evaluation.datasets import Clip
 from seehear.media import made_folder, probe, read_image, read_video, write_image
-from seehear.pipeline.request import Order
+from seehear.pipeline.request import Request
 from seehear.pipeline.task import TaskName
 
 VANILLA = "vanilla"  # instead of a preset: the default one, with nothing that pulls
 FRAMES_PER_S = 8.0  # of a clip whose key frame is looked for
 
 
-def ordered(task: TaskName, preset: str, *, seed: int = 0, steps: int | None = None) -> Order:
+def ordered(task: TaskName, preset: str, *, seed: int = 0, steps: int | None = None) -> Request:
     """What all clips of a run have in common."""
     if preset == VANILLA:
-        return Order(task=task, lr=0.0, sync=0.0, seed=seed, steps=steps)
-    return Order(task=task, preset=preset, seed=seed, steps=steps)
+        return Request(task=task, lr=0.0, sync=0.0, seed=seed, steps=steps)
+    return Request(task=task, preset=preset, seed=seed, steps=steps)
 
 
 def run(
     clips: Sequence[Clip],
-    common: Order,
+    common: Request,
     folder: Path,
-    make: Makes,
+    make: MakesJob,
     num_workers: int = 1,
     on_change: Callable[[Counts], None] = lambda counts: None,
 ) -> Counts:
@@ -41,9 +41,9 @@ def run(
 
     Args:
         clips: The real ones.
-        common: Of `ordered`. A clip's own seed comes from its id.
+        common: Of `request_from`. A clip's own seed comes from its id.
         folder: Where made clips and the ledger go; key frames go into `frames` below it.
-        make: Makes orders, see `seehear.batch.MakesOrders`.
+        make: MakesJob orders, see `seehear.batch.RequestMaker`.
         num_workers: How many processes.
         on_change: Called about once a second.
 
@@ -57,7 +57,7 @@ def run(
     return run_processes(folder, make, num_workers, on_change)
 
 
-def entry_of(clip: Clip, common: Order, frames: Path) -> Entry:
+def entry_of(clip: Clip, common: Request, frames: Path) -> Entry:
     """The job of a clip; for i2a its key frame is written to `frames`.
 
     Raises:

@@ -11,7 +11,7 @@ from seehear.pipeline.manifest import read_manifest
 _ROLE = "binder/"  # the weights that guide are listed under this name
 
 
-def guidance_note(scores: str, binder: Path | None, made: Sequence[Path]) -> str:
+def guide_overlap_note(scores: str, binder: Path | None, made: Sequence[Path]) -> str:
     """What to think of scores by a binder, given what guided the clips.
 
     Args:
@@ -19,7 +19,7 @@ def guidance_note(scores: str, binder: Path | None, made: Sequence[Path]) -> str
         binder: Its weights: a file, or a folder of safetensors; None: nobody knows.
         made: The scored files; manifests, where there are some, lie beside them.
     """
-    told = [weights for path in made if (weights := guided_by(path))]
+    told = [weights for path in made if (weights := guiding_binder_hashes(path))]
     own = _hashes(binder) if told else frozenset()
     guided = sum(bool(weights & own) for weights in told)
     if guided:
@@ -32,7 +32,7 @@ def guidance_note(scores: str, binder: Path | None, made: Sequence[Path]) -> str
     return f"{scores}: this binder may be the one that guided; then it is no quality"
 
 
-def guided_by(made: Path) -> frozenset[str]:
+def guiding_binder_hashes(made: Path) -> frozenset[str]:
     """SHA-256 of the binder's weights that guided a clip; empty where nothing says so."""
     path = made.with_suffix(".json")
     if not path.is_file():

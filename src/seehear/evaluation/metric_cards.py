@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from seehear.evaluation.feature_networks import FEATURES, Measure, StatisticName
+from seehear.evaluation.feature_networks import FEATURES, FeatureNetwork, StatisticName
 
 Better = Literal["lower", "higher"]
 
@@ -89,7 +89,7 @@ _WITHOUT_NETWORK = (
 )
 
 
-def card_of(measure: Measure, statistic: StatisticName) -> MetricCard:
+def card_of(measure: FeatureNetwork, statistic: StatisticName) -> MetricCard:
     """The card of one column."""
     what = STATISTICS[statistic]
     layer = measure.classes if what.of_classes else measure.features

@@ -11,10 +11,10 @@ from jaxtyping import Float
 from torch import Tensor
 
 from seehear.errors import MediaError, SettingsError
-from seehear.evaluation.clip_media import Seen
-from seehear.evaluation.extract_features import heard, saw
-from seehear.evaluation.feature_networks import Loaded, StatisticName
-from seehear.evaluation.guide_overlap import guidance_note
+from seehear.evaluation.clip_media import ClipMedia
+from seehear.evaluation.extract_features import audio_features, video_features
+from seehear.evaluation.feature_networks import LoadedNetwork, StatisticName
+from seehear.evaluation.guide_overlap import guide_overlap_note
 from seehear.evaluation.metric_cards import CARDS
 from seehear.evaluation.report import Score
 from seehear.metrics.bind import paired_cosine
@@ -33,19 +33,19 @@ OfClips = Callable[[Tensor], float]  # of the indices of clips that are counted
 
 
 @dataclass(frozen=True, kw_only=True)
-class Material:
+class PairMedia:
     """What there is of a pair for networks to look at, read when it is asked for."""
 
     name: str  # for errors
-    sounds: tuple[Seen, Seen] | None  # real and made, where sounds were made
-    videos: tuple[Seen, Seen] | None  # real and made, where pictures were made
-    sound: Seen  # the made clip's, or else the one that was given
-    video: Seen | None  # that belongs to it
+    sounds: tuple[ClipMedia, ClipMedia] | None  # real and made, where sounds were made
+    videos: tuple[ClipMedia, ClipMedia] | None  # real and made, where pictures were made
+    sound: ClipMedia  # the made clip's, or else the one that was given
+    video: ClipMedia | None  # that belongs to it
     prompt: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
-class Row:
+class PairFeatures:
     """What a network kept of a pair: a few hundred numbers, never the clip."""
 
     real: Features | None  # None where nothing compares with it
@@ -54,14 +54,14 @@ class Row:
 
 
 @dataclass
-class Columns:
+class NetworkScores:
     """What a network made of all clips so far."""
 
-    loaded: Loaded
+    loaded: LoadedNetwork
     reads: bool = False  # whether prompts are given
     fingerprint: str = ""  # of the network, where what it says is remembered
     is_paired: bool = True  # False: made clips answer no real ones, so that only sets compare
-    rows: list[Row] = field(default_factory=list)
+    rows: list[PairFeatures] = field(default_factory=list)
 
     @property
     def names(self) -> Mapping[StatisticName, str]:
@@ -71,39 +71,41 @@ class Columns:
             lacking += ("KL", "same class")
         return {k: v for k, v in self.loaded.measure.columns.items() if k not in lacking}
 
-    def look(self, material: Material) -> Row:
+    def look(self, material: PairMedia) -> PairFeatures:
         """Features of a pair; nothing is kept yet, since another network may fail it.
 
         Raises:
             MediaError: The features are not finite, or the network refuses the clip.
         """
         network = self.loaded.network
-        perceive: Callable[[Seen, str], Features]
+        perceive: Callable[[ClipMedia, str], Features]
         if material.videos is not None and isinstance(network, SeesVideos):
-            letter, pair, perceive = "V", material.videos, partial(saw, network)
+            letter, pair, perceive = "V", material.videos, partial(video_features, network)
         else:
             # `check` was asked before whether it can.
             assert isinstance(network, HearsSounds)
             assert material.sounds is not None
-            letter, pair, perceive = "A", material.sounds, partial(heard, network)
+            letter, pair, perceive = "A", material.sounds, partial(audio_features, network)
         made = perceive(pair[1], self.fingerprint)
         compares = not self.names.keys() <= set(_COSINES)
         real = perceive(pair[0], self.fingerprint) if compares else None
         found = [t for features in (real, made) if features for t in features if t is not None]
         if not all(tensor.isfinite().all() for tensor in found):
             raise MediaError(f"{material.name}: its features are not finite; is the file damaged?")
-        return Row(real=real, made=made, cosines=self._cosines(material, {letter: made.embedding}))
+        return PairFeatures(
+            real=real, made=made, cosines=self._cosines(material, {letter: made.embedding})
+        )
 
     def _cosines(
-        self, material: Material, known: Mapping[str, Tensor]
+        self, material: PairMedia, known: Mapping[str, Tensor]
     ) -> dict[StatisticName, float]:
         """How well sound, picture and prompt agree, nan where one of two is missing."""
         network, wanted = self.loaded.network, [k for k in _COSINES if k in self.names]
         letters, e = set("".join(wanted)), dict(known)
         if "A" in letters - e.keys() and isinstance(network, HearsSounds):
-            e["A"] = heard(network, material.sound, self.fingerprint).embedding
+            e["A"] = audio_features(network, material.sound, self.fingerprint).embedding
         if "V" in letters - e.keys() and material.video and isinstance(network, SeesVideos):
-            e["V"] = saw(network, material.video, self.fingerprint).embedding
+            e["V"] = video_features(network, material.video, self.fingerprint).embedding
         if "T" in letters and material.prompt and isinstance(network, ReadsText):
             e["T"] = network.read([material.prompt])
         return {
@@ -170,7 +172,7 @@ class Columns:
         if measure.note:
             notes.append(measure.note if measure.place else f"{label}: {measure.note}")
         if measure.may_guide:
-            notes.append(guidance_note(label, self.loaded.path, scored))
+            notes.append(guide_overlap_note(label, self.loaded.path, scored))
         distances = [self.names[k] for k in ("FD", "KD") if k in self.names]
         if not distances:
             return notes
@@ -188,7 +190,7 @@ class Columns:
         return notes
 
 
-def check(columns: Columns, *, sounds: bool, pictures: bool) -> None:
+def check(columns: NetworkScores, *, sounds: bool, pictures: bool) -> None:
     """Insist that a network can judge what a task makes.
 
     Raises:

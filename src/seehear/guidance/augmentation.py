@@ -20,7 +20,7 @@ _TONE_POINTS = 5  # of the curve that makes a sound duller or sharper, over all 
 
 
 @dataclass(frozen=True, kw_only=True)
-class Looks:
+class ImageAugmentation:
     """How many altered copies of a picture a guided step looks at, and how they are altered."""
 
     per_step: int = 0  # of every frame; 0: only the frame as it is
@@ -38,7 +38,7 @@ class Looks:
             )
         _check_spreads(colour=self.colour, mixing=self.mixing)
 
-    def altered(
+    def augment(
         self, pictures: Float[Tensor, "n 3 height width"], generator: torch.Generator
     ) -> Float[Tensor, "n 3 height width"]:
         """Every picture once, from somewhere else and in another light; differentiable.
@@ -64,7 +64,7 @@ class Looks:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Hearings:
+class MelAugmentation:
     """How many altered copies of a mel a guided step listens to, and how they are altered."""
 
     per_step: int = 0  # 0: only the mel as it is
@@ -79,7 +79,7 @@ class Hearings:
             raise SettingsError(f"tempo lies in [0, 1), got {self.tempo}")
         _check_spreads(pitch=self.pitch, shift=self.shift, tone=self.tone)
 
-    def altered(
+    def augment(
         self, mel: Float[Tensor, "n hops bands"], generator: torch.Generator
     ) -> Float[Tensor, "n hops bands"]:
         """Every log mel once, a little higher, slower or duller; differentiable.

@@ -38,7 +38,7 @@ class Condition(Protocol):
 
 
 @dataclass(frozen=True, eq=False)
-class Shown:
+class VideoCondition:
     """A video that is given, or with one frame a picture."""
 
     frames: Shaped[Tensor, "frames 3 height width"]  # RGB, uint8 or floats in [0, 1]
@@ -52,7 +52,7 @@ class Shown:
 
 
 @dataclass(frozen=True, eq=False)
-class Heard:
+class AudioCondition:
     """A sound that is given."""
 
     waveform: Float[Tensor, " samples"]  # mono, in [-1, 1]
@@ -66,7 +66,7 @@ class Heard:
 
 
 @dataclass(frozen=True)
-class Said:
+class TextCondition:
     """Words alone, under the names that the task's pairs use: "text", or one for each stream."""
 
     texts: Mapping[str, str]

@@ -9,8 +9,15 @@ from torch.nn import functional
 
 from seehear.dsp.events import Curve, mel_onsets, motion_energy, motion_starts, onset_envelope
 from seehear.dsp.mel import HOP_SAMPLES, SAMPLE_RATE
-from seehear.guidance.augmentation import Hearings, Looks
-from seehear.guidance.protocols import Backbone, Binder, HearsMel, MakesMel, SeesUnfinished, Stream
+from seehear.guidance.augmentation import ImageAugmentation, MelAugmentation
+from seehear.guidance.protocols import (
+    Backbone,
+    Binder,
+    DecodesToMel,
+    EmbedsMel,
+    EmbedsNoisyFrames,
+    Stream,
+)
 from seehear.guidance.windows import positions_for
 
 
@@ -25,18 +32,18 @@ class Mel:
         """How long it lasts."""
         return self.mel.shape[1] * HOP_SAMPLES / SAMPLE_RATE
 
-    def embedded(self, binder: Binder) -> Tensor:
+    def embedding(self, binder: Binder) -> Tensor:
         """Unit vectors (batch, dim)."""
-        assert isinstance(binder, HearsMel)
+        assert isinstance(binder, EmbedsMel)
         return binder.embed_mel(self.mel)
 
     def onsets(self) -> Curve:
         """How suddenly it grows louder, when."""
         return mel_onsets(self.mel, SAMPLE_RATE / HOP_SAMPLES)
 
-    def altered(self, copies: "AlteredCopies") -> "Mel":
+    def augment(self, copies: "AugmentedViews") -> "Mel":
         """A copy to listen to."""
-        return Mel(copies.hearings.altered(self.mel, copies.generator))
+        return Mel(copies.hearings.augment(self.mel, copies.generator))
 
 
 @dataclass(frozen=True)
@@ -51,7 +58,7 @@ class Waveform:
         """How long it lasts."""
         return self.samples.shape[1] / self.sample_rate
 
-    def embedded(self, binder: Binder) -> Tensor:
+    def embedding(self, binder: Binder) -> Tensor:
         """Unit vectors (batch, dim)."""
         return binder.embed_audio(self.samples, self.sample_rate)
 
@@ -67,34 +74,34 @@ class Frames:
     frames: Tensor  # [batch, frames, 3, height, width]
     fps: float
     looked_at: tuple[int, ...] | None = None  # the frames that the binder sees; None: all
-    by_eye: bool = False  # see `decoded`
+    by_eye: bool = False  # see `decode_estimate`
 
     @property
     def duration_s(self) -> float:
         """How long it lasts."""
         return self.frames.shape[1] / self.fps
 
-    def embedded(self, binder: Binder) -> Tensor:
+    def embedding(self, binder: Binder) -> Tensor:
         """Unit vectors (batch, dim)."""
         seen = self.frames if self.looked_at is None else self.frames[:, list(self.looked_at)]
-        if self.by_eye and isinstance(binder, SeesUnfinished):
-            return binder.embed_unfinished(seen)
+        if self.by_eye and isinstance(binder, EmbedsNoisyFrames):
+            return binder.embed_noisy_frames(seen)
         return binder.embed_video(seen)
 
     def starts(self) -> Curve:
         """How suddenly it begins to move, when. Needs two frames."""
         return motion_starts(motion_energy(self.frames, self.fps))
 
-    def altered(self, copies: "AlteredCopies") -> "Frames":
+    def augment(self, copies: "AugmentedViews") -> "Frames":
         """A copy to look at; every frame is altered by itself."""
-        pictures = copies.looks.altered(self.frames.flatten(0, 1), copies.generator)
+        pictures = copies.looks.augment(self.frames.flatten(0, 1), copies.generator)
         return replace(self, frames=pictures.unflatten(0, self.frames.shape[:2]))
 
 
 Media = Mel | Waveform | Frames
 
 
-def decoded(
+def decode_estimate(
     backbones: Mapping[Stream, Backbone],
     binder: Binder,
     x0: Mapping[Stream, Tensor],
@@ -124,11 +131,11 @@ def decoded(
         if stream != "audio":
             frames = _frames(backbone, latents, duration_s, looked_at, is_dense)
             made[stream] = replace(frames, by_eye=by_eye)
-        elif mel_bridge and isinstance(backbone, MakesMel) and isinstance(binder, HearsMel):
+        elif mel_bridge and isinstance(backbone, DecodesToMel) and isinstance(binder, EmbedsMel):
             mel = backbone.mel_from_latents(latents)
-            made[stream] = Mel(kept(mel, duration_s, SAMPLE_RATE / HOP_SAMPLES))
+            made[stream] = Mel(trim(mel, duration_s, SAMPLE_RATE / HOP_SAMPLES))
         else:
-            waveform = kept(backbone.decode(latents), duration_s, backbone.sample_rate)
+            waveform = trim(backbone.decode(latents), duration_s, backbone.sample_rate)
             made[stream] = Waveform(waveform, int(backbone.sample_rate))
     return made
 
@@ -152,31 +159,31 @@ def _frames(
     return Frames(frames, fps, None if looked_at is None else tuple(looked_at))
 
 
-class AlteredCopies:
+class AugmentedViews:
     """Draws the altered copies of a run, step by step; waveforms are taken as they are."""
 
-    def __init__(self, looks: Looks, hearings: Hearings, seed: int):
+    def __init__(self, looks: ImageAugmentation, hearings: MelAugmentation, seed: int):
         self.looks, self.hearings = looks, hearings
         self.generator = torch.Generator().manual_seed(seed)
 
-    def embedded(self, binder: Binder, made: Media) -> Tensor:
+    def embedding(self, binder: Binder, made: Media) -> Tensor:
         """The mean embedding (batch, dim) of the copies of one medium, of length 1."""
         choice = self.looks if isinstance(made, Frames) else self.hearings
         if isinstance(made, Waveform) or not choice.per_step:
-            return made.embedded(binder)
-        each = [made.altered(self).embedded(binder) for _ in range(choice.per_step)]
+            return made.embedding(binder)
+        each = [made.augment(self).embedding(binder) for _ in range(choice.per_step)]
         return functional.normalize(torch.stack(each).mean(0), dim=1)
 
 
-def embedded(
-    binder: Binder, media: Mapping[Stream, Media], copies: AlteredCopies | None = None
+def embed_media(
+    binder: Binder, media: Mapping[Stream, Media], copies: AugmentedViews | None = None
 ) -> dict[str, Tensor]:
     """Embeddings (batch, dim) of media: of each as it is, or of its altered copies."""
     if copies is None:
-        return {stream: made.embedded(binder) for stream, made in media.items()}
-    return {stream: copies.embedded(binder, made) for stream, made in media.items()}
+        return {stream: made.embedding(binder) for stream, made in media.items()}
+    return {stream: copies.embedding(binder, made) for stream, made in media.items()}
 
 
-def kept(media: Tensor, duration_s: float | None, rate: float | int) -> Tensor:
+def trim(media: Tensor, duration_s: float | None, rate: float | int) -> Tensor:
     """The first `duration_s` seconds of a sound whose second axis is time; None: all of it."""
     return media if duration_s is None else media[:, : max(1, round(duration_s * rate))]

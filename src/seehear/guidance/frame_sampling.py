@@ -10,7 +10,7 @@ from seehear.errors import SettingsError
 
 
 @dataclass(frozen=True, kw_only=True)
-class FrameChoice:
+class FrameSampling:
     """How many frames a guided step decodes, and from which seed they are drawn.
 
     Decoding dominates the price of guiding a video, so a step looks at few frames. They are spread
@@ -24,19 +24,19 @@ class FrameChoice:
         if self.per_step < 1:
             raise SettingsError(f"per_step counts frames from 1, got {self.per_step}")
 
-    def draws(self, num_frames: int) -> "FrameDraws":
+    def sampler(self, num_frames: int) -> "FrameSampler":
         """Begin to draw from a clip of that many frames."""
-        return FrameDraws(self, num_frames)
+        return FrameSampler(self, num_frames)
 
 
-class FrameDraws:
+class FrameSampler:
     """Draws frames step by step from equal parts of the clip, each part like a deck of cards.
 
     Every draw takes one frame of every part. No frame of a part comes again before all of them
     have come, so every frame is guided nearly equally often.
     """
 
-    def __init__(self, choice: FrameChoice, num_frames: int):
+    def __init__(self, choice: FrameSampling, num_frames: int):
         if num_frames < 1:
             raise SettingsError(f"expected a clip of at least one frame, got {num_frames}")
         count = min(choice.per_step, num_frames)
@@ -46,7 +46,7 @@ class FrameDraws:
         self._generator = torch.Generator().manual_seed(choice.seed)
         self.num_frames = num_frames
 
-    def draw(self) -> tuple[int, ...]:
+    def next(self) -> tuple[int, ...]:
         """The frames of the next step: rising, all different, one of every part of the clip."""
         for part, deck in zip(self._parts, self._decks, strict=True):
             if not deck:
@@ -55,6 +55,6 @@ class FrameDraws:
         return tuple(deck.pop() for deck in self._decks)
 
 
-def spread(count: int, wanted: int) -> Sequence[int]:
+def evenly_spaced_indices(count: int, wanted: int) -> Sequence[int]:
     """`wanted` indices spread evenly over `count`, ends included; all if there are fewer."""
     return torch.linspace(0, count - 1, min(count, wanted)).round().long().tolist()

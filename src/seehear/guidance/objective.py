@@ -11,12 +11,12 @@ from torch import Tensor
 from seehear.errors import SettingsError
 from seehear.guidance.aligner import Piece
 from seehear.guidance.conditions import Targets
-from seehear.guidance.decoding import AlteredCopies, decoded, embedded
-from seehear.guidance.frame_sampling import FrameDraws
+from seehear.guidance.decoding import AugmentedViews, Media, decode_estimate, embed_media
+from seehear.guidance.frame_sampling import FrameSampler
 from seehear.guidance.losses import Distance, Pair, cosine_distance, pair_losses
 from seehear.guidance.protocols import Backbone, Binder, Stream
-from seehear.guidance.retiming import sources
-from seehear.guidance.sync import InStep, in_step
+from seehear.guidance.retiming import source_positions
+from seehear.guidance.sync import SyncTerm
 
 
 @runtime_checkable
@@ -43,15 +43,15 @@ class Objective(Protocol):
 
 
 @runtime_checkable
-class Retimes(Protocol):
+class ShiftsInTime(Protocol):
     """An objective that knows what happens too early or too late, and where it belongs."""
 
     @property
-    def moved(self) -> Stream | None:
+    def shifted_stream(self) -> Stream | None:
         """The stream that is moved in time, if one is."""
         ...
 
-    def retimed(self, x0: Mapping[Stream, Tensor]) -> Int[Tensor, "batch length"]:
+    def source_positions(self, x0: Mapping[Stream, Tensor]) -> Int[Tensor, "batch length"]:
         """From which position of its time axis that stream should take every position.
 
         Args:
@@ -60,155 +60,126 @@ class Retimes(Protocol):
         ...
 
 
-@dataclass(frozen=True, kw_only=True)
-class WholeClip:
-    """One piece: every stream is decoded and embedded as a whole."""
-
-    backbones: Mapping[Stream, Backbone]
-    binder: Binder
-    pairs: tuple[Pair, ...]
-    weights: tuple[float, ...]
-    targets: Mapping[str, Tensor]  # embeddings of what is given: (1, dim) or (batch, dim)
-    duration_s: float | None = None  # how much of the decoded media is kept, so scored; None: all
-    mel_bridge: bool = False  # see `decoded`
-    by_eye: bool = False  # see `decoded`
-    distance: Distance = cosine_distance
-    sync: InStep | None = None
-    draws: FrameDraws | None = None  # which frames of a made video are looked at; None: all
-    copies: AlteredCopies | None = None  # what is compared; None: what is made, as it is
-
-    def pieces(self, estimate: Estimate) -> tuple[Piece, ...]:
-        """A single piece; every call draws the frames that it looks at."""
-        looked_at = None if self.draws is None else self.draws.draw()
-
-        def piece(z: dict[Stream, Tensor], y: dict[Stream, Tensor]) -> dict[str, Tensor]:
-            made = decoded(
-                self.backbones, self.binder, estimate(z, y), self.duration_s, self.mel_bridge,
-                looked_at, is_dense=self.sync is not None, by_eye=self.by_eye,
-            )  # fmt: skip
-            found = {**self.targets, **embedded(self.binder, made, self.copies)}
-            losses = pair_losses(found, self.pairs, self.weights, self.distance)
-            return losses | in_step(self.sync, made)
-
-        return (piece,)
+@runtime_checkable
+class LossTerm(Protocol):
+    """A term of the objective beside the pairs of embeddings, such as `sync.SyncTerm`."""
 
     @property
-    def moved(self) -> Stream | None:
-        """The stream that a sync term moves in time."""
-        return None if self.sync is None else self.sync.moved
+    def reads_all_frames(self) -> bool:
+        """Whether it compares neighbouring frames, so that a step has to decode all of them."""
+        ...
 
-    def retimed(self, x0: Mapping[Stream, Tensor]) -> Int[Tensor, "batch length"]:
-        """The whole clip is moved as one."""
-        spans = {s: slice(0, z.shape[self.backbones[s].time_axis]) for s, z in x0.items()}
-        return retimed(self, (spans,), (0.0,), x0)
+    def for_window(self, start_s: float) -> "LossTerm":
+        """The same term for a part of the clip that begins at `start_s`."""
+        ...
+
+    def losses(self, media: Mapping[Stream, Media]) -> dict[str, Tensor]:
+        """Weighted losses [batch] of the decoded media, by name."""
+        ...
 
 
 @dataclass(frozen=True, kw_only=True)
-class ByWindows:
-    """One piece per window, compared with its own part of the condition and with all of it.
+class Agreement:
+    """How well the decoded estimate agrees with the condition, in the binder's space.
 
-    The weights of the two add up to 1, so that a clip of one window has the whole clip's loss.
+    With windows there is one piece per window, compared with its own part of the condition and
+    with all of it. The weights of the two add up to 1, so that a clip of one window has the whole
+    clip's loss. Without windows every stream is decoded and embedded as a whole, in one piece.
     """
 
     backbones: Mapping[Stream, Backbone]
     binder: Binder
     pairs: tuple[Pair, ...]
     weights: tuple[float, ...]
-    spans: tuple[Mapping[Stream, slice], ...]  # the windows, in latent positions
-    targets: Targets  # one local entry per window
+    targets: Targets  # embeddings of the given media; one local entry per window
+    windows: tuple[Mapping[Stream, slice], ...] = ()  # in latent positions; empty: the whole clip
     local_weight: float = 0.5
     duration_s: float | None = None  # how much of the decoded clip is kept; None: all
-    mel_bridge: bool = False  # see `decoded`
-    by_eye: bool = False  # see `decoded`
+    mel_bridge: bool = False  # see `decode_estimate`
+    by_eye: bool = False  # see `decode_estimate`
     distance: Distance = cosine_distance
-    sync: InStep | None = None
-    draws: tuple[FrameDraws, ...] = ()  # a window's frames to look at; empty: all of every window
-    copies: AlteredCopies | None = None  # what is compared; None: what is made, as it is
+    terms: tuple[LossTerm, ...] = ()
+    samplers: tuple[FrameSampler, ...] = ()  # a window's frames to decode; empty: all of them
+    views: AugmentedViews | None = None  # augmented views to embed; None: the estimate as it is
 
     def __post_init__(self):
-        if len(self.spans) != len(self.targets.local):
+        if self.windows and len(self.windows) != len(self.targets.local):
             raise SettingsError(
                 f"expected one local target per window, got {len(self.targets.local)} targets "
-                f"for {len(self.spans)} windows"
+                f"for {len(self.windows)} windows"
             )
 
     def pieces(self, estimate: Estimate) -> tuple[Piece, ...]:
         """As many pieces as windows; each decodes and embeds its own window only."""
-        looked_at: Sequence[Sequence[int] | None] = [draws.draw() for draws in self.draws]
-        looked_at = looked_at or [None] * len(self.spans)
-        return tuple(
-            self._piece(estimate, span, local, frames)
-            for span, local, frames in zip(self.spans, self.targets.local, looked_at, strict=True)
+        count = max(1, len(self.windows))
+        frames: Sequence[Sequence[int] | None] = [sampler.next() for sampler in self.samplers]
+        frames = frames or [None] * count
+        return tuple(self._piece(estimate, k, frames[k]) for k in range(count))
+
+    def _start_s(self, k: int) -> float:
+        if not self.windows:
+            return 0.0
+        return min(
+            span.start / self.backbones[s].latents_per_s for s, span in self.windows[k].items()
         )
 
-    def _start_s(self, spans: Mapping[Stream, slice]) -> float:
-        return min(span.start / self.backbones[s].latents_per_s for s, span in spans.items())
+    def _kept_s(self, k: int) -> float | None:
+        return None if self.duration_s is None else self.duration_s - self._start_s(k)
 
-    def _piece(
-        self,
-        estimate: Estimate,
-        spans: Mapping[Stream, slice],
-        local: Mapping[str, Tensor],
-        looked_at: Sequence[int] | None,
-    ) -> Piece:
-        start_s = self._start_s(spans)
-        kept_s = None if self.duration_s is None else self.duration_s - start_s
-        sync = None if self.sync is None else self.sync.from_second(start_s)
+    def _piece(self, estimate: Estimate, k: int, frames: Sequence[int] | None) -> Piece:
+        spans = self.windows[k] if self.windows else None
+        terms = [term.for_window(self._start_s(k)) for term in self.terms]
+        compared = [(" local", self.targets.local[k], self.local_weight)] if self.windows else []
+        suffix, share = (" whole", 1 - self.local_weight) if self.windows else ("", 1.0)
+        compared.append((suffix, self.targets.whole, share))
 
         def piece(z: dict[Stream, Tensor], y: dict[Stream, Tensor]) -> dict[str, Tensor]:
-            media = decoded(
-                self.backbones, self.binder, estimate(z, y, spans), kept_s, self.mel_bridge,
-                looked_at, is_dense=sync is not None, by_eye=self.by_eye,
+            media = decode_estimate(
+                self.backbones, self.binder, estimate(z, y, spans), self._kept_s(k),
+                self.mel_bridge, frames, is_dense=any(term.reads_all_frames for term in terms),
+                by_eye=self.by_eye,
             )  # fmt: skip
-            made = embedded(self.binder, media, self.copies)
-            terms = in_step(sync, media)
-            for part, targets, weight in (
-                ("local", local, self.local_weight),
-                ("whole", self.targets.whole, 1 - self.local_weight),
-            ):
-                weights = [w * weight for w in self.weights]
-                losses = pair_losses({**targets, **made}, self.pairs, weights, self.distance)
-                terms |= {f"{name} {part}": loss for name, loss in losses.items()}
-            return terms
+            embeddings = embed_media(self.binder, media, self.views)
+            losses = {name: loss for term in terms for name, loss in term.losses(media).items()}
+            for suffix, targets, share in compared:
+                weights = [w * share for w in self.weights]
+                pairs = pair_losses({**targets, **embeddings}, self.pairs, weights, self.distance)
+                losses |= {f"{name}{suffix}": loss for name, loss in pairs.items()}
+            return losses
 
         return piece
 
     @property
-    def moved(self) -> Stream | None:
+    def shifted_stream(self) -> Stream | None:
         """The stream that a sync term moves in time."""
-        return None if self.sync is None else self.sync.moved
+        return None if self._sync is None else self._sync.shifted_stream
 
-    def retimed(self, x0: Mapping[Stream, Tensor]) -> Int[Tensor, "batch length"]:
-        """Every window's part of the clip is moved by itself."""
-        return retimed(self, self.spans, [self._start_s(span) for span in self.spans], x0)
+    @property
+    def _sync(self) -> SyncTerm | None:
+        return next((term for term in self.terms if isinstance(term, SyncTerm)), None)
 
+    @torch.no_grad()
+    def source_positions(self, x0: Mapping[Stream, Tensor]) -> Int[Tensor, "batch length"]:
+        """Where the shifted stream takes its positions from, so that every window is in sync.
 
-@torch.no_grad()
-def retimed(
-    objective: WholeClip | ByWindows,
-    windows: Sequence[Mapping[Stream, slice]],
-    starts_s: Sequence[float],
-    x0: Mapping[Stream, Tensor],
-) -> Int[Tensor, "batch length"]:
-    """Where the stream that is moved takes its positions from, so that all windows are in step.
-
-    Raises:
-        SettingsError: The objective has no sync term.
-    """
-    sync = objective.sync
-    if sync is None:
-        raise SettingsError("expected a sync term to say when things should happen, got none")
-    backbone, moves = objective.backbones[sync.moved], []
-    for spans, start_s in zip(windows, starts_s, strict=True):
-        kept_s = None if objective.duration_s is None else objective.duration_s - start_s
-        media = decoded(
-            objective.backbones, objective.binder, parts(objective.backbones, x0, spans), kept_s,
-            objective.mel_bridge, is_dense=True,
-        )  # fmt: skip
-        late_s = sync.from_second(start_s).late_s(media)
-        moves.append((late_s * backbone.latents_per_s).round().long())
-    length = x0[sync.moved].shape[backbone.time_axis]
-    return sources(moves, [spans[sync.moved] for spans in windows], length)
+        Raises:
+            SettingsError: The objective has no sync term.
+        """
+        sync = self._sync
+        if sync is None:
+            raise SettingsError("expected a sync term to say when things should happen, got none")
+        backbone, moves = self.backbones[sync.shifted_stream], []
+        whole = {s: slice(0, z.shape[self.backbones[s].time_axis]) for s, z in x0.items()}
+        windows = self.windows or (whole,)
+        for k, spans in enumerate(windows):
+            media = decode_estimate(
+                self.backbones, self.binder, parts(self.backbones, x0, spans), self._kept_s(k),
+                self.mel_bridge, is_dense=True,
+            )  # fmt: skip
+            offset_s = sync.for_window(self._start_s(k)).offset_s(media)
+            moves.append((offset_s * backbone.latents_per_s).round().long())
+        length = x0[sync.shifted_stream].shape[backbone.time_axis]
+        return source_positions(moves, [spans[sync.shifted_stream] for spans in windows], length)
 
 
 def parts(

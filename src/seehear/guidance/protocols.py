@@ -80,10 +80,10 @@ class Binder(Protocol):
 
 
 @runtime_checkable
-class SeesUnfinished(Protocol):
+class EmbedsNoisyFrames(Protocol):
     """A binder with a second way to look, for pictures that are still being made."""
 
-    def embed_unfinished(
+    def embed_noisy_frames(
         self, frames: Float[Tensor, "batch frames 3 height width"]
     ) -> Float[Tensor, "batch dim"]:
         """Embed RGB frames in [0, 1], differentiably, in the same space as everything else."""
@@ -91,7 +91,7 @@ class SeesUnfinished(Protocol):
 
 
 @runtime_checkable
-class Previews(Protocol):
+class HasPreview(Protocol):
     """A backbone that can show roughly and cheaply what is being made."""
 
     def preview(self, z_0: Tensor) -> Tensor:
@@ -100,25 +100,25 @@ class Previews(Protocol):
 
 
 @runtime_checkable
-class CaptionsPictures(Protocol):
+class CaptionsImages(Protocol):
     """A frozen network that describes pictures in words."""
 
-    def caption_picture(self, pixels: UInt8[Tensor, "3 height width"]) -> str:
+    def caption_image(self, pixels: UInt8[Tensor, "3 height width"]) -> str:
         """One English sentence about an RGB picture in [0, 255]."""
         ...
 
 
 @runtime_checkable
-class CaptionsSounds(Protocol):
+class CaptionsAudio(Protocol):
     """A frozen network that describes sounds in words."""
 
-    def caption_sound(self, waveform: Float[Tensor, " samples"], sample_rate: int) -> str:
+    def caption_audio(self, waveform: Float[Tensor, " samples"], sample_rate: int) -> str:
         """One English sentence about a mono waveform in [-1, 1]."""
         ...
 
 
 @runtime_checkable
-class MakesMel(Protocol):
+class DecodesToMel(Protocol):
     """A sound model that decodes to log mels (`seehear.dsp.mel`) before it makes a waveform."""
 
     def mel_from_latents(self, z_0: Tensor) -> Float[Tensor, "batch frames 64"]:
@@ -133,7 +133,7 @@ class MakesMel(Protocol):
 
 
 @runtime_checkable
-class HearsMel(Protocol):
+class EmbedsMel(Protocol):
     """A binder that can embed such log mels in the same space as everything else."""
 
     def embed_mel(self, mel: Float[Tensor, "batch frames 64"]) -> Float[Tensor, "batch dim"]:

@@ -13,7 +13,7 @@ from jaxtyping import Int
 from torch import Tensor
 
 
-def sources(
+def source_positions(
     moves: Sequence[Int[Tensor, " batch"]], spans: Sequence[slice], length: int
 ) -> Int[Tensor, "batch length"]:
     """From which position of the time axis every position is taken.
@@ -30,7 +30,7 @@ def sources(
     return (here + torch.stack(list(moves), dim=1)[:, window]) % length
 
 
-def taken(latents: Tensor, source: Int[Tensor, "batch length"], time_axis: int) -> Tensor:
+def gather_in_time(latents: Tensor, source: Int[Tensor, "batch length"], time_axis: int) -> Tensor:
     """Latents with every position of their time axis taken from another, sample by sample."""
     return torch.stack(
         [z.index_select(time_axis - 1, k) for z, k in zip(latents, source, strict=True)]

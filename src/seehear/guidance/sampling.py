@@ -1,25 +1,23 @@
 """The denoising loop, Algorithm 1: every task runs through it."""
 
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
 import torch
 from torch import Tensor
 
 from seehear.errors import SettingsError
-from seehear.guidance.aligner import Aligner, AlignerConfig, Rate, StepTrace
+from seehear.guidance.aligner import AlignerConfig, Rate, StepTrace
 from seehear.guidance.diffusion import (
     NoiseLevel,
-    Prediction,
     step,
     x0_from_eps,
-    x0_from_eps_by_reciprocal,
 )
-from seehear.guidance.objective import Estimate, Objective, Retimes, parts
-from seehear.guidance.protocols import Backbone, Previews, Stream
-from seehear.guidance.retiming import mean_shift, taken
-from seehear.guidance.step_schedule import turns, turns_of
+from seehear.guidance.guide import Guide, LoopState
+from seehear.guidance.objective import Objective
+from seehear.guidance.protocols import Backbone, HasPreview, Stream
+from seehear.guidance.step_schedule import active_interval, step_schedule
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,7 +27,7 @@ class SamplingSettings:
     num_steps: int = 30  # S, turns of the loop; 30 for AudioLDM in the authors' code
     own_steps: Mapping[Stream, int] = field(default_factory=dict)  # of streams that make fewer
     # Shares of the run in which a stream steps, where that is not all of it; see
-    # `step_schedule.turns`.
+    # `step_schedule.step_schedule`.
     spans: Mapping[Stream, tuple[float, float]] = field(default_factory=dict)
     guidance_scale: Rate = 2.5  # classifier-free; 2.5 for AudioLDM in the authors' code, 1 is off
     # Shares of the run at which a sync term moves a stream in time. Ours: when it is decided what
@@ -49,14 +47,14 @@ class SamplingSettings:
         if not all(0 <= share < 1 for share in self.retimed_at):
             raise SettingsError(f"retimed_at are shares of a run, in [0, 1); got {self.retimed_at}")
 
-    def retimes(self, i: int) -> bool:
+    def shifts_at(self, i: int) -> bool:
         """Whether step i is one of those at which a sync term moves a stream in time."""
         last = self.num_steps - 1
         return i in {min(round(share * self.num_steps), last) for share in self.retimed_at}
 
     def steps_of(self, stream: Stream) -> int:
         """How many steps a stream makes: its own number, or one in every turn of its part."""
-        first, last = turns_of(self.num_steps, self.spans.get(stream))
+        first, last = active_interval(self.num_steps, self.spans.get(stream))
         return self.own_steps.get(stream, last - first)
 
     @property
@@ -74,7 +72,7 @@ class SamplingSettings:
 
 
 @dataclass(frozen=True)
-class Progress:
+class StepProgress:
     """What a callback is told after every step. It may raise `errors.Cancelled` to stop."""
 
     i: int  # the step just made, from 0
@@ -85,7 +83,7 @@ class Progress:
 
 
 @dataclass(frozen=True)
-class Sampled:
+class SamplingResult:
     """Clean latents to decode, and how they came about."""
 
     latents: dict[Stream, Tensor]
@@ -100,15 +98,15 @@ def sample(
     prompts: Mapping[Stream, Tensor],
     objective: Objective | None,
     settings: SamplingSettings,
-    on_step: Callable[[Progress], None] | None = None,
-) -> Sampled:
-    """Denoise latents of one or more streams while an objective pulls them together.
+    on_step: Callable[[StepProgress], None] | None = None,
+) -> SamplingResult:
+    """Denoise latents of one or more streams under guidance: Algorithm 1.
 
     Args:
         backbones: One frozen model per generated stream.
         latents: Their initial latents, batch first, drawn from `Backbone.prior`.
         prompts: Their prompt embeddings y, from `Backbone.embed_prompt`.
-        objective: What alignment makes smaller; None samples the models as they are.
+        objective: What guidance minimises; None samples the models as they are.
         settings: Steps, guidance scale and alignment.
         on_step: Called after every step; an exception that it raises ends the run.
 
@@ -120,132 +118,27 @@ def sample(
             "backbones, latents and prompts must have the same streams, got "
             f"{list(backbones)}, {list(latents)} and {list(prompts)}"
         )
-    num_steps, config = settings.num_steps, settings.aligner
-    own_steps = {s: settings.steps_of(s) for s in backbones}
-    levels = {s: backbone.levels(own_steps[s]) for s, backbone in backbones.items()}
+    num_steps = settings.num_steps
+    steps = {s: settings.steps_of(s) for s in backbones}
+    levels = {s: backbone.levels(steps[s]) for s, backbone in backbones.items()}
     scales = {s: _scale_of(settings.guidance_scale, s) for s in backbones}
-    aligner = Aligner(config)
-    z, y = dict(latents), dict(prompts)
-    predicted: dict[Stream, Prediction] = {}
+    guide = Guide(settings.aligner, objective, num_steps, settings.shifts_at)
+    now = LoopState(backbones, levels, scales, dict(latents), dict(prompts))
     traces: list[StepTrace] = []
-    is_due = False  # to move a stream in time; one that waits is moved when it goes on
-    for i, turn in enumerate(turns(num_steps, own_steps, settings.spans)):  # Algorithm 1
+    for i, loop_step in enumerate(step_schedule(num_steps, steps, settings.spans)):  # Algorithm 1
         began = time.perf_counter()
-        trace, moved_s = StepTrace(i=i), dict[str, float]()
-        guided = config.guided(i, num_steps, turn.moving)
-        guide = objective if guided else None
-        before = {s: levels[s][turn.at[s]] for s in backbones}
-        after = {s: levels[s][turn.after(s)] for s in backbones}
-
-        # A stream that waits keeps its latents, and with them what was predicted from them.
-        due = [s for s in backbones if s in turn.moving or s not in predicted]
-
-        if guide is not None and config.through_denoiser:  # Eqs. 13 and 17: eps depends on both
-            # What is not pulled now is predicted once, for its own step and to be compared with.
-            others = [s for s in due if s not in guided]
-            predicted |= _predicted(backbones, others, z, before, y, scales)
-            due = list(guided)
-            still = {s: p.x0 for s, p in predicted.items() if s not in guided}
-            estimate = denoising_estimate(backbones, before, scales, still)
-            z, y, trace = aligner.align(i, num_steps, z, y, guide.pieces(estimate), turn.moving)
-
-        predicted |= _predicted(backbones, due, z, before, y, scales)
-
-        is_due = is_due or settings.retimes(i)
-        if is_due and isinstance(objective, Retimes) and (moved := objective.moved) in turn.moving:
-            # Ours: what happens too early or too late is cut out and put where it belongs.
-            is_due = False
-            source = objective.retimed({s: p.x0 for s, p in predicted.items()})
-            if shift := mean_shift(source):
-                z[moved] = taken(z[moved], source, backbones[moved].time_axis)
-                predicted |= _predicted(backbones, [moved], z, before, y, scales)
-                moved_s = {moved: shift / backbones[moved].latents_per_s}
-
-        if guide is not None and config.rule == "mpgd":  # the variable is the clean estimate itself
-            x0 = {s: p.x0 for s, p in predicted.items()}
-            pieces = guide.pieces(clean_estimate(backbones))
-            x0, y, trace = aligner.align(i, num_steps, x0, y, pieces, turn.moving)
-            predicted = {s: Prediction(x0=x0[s], eps=p.eps) for s, p in predicted.items()}
-
-        z |= {s: step(predicted[s], after[s]) for s in turn.moving}
-
-        if guide is not None and not config.through_denoiser and config.rule != "mpgd":
-            # Eq. 13 with eps a constant. The authors guide after the step; with the level that
-            # the latents have by then ("matching") this is Eq. 11 as written.
-            is_stale = config.level == "stale"
-            eps = {s: predicted[s].eps for s in guided}
-            still = {s: p.x0 for s, p in predicted.items() if s not in guided}
-            estimate = frozen_estimate(
-                backbones, eps, before if is_stale else after, is_stale, still
-            )
-            z, y, trace = aligner.align(i, num_steps, z, y, guide.pieces(estimate), turn.moving)
-
-        seconds = time.perf_counter() - began
-        traces.append(replace(trace, seconds=seconds, moved_s=moved_s))
+        now.begin(i, loop_step)
+        guide.before_step(now)  # Eqs. 13 and 17, through the denoiser
+        now.predict(now.due)  # eps and, by Eq. 11, the clean estimate
+        guide.on_estimate(now)  # the time shift; MPGD
+        now.z |= {s: step(now.predicted[s], now.after[s]) for s in loop_step.moving}  # DDIM
+        guide.after_step(now)  # Eq. 13 with a constant eps
+        traces.append(replace(now.trace, seconds=time.perf_counter() - began))
         if on_step is not None:
-            preview = preview_of(backbones, z, {s: p.eps for s, p in predicted.items()}, after)
-            on_step(Progress(i, num_steps, traces[-1], preview))
-    return Sampled(z, y, tuple(traces))
-
-
-def frozen_estimate(
-    backbones: Mapping[Stream, Backbone],
-    eps: Mapping[Stream, Tensor],
-    levels: Mapping[Stream, NoiseLevel],
-    is_stale: bool,
-    still: Mapping[Stream, Tensor],
-) -> Estimate:
-    """Clean latents by Eq. 11 with a constant noise; a stale level uses the authors' rounding.
-
-    Streams that are not guided now show the clean estimate of their last step.
-    """
-    x0_from = x0_from_eps_by_reciprocal if is_stale else x0_from_eps
-
-    def estimate(z, y, spans=None):
-        z = parts(backbones, {s: z[s] for s in eps}, spans)
-        noise, others = parts(backbones, eps, spans), parts(backbones, still, spans)
-        return {s: x0_from(z[s], noise[s], levels[s]) for s in z} | others
-
-    return estimate
-
-
-def denoising_estimate(
-    backbones: Mapping[Stream, Backbone],
-    levels: Mapping[Stream, NoiseLevel],
-    scales: Mapping[Stream, float],
-    still: Mapping[Stream, Tensor],
-) -> Estimate:
-    """Clean latents from a fresh prediction, differentiable in latents and prompt.
-
-    Streams that are not guided now show the clean estimate that they have.
-    """
-
-    def estimate(z, y, spans=None):
-        z = parts(backbones, {s: v for s, v in z.items() if s not in still}, spans)
-        fresh = {s: backbones[s].predict(z[s], levels[s], y[s], scales[s]).x0 for s in z}
-        return fresh | parts(backbones, still, spans)
-
-    return estimate
-
-
-def clean_estimate(backbones: Mapping[Stream, Backbone]) -> Estimate:
-    """Latents that are clean already."""
-
-    def estimate(z, y, spans=None):
-        return parts(backbones, z, spans)
-
-    return estimate
-
-
-def _predicted(
-    backbones: Mapping[Stream, Backbone],
-    streams: Iterable[Stream],
-    z: Mapping[Stream, Tensor],
-    levels: Mapping[Stream, NoiseLevel],
-    y: Mapping[Stream, Tensor],
-    scales: Mapping[Stream, float],
-) -> dict[Stream, Prediction]:
-    return {s: backbones[s].predict(z[s], levels[s], y[s], scales[s]) for s in streams}
+            eps = {s: p.eps for s, p in now.predicted.items()}
+            preview = preview_of(backbones, dict(now.z), eps, now.after)
+            on_step(StepProgress(i, num_steps, traces[-1], preview))
+    return SamplingResult(now.z, now.y, tuple(traces))
 
 
 def preview_of(
@@ -260,7 +153,7 @@ def preview_of(
     def preview() -> dict[Stream, Tensor]:
         x0 = {s: x0_from_eps(z[s], eps[s], levels[s]) for s in backbones}
         return {
-            s: b.preview(x0[s]) if isinstance(b, Previews) else b.decode(x0[s])
+            s: b.preview(x0[s]) if isinstance(b, HasPreview) else b.decode(x0[s])
             for s, b in backbones.items()
         }
 

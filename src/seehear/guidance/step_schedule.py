@@ -8,7 +8,7 @@ from seehear.guidance.protocols import Stream
 
 
 @dataclass(frozen=True)
-class Turn:
+class LoopStep:
     """One pass of the denoising loop: where every stream is, and which of them step now."""
 
     at: Mapping[Stream, int]  # index of the noise level that each stream's latents have
@@ -19,11 +19,11 @@ class Turn:
         return self.at[stream] + (stream in self.moving)
 
 
-def turns(
+def step_schedule(
     num_steps: int,
     own_steps: Mapping[Stream, int],
     spans: Mapping[Stream, tuple[float, float]] | None = None,
-) -> tuple[Turn, ...]:
+) -> tuple[LoopStep, ...]:
     """Spread every stream's steps evenly over its part of `num_steps` turns.
 
     Streams that share a part are about equally noisy whenever they are compared, whatever their
@@ -41,7 +41,7 @@ def turns(
     """
     made = {s: _made(s, num_steps, own, (spans or {}).get(s)) for s, own in own_steps.items()}
     return tuple(
-        Turn(
+        LoopStep(
             at={s: m[i] for s, m in made.items()},
             moving=tuple(s for s, m in made.items() if m[i + 1] > m[i]),
         )
@@ -53,7 +53,7 @@ def _made(
     stream: Stream, num_steps: int, own: int, span: tuple[float, float] | None
 ) -> tuple[int, ...]:
     """How many of its steps a stream has made before every turn, and after the last."""
-    first, last = turns_of(num_steps, span)
+    first, last = active_interval(num_steps, span)
     if not 1 <= own <= last - first:
         raise SettingsError(
             f"{stream} makes 1 to {last - first} steps of a run of {num_steps}, got {own}"
@@ -63,7 +63,7 @@ def _made(
     )
 
 
-def turns_of(num_steps: int, span: tuple[float, float] | None) -> tuple[int, int]:
+def active_interval(num_steps: int, span: tuple[float, float] | None) -> tuple[int, int]:
     """The first turn of a part of the run, and the one after its last."""
     first, last = span or (0.0, 1.0)
     return round(first * num_steps), round(last * num_steps)

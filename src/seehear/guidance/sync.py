@@ -31,7 +31,7 @@ CURVES_PER_S = 50.0  # points of both curves per second: a lag is known to 0.02 
 TOLERANCE_S = 0.1  # what counts as the same time; people notice from about 0.1 s on
 
 
-def smoothed(
+def resample_curve(
     curve: Curve, wanted_s: Float[Tensor, " m"], tolerance_s: float = TOLERANCE_S
 ) -> Float[Tensor, "batch m"]:
     """A curve at other times: averages with Gaussian weights of that standard deviation."""
@@ -64,16 +64,16 @@ def sync_curves(
     """
     duration_s = min(waveform.shape[1] / sample_rate, frames.shape[1] / fps)
     starts = motion_starts(motion_energy(frames, fps))
-    return paired(onset_envelope(waveform, sample_rate), starts, duration_s, tolerance_s)
+    return align_curves(onset_envelope(waveform, sample_rate), starts, duration_s, tolerance_s)
 
 
-def paired(
+def align_curves(
     onsets: Curve, starts: Curve, duration_s: float, tolerance_s: float = TOLERANCE_S
 ) -> tuple[Float[Tensor, "sounds n"], Float[Tensor, "clips n"]]:
     """Both curves at the same times from 0 to `duration_s`, each with mean 0 and length 1."""
     count = max(2, round(duration_s * CURVES_PER_S))
     wanted_s = (torch.arange(count, dtype=torch.float64) + 0.5) / CURVES_PER_S
-    heard, seen = (smoothed(curve, wanted_s, tolerance_s) for curve in (onsets, starts))
+    heard, seen = (resample_curve(curve, wanted_s, tolerance_s) for curve in (onsets, starts))
     return unit_curve(heard), unit_curve(seen)
 
 
@@ -103,7 +103,9 @@ def curve_distance(
 def lagged_correlation(
     heard: Float[Tensor, "batch n"], seen: Float[Tensor, "batch n"], max_lag: int
 ) -> Float[Tensor, "batch lags"]:
-    """Correlation of `heard` at t + lag with `seen` at t, lag from -max_lag to max_lag points."""
+    """Correlation of `heard` at t + lag with `seen` at t, lag from -max_lag to max_lag
+    points.
+    """
     shifted = functional.pad(heard, (max_lag, max_lag)).unfold(1, seen.shape[1], 1)
     return (shifted * seen[:, None]).sum(dim=2)
 
@@ -142,7 +144,7 @@ def curve_offset_s(
 
 
 @dataclass(frozen=True, kw_only=True)
-class InStep:
+class SyncTerm:
     """That sound begins when the picture begins to move: a term without weights.
 
     What is given comes as a curve, of one clip or of one per sample; what is made is measured.
@@ -151,21 +153,26 @@ class InStep:
     starts: Curve | None = None  # of motion in the given picture; None: the picture is made too
     onsets: Curve | None = None  # of the given sound; None: the sound is made too
     weight: float = 1.0
-    begins_s: float = 0.0  # where in the clip the media begin; later on nothing starts with them
+    start_s: float = 0.0  # where in the clip the media begin; later on nothing starts with them
 
     @property
-    def moved(self) -> Stream:
+    def shifted_stream(self) -> Stream:
         """The stream that is moved in time; of two, the sound, whose positions are finer."""
         return "video" if self.onsets is not None else "audio"
+
+    @property
+    def reads_all_frames(self) -> bool:
+        """Motion is between neighbouring frames."""
+        return True
 
     def losses(self, made: Mapping[Stream, Media]) -> dict[str, Tensor]:
         """The weighted distance of onsets and motion over the time that all media last."""
         return {"sync": self.weight * curve_distance(*self._curves(made))}
 
-    def late_s(self, made: Mapping[Stream, Media]) -> Float[Tensor, " batch"]:
+    def offset_s(self, made: Mapping[Stream, Media]) -> Float[Tensor, " batch"]:
         """By how many seconds the stream that is moved comes after the other, up to 1 s."""
         offset_s = curve_offset_s(*self._curves(made))
-        return offset_s if self.moved == "audio" else -offset_s
+        return offset_s if self.shifted_stream == "audio" else -offset_s
 
     def _curves(
         self, made: Mapping[Stream, Media]
@@ -180,22 +187,17 @@ class InStep:
             raise SettingsError("being in step takes a sound and a picture, made or given")
         duration_s = min(media.duration_s for media in made.values())
         device = (onsets if self.onsets is None else starts).values.device  # of what is made
-        return paired(onsets.to(device), starts.to(device), duration_s)
+        return align_curves(onsets.to(device), starts.to(device), duration_s)
 
     def _begun(self, curve: Curve, edge_s: float) -> Curve:
         """What is there from the first instant of a later part began before it."""
-        return curve.after(edge_s) if self.begins_s else curve
+        return curve.after(edge_s) if self.start_s else curve
 
-    def from_second(self, start_s: float) -> "InStep":
+    def for_window(self, start_s: float) -> "SyncTerm":
         """The same for a part of the clip."""
         return replace(
             self,
             starts=None if self.starts is None else self.starts.later(-start_s),
             onsets=None if self.onsets is None else self.onsets.later(-start_s),
-            begins_s=self.begins_s + start_s,
+            start_s=self.start_s + start_s,
         )
-
-
-def in_step(sync: InStep | None, made: Mapping[Stream, Media]) -> dict[str, Tensor]:
-    """The losses of the sync term, if it is asked for."""
-    return {} if sync is None else sync.losses(made)

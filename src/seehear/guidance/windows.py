@@ -10,7 +10,7 @@ from torch import Tensor
 
 from seehear.errors import SettingsError
 from seehear.guidance.diffusion import NoiseLevel, Prediction
-from seehear.guidance.protocols import Backbone, Previews
+from seehear.guidance.protocols import Backbone, HasPreview
 
 _GOLDEN = (math.sqrt(5) - 1) / 2  # multiples of it fall evenly between 0 and 1, in any number
 
@@ -74,7 +74,7 @@ def weights_of(spans: Sequence[slice], length: int) -> Float[Tensor, "windows wi
     return torch.stack([triangle / total[span] for span in spans])
 
 
-class Windowed:
+class WindowedBackbone:
     """A backbone for clips of any length, made of one for clips of a fixed length.
 
     A clip no longer than the native length is generated as one native window, which the caller
@@ -163,7 +163,7 @@ class Windowed:
     def preview(self, z_0: Tensor) -> Tensor:
         """As `decode`, by the inner backbone's preview if it has one."""
         inner = self.backbone
-        return self._whole(z_0, inner.preview if isinstance(inner, Previews) else inner.decode)
+        return self._whole(z_0, inner.preview if isinstance(inner, HasPreview) else inner.decode)
 
     def _whole(self, z_0: Tensor, decode: Callable[[Tensor], Tensor]) -> Tensor:
         if z_0.shape[self.time_axis] <= self.layout.window:

@@ -46,7 +46,7 @@ LICENCES: Mapping[str, Licence] = {
 
 
 @dataclass(frozen=True, kw_only=True)
-class Entry:
+class ModelEntry:
     """A checkpoint, or one file that serves as one."""
 
     name: str  # what `seehear models` calls it
@@ -85,8 +85,8 @@ _SD = "creativeml-openrail-m"
 _M = 10**6
 
 
-def _audioldm(size: str, parameters: int) -> Entry:
-    return Entry(
+def _audioldm(size: str, parameters: int) -> ModelEntry:
+    return ModelEntry(
         name=f"audioldm-{size}",
         role="sound",
         source=f"cvssp/audioldm-{size}",
@@ -97,15 +97,15 @@ def _audioldm(size: str, parameters: int) -> Entry:
     )
 
 
-def _stable_diffusion(name: str, source: str) -> Entry:
-    return Entry(
+def _stable_diffusion(name: str, source: str) -> ModelEntry:
+    return ModelEntry(
         name=name, role="picture", source=source, licence=_SD, parameters=1066 * _M,
         bytes_=4 * 1066 * _M, takes="--video",
     )  # fmt: skip
 
 
-def _motion(version: str, parameters: int) -> Entry:
-    return Entry(
+def _motion(version: str, parameters: int) -> ModelEntry:
+    return ModelEntry(
         name=f"motion-{version}",
         role="motion",
         source=f"guoyww/animatediff-motion-adapter-{version}",
@@ -116,8 +116,8 @@ def _motion(version: str, parameters: int) -> Entry:
     )
 
 
-def _panns(rate: str, file: str, parameters: int) -> Entry:
-    return Entry(
+def _panns(rate: str, file: str, parameters: int) -> ModelEntry:
+    return ModelEntry(
         name=f"panns-{rate}",
         role="measure",
         source=f"https://zenodo.org/records/3987831/files/{file}",
@@ -128,7 +128,7 @@ def _panns(rate: str, file: str, parameters: int) -> Entry:
     )
 
 
-ENTRIES: tuple[Entry, ...] = (
+ENTRIES: tuple[ModelEntry, ...] = (
     _audioldm("s-full-v2", 421 * _M),
     _audioldm("s-full", 421 * _M),
     _audioldm("m-full", 652 * _M),
@@ -139,57 +139,57 @@ ENTRIES: tuple[Entry, ...] = (
     _motion("v1-5", 417 * _M),
     _motion("v1-5-2", 453 * _M),
     _motion("v1-5-3", 417 * _M),
-    Entry(
+    ModelEntry(
         name="taesd", role="decoder", source="madebyollin/taesd", licence="mit",
         parameters=2_445_063, bytes_=10 * _M,
     ),
-    Entry(
+    ModelEntry(
         name="imagebind", role="binder",
         source="https://dl.fbaipublicfiles.com/imagebind/imagebind_huge.pth",
         licence="cc-by-nc-sa-4.0", parameters=1_200_786_990, bytes_=4_803_148_000,
         takes="--binder",
     ),
-    Entry(
+    ModelEntry(
         name="blip", role="picture captioner", source="Salesforce/blip-image-captioning-base",
         licence="bsd-3-clause", parameters=247 * _M, bytes_=990 * _M, takes="--captioner",
     ),
-    Entry(
+    ModelEntry(
         name="qwen3-vl", role="picture captioner", source="Qwen/Qwen3-VL-2B-Instruct",
         licence="apache-2.0", parameters=2128 * _M, bytes_=2 * 2128 * _M, takes="--captioner",
     ),
-    Entry(
+    ModelEntry(
         name="qwen2-audio", role="sound captioner", source="Qwen/Qwen2-Audio-7B-Instruct",
         licence="apache-2.0", parameters=8397 * _M, bytes_=2 * 8397 * _M, takes="--captioner",
     ),
     _panns("16k", "Cnn14_16k_mAP=0.438.pth", 81_049_500),
     _panns("32k", "Cnn14_mAP=0.431.pth", 81_853_340),
-    Entry(
+    ModelEntry(
         name="vggish", role="measure",
         source="https://github.com/harritaylor/torchvggish/releases/download/v0.1/"
         "vggish-10086976.pth",
         licence="apache-2.0", parameters=72_141_184, bytes_=288_600_000, takes="--features",
         sha256={"vggish-10086976.pth": "10086976"},
     ),
-    Entry(
+    ModelEntry(
         name="i3d", role="measure",
         source="https://github.com/SongweiGe/TATS/raw/main/tats/fvd/i3d_pretrained_400.pt",
         licence="apache-2.0", parameters=12_711_881, bytes_=50_800_000, takes="--features",
     ),
-    Entry(
+    ModelEntry(
         name="clap", role="measure", source="laion/clap-htsat-unfused", licence="apache-2.0",
         parameters=153_492_890, bytes_=614_000_000, takes="--features",
     ),
 )  # fmt: skip
-BY_NAME: Mapping[str, Entry] = {entry.name: entry for entry in ENTRIES}
+BY_NAME: Mapping[str, ModelEntry] = {entry.name: entry for entry in ENTRIES}
 
 
-def entry_of(name: str) -> Entry:
+def require_model(name: str) -> ModelEntry:
     """An entry by its name or its source.
 
     Raises:
         WeightsError: The table has neither.
     """
-    found = known(name)
+    found = find_model(name)
     if found is None:
         raise WeightsError(
             f"no model is called {name!r}; `seehear models list` shows those that are known, "
@@ -198,7 +198,7 @@ def entry_of(name: str) -> Entry:
     return found
 
 
-def known(source: str | Path) -> Entry | None:
+def find_model(source: str | Path) -> ModelEntry | None:
     """The entry that has this name or source, or whose file is called so; else None."""
     text = str(source)
     if text in BY_NAME:
@@ -209,7 +209,7 @@ def known(source: str | Path) -> Entry | None:
     return None
 
 
-def terms_of(licence: str | None) -> Licence | None:
+def licence_terms(licence: str | None) -> Licence | None:
     """What a model card's licence tag permits; None where the tag is missing or unknown."""
     return LICENCES.get((licence or "").lower())
 
@@ -224,7 +224,7 @@ def refuse_non_commercial(weights: Iterable[Mapping[str, Any]]) -> None:
         SettingsError: A licence forbids it, or none is known; says which, why and what instead.
     """
     for part in weights:
-        terms = terms_of(part["licence"])
+        terms = licence_terms(part["licence"])
         if terms is not None and terms.allows_commercial:
             continue
         if terms is not None:

@@ -14,7 +14,7 @@ from safetensors import SafetensorError, safe_open
 
 from seehear.errors import WeightsError
 from seehear.hashes import file_sha256
-from seehear.models.catalogue import Entry
+from seehear.models.catalogue import ModelEntry
 from seehear.models.weights import (
     CAPTIONER_FILES,
     CHECKPOINT_FILES,
@@ -36,19 +36,19 @@ _SHA256 = re.compile(r"^[0-9a-f]{64}$")
 _GIGABYTE = 1e9
 
 
-def home() -> Path:
+def cache_dir() -> Path:
     """Where files that are not on the hub are kept: $SEEHEAR_HOME, else ~/.cache/seehear."""
     return Path(os.environ.get("SEEHEAR_HOME") or Path.home() / ".cache" / "seehear")
 
 
-def files_of(entry: Entry) -> tuple[str, ...]:
+def files_of(entry: ModelEntry) -> tuple[str, ...]:
     """Which files of the repository are fetched."""
     if entry.role in ("motion", "decoder"):
         return NETWORK_FILES
     return CHECKPOINT_FILES if entry.role in ("sound", "picture") else CAPTIONER_FILES
 
 
-def notice(entry: Entry) -> str:
+def download_notice(entry: ModelEntry) -> str:
     """What to know before a download: how big, from where, under which licence."""
     return (
         f"{entry.name}: about {entry.bytes_ / _GIGABYTE:.2f} GB from {entry.source}; licence "
@@ -56,12 +56,12 @@ def notice(entry: Entry) -> str:
     )
 
 
-def pull(entry: Entry, *, folder: Path | None = None, revision: str | None = None) -> Path:
+def pull(entry: ModelEntry, *, folder: Path | None = None, revision: str | None = None) -> Path:
     """Fetch a checkpoint, with a progress bar, going on where an earlier download stopped.
 
     Args:
         entry: Of the table.
-        folder: Where to put plain files; None: the hub's own cache, or `home`.
+        folder: Where to put plain files; None: the hub's own cache, or `cache_dir`.
         revision: A commit, branch or tag instead of the table's.
 
     Returns:
@@ -73,14 +73,14 @@ def pull(entry: Entry, *, folder: Path | None = None, revision: str | None = Non
     if not entry.is_file:
         wanted = revision or entry.revision
         return download(entry.source, files_of(entry), revision=wanted, folder=folder)
-    target = (folder or home() / entry.name) / entry.file_name
+    target = (folder or cache_dir() / entry.name) / entry.file_name
     _fetch_file(entry, target)
     if entry.name == "imagebind":
         download(CLIP_VOCABULARY, VOCABULARY_FILES, folder=target.parent)
     return target
 
 
-def _fetch_file(entry: Entry, target: Path) -> None:
+def _fetch_file(entry: ModelEntry, target: Path) -> None:
     """Fetch one file; half of one keeps another name, so that it is never taken for the whole."""
     if target.is_file():
         return
@@ -115,10 +115,10 @@ def _fetch_file(entry: Entry, target: Path) -> None:
     partial.replace(target)
 
 
-def path_of(entry: Entry) -> Path | None:
+def path_of(entry: ModelEntry) -> Path | None:
     """Where a checkpoint lies on this machine; None if it has not been fetched."""
     if entry.is_file:
-        target = home() / entry.name / entry.file_name
+        target = cache_dir() / entry.name / entry.file_name
         return target if target.is_file() else None
     try:
         # The hub's cache is asked for a folder, which may hold what an interrupted download left.
@@ -165,7 +165,7 @@ class Verdict:
     detail: str
 
 
-def verify(place: Path, entry: Entry | None = None) -> Iterator[Verdict]:
+def verify(place: Path, entry: ModelEntry | None = None) -> Iterator[Verdict]:
     """Check every weight file: that it is whole, and that it is the published one where known.
 
     Args:
@@ -197,7 +197,7 @@ def _listed_hash(path: Path, place: Path) -> str | None:
     return listed.get(path.relative_to(place).as_posix())
 
 
-def _verdict(path: Path, entry: Entry | None, listed: str | None) -> Verdict:
+def _verdict(path: Path, entry: ModelEntry | None, listed: str | None) -> Verdict:
     try:
         parameters = count_parameters(path)
     except WeightsError as error:

@@ -15,7 +15,7 @@ from seehear.models import catalogue
 from seehear.models.backbones import animatediff, audioldm
 from seehear.models.binders import imagebind, pocket
 from seehear.models.captioners.phrase_bank import PhraseBank
-from seehear.models.checkpoints import home, path_of
+from seehear.models.checkpoints import cache_dir, path_of
 from seehear.models.shipped import POCKET
 from seehear.models.weights import PICKLE_SUFFIXES, SAFE_SUFFIX, licence_in, licence_of
 
@@ -35,7 +35,9 @@ class Family:
     name: str
     binder: Binder
     loaders: Mapping[Part, Callable[[], Backbone]]
-    places: Mapping[str, Path] = field(default_factory=dict)  # of the binder's weights, by name
+    weight_paths: Mapping[str, Path] = field(
+        default_factory=dict
+    )  # of the binder's weights, by name
     sources: Mapping[str, str] = field(default_factory=dict)  # where the others came from, by name
     commercial: bool = False  # refuse parts that may not be used commercially
     _loaded: dict[Part, Backbone] = field(default_factory=dict, init=False, repr=False)
@@ -78,21 +80,21 @@ class Family:
         """The picture model: the video model's spatial part, for stills."""
         return self.backbone("picture")
 
-    def beside(self, name: str, place: Path, source: str) -> "Family":
+    def with_extra_weights(self, name: str, place: Path, source: str) -> "Family":
         """The same, with weights of another kind at its side: in its records, under its terms.
 
         Raises:
             SettingsError: Their licence forbids what is asked.
         """
-        places, sources = {**self.places, name: place}, {**self.sources, name: source}
-        found = replace(self, places=places, sources=sources)
+        places, sources = {**self.weight_paths, name: place}, {**self.sources, name: source}
+        found = replace(self, weight_paths=places, sources=sources)
         if self.commercial:
             catalogue.refuse_non_commercial(found.weights(()))
         return found
 
     def weights(self, parts: Iterable[Part] = ("audio",)) -> list[dict[str, Any]]:
         """Name, SHA-256 and licence of every weight file of some parts and of the binder."""
-        places = dict(self.places)
+        places = dict(self.weight_paths)
         for part in parts:
             places = _places_of(part, self.backbone(part)) | places
         found = []
@@ -112,7 +114,7 @@ class Family:
     def _licence(self, name: str, folder: Path, path: Path) -> str | None:
         """As the file says, or the model card beside it, or the table of known checkpoints."""
         said = licence_in(path) or licence_of(folder) or licence_of(folder.parent)
-        entry = catalogue.known(self.sources.get(name, "")) or catalogue.known(path.name)
+        entry = catalogue.find_model(self.sources.get(name, "")) or catalogue.find_model(path.name)
         return said or (entry.licence if entry else None)
 
 
@@ -160,7 +162,7 @@ def load_family(
             f"no family of models is called {name!r}; choose one of {known}"
         ) from None
     return build(
-        _Asked(
+        _Options(
             audio, video, motion, binder, device, dtype, commercial, checkpointing, lean,
             clip or {}, binder_options or {},
         )
@@ -180,7 +182,7 @@ def chosen_sources(
 
 
 @dataclass(frozen=True)
-class _Asked:
+class _Options:
     """The options of `load_family`."""
 
     audio: str | Path | None
@@ -202,7 +204,7 @@ class _Asked:
         asked = {"audio": self.audio, "video": self.video, "motion": self.motion}
         found = chosen_sources(asked, {"audio": audio, "video": video, "motion": motion})
         for part, source in found.items():
-            entry = catalogue.known(source)
+            entry = catalogue.find_model(source)
             if entry is None:
                 continue
             if self.commercial:  # before anything is fetched
@@ -229,19 +231,19 @@ class _Asked:
         }
 
 
-def _pocket(asked: _Asked) -> Family:
+def _pocket(asked: _Options) -> Family:
     folder = Path(asked.binder) if asked.binder else POCKET  # holds binder/ and text/
     sources = asked.sources(POCKET / "audio", POCKET / "video", None)
     return Family(
         name="pocket",
         binder=pocket.load(folder, device=asked.device, dtype=asked.dtype),
         loaders=asked.loaders(sources),
-        places={"binder": folder / "binder", "text": folder / "text"},
+        weight_paths={"binder": folder / "binder", "text": folder / "text"},
         commercial=asked.commercial,
     )
 
 
-def _paper(asked: _Asked) -> Family:
+def _paper(asked: _Options) -> Family:
     if asked.commercial:  # before anything is fetched or loaded
         terms = {"name": "binder/imagebind", "licence": catalogue.BY_NAME["imagebind"].licence}
         catalogue.refuse_non_commercial([terms])
@@ -256,7 +258,7 @@ def _paper(asked: _Asked) -> Family:
     path = Path(binder)
     # CLIP's vocabulary, beside the weights or where it was fetched, lets ImageBind read text too.
     beside = path if path.is_dir() else path.parent
-    folders = (beside, home() / "imagebind")
+    folders = (beside, cache_dir() / "imagebind")
     vocabulary = next((f for f in folders if (f / "merges.txt").is_file()), None)
     sources = asked.sources(PAPER_SOUND, PAPER_PICTURE, PAPER_MOTION)
     return Family(
@@ -270,7 +272,7 @@ def _paper(asked: _Asked) -> Family:
             **asked.binder_options,
         ),
         loaders=asked.loaders(sources),
-        places={"binder": path},
+        weight_paths={"binder": path},
         sources={name: str(source) for name, source in sources.items()} | {"binder": path.name},
     )
 
@@ -293,4 +295,4 @@ def _places_of(part: Part, model: Backbone) -> dict[str, Path]:
     return found
 
 
-_FAMILIES: dict[str, Callable[[_Asked], Family]] = {"pocket": _pocket, "paper": _paper}
+_FAMILIES: dict[str, Callable[[_Options], Family]] = {"pocket": _pocket, "paper": _paper}

@@ -6,10 +6,10 @@ from typing import Any
 
 import torch
 
-AWAY = torch.device("cpu")
+OFFLOAD_DEVICE = torch.device("cpu")
 
 
-class Visiting:
+class OffloadedModel:
     """A frozen network with a device of its own.
 
     A captioner says one sentence before the first step and is not needed again, so on a small
@@ -25,11 +25,11 @@ class Visiting:
             lean: Wait in the computer's own memory.
         """
         self.device = torch.device(device)
-        self.waits_on = AWAY if lean else self.device
+        self.waits_on = OFFLOAD_DEVICE if lean else self.device
         self.model = model.eval().to(self.waits_on)
 
     @contextmanager
-    def there(self) -> Iterator[Any]:
+    def on_device(self) -> Iterator[Any]:
         """The network on its device; afterwards it is where it waits."""
         self.model.to(self.device)
         try:

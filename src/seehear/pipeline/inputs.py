@@ -13,7 +13,7 @@ from torch import Tensor
 from seehear.dsp.events import Curve, motion_energy, onset_envelope
 from seehear.dsp.resample import resample
 from seehear.errors import MediaError, SettingsError
-from seehear.guidance.conditions import Heard
+from seehear.guidance.conditions import AudioCondition
 from seehear.media import Audio, Image, Video, read_audio, read_image, read_video, stream_frames
 from seehear.media.read import MAX_SOUND_S, mono_or_stereo
 
@@ -120,18 +120,18 @@ def as_audio(
     return audio
 
 
-def heard(audio: Audio) -> Heard:
+def audio_condition(audio: Audio) -> AudioCondition:
     """A sound as a binder listens to it: mono, at 16 kHz."""
     mono = audio.waveform.mean(dim=0)
-    return Heard(resample(mono[None], audio.sample_rate, HEARD_RATE)[0], HEARD_RATE)
+    return AudioCondition(resample(mono[None], audio.sample_rate, HEARD_RATE)[0], HEARD_RATE)
 
 
-def onsets_of(sound: Heard) -> Curve:
+def onset_curve(sound: AudioCondition) -> Curve:
     """How suddenly a sound grows louder, when."""
     return onset_envelope(sound.waveform[None], sound.sample_rate)
 
 
-def motion_of(video: Video) -> Curve:
+def motion_curve(video: Video) -> Curve:
     """How much a video moves when; looked for in the file itself where there is one.
 
     Memory holds two frames at a time, so no clip is too long.

@@ -10,21 +10,21 @@ from torch import Tensor
 
 from seehear.errors import SettingsError
 from seehear.guidance.conditions import Condition
-from seehear.guidance.decoding import AlteredCopies
-from seehear.guidance.frame_sampling import FrameDraws
+from seehear.guidance.decoding import AugmentedViews
+from seehear.guidance.frame_sampling import FrameSampler
 from seehear.guidance.losses import Distance, NamesDistance, cosine_distance
-from seehear.guidance.objective import ByWindows
+from seehear.guidance.objective import Agreement
 from seehear.guidance.protocols import Backbone, Stream
-from seehear.guidance.sampling import Progress, Sampled, sample
-from seehear.guidance.sync import InStep
-from seehear.guidance.windows import Windowed, layout_of, positions_for
+from seehear.guidance.sampling import SamplingResult, StepProgress, sample
+from seehear.guidance.sync import SyncTerm
+from seehear.guidance.windows import WindowedBackbone, layout_of, positions_for
 from seehear.media import Audio, finish_level
 from seehear.models.captioners.phrase_bank import Match
 from seehear.models.families import Family
 from seehear.pipeline.presets import Preset
 from seehear.pipeline.task import MAKES, TaskName
 
-OnStep = Callable[[Progress], None]
+OnStep = Callable[[StepProgress], None]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,7 +43,7 @@ class Job:
         Match, ...
     ] = ()  # the binder's nearest phrases if nobody gave a prompt, best first
     captioned_by: str | None = None  # which captioner wrote the prompt, if one did
-    sync: InStep | None = None  # if sound shall begin when something begins to move
+    sync: SyncTerm | None = None  # if sound shall begin when something begins to move
     path: Path | None = None  # of what is given, if it came from a file
     sound: Audio | None = None  # what is given, to go with the pictures
     asked_prompt: str | None = None  # what the caller gave; None: the binder names the thing
@@ -60,7 +60,7 @@ def backbones_for(task: str, family: Family, overlap: float) -> dict[Stream, Bac
     for stream, part in MAKES[task].items():
         backbone = family.backbone(part)
         layout = layout_of(backbone, overlap)
-        found[stream] = backbone if layout is None else Windowed(backbone, layout)
+        found[stream] = backbone if layout is None else WindowedBackbone(backbone, layout)
     return found
 
 
@@ -69,7 +69,7 @@ def windows_of(
 ) -> tuple[tuple[float, float], ...]:
     """Start and end of every window that the objective looks at: those of the first stream cut."""
     for backbone in backbones.values():
-        if isinstance(backbone, Windowed):
+        if isinstance(backbone, WindowedBackbone):
             window = backbone.layout.window
             length = max(window, positions_for(duration_s, backbone.latents_per_s))
             times = backbone.layout.times_s(length, backbone.latents_per_s, duration_s)
@@ -77,7 +77,7 @@ def windows_of(
     return ((0.0, duration_s),)
 
 
-def sampled_job(family: Family, job: Job, on_step: OnStep | None = None) -> Sampled:
+def sampled_job(family: Family, job: Job, on_step: OnStep | None = None) -> SamplingResult:
     """Denoise a job's latents: Algorithm 1 over its windows."""
     # One generator for all streams: what is drawn first never depends on what comes later.
     generator = torch.Generator().manual_seed(job.seed)
@@ -102,9 +102,9 @@ def distance_of(family: Family, preset: Preset) -> Distance:
     )
 
 
-def _objective(family: Family, job: Job, latents: Mapping[Stream, Tensor]) -> ByWindows:
+def _objective(family: Family, job: Job, latents: Mapping[Stream, Tensor]) -> Agreement:
     spans = _spans(job, latents)
-    draws: tuple[FrameDraws, ...] = ()
+    samplers: tuple[FrameSampler, ...] = ()
     if "video" in latents:
         fps = job.backbones["video"].latents_per_s
         # Only frames that are kept are looked at: a clip may be shorter than its window.
@@ -112,32 +112,32 @@ def _objective(family: Family, job: Job, latents: Mapping[Stream, Tensor]) -> By
         counts = [
             min(n, s["video"].stop - s["video"].start) for n, s in zip(kept, spans, strict=True)
         ]
-        draws = tuple(job.preset.frames.draws(count) for count in counts)
-    return ByWindows(
+        samplers = tuple(job.preset.frames.sampler(count) for count in counts)
+    return Agreement(
         backbones={s: family.backbone(part) for s, part in MAKES[job.task].items()},
         binder=family.binder,
         pairs=job.preset.pairs,
         weights=job.preset.weights,
-        spans=spans,
+        windows=spans,
         targets=job.condition.targets(family.binder, job.windows_s, job.prompt),
         local_weight=job.preset.local_weight,
         duration_s=job.duration_s,
         mel_bridge=job.preset.mel_bridge,
         by_eye=job.preset.by_eye,
         distance=distance_of(family, job.preset),
-        sync=job.sync,
-        draws=draws,
-        copies=AlteredCopies(job.preset.looks, job.preset.hearings, job.seed),
+        terms=(job.sync,) if job.sync else (),
+        samplers=samplers,
+        views=AugmentedViews(job.preset.looks, job.preset.hearings, job.seed),
     )
 
 
 def _spans(job: Job, latents: Mapping[Stream, Tensor]) -> tuple[Mapping[Stream, slice], ...]:
     """Where every window lies in every stream, in latent positions."""
-    first = next((s for s, b in job.backbones.items() if isinstance(b, Windowed)), None)
+    first = next((s for s, b in job.backbones.items() if isinstance(b, WindowedBackbone)), None)
     if first is None:
         return ({s: slice(0, z.shape[_axis(job, s)]) for s, z in latents.items()},)
     clock = job.backbones[first]
-    assert isinstance(clock, Windowed)
+    assert isinstance(clock, WindowedBackbone)
     spans = []
     for span in clock.layout.spans(latents[first].shape[clock.time_axis]):
         start_s, stop_s = span.start / clock.latents_per_s, span.stop / clock.latents_per_s
@@ -184,7 +184,7 @@ def decoded_frames(job: Job, latents: Tensor) -> UInt8[Tensor, "frames 3 height 
 
 def num_frames(video: Backbone, duration_s: float) -> int:
     """How many frames last at least `duration_s` seconds; a still is one."""
-    if not isinstance(video, Windowed):
+    if not isinstance(video, WindowedBackbone):
         return 1
     return positions_for(duration_s, video.sample_rate)
 

@@ -67,7 +67,7 @@ def manifest(
         "versions": versions(),
         "trace": trace,
     }
-    return {key: plain(value) for key, value in record.items()}
+    return {key: to_json(value) for key, value in record.items()}
 
 
 def versions() -> dict[str, Any]:
@@ -134,7 +134,7 @@ def frames_sha256(frames: UInt8[Tensor, "n 3 height width"]) -> str:
     return hashlib.sha256(np.ascontiguousarray(frames.cpu().numpy()).tobytes()).hexdigest()
 
 
-def plain(value: Any) -> Any:
+def to_json(value: Any) -> Any:
     """Settings, traces and the like as what JSON can hold.
 
     Numbers that are not finite become the strings "inf", "-inf" and "nan", since JSON has none.
@@ -145,12 +145,12 @@ def plain(value: Any) -> Any:
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         value = {f.name: getattr(value, f.name) for f in dataclasses.fields(value)}
     if isinstance(value, Mapping):
-        return {str(key): plain(item) for key, item in value.items()}
+        return {str(key): to_json(item) for key, item in value.items()}
     if isinstance(value, (list, tuple, set, frozenset)):
         items = sorted(value) if isinstance(value, (set, frozenset)) else value
-        return [plain(item) for item in items]
+        return [to_json(item) for item in items]
     if isinstance(value, (Tensor, np.ndarray, np.generic)):
-        return plain(value.tolist())
+        return to_json(value.tolist())
     if isinstance(value, float):
         return value if math.isfinite(value) else str(value)
     if value is None or isinstance(value, (bool, int, str)):
@@ -168,7 +168,7 @@ def write_json(path: str | Path, record: Mapping[str, Any]) -> None:
     Raises:
         MediaError: the folder is missing or the disk refuses.
     """
-    text = json.dumps(plain(record), indent=2, ensure_ascii=False, allow_nan=False)
+    text = json.dumps(to_json(record), indent=2, ensure_ascii=False, allow_nan=False)
     with replacing(path) as temporary:
         temporary.write_text(text + "\n", encoding="utf-8")
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from seehear.guidance.sampling import Progress
+from seehear.guidance.sampling import StepProgress
 from seehear.media import peak_dbfs
 from seehear.models.captioners import Captioner
 from seehear.models.captioners.phrase_bank import Match
@@ -12,12 +12,12 @@ from seehear.pipeline.result import Result
 SILENT_DBFS = -80.0  # a peak below this is nothing to go by
 
 
-def total_loss(step: Progress) -> float | None:
+def total_loss(step: StepProgress) -> float | None:
     """The sum of all terms before the step's update; None for a step without guidance."""
     return sum(step.trace.losses.values()) if step.trace.losses else None
 
 
-def named_as(named: Sequence[Match], prompt: str, captioned_by: str | None = None) -> str:
+def prompt_note(named: Sequence[Match], prompt: str, captioned_by: str | None = None) -> str:
     """Which words were used, and whose they are."""
     if captioned_by:
         return f'{captioned_by} wrote: "{prompt}"'
@@ -28,7 +28,7 @@ def named_as(named: Sequence[Match], prompt: str, captioned_by: str | None = Non
     return f"{best}, also: {others}" if others else best
 
 
-def unheeded(job: Job, captioner: Captioner | None = None) -> list[str]:
+def ineffective_options(job: Job, captioner: Captioner | None = None) -> list[str]:
     """What was asked for and can do nothing here, a clause each.
 
     Args:
@@ -49,7 +49,7 @@ def unheeded(job: Job, captioner: Captioner | None = None) -> list[str]:
     return found
 
 
-def made_text(result: Result) -> str:
+def output_summary(result: Result) -> str:
     """How much of what was made."""
     if result.task == "a2i":
         return "a picture"

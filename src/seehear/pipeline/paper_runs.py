@@ -13,7 +13,7 @@ from seehear.pipeline.presets import PAPER_A2V, PAPER_I2A, PAPER_JOINT, PAPER_V2
 
 
 @dataclass(frozen=True, kw_only=True)
-class Recipe:
+class PaperRun:
     """Everything that a run of the paper was made with, but for what it was given and the seed."""
 
     preset: Preset
@@ -45,17 +45,17 @@ _FOR_VIDEOS: Mapping[str, Any] = {
     "clip_duration_s": 1.0, "num_clips": 2, "num_video_clips": 1, "crop": "squash"
 }  # fmt: skip
 
-RECIPES: Mapping[str, Recipe] = {
+PAPER_RUNS: Mapping[str, PaperRun] = {
     recipe.name: recipe
     for recipe in (
-        Recipe(preset=PAPER_V2A, audio=PAPER_SOUND, binder=_AS_RELEASED),
-        Recipe(
+        PaperRun(preset=PAPER_V2A, audio=PAPER_SOUND, binder=_AS_RELEASED),
+        PaperRun(
             preset=PAPER_I2A,
             audio=PAPER_SOUND,
             binder=_AS_RELEASED,
             duration_s=10.0,  # VGGSound's clips, whose key frames the paper gives a sound
         ),
-        Recipe(
+        PaperRun(
             preset=PAPER_A2V,
             video=PAPER_PICTURE,
             motion=PAPER_MOTION,
@@ -64,7 +64,7 @@ RECIPES: Mapping[str, Recipe] = {
             binder=_FOR_VIDEOS,
             duration_s=2.0,  # 16 frames at 8 a second
         ),
-        Recipe(
+        PaperRun(
             preset=PAPER_JOINT,
             audio=PAPER_SOUND,
             video=PAPER_PICTURE,
@@ -77,12 +77,12 @@ RECIPES: Mapping[str, Recipe] = {
 }
 
 
-def recipe_for(task: str) -> Recipe:
+def paper_run_for(task: str) -> PaperRun:
     """What a task takes with the paper's models, whatever the preset.
 
     A picture for a sound, which the paper does not make, is a video of a single frame.
     """
     if task != "a2i":
-        return RECIPES[f"paper-{task}"]
-    video = RECIPES["paper-a2v"]
+        return PAPER_RUNS[f"paper-{task}"]
+    video = PAPER_RUNS["paper-a2v"]
     return replace(video, motion=None, clip={**video.clip, "num_frames": 1})

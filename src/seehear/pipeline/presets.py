@@ -7,8 +7,8 @@ from typing import Any, Literal
 
 from seehear.errors import SettingsError
 from seehear.guidance.aligner import AlignerConfig, Rate, rate_of
-from seehear.guidance.augmentation import Hearings, Looks
-from seehear.guidance.frame_sampling import FrameChoice
+from seehear.guidance.augmentation import ImageAugmentation, MelAugmentation
+from seehear.guidance.frame_sampling import FrameSampling
 from seehear.guidance.losses import JOINT_OWN, V2A, Pair
 from seehear.guidance.sampling import SamplingSettings
 from seehear.pipeline.task import PAIRS, TaskName
@@ -38,10 +38,10 @@ class Preset:
     # The same for pictures: compare what the binder's eye sees, which knows unfinished pictures.
     by_eye: bool = False
     # Which frames of a made video the binder looks at.
-    frames: FrameChoice = field(default_factory=FrameChoice)
+    frames: FrameSampling = field(default_factory=FrameSampling)
     # Ours: augmented views are compared, see `seehear.guidance.augmentation`.
-    looks: Looks = field(default_factory=Looks)
-    hearings: Hearings = field(default_factory=Hearings)  # the same for mels
+    looks: ImageAugmentation = field(default_factory=ImageAugmentation)
+    hearings: MelAugmentation = field(default_factory=MelAugmentation)  # the same for mels
     overlap: float = 0.25  # least share of a window that its neighbour covers too
 
     def __post_init__(self):
@@ -118,7 +118,7 @@ WORDLESS = Preset(
     weights=(1.0, 0.3),  # what is seen outweighs what was said: a wrong word is overruled
     distance="names",  # cosine distance reached half as many; see docs/tried.md
     mel_bridge=True,  # no vocoder in the loop
-    hearings=Hearings(per_step=6),  # 2 did no better than none
+    hearings=MelAugmentation(per_step=6),  # 2 did no better than none
 )
 
 
@@ -133,7 +133,7 @@ DEFAULT = replace(
     WORDLESS,
     name="default",
     distance="cosine",  # names were not measured where words say what is heard
-    hearings=Hearings(),  # copies were not measured where words say what is heard
+    hearings=MelAugmentation(),  # copies were not measured where words say what is heard
     settings=_tuned(
         WORDLESS,
         lr_latents=0.02,  # the words say most already
@@ -148,8 +148,10 @@ LATENTS = replace(WORDLESS, name="latents", settings=_tuned(WORDLESS, lr_prompt=
 PRESETS: dict[str, Preset] = {p.name: p for p in (DEFAULT, WORDLESS, LATENTS, AUTHORS, EQUATIONS)}
 
 # For pictures and clips. As for sounds, but for the values here.
-_PICTURES = FrameChoice(per_step=4)
-_LOOKS = Looks(per_step=8)  # altered as the pocket eye has learnt to see through, or a little less
+_PICTURES = FrameSampling(per_step=4)
+_LOOKS = ImageAugmentation(
+    per_step=8
+)  # altered as the pocket eye has learnt to see through, or a little less
 _PICTURE_DEFAULT = replace(
     DEFAULT,
     settings=replace(
@@ -200,7 +202,7 @@ _PICTURE_EQUATIONS = replace(
         lr_latents=0.01,  # lambda_1 for AnimateDiff, section 4.1
         lr_prompt=0.01,  # lambda_2, never given; lambda_1's value
     ),
-    frames=FrameChoice(),
+    frames=FrameSampling(),
 )
 PICTURE_PRESETS: dict[str, Preset] = {
     p.name: p
@@ -272,7 +274,7 @@ PAPER_A2V = Preset(
             tuned_half="both",  # not in the paper; both halves of the stack
         ),
     ),
-    frames=FrameChoice(per_step=2),  # ImageBind takes pairs of frames
+    frames=FrameSampling(per_step=2),  # ImageBind takes pairs of frames
 )
 PAPER_JOINT = replace(
     PAPER_A2V,
@@ -323,7 +325,7 @@ def preset_for(task: str, preset: str | Preset) -> Preset:
     return replace(preset, pairs=pairs, weights=(agreement, *[words] * (len(pairs) - 1)))
 
 
-def adjusted(
+def with_overrides(
     preset: str | Preset, num_steps: int | None = None, *, task: TaskName = "v2a", **aligner: Any
 ) -> Preset:
     """A preset of a task with another number of steps or other fields of `AlignerConfig`."""
@@ -334,8 +336,8 @@ def adjusted(
     return replace(chosen, settings=settings)
 
 
-def preset_from_plain(record: Mapping[str, Any]) -> Preset:
-    """The preset that a manifest tells of; the inverse of `manifest.plain`."""
+def preset_from_json(record: Mapping[str, Any]) -> Preset:
+    """The preset that a manifest tells of; the inverse of `manifest.to_json`."""
     settings = dict(record["settings"])
     settings["aligner"] = AlignerConfig(**settings["aligner"])
     settings["spans"] = {s: tuple(span) for s, span in settings.get("spans", {}).items()}
@@ -345,8 +347,8 @@ def preset_from_plain(record: Mapping[str, Any]) -> Preset:
         "settings": SamplingSettings(**settings),
         "pairs": tuple(tuple(pair) for pair in record["pairs"]),
         "weights": tuple(record["weights"]),
-        "frames": FrameChoice(**record.get("frames", {})),
-        "looks": Looks(**record.get("looks", {})),
-        "hearings": Hearings(**record.get("hearings", {})),
+        "frames": FrameSampling(**record.get("frames", {})),
+        "looks": ImageAugmentation(**record.get("looks", {})),
+        "hearings": MelAugmentation(**record.get("hearings", {})),
     }
     return Preset(**fields)

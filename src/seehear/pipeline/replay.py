@@ -7,8 +7,8 @@ from typing import Any
 
 from seehear.errors import SettingsError
 from seehear.pipeline.job import Job
-from seehear.pipeline.presets import Preset, preset_from_plain
-from seehear.pipeline.request import Order
+from seehear.pipeline.presets import Preset, preset_from_json
+from seehear.pipeline.request import Request
 from seehear.pipeline.studio import Studio
 
 _HASHES = ("samples_sha256", "frames_sha256")
@@ -22,7 +22,7 @@ def recorded_preset(record: Mapping[str, Any], manifest: str | Path) -> tuple[Pr
     """
     try:
         settings = record["settings"]
-        return preset_from_plain(settings["preset"]), float(settings["duration_s"])
+        return preset_from_json(settings["preset"]), float(settings["duration_s"])
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise unreadable(manifest, error) from error
 
@@ -44,7 +44,7 @@ def recorded_job(
     """
     preset, duration_s = recorded_preset(record, manifest)
     own = record["settings"].get("prompts", {}) if record["task"] == "joint" else {}
-    order = Order(
+    order = Request(
         task=record["task"], source=source, prompt=record.get("caption") or "",
         sound_prompt=own.get("audio"), picture_prompt=own.get("video"), seed=record["seed"],
         duration_s=duration_s, max_duration_s=math.inf,

@@ -6,14 +6,14 @@ from pathlib import Path
 from seehear.media import made_folder, read_image, read_video
 from seehear.pipeline.inputs import FRAMES_PER_S, as_audio
 from seehear.pipeline.job import Job, OnStep
-from seehear.pipeline.presets import Preset, adjusted
+from seehear.pipeline.presets import Preset, with_overrides
 from seehear.pipeline.result import Result
 from seehear.pipeline.studio import Studio
 from seehear.pipeline.task import TaskName
 
 
 @dataclass(frozen=True, kw_only=True)
-class Order:
+class Request:
     """What is wanted, in values that a line of a table can hold."""
 
     task: TaskName
@@ -31,7 +31,7 @@ class Order:
     upscale: int | None = 1  # how many times larger pictures are saved; None: small ones alone
     max_duration_s: float = 600.0  # longer clips are refused
 
-    def settings(self) -> Preset:
+    def preset_settings(self) -> Preset:
         """The task's preset with the changes that are wanted.
 
         Raises:
@@ -40,7 +40,7 @@ class Order:
         changes = {} if self.lr is None else {"lr_latents": self.lr}
         if self.lr == 0:  # whoever turns guidance off means all of it
             changes["lr_prompt"] = 0.0
-        preset = adjusted(self.preset, num_steps=self.steps, task=self.task, **changes)
+        preset = with_overrides(self.preset, num_steps=self.steps, task=self.task, **changes)
         return preset if self.sync is None else replace(preset, sync_weight=self.sync)
 
     def job(self, studio: Studio, preset: Preset | None = None) -> Job:
@@ -54,7 +54,7 @@ class Order:
             MediaError: What is given cannot be read, or is too short or too long.
             SettingsError: A duration out of range, or no preset of that name.
         """
-        preset = preset or self.settings()
+        preset = preset or self.preset_settings()
         if self.task == "joint":
             return studio.text_job(
                 self.prompt or "",

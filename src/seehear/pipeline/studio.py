@@ -12,12 +12,19 @@ from torch import Tensor
 from seehear.dsp.events import motion_starts
 from seehear.dsp.key_frames import key_frames
 from seehear.errors import MediaError, SettingsError
-from seehear.guidance.conditions import Condition, Heard, Said, Shown, Targets, pixels_of
-from seehear.guidance.frame_sampling import spread
+from seehear.guidance.conditions import (
+    AudioCondition,
+    Condition,
+    Targets,
+    TextCondition,
+    VideoCondition,
+    pixels_of,
+)
+from seehear.guidance.frame_sampling import evenly_spaced_indices
 from seehear.guidance.losses import JOINT, JOINT_OWN
-from seehear.guidance.protocols import Backbone, CaptionsPictures, CaptionsSounds, Stream
-from seehear.guidance.sampling import Sampled
-from seehear.guidance.sync import InStep
+from seehear.guidance.protocols import Backbone, CaptionsAudio, CaptionsImages, Stream
+from seehear.guidance.sampling import SamplingResult
+from seehear.guidance.sync import SyncTerm
 from seehear.media import Audio, Image, Video
 from seehear.models import captioners
 from seehear.models.captioners.phrase_bank import Match
@@ -28,9 +35,9 @@ from seehear.pipeline.inputs import (
     as_audio,
     as_image,
     as_video,
-    heard,
-    motion_of,
-    onsets_of,
+    audio_condition,
+    motion_curve,
+    onset_curve,
 )
 from seehear.pipeline.job import (
     Job,
@@ -42,7 +49,7 @@ from seehear.pipeline.job import (
     sampled_job,
     windows_of,
 )
-from seehear.pipeline.manifest import describe_input, plain
+from seehear.pipeline.manifest import describe_input, to_json
 from seehear.pipeline.presets import DEFAULT, Preset, preset_for
 from seehear.pipeline.result import Result
 from seehear.pipeline.task import MAKES, TaskName
@@ -68,7 +75,7 @@ def load(models: str = "pocket", captioner: str | Path | None = None, **options:
     family = load_family(models, **options)
     if captioner is None:
         return Studio(family, options)
-    family = family.beside("captioner", captioners.folder_of(captioner), str(captioner))
+    family = family.with_extra_weights("captioner", captioners.folder_of(captioner), str(captioner))
     common = {name: options[name] for name in ("device", "dtype", "lean") if name in options}
     writer = captioners.load(captioner, **common)
     return Studio(family, {**options, "captioner": captioner}, writer)
@@ -250,10 +257,12 @@ class Studio:
             raise MediaError(
                 f"expected at least {MIN_DURATION_S} s of video, got {video.duration_s:.3f} s"
             )
-        shown = Shown(video.frames, tuple(video.times_s.tolist()))
+        shown = VideoCondition(video.frames, tuple(video.times_s.tolist()))
         job = self._job("v2a", shown, video.duration_s, prompt, seed, preset)
         weight = job.preset.sync_weight
-        sync = InStep(starts=motion_starts(motion_of(video)), weight=weight) if weight else None
+        sync = (
+            SyncTerm(starts=motion_starts(motion_curve(video)), weight=weight) if weight else None
+        )
         return replace(job, path=video.path, sync=sync)
 
     def image_job(
@@ -270,7 +279,7 @@ class Studio:
             SettingsError: A duration out of range.
         """
         _check_duration("a sound for a picture", duration_s)
-        shown = Shown(image.pixels[None], (0.0,))
+        shown = VideoCondition(image.pixels[None], (0.0,))
         job = self._job("i2a", shown, duration_s, prompt, seed, preset)
         return replace(job, path=image.path)
 
@@ -291,12 +300,12 @@ class Studio:
             raise MediaError(
                 f"expected at least {MIN_DURATION_S} s of sound, got {audio.duration_s:.3f} s"
             )
-        sound = heard(audio)
+        sound = audio_condition(audio)
         job = self._job(task, sound, audio.duration_s, prompt, seed, preset)
         weight = job.preset.sync_weight if task == "a2v" else 0.0  # a still has no motion
         if weight:
             _check_frames(job.backbones["video"], audio.duration_s)
-        sync = InStep(onsets=onsets_of(sound), weight=weight) if weight else None
+        sync = SyncTerm(onsets=onset_curve(sound), weight=weight) if weight else None
         return replace(job, path=audio.path, sound=audio, sync=sync)
 
     def text_job(
@@ -324,14 +333,14 @@ class Studio:
         else:
             texts, pairs = {f"{stream} text": text for stream, text in said.items()}, JOINT_OWN
         chosen = replace(preset_for("joint", preset), pairs=pairs)
-        job = self._job("joint", Said(texts), wanted_s, prompt, seed, chosen, said)
+        job = self._job("joint", TextCondition(texts), wanted_s, prompt, seed, chosen, said)
         weight = job.preset.sync_weight
         if weight:
             _check_frames(job.backbones["video"], wanted_s)
         return replace(
             job,
             duration_s=num_frames(job.backbones["video"], wanted_s) / fps,
-            sync=InStep(weight=weight) if weight else None,
+            sync=SyncTerm(weight=weight) if weight else None,
         )
 
     def _job(
@@ -368,11 +377,11 @@ class Studio:
 
         Of a clip it is shown the frame that shows it best.
         """
-        if isinstance(condition, Shown) and isinstance(self.captioner, CaptionsPictures):
+        if isinstance(condition, VideoCondition) and isinstance(self.captioner, CaptionsImages):
             frames = (pixels_of(condition.frames) * 255).round().to(torch.uint8)
-            return self.captioner.caption_picture(frames[key_frames(frames)[0]]) or None
-        if isinstance(condition, Heard) and isinstance(self.captioner, CaptionsSounds):
-            return self.captioner.caption_sound(condition.waveform, condition.sample_rate) or None
+            return self.captioner.caption_image(frames[key_frames(frames)[0]]) or None
+        if isinstance(condition, AudioCondition) and isinstance(self.captioner, CaptionsAudio):
+            return self.captioner.caption_audio(condition.waveform, condition.sample_rate) or None
         return None
 
     @torch.no_grad()
@@ -382,10 +391,10 @@ class Studio:
         Raises:
             SettingsError: Neither a picture nor a sound is given.
         """
-        if isinstance(condition, Shown):
-            chosen = list(spread(len(condition.frames), NAMING_FRAMES))
+        if isinstance(condition, VideoCondition):
+            chosen = list(evenly_spaced_indices(len(condition.frames), NAMING_FRAMES))
             found = self.family.binder.embed_video(pixels_of(condition.frames[chosen])[None])
-        elif isinstance(condition, Heard):
+        elif isinstance(condition, AudioCondition):
             found = self.family.binder.embed_audio(condition.waveform[None], condition.sample_rate)
         else:
             raise SettingsError('there is nothing to name: give a prompt, or "" for none')
@@ -395,7 +404,9 @@ class Studio:
         """What is made is aligned with: embeddings per window and of the whole clip."""
         return job.condition.targets(self.family.binder, job.windows_s, job.prompt)
 
-    def run(self, job: Job, on_step: OnStep | None = None) -> tuple[dict[str, Tensor], Sampled]:
+    def run(
+        self, job: Job, on_step: OnStep | None = None
+    ) -> tuple[dict[str, Tensor], SamplingResult]:
         """Sample and decode a job: media by stream, and how they came about.
 
         A sound has shape [samples]; frames are uint8 [n, 3, height, width].
@@ -403,7 +414,7 @@ class Studio:
         sampled = self.sample(job, on_step)
         return {s: self.decode(job, sampled.latents, s) for s in job.backbones}, sampled
 
-    def sample(self, job: Job, on_step: OnStep | None = None) -> Sampled:
+    def sample(self, job: Job, on_step: OnStep | None = None) -> SamplingResult:
         """Denoise a job's latents: Algorithm 1 over its windows."""
         return sampled_job(self.family, job, on_step)
 
@@ -442,9 +453,9 @@ class Studio:
                 "captioned_by": job.captioned_by,
                 "duration_s": job.duration_s,
                 "windows_s": job.windows_s,
-                "preset": plain(job.preset),
+                "preset": to_json(job.preset),
             },
-            trace=[plain(step) for step in sampled.trace],
+            trace=[to_json(step) for step in sampled.trace],
             inputs=[describe_input(job.path, job.duration_s)] if job.path else [],
             weights=self.family.weights(MAKES[job.task].values()),
         )

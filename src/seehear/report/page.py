@@ -11,7 +11,7 @@ from markupsafe import Markup
 
 from seehear.errors import MediaError
 from seehear.media import replacing
-from seehear.models.catalogue import terms_of
+from seehear.models.catalogue import licence_terms
 from seehear.report.embed_media import (
     GIVEN_BYTES,
     MADE_BYTES,
@@ -188,7 +188,7 @@ def weight_rows(weights: Any) -> list[tuple[str, str, str, str]]:
     """Name, licence, whether it permits commercial use and hash of every network."""
     rows = []
     for part in weights:
-        terms = terms_of(part.get("licence"))
+        terms = licence_terms(part.get("licence"))
         rows.append(
             (
                 str(part.get("name")),

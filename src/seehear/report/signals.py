@@ -11,10 +11,16 @@ from torch.nn import functional
 from seehear.dsp.events import Curve, motion_starts
 from seehear.dsp.mel import SAMPLE_RATE
 from seehear.errors import MediaError
-from seehear.guidance.sync import CURVES_PER_S, curve_distance, curve_offset_s, paired, smoothed
+from seehear.guidance.sync import (
+    CURVES_PER_S,
+    align_curves,
+    curve_distance,
+    curve_offset_s,
+    resample_curve,
+)
 from seehear.media import Audio, Image, Video, probe, read_audio, read_image, read_video
 from seehear.media.drawing import fitted, loudness_of, middles, shrunk
-from seehear.pipeline.inputs import heard, motion_of, onsets_of
+from seehear.pipeline.inputs import audio_condition, motion_curve, onset_curve
 from seehear.report.runs import Run
 
 COLUMNS = 1000  # about the pixels that a plot is wide: no curve has more points
@@ -149,9 +155,9 @@ def _highest(rows: Float[Tensor, "rows n"], columns: int) -> Float[Tensor, "rows
 
 def timing_of(audio: Audio, video: Video) -> Timing:
     """Onsets and motion, and how they go together by the measure of the sync term."""
-    onsets, motion = onsets_of(heard(audio)), motion_of(video)
+    onsets, motion = onset_curve(audio_condition(audio)), motion_curve(video)
     duration_s = min(audio.duration_s, video.duration_s)
-    ear, eye = paired(onsets, motion_starts(motion), duration_s)
+    ear, eye = align_curves(onsets, motion_starts(motion), duration_s)
     count = min(COLUMNS, max(2, round(duration_s * CURVES_PER_S)))
     times_s = (torch.arange(count) + 0.5) * (duration_s / count)
     return Timing(
@@ -165,5 +171,5 @@ def timing_of(audio: Audio, video: Video) -> Timing:
 
 def _relative(curve: Curve, times_s: Float[Tensor, " n"]) -> Float[Tensor, " n"]:
     """A smoothed curve as shares of its largest value."""
-    values = smoothed(curve, times_s)[0]
+    values = resample_curve(curve, times_s)[0]
     return values / values.max().clamp(min=1e-12)

@@ -13,7 +13,7 @@ from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from seehear.errors import SettingsError
-from seehear.web.sessions import Visitors
+from seehear.web.sessions import Sessions
 
 COOKIE = "seehear-visitor"
 MAX_BODY = 1_000_000  # bytes of a request that is not an upload
@@ -32,10 +32,10 @@ _POLICY = (
 )
 
 
-class Door:
+class AccessMiddleware:
     """Middleware that knows visitors by a cookie and lets through what is theirs or everybody's."""
 
-    def __init__(self, app: ASGIApp, visitors: Visitors):
+    def __init__(self, app: ASGIApp, visitors: Sessions):
         self._app, self._visitors = app, visitors
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

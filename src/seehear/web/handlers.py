@@ -12,11 +12,11 @@ from seehear.pipeline.manifest import read_manifest
 from seehear.pipeline.presets import preset_for
 from seehear.pipeline.task import TaskName
 from seehear.web.html import end_of, look_of, outputs_of, player, status_of, status_text
-from seehear.web.make import Making, Wish
-from seehear.web.model_pool import Studios
-from seehear.web.requests import Asked, AskedAgain, presets_offered
-from seehear.web.run_thread import Failed, Made, Runs, Stepped
-from seehear.web.sessions import Visitors
+from seehear.web.make import AnyRequest, RunJob
+from seehear.web.model_pool import ModelPool
+from seehear.web.requests import ReplayRequest, WebRequest, presets_offered
+from seehear.web.run_thread import DoneEvent, ErrorEvent, Runs, StepEvent
+from seehear.web.sessions import Sessions
 
 MAX_MANIFEST = 5_000_000  # bytes
 STOP_S = 60.0  # how long Stop waits for the step at hand
@@ -25,11 +25,11 @@ Shown = tuple[Any, Any, Any]  # status, look, outputs
 
 
 @dataclass(frozen=True, kw_only=True)
-class Answers:
+class Handlers:
     """What all visitors share, and what happens when one of them does something."""
 
-    visitors: Visitors
-    studios: Studios
+    visitors: Sessions
+    studios: ModelPool
     runs: Runs
     examples: dict[str, Path]  # by task
     max_duration_s: float = 60.0
@@ -41,7 +41,7 @@ class Answers:
     def made_both(self, request: gr.Request, *fields: Any) -> Iterator[Shown]:
         """Make it without guidance, and with."""
 
-        def pair() -> list[tuple[str, Wish]]:
+        def pair() -> list[tuple[str, AnyRequest]]:
             asked = self._asked(*fields)
             return [("unguided", replace(asked, strength=0.0)), ("guided", asked)]
 
@@ -52,12 +52,12 @@ class Answers:
     ) -> Iterator[Shown]:
         """Make a manifest's output again from the file that is given beside it."""
 
-        def again() -> list[tuple[str, Wish]]:
+        def again() -> list[tuple[str, AnyRequest]]:
             if manifest is None:
                 raise SettingsError("drop the JSON that came with an output")
             if Path(manifest).stat().st_size > MAX_MANIFEST:
                 raise SettingsError("this file is too large to be the JSON of an output")
-            asked = AskedAgain(
+            asked = ReplayRequest(
                 record=read_manifest(manifest),
                 given=None if given is None else Path(given),
                 max_duration_s=self.max_duration_s,
@@ -119,9 +119,9 @@ class Answers:
         preset: str,
         models: str,
         duration_s: float | None,
-    ) -> Asked:
+    ) -> WebRequest:
         words = prompt.strip() or None
-        return Asked(
+        return WebRequest(
             task=cast(TaskName, task),
             given=None if given is None or task == "joint" else Path(given),
             prompt="" if is_wordless and task != "joint" else words,
@@ -135,7 +135,7 @@ class Answers:
         )
 
     def _run(
-        self, request: gr.Request, wishes: Callable[[], list[tuple[str, Wish]]]
+        self, request: gr.Request, wishes: Callable[[], list[tuple[str, AnyRequest]]]
     ) -> Iterator[Shown]:
         """Run a job and turn what it tells into what the page shows."""
         session = _session(request)
@@ -146,23 +146,23 @@ class Answers:
             yield self._failed(str(error)), "", ""
             return
         run = self.runs.begin(session)
-        making = Making(asked=asked, folder=folder, studios=self.studios, run=run)
+        making = RunJob(asked=asked, folder=folder, studios=self.studios, run=run)
         for event in run.events(making):
-            if isinstance(event, Stepped):
+            if isinstance(event, StepEvent):
                 if not event.step:  # what was there before goes
                     yield status_of(event), "", ""
                     continue
                 look = gr.skip() if event.look is None else look_of(event.look)
                 yield status_of(event), look, gr.skip()
-            elif isinstance(event, Made):
+            elif isinstance(event, DoneEvent):
                 yield end_of(event), "", outputs_of(event)
-            elif isinstance(event, Failed):
+            elif isinstance(event, ErrorEvent):
                 yield self._failed(event.sentence), gr.skip(), gr.skip()
             else:
                 yield end_of(event), gr.skip(), gr.skip()
 
     def _failed(self, sentence: str) -> str:
-        return end_of(Failed(self.visitors.without_places(sentence)))
+        return end_of(ErrorEvent(self.visitors.without_places(sentence)))
 
 
 def _session(request: gr.Request) -> str:

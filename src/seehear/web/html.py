@@ -5,7 +5,7 @@ from html import escape
 from pathlib import Path
 from urllib.parse import quote
 
-from seehear.web.run_thread import Failed, Look, Made, Output, Stepped, Stopped
+from seehear.web.run_thread import DoneEvent, ErrorEvent, Output, Preview, StepEvent, StoppedEvent
 
 TITLES = {
     "v2a": "Sound for a video",
@@ -28,7 +28,7 @@ def status_text(sentence: str, kind: str = "calm") -> str:
     return f'<p class="said {kind}" role="{role}">{escape(sentence)}</p>'
 
 
-def status_of(event: Stepped) -> str:
+def status_of(event: StepEvent) -> str:
     """The bar, and the falling loss beside it."""
     if not event.step:
         return (
@@ -59,7 +59,7 @@ def _chart(losses: Sequence[float]) -> str:
     )
 
 
-def look_of(look: Look) -> str:
+def look_of(look: Preview) -> str:
     """A preview while it runs."""
     what = "frames" if look.is_frames else "spectrogram"
     sound = "" if look.sound is None else _audio(look.sound, f"sound as of step {look.step}")
@@ -69,7 +69,7 @@ def look_of(look: Look) -> str:
     )
 
 
-def outputs_of(made: Made) -> str:
+def outputs_of(made: DoneEvent) -> str:
     """Players, drawings and downloads, side by side where there are two."""
     cards = "".join(_card(output, len(made.outputs) > 1) for output in made.outputs)
     return f'<div class="cards">{cards}</div>'
@@ -113,10 +113,10 @@ def _audio(path: Path, label: str) -> str:
     return f'<audio controls preload="metadata" src="{url_of(path)}" aria-label="{label}"></audio>'
 
 
-def end_of(event: Made | Failed | Stopped) -> str:
+def end_of(event: DoneEvent | ErrorEvent | StoppedEvent) -> str:
     """How a run ended."""
-    if isinstance(event, Failed):
+    if isinstance(event, ErrorEvent):
         return status_text(event.sentence[:1].upper() + event.sentence[1:], "bad")
-    if isinstance(event, Stopped):
+    if isinstance(event, StoppedEvent):
         return status_text(f"Stopped at step {event.step}." if event.step else "Stopped.")
     return status_text("Done.", "good") + "".join(status_text(line) for line in event.verdict)

@@ -11,36 +11,36 @@ import torch
 
 from seehear.dsp.events import Curve, motion_energy
 from seehear.errors import MediaError
-from seehear.guidance.sampling import Progress
+from seehear.guidance.sampling import StepProgress
 from seehear.media import finish_level, write_audio
 from seehear.pipeline.job import Job, OnStep
-from seehear.pipeline.messages import made_text, named_as, total_loss, unheeded
+from seehear.pipeline.messages import ineffective_options, output_summary, prompt_note, total_loss
 from seehear.pipeline.replay import differences, hashes_of
 from seehear.pipeline.result import Result
 from seehear.web.drawings import filmstrip, spectrogram_picture, waveform_over_motion
-from seehear.web.model_pool import Studios
-from seehear.web.requests import Asked, AskedAgain, motion_given
-from seehear.web.run_thread import Event, Look, Made, Output, Run, Stepped
+from seehear.web.model_pool import ModelPool
+from seehear.web.requests import ReplayRequest, WebRequest, motion_given
+from seehear.web.run_thread import DoneEvent, Event, Output, Preview, Run, StepEvent
 
 LOOK_EVERY = 5  # steps, in a run of usual length
 
 Tell = Callable[[Event], None]
 
-Wish = Asked | AskedAgain
+AnyRequest = WebRequest | ReplayRequest
 
 
 @dataclass(frozen=True, kw_only=True)
-class Making:
+class RunJob:
     """One press of a button: one output, or an unguided and a guided one side by side."""
 
-    asked: tuple[tuple[str, Wish], ...]  # with their titles
+    asked: tuple[tuple[str, AnyRequest], ...]  # with their titles
     folder: Path  # empty, for this run alone
-    studios: Studios
+    studios: ModelPool
     run: Run
 
-    def __call__(self, tell: Tell) -> Made:
+    def __call__(self, tell: Tell) -> DoneEvent:
         """Make everything; errors as `Asked.job`, and Cancelled once the run is stopped."""
-        tell(Stepped(title="", step=0, num_steps=1))
+        tell(StepEvent(title="", step=0, num_steps=1))
         outputs: list[Output] = []
         verdict: tuple[str, ...] = ()
         for k, (title, asked) in enumerate(self.asked):
@@ -51,11 +51,11 @@ class Making:
                 result = studio.make(job, self._on_step(k, title, job, tell))
                 took_s = time.perf_counter() - began
                 verdict = _verdict(asked, result)
-                clauses = unheeded(job, studio.captioner)
-            words = named_as(job.named, job.prompt, job.captioned_by)
-            said = "; ".join([f"{made_text(result)} in {took_s:.1f} s", words, *clauses])
+                clauses = ineffective_options(job, studio.captioner)
+            words = prompt_note(job.named, job.prompt, job.captioned_by)
+            said = "; ".join([f"{output_summary(result)} in {took_s:.1f} s", words, *clauses])
             outputs.append(self._saved(title, job, result, asked.max_duration_s, said))
-        return Made(outputs=tuple(outputs), verdict=verdict)
+        return DoneEvent(outputs=tuple(outputs), verdict=verdict)
 
     def _on_step(self, k: int, title: str, job: Job, tell: Tell) -> OnStep:
         """A callback for the steps of output k; all outputs have the same number."""
@@ -63,14 +63,14 @@ class Making:
         own = job.preset.settings.num_steps
         every = max(1, min(LOOK_EVERY, own // 3))
 
-        def on_step(step: Progress) -> None:
+        def on_step(step: StepProgress) -> None:
             self.run.check()
             loss = total_loss(step)
             if loss is not None:
                 losses.append(loss)
             done = step.i + 1
             tell(
-                Stepped(
+                StepEvent(
                     title=title,
                     step=k * own + done,
                     num_steps=len(self.asked) * own,
@@ -81,7 +81,7 @@ class Making:
 
         return on_step
 
-    def _look(self, title: str, job: Job, step: Progress) -> Look | None:
+    def _look(self, title: str, job: Job, step: StepProgress) -> Preview | None:
         """Pictures and sound of the present estimate, or None where it is no number."""
         media = step.preview()
         stem = self.folder / f"preview_{title}_{step.i + 1:03d}"
@@ -100,7 +100,7 @@ class Making:
         else:
             picture = spectrogram_picture(waveform, rate)
         picture.save(stem.with_suffix(".png"))
-        return Look(
+        return Preview(
             step=step.i + 1,
             picture=stem.with_suffix(".png"),
             sound=heard,
@@ -164,10 +164,10 @@ def _motion(result: Result, given: Curve | None) -> Curve | None:
 
 
 @contextmanager
-def _threads_of(asked: Wish) -> Iterator[None]:
+def _threads_of(asked: AnyRequest) -> Iterator[None]:
     """As many threads as a manifest tells of: how many share a sum changes its bits."""
     before = torch.get_num_threads()
-    wanted = asked.record["versions"].get("threads") if isinstance(asked, AskedAgain) else None
+    wanted = asked.record["versions"].get("threads") if isinstance(asked, ReplayRequest) else None
     if isinstance(wanted, int) and 1 <= wanted <= before:
         torch.set_num_threads(wanted)
     try:
@@ -176,8 +176,8 @@ def _threads_of(asked: Wish) -> Iterator[None]:
         torch.set_num_threads(before)
 
 
-def _verdict(asked: Wish, result: Result) -> tuple[str, ...]:
-    if isinstance(asked, Asked):
+def _verdict(asked: AnyRequest, result: Result) -> tuple[str, ...]:
+    if isinstance(asked, WebRequest):
         return ()
     again, compared = result.manifest(), hashes_of(asked.record, "the JSON")
     if all(again[name] == asked.record[name] for name in compared):

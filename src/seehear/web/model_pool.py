@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from seehear.errors import SettingsError
-from seehear.models.catalogue import known
+from seehear.models.catalogue import find_model
 from seehear.models.checkpoints import path_of
 from seehear.models.families import PAPER_MOTION, PAPER_PICTURE, PAPER_SOUND
 from seehear.pipeline.studio import Studio, load
@@ -13,12 +13,12 @@ from seehear.pipeline.studio import Studio, load
 
 def families_here() -> tuple[str, ...]:
     """The families whose weights are on this machine. No visitor can start a download."""
-    needed = [known(name) for name in ("imagebind", PAPER_SOUND, PAPER_PICTURE, PAPER_MOTION)]
+    needed = [find_model(name) for name in ("imagebind", PAPER_SOUND, PAPER_PICTURE, PAPER_MOTION)]
     is_complete = all(entry is not None and path_of(entry) is not None for entry in needed)
     return ("pocket", "paper") if is_complete else ("pocket",)
 
 
-class Studios:
+class ModelPool:
     """The families that visitors may choose from."""
 
     def __init__(self, names: Sequence[str], device: str = "cpu"):

@@ -5,7 +5,7 @@ from typing import Any
 
 import gradio as gr
 
-from seehear.web.handlers import Answers
+from seehear.web.handlers import Handlers
 from seehear.web.html import TITLES, status_text
 from seehear.web.requests import MAX_SEED, MAX_STEPS, MAX_STRENGTH, presets_offered
 from seehear.web.sessions import MAX_IDLE_S
@@ -13,7 +13,7 @@ from seehear.web.sessions import MAX_IDLE_S
 CSS = (Path(__file__).parent / "page.css").read_text(encoding="utf-8")
 
 
-def page_of(answers: Answers, max_waiting: int) -> gr.Blocks:
+def page_of(answers: Handlers, max_waiting: int) -> gr.Blocks:
     """Build the page; `seehear.web.server` serves it.
 
     Args:
@@ -44,7 +44,7 @@ def page_of(answers: Answers, max_waiting: int) -> gr.Blocks:
     return page
 
 
-def _fields(answers: Answers) -> dict[str, Any]:
+def _fields(answers: Handlers) -> dict[str, Any]:
     """What to fill in, by name."""
     names = answers.studios.names
     fields: dict[str, Any] = {}
@@ -81,7 +81,7 @@ def _fields(answers: Answers) -> dict[str, Any]:
     return fields
 
 
-def _buttons(answers: Answers, task: gr.Radio, fields: dict[str, Any]) -> None:
+def _buttons(answers: Handlers, task: gr.Radio, fields: dict[str, Any]) -> None:
     """Buttons, what they show, and what they and the fields call."""
     with gr.Row():
         make = gr.Button("Make", variant="primary", elem_id="make", scale=2, min_width=90)

@@ -10,11 +10,11 @@ from seehear.dsp.events import Curve
 from seehear.errors import MediaError, SettingsError
 from seehear.guidance.aligner import Rate
 from seehear.media import probe, read_video
-from seehear.pipeline.inputs import FRAMES_PER_S, motion_of
+from seehear.pipeline.inputs import FRAMES_PER_S, motion_curve
 from seehear.pipeline.job import Job
 from seehear.pipeline.presets import Preset, preset_for, presets_of
 from seehear.pipeline.replay import hashes_of, recorded_job, recorded_preset
-from seehear.pipeline.request import Order
+from seehear.pipeline.request import Request
 from seehear.pipeline.result import file_sha256
 from seehear.pipeline.studio import Studio
 from seehear.pipeline.task import MAKES, TaskName
@@ -26,7 +26,7 @@ MAX_SEED = 2**32 - 1
 
 
 @dataclass(frozen=True, kw_only=True)
-class Asked:
+class WebRequest:
     """One output to make, as the fields of the page say."""
 
     task: TaskName
@@ -76,7 +76,7 @@ class Asked:
         """
         if self.given is not None:
             check_given(self.task, self.given)
-        order = Order(
+        order = Request(
             task=self.task, source=self.given, prompt=self.prompt, seed=self.seed,
             duration_s=self.duration_s, max_duration_s=self.max_duration_s,
         )  # fmt: skip
@@ -84,7 +84,7 @@ class Asked:
 
 
 @dataclass(frozen=True, kw_only=True)
-class AskedAgain:
+class ReplayRequest:
     """A manifest's output once more. Of the manifest only settings are used, never a path."""
 
     record: Mapping[str, Any]  # as `manifest.read_manifest` returns it
@@ -172,7 +172,7 @@ def motion_given(job: Job, max_duration_s: float) -> Curve | None:
     if job.task != "v2a" or job.path is None:
         return None
     try:
-        return motion_of(
+        return motion_curve(
             read_video(job.path, frames_per_s=FRAMES_PER_S, max_duration_s=max_duration_s)
         )
     except MediaError:  # a single frame

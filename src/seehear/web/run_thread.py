@@ -13,7 +13,7 @@ logger = logging.getLogger("seehear.web")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Look:
+class Preview:
     """A preview: what the present clean estimate looks and sounds like."""
 
     step: int  # counted from 1
@@ -23,14 +23,14 @@ class Look:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Stepped:
+class StepEvent:
     """One denoising step is done, or the first is about to begin."""
 
     title: str  # "guided" or "unguided"
     step: int  # of all runs together, counted from 1; 0: the models are being loaded
     num_steps: int
     losses: tuple[float, ...] = ()  # of the guided steps so far
-    look: Look | None = None
+    look: Preview | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,7 +47,7 @@ class Output:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Made:
+class DoneEvent:
     """All is done."""
 
     outputs: tuple[Output, ...]
@@ -55,21 +55,21 @@ class Made:
 
 
 @dataclass(frozen=True)
-class Failed:
+class ErrorEvent:
     """It cannot be done; one sentence says why."""
 
     sentence: str
 
 
 @dataclass(frozen=True)
-class Stopped:
+class StoppedEvent:
     """The visitor asked for it."""
 
     step: int
 
 
-Event = Stepped | Made | Failed | Stopped
-Work = Callable[[Callable[[Event], None]], Made]
+Event = StepEvent | DoneEvent | ErrorEvent | StoppedEvent
+Work = Callable[[Callable[[Event], None]], DoneEvent]
 
 
 class Run:
@@ -96,7 +96,7 @@ class Run:
         told: queue.SimpleQueue[Event] = queue.SimpleQueue()
 
         def tell(event: Event) -> None:
-            if isinstance(event, Stepped):
+            if isinstance(event, StepEvent):
                 self.step = event.step
             told.put(event)
 
@@ -113,7 +113,7 @@ class Run:
             while True:
                 event = told.get()
                 yield event
-                if not isinstance(event, Stepped):
+                if not isinstance(event, StepEvent):
                     return
         finally:
             self.stop()
@@ -123,14 +123,16 @@ class Run:
             self.check()
             return work(tell)
         except Cancelled:
-            return Stopped(self.step)
+            return StoppedEvent(self.step)
         except SeehearError as error:
-            return Failed(str(error))
+            return ErrorEvent(str(error))
         except MemoryError:
-            return Failed("not enough memory on the server: try something shorter")
+            return ErrorEvent("not enough memory on the server: try something shorter")
         except Exception:  # the server goes on, whatever one visitor's file did
             logger.exception("a run failed")
-            return Failed("something went wrong that is not your fault; the server's log says what")
+            return ErrorEvent(
+                "something went wrong that is not your fault; the server's log says what"
+            )
 
 
 class Runs:

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from seehear.errors import SettingsError
-from seehear.web.model_pool import Studios
+from seehear.web.model_pool import ModelPool
 from seehear.web.run_thread import Runs
-from seehear.web.sessions import Visitors
+from seehear.web.sessions import Sessions
 
 _PACKAGE = Path(__file__).resolve().parents[1]
 _EXAMPLES = {"v2a": "rooster.mp4", "i2a": "rooster.jpg", "a2v": "dog.wav", "a2i": "dog.wav"}
@@ -45,7 +45,7 @@ def examples_here() -> dict[str, Path]:
 
 
 @contextmanager
-def serving(config: ServerConfig, studios: Studios) -> Iterator[str]:
+def serving(config: ServerConfig, studios: ModelPool) -> Iterator[str]:
     """Serve the page within a `with` block, and give its address.
 
     Raises:
@@ -59,14 +59,14 @@ def serving(config: ServerConfig, studios: Studios) -> Iterator[str]:
         import gradio as gr
         from starlette.middleware import Middleware
 
-        from seehear.web.access import Door
-        from seehear.web.handlers import Answers
+        from seehear.web.access import AccessMiddleware
+        from seehear.web.handlers import Handlers
         from seehear.web.page import CSS, page_of
 
         examples, runs = examples_here(), Runs()
         gr.set_static_paths(sorted({str(path) for path in examples.values()}))
-        visitors = Visitors(Path(folder), examples.values())
-        answers = Answers(
+        visitors = Sessions(Path(folder), examples.values())
+        answers = Handlers(
             visitors=visitors, studios=studios, runs=runs, examples=examples,
             max_duration_s=config.max_duration_s,
         )  # fmt: skip
@@ -77,7 +77,7 @@ def serving(config: ServerConfig, studios: Studios) -> Iterator[str]:
                 server_port=config.port,
                 auth=config.auth,
                 max_file_size=config.max_upload_mb * 2**20,
-                app_kwargs={"middleware": [Middleware(Door, visitors=visitors)]},
+                app_kwargs={"middleware": [Middleware(AccessMiddleware, visitors=visitors)]},
                 theme=_theme(gr),
                 css=CSS,
                 share=False,

@@ -30,7 +30,7 @@ class _Visitor:
     uploads: set[Path] = field(default_factory=set)
 
 
-class Visitors:
+class Sessions:
     """Everybody whose page is open, and the files that they gave or had made.
 
     A visitor is a browser, known by a secret that only it has; a session is one of its open pages.

@@ -19,12 +19,13 @@ from tiny_animatediff import (
 
 from seehear.errors import SettingsError, WeightsError
 from seehear.guidance.aligner import AlignerConfig
+from seehear.guidance.conditions import Targets
 from seehear.guidance.diffusion import step
 from seehear.guidance.losses import A2V
-from seehear.guidance.objective import WholeClip
+from seehear.guidance.objective import Agreement
 from seehear.guidance.protocols import Backbone
 from seehear.guidance.sampling import SamplingSettings, preview_of, sample
-from seehear.guidance.windows import Windowed, WindowLayout, layout_of
+from seehear.guidance.windows import WindowedBackbone, WindowLayout, layout_of
 from seehear.models.backbones import animatediff
 from seehear.models.binders import linear
 
@@ -219,7 +220,7 @@ def test_the_tiny_decoder_serves_guidance_and_previews_and_not_the_result(folder
         torch.testing.assert_close(model.preview(z), model.decode(z))
         level = quick.levels(4)[-1]
         eps = torch.zeros_like(z)
-        for backbone in (quick, Windowed(quick, layout_of(quick, 0.5))):
+        for backbone in (quick, WindowedBackbone(quick, layout_of(quick, 0.5))):
             shown = preview_of({"video": backbone}, {"video": z}, {"video": eps}, {"video": level})
             torch.testing.assert_close(shown()["video"], quick.preview(z / level.alpha))
     assert preview.shape == (1, FRAMES, 3, 16, 16)
@@ -308,7 +309,7 @@ def test_a_clip_longer_than_the_motion_modules_know_needs_windows(folders):
     z, y = latents(whole, batch=1, frames=18), whole.embed_prompt(["rain"])
     with pytest.raises(SettingsError, match="at most 16 frames"):
         whole.predict(z, whole.levels(4)[1], y, 1.0)
-    windowed = Windowed(whole, WindowLayout(window=4, overlap=2), crossfade=1)
+    windowed = WindowedBackbone(whole, WindowLayout(window=4, overlap=2), crossfade=1)
     with torch.no_grad():
         assert windowed.predict(z, whole.levels(4)[1], y, 1.0).x0.shape == z.shape
         assert windowed.decode(z).shape == (1, 18, 3, 16, 16)
@@ -316,9 +317,11 @@ def test_a_clip_longer_than_the_motion_modules_know_needs_windows(folders):
 
 def test_prompt_tuning_brings_picture_and_sound_together_and_leaves_latents_to_the_model(model):
     binder = linear.load(dtype=torch.float32)
-    objective = WholeClip(
+    objective = Agreement(
         backbones={"video": model}, binder=binder, pairs=A2V, weights=(1.0, 1.0),
-        targets={"audio": binder.embed_text(["crow"]), "text": binder.embed_text(["rooster"])},
+        targets=Targets(
+            (), {"audio": binder.embed_text(["crow"]), "text": binder.embed_text(["rooster"])}
+        ),
     )  # fmt: skip
     aligner = AlignerConfig(
         lr_latents=0.0, lr_prompt=0.3, start=0.0, through_denoiser=True, rule="relative"

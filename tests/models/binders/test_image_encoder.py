@@ -3,13 +3,13 @@
 import pytest
 import torch
 
-from seehear.models.binders.pocket.image_encoder import Eye, eye_input
+from seehear.models.binders.pocket.image_encoder import ImageEncoder, eye_input
 
 
 @pytest.fixture(scope="module")
-def eye() -> Eye:
+def eye() -> ImageEncoder:
     torch.manual_seed(0)
-    return Eye().eval()
+    return ImageEncoder().eval()
 
 
 def pictures(height: int, width: int) -> torch.Tensor:

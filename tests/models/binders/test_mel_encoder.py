@@ -4,13 +4,18 @@ import pytest
 import torch
 
 from seehear.dsp.mel import log_mel_from_waveform
-from seehear.models.binders.pocket.mel_encoder import BLOCK_FRAMES, Ear, ear_input, mel_blocks
+from seehear.models.binders.pocket.mel_encoder import (
+    BLOCK_FRAMES,
+    MelEncoder,
+    ear_input,
+    mel_blocks,
+)
 
 
 @pytest.fixture(scope="module")
-def ear() -> Ear:
+def ear() -> MelEncoder:
     torch.manual_seed(0)
-    return Ear().eval()
+    return MelEncoder().eval()
 
 
 def noise(samples: int, seed: int = 0) -> torch.Tensor:

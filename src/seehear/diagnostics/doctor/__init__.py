@@ -1,7 +1,7 @@
 """Is everything in order? The machine, and the way of the gradient through a family's models."""
 
 from seehear.diagnostics.doctor.chains import Chain, chains_of
-from seehear.diagnostics.doctor.gradient_check import Finding, Flow, Link, walk
+from seehear.diagnostics.doctor.gradient_check import Finding, GradientSize, Link, check_gradients
 from seehear.diagnostics.doctor.memory_fit import Fit, fits
 from seehear.diagnostics.doctor.report import Report, examine
 
@@ -9,11 +9,11 @@ __all__ = [
     "Chain",
     "Finding",
     "Fit",
-    "Flow",
+    "GradientSize",
     "Link",
     "Report",
     "chains_of",
+    "check_gradients",
     "examine",
     "fits",
-    "walk",
 ]

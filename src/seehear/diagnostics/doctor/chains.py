@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from seehear.diagnostics.doctor.gradient_check import Finding, Flow, Link, walk
-from seehear.diagnostics.gradient_paths import Leg, Way, ways_of
+from seehear.diagnostics.doctor.gradient_check import Finding, GradientSize, Link, check_gradients
+from seehear.diagnostics.gradient_paths import PathName, Segment, gradient_paths
 from seehear.guidance.losses import cosine_distance
 from seehear.guidance.protocols import Backbone
 from seehear.models.families import Family, Part
@@ -17,7 +17,7 @@ GUIDANCE_SCALE = 2.5
 STEPS = 30  # of which the trial looks at the noise level half-way
 PROMPT = "a dog barking"
 
-_LOOKS_AS: Mapping[Way, str] = {
+_LOOKS_AS: Mapping[PathName, str] = {
     "by frames": "picture",
     "by frames and eye": "eye",
     "by waveform": "sound",
@@ -33,9 +33,9 @@ class Chain:
     start: Tensor
     links: tuple[Link, ...]
 
-    def walk(self) -> tuple[list[Finding], list[Flow]]:
+    def walk(self) -> tuple[list[Finding], list[GradientSize]]:
         """Push one gradient through it, of the distance to a direction drawn by chance."""
-        return walk(self.links, self.start, _distance_to_anything)
+        return check_gradients(self.links, self.start, _distance_to_anything)
 
 
 def chains_of(family: Family, parts: tuple[Part, ...] = ("audio", "video")) -> list[Chain]:
@@ -65,7 +65,7 @@ def chains_of(family: Family, parts: tuple[Part, ...] = ("audio", "video")) -> l
     return found
 
 
-def _links(family: Family, backbone: Backbone, part: Part) -> dict[Way, tuple[Link, ...]]:
+def _links(family: Family, backbone: Backbone, part: Part) -> dict[PathName, tuple[Link, ...]]:
     """Every way from clean latents to an embedding, each leg with the networks that walk it."""
     modules = {
         "decoder": _modules_of(backbone, "vae") or _modules_of(backbone),
@@ -77,11 +77,11 @@ def _links(family: Family, backbone: Backbone, part: Part) -> dict[Way, tuple[Li
             Link(name=_name_of(leg, way, part), run=leg.run, modules=modules[leg.stage])
             for leg in legs
         )
-        for way, legs in ways_of(backbone, family.binder).items()
+        for way, legs in gradient_paths(backbone, family.binder).items()
     }
 
 
-def _name_of(leg: Leg, way: Way, part: Part) -> str:
+def _name_of(leg: Segment, way: PathName, part: Part) -> str:
     """As findings call it."""
     if leg.stage == "decoder":
         return f"{'sound' if part == 'audio' else part} decoder"

@@ -12,7 +12,7 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from seehear.diagnostics.doctor.hooks import Watch, is_finite
+from seehear.diagnostics.doctor.hooks import GradientHooks, is_finite
 
 Fault = Literal[
     "detached",  # computed where no gradient is recorded, or detached
@@ -54,7 +54,7 @@ class Finding:
 
 
 @dataclass(frozen=True)
-class Flow:
+class GradientSize:
     """What became of a gradient in one link."""
 
     link: str
@@ -67,13 +67,13 @@ class _Passed:
 
     leaf: Tensor  # what went in
     output: Tensor | None  # None: the link failed
-    watch: Watch
+    watch: GradientHooks
     findings: list[Finding]  # what can be seen without a gradient
 
 
-def walk(
+def check_gradients(
     links: Sequence[Link], start: Tensor, loss: Callable[[Tensor], Tensor]
-) -> tuple[list[Finding], list[Flow]]:
+) -> tuple[list[Finding], list[GradientSize]]:
     """Push one value forward and one gradient backward through a chain.
 
     Args:
@@ -98,11 +98,11 @@ def walk(
         value = _usable(passed.output.detach())
         del passed
     gradient: Tensor | None = _gradient_of(loss, value)
-    flows: list[Flow] = []
+    flows: list[GradientSize] = []
     for link, entered in zip(reversed(links), reversed(inputs), strict=True):
         gradient, faults = _backward(link, entered, gradient)
         found += faults
-        flows.append(Flow(link.name, None if gradient is None else _rms(gradient)))
+        flows.append(GradientSize(link.name, None if gradient is None else _rms(gradient)))
     order = [link.name for link in links]
     return sorted(dict.fromkeys(found), key=lambda f: order.index(f.link)), flows[::-1]
 
@@ -110,7 +110,7 @@ def walk(
 def _forward(link: Link, value: Tensor) -> _Passed:
     leaf = value.clone().requires_grad_(True)
     given = leaf.clone()  # not a leaf, so that an edit in place shows rather than stops the walk
-    watch = Watch(link.modules)
+    watch = GradientHooks(link.modules)
     try:
         with torch.enable_grad(), watch:
             output = link.run(given)
@@ -130,7 +130,7 @@ def _forward(link: Link, value: Tensor) -> _Passed:
     return _Passed(leaf, output, watch, found)
 
 
-def _why_detached(watch: Watch, output: Tensor) -> tuple[Fault, str]:
+def _why_detached(watch: GradientHooks, output: Tensor) -> tuple[Fault, str]:
     if watch.without_grad:
         return "detached", f"{watch.without_grad} ran where gradients are off (no_grad?)"
     if watch.detached_by:

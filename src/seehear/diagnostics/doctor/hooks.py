@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 
-class Watch:
+class GradientHooks:
     """While it is entered, notes where in some modules values and gradients go wrong.
 
     Parts are named by their path, such as "vocoder.upsampler.1".
@@ -33,7 +33,7 @@ class Watch:
         self._entered: list[tuple[str, str, str]] = []
         self._mode = _Operations(self)
 
-    def __enter__(self) -> "Watch":
+    def __enter__(self) -> "GradientHooks":
         for module in self._names:
             self._hooks.append(module.register_forward_pre_hook(self._before))
             self._hooks.append(module.register_forward_hook(self._after))
@@ -74,7 +74,7 @@ class Watch:
 class _Operations(TorchFunctionMode):
     """Notes operations that take a value with a gradient and return one without."""
 
-    def __init__(self, watch: Watch):
+    def __init__(self, watch: GradientHooks):
         super().__init__()
         self.watch = watch
 

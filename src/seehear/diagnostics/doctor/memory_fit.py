@@ -4,11 +4,11 @@ from dataclasses import dataclass
 
 import torch
 
-from seehear.diagnostics.estimate import Prediction, predicted
+from seehear.diagnostics.estimate import RunEstimate, estimate_run
 from seehear.diagnostics.memory_mode import HEADROOM, MemoryPlan, fitting, free_bytes
 from seehear.diagnostics.step_cost import measured_rate
 from seehear.errors import SettingsError
-from seehear.pipeline.paper_runs import RECIPES
+from seehear.pipeline.paper_runs import PAPER_RUNS
 
 
 @dataclass(frozen=True)
@@ -37,14 +37,14 @@ def fits(device: str, dtype: torch.dtype) -> list[Fit]:
     rate, free = measured_rate(device, dtype), free_bytes(device)
     budget = int(HEADROOM * free)
     found = []
-    for recipe in RECIPES.values():
-        plain = predicted(recipe, MemoryPlan(dtype))
+    for recipe in PAPER_RUNS.values():
+        plain = estimate_run(recipe, MemoryPlan(dtype))
         advice = "it fits"
         if plain.peak_bytes > budget:
-            known: dict[MemoryPlan, Prediction] = {}
+            known: dict[MemoryPlan, RunEstimate] = {}
 
             def peak_of(plan: MemoryPlan, recipe=recipe, known=known) -> int:
-                known[plan] = predicted(recipe, plan)
+                known[plan] = estimate_run(recipe, plan)
                 return known[plan].peak_bytes
 
             try:

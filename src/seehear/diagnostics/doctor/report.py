@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import torch
 
 from seehear.diagnostics.doctor.chains import chains_of
-from seehear.diagnostics.doctor.gradient_check import Finding, Flow
+from seehear.diagnostics.doctor.gradient_check import Finding, GradientSize
 from seehear.diagnostics.doctor.machine import Check, machine_checks
 from seehear.models.families import Family, Part
 
@@ -16,7 +16,7 @@ class ChainReport:
     """One chain, walked."""
 
     name: str
-    flows: tuple[Flow, ...]
+    flows: tuple[GradientSize, ...]
     findings: tuple[Finding, ...]
 
 

@@ -31,7 +31,7 @@ class Clip:
         return self.sound or self.path
 
 
-def drawn(seed: int, *words: str) -> int:
+def stable_hash(seed: int, *words: str) -> int:
     """A number in [0, 2^64) for a seed and words: the same on every machine, in any order."""
     text = "\0".join((str(seed), *words))
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big")
@@ -48,11 +48,13 @@ def sample(clips: Iterable[Clip], count: int, seed: int = 0) -> list[Clip]:
     """
     if count < 1:
         raise SettingsError(f"expected to sample at least 1 clip, got {count}")
-    chosen = sorted(clips, key=lambda clip: (drawn(seed, clip.id), clip.id))[:count]
+    chosen = sorted(clips, key=lambda clip: (stable_hash(seed, clip.id), clip.id))[:count]
     return sorted(chosen, key=lambda clip: clip.id)
 
 
-def parts(clips: Iterable[Clip], count: int, duration_s: float, seed: int = 0) -> list[Clip]:
+def random_segments(
+    clips: Iterable[Clip], count: int, duration_s: float, seed: int = 0
+) -> list[Clip]:
     """`count` stretches of `duration_s` at random places, from every clip as often as from others.
 
     For models of short clips that are compared with parts of longer ones. A part is called
@@ -67,7 +69,7 @@ def parts(clips: Iterable[Clip], count: int, duration_s: float, seed: int = 0) -
     Raises:
         MediaError: No clip, or one that is shorter than a part or cannot be read.
     """
-    whole = sorted(clips, key=lambda clip: (drawn(seed, clip.id), clip.id))
+    whole = sorted(clips, key=lambda clip: (stable_hash(seed, clip.id), clip.id))
     if not whole:
         raise MediaError("expected clips to take parts of, got none")
     found = []
@@ -77,7 +79,7 @@ def parts(clips: Iterable[Clip], count: int, duration_s: float, seed: int = 0) -
         if length is None or length < duration_s:
             known = "a length that its header does not tell" if length is None else f"{length:g} s"
             raise MediaError(f"{clip.path}: expected at least {duration_s:g} s, got {known}")
-        share = drawn(seed, clip.id, str(turn)) / 2**64
+        share = stable_hash(seed, clip.id, str(turn)) / 2**64
         start_s = round((clip.start_s or 0.0) + share * (length - duration_s), 3)
         name = f"{clip.id}_part{turn}"
         found.append(replace(clip, id=name, start_s=start_s, duration_s=duration_s))

@@ -2,7 +2,7 @@
 
 The files are cut already: start and end of their names are those in the YouTube video. Joint models
 of 1.6 s are compared with parts of them, of the training split
-(`seehear.evaluation.datasets.parts`).
+(`seehear.evaluation.datasets.random_segments`).
 
 Source: Lee et al. 2022 (ECCV), as shared with MM-Diffusion, arXiv:2212.09478.
 """

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from seehear.errors import MediaError
-from seehear.metrics.features.loading import filled
+from seehear.metrics.features.loading import load_strict
 from seehear.metrics.features.protocol import Features
 from seehear.models.weights import read_state_dict
 
@@ -175,4 +175,4 @@ def load(path: str | Path, fit: Fit = "crop") -> I3d:
         WeightsError: The file is missing, damaged or another network's.
     """
     state = read_state_dict(Path(path))
-    return I3d(filled(InceptionI3d, state, Path(path), published=f"I3D ({FILE})"), fit)
+    return I3d(load_strict(InceptionI3d, state, Path(path), published=f"I3D ({FILE})"), fit)

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from seehear.dsp.mel import SAMPLE_RATE, log_mel_from_waveform
 from seehear.dsp.resample import resample
 from seehear.errors import WeightsError
-from seehear.metrics.features.loading import filled
+from seehear.metrics.features.loading import load_strict
 from seehear.metrics.features.protocol import Features
 from seehear.models.shipped import POCKET
 from seehear.models.weights import read_json, read_state_dict
@@ -170,6 +170,6 @@ def load(source: str | Path | None = None) -> Judge:
         build = partial(Classifier, channels_in, widths[kind], len(classes))
         # Batch counts, which only training reads, are not stored.
         counts = {k: v for k, v in build().state_dict().items() if k.endswith("batches_tracked")}
-        return filled(build, counts | read_state_dict(path), path, published="a pocket judge")
+        return load_strict(build, counts | read_state_dict(path), path, published="a pocket judge")
 
     return Judge(read("sound", 1), read("picture", 3), classes)

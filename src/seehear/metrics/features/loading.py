@@ -12,7 +12,7 @@ from seehear.errors import WeightsError
 Network = TypeVar("Network", bound=nn.Module)
 
 
-def filled(
+def load_strict(
     kind: Callable[[], Network], state: Mapping[str, Tensor], path: Path, *, published: str
 ) -> Network:
     """A network with the weights of a file, frozen, in float32.
@@ -28,14 +28,14 @@ def filled(
     """
     with torch.device("meta"):  # nothing is drawn, and nothing held twice
         network = kind()
-    problem = _problem(network.state_dict(), state)
+    problem = _mismatch(network.state_dict(), state)
     if problem:
         raise WeightsError(f"{path}: expected the weights of {published}, {problem}")
     network.load_state_dict(state, assign=True)
     return network.float().eval().requires_grad_(False)
 
 
-def _problem(wanted: Mapping[str, Tensor], found: Mapping[str, Tensor]) -> str | None:
+def _mismatch(wanted: Mapping[str, Tensor], found: Mapping[str, Tensor]) -> str | None:
     """The first thing that keeps weights from fitting, None if they fit."""
     missing = [key for key in wanted if key not in found]
     if missing:

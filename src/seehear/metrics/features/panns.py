@@ -15,7 +15,7 @@ from torch.nn import functional
 from seehear.dsp.mel import mel_filters
 from seehear.dsp.resample import resample
 from seehear.errors import WeightsError
-from seehear.metrics.features.loading import filled
+from seehear.metrics.features.loading import load_strict
 from seehear.metrics.features.protocol import Features
 from seehear.models.weights import read_state_dict
 
@@ -146,4 +146,4 @@ def load(path: str | Path, sample_rate: int = 16_000) -> Panns:
             f"{path}: expected the weights of {published}, its mel bank is not that of "
             f"{sample_rate} Hz; is it the file of another sample rate?"
         )
-    return Panns(filled(Cnn14, state, Path(path), published=published), sample_rate)
+    return Panns(load_strict(Cnn14, state, Path(path), published=published), sample_rate)

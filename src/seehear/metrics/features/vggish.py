@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from seehear.dsp.resample import resample
-from seehear.metrics.features.loading import filled
+from seehear.metrics.features.loading import load_strict
 from seehear.metrics.features.protocol import Features
 from seehear.models.weights import read_state_dict
 
@@ -115,4 +115,4 @@ def load(path: str | Path) -> Vggish:
         WeightsError: The file is missing, damaged or another network's.
     """
     state = read_state_dict(Path(path))
-    return Vggish(filled(VggishNet, state, Path(path), published=f"VGGish ({FILE})"))
+    return Vggish(load_strict(VggishNet, state, Path(path), published=f"VGGish ({FILE})"))

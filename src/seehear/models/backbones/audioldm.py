@@ -21,7 +21,7 @@ from torch.nn import functional
 from torch.utils.checkpoint import checkpoint as recompute
 from transformers import AutoTokenizer, PreTrainedModel, SpeechT5HifiGan
 
-from seehear.dsp.griffin_lim import polished
+from seehear.dsp.griffin_lim import refine_phase
 from seehear.dsp.mel import log_mel_from_waveform
 from seehear.errors import WeightsError
 from seehear.guidance.diffusion import (
@@ -187,7 +187,9 @@ class AudioLDM:
         """
         mel = self.mel_from_latents(z_0)
         waveform = self.waveform_from_mel(mel)
-        return waveform if torch.is_grad_enabled() else polished(waveform, mel, self.polish_rounds)
+        return (
+            waveform if torch.is_grad_enabled() else refine_phase(waveform, mel, self.polish_rounds)
+        )
 
     def mel_from_latents(
         self, z_0: Float[Tensor, "batch channels time bands"]

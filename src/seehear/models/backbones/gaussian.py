@@ -16,7 +16,7 @@ LATENTS_PER_S = 8.0
 TRAIN_STEPS = 1000
 
 
-class Gaussian:
+class GaussianModel:
     """Latents (batch, channels, positions): every position is drawn from N(mean + y, covariance).
 
     Positions are independent, so overlapping windows predict the same and fuse without error.
@@ -94,7 +94,7 @@ def load(
     covariance: Sequence[float] | Sequence[Sequence[float]] = (0.25, 1.0, 0.5, 0.04),
     path: Literal["vp", "flow"] = "vp",
     dtype: torch.dtype = torch.float64,
-) -> Gaussian:
+) -> GaussianModel:
     """Make a Gaussian model.
 
     Args:
@@ -115,4 +115,4 @@ def load(
         )
     if torch.linalg.eigvalsh(spread).min() < 0:
         raise ValueError("a covariance has no negative eigenvalue; this one does")
-    return Gaussian(centre, spread, path)
+    return GaussianModel(centre, spread, path)

@@ -11,7 +11,7 @@ from torch.nn.functional import adaptive_avg_pool2d, normalize
 PATCHES = 4  # a frame is seen as 4 x 4 mean colours
 
 
-class Linear:
+class RandomLinearBinder:
     """Embeddings are random projections of means over time; directions mean nothing."""
 
     def __init__(
@@ -50,7 +50,7 @@ class Linear:
 
 def load(
     *, dim: int = 8, period: int = 8, seed: int = 0, dtype: torch.dtype = torch.float64
-) -> Linear:
+) -> RandomLinearBinder:
     """Draw the matrices.
 
     Args:
@@ -60,7 +60,7 @@ def load(
         dtype: Type of the embeddings of text; media keep their own.
     """
     noise = torch.Generator().manual_seed(seed)
-    return Linear(
+    return RandomLinearBinder(
         audio=torch.randn(period, dim, generator=noise, dtype=dtype),
         video=torch.randn(3 * PATCHES**2, dim, generator=noise, dtype=dtype),
         seed=seed,

@@ -9,11 +9,11 @@ from pathlib import Path
 import torch
 
 from seehear.errors import WeightsError
-from seehear.guidance.protocols import CaptionsPictures, CaptionsSounds
-from seehear.models.catalogue import known
+from seehear.guidance.protocols import CaptionsAudio, CaptionsImages
+from seehear.models.catalogue import find_model
 from seehear.models.weights import CAPTIONER_FILES, download, read_json
 
-Captioner = CaptionsPictures | CaptionsSounds
+Captioner = CaptionsImages | CaptionsAudio
 # Modules of this package, imported when wanted: they bring much of transformers.
 _BY_TYPE: Mapping[str, str] = {
     "blip": "blip",
@@ -60,6 +60,6 @@ def folder_of(source: str | Path, *, local_files_only: bool = False) -> Path:
     folder = Path(source)
     if folder.is_dir():
         return folder
-    entry = known(source)
+    entry = find_model(source)
     name = entry.source if entry else str(source)
     return download(name, CAPTIONER_FILES, local_files_only=local_files_only)

@@ -12,7 +12,7 @@ from transformers import AutoTokenizer, BlipForConditionalGeneration
 from transformers.models.blip.image_processing_pil_blip import BlipImageProcessorPil
 
 from seehear.models.hf_components import read_component, read_network
-from seehear.models.offload import Visiting
+from seehear.models.offload import OffloadedModel
 
 MAX_TOKENS = 40
 # The paper asks for less than 35 words, which a few beams keep sensible.
@@ -22,15 +22,15 @@ BEAMS = 3
 class Blip:
     """A frozen describer of pictures."""
 
-    def __init__(self, network: Visiting, tokenizer, images):
+    def __init__(self, network: OffloadedModel, tokenizer, images):
         """Put parts together; `load` reads them."""
         self.network, self.tokenizer, self.images = network, tokenizer, images
 
     @torch.no_grad()
-    def caption_picture(self, pixels: UInt8[Tensor, "3 height width"]) -> str:
+    def caption_image(self, pixels: UInt8[Tensor, "3 height width"]) -> str:
         """One sentence about an RGB picture."""
         given = self.images(images=[pixels.permute(1, 2, 0).numpy()], return_tensors="pt")
-        with self.network.there() as model:
+        with self.network.on_device() as model:
             looked = given["pixel_values"].to(model.device, model.dtype)
             ids = model.generate(
                 pixel_values=looked, max_new_tokens=MAX_TOKENS, num_beams=BEAMS, do_sample=False
@@ -48,7 +48,7 @@ def load(
     """
     model = read_network(BlipForConditionalGeneration, folder, dtype=dtype)
     return Blip(
-        Visiting(model, device, lean=lean),
+        OffloadedModel(model, device, lean=lean),
         read_component(AutoTokenizer, folder),
         read_component(BlipImageProcessorPil, folder),
     )

@@ -13,7 +13,7 @@ from transformers.models.qwen2_audio.processing_qwen2_audio import Qwen2AudioPro
 
 from seehear.dsp.resample import resample
 from seehear.models.hf_components import read_component, read_network
-from seehear.models.offload import Visiting
+from seehear.models.offload import OffloadedModel
 
 INSTRUCTION = "Say in one short sentence what makes this sound and what it would look like."
 MAX_TOKENS = 60
@@ -23,12 +23,12 @@ LONGEST_S = 30.0  # what the model hears
 class Qwen2Audio:
     """A frozen describer of sounds."""
 
-    def __init__(self, network: Visiting, processor: Qwen2AudioProcessor):
+    def __init__(self, network: OffloadedModel, processor: Qwen2AudioProcessor):
         """Put parts together; `load` reads them."""
         self.network, self.processor = network, processor
 
     @torch.no_grad()
-    def caption_sound(self, waveform: Float[Tensor, " samples"], sample_rate: int) -> str:
+    def caption_audio(self, waveform: Float[Tensor, " samples"], sample_rate: int) -> str:
         """One sentence about a mono sound; what is beyond 30 s is not heard."""
         rate = int(self.processor.feature_extractor.sampling_rate)
         heard = resample(waveform[None].float().cpu(), sample_rate, rate)[0]
@@ -49,7 +49,7 @@ class Qwen2Audio:
             return_tensors="pt",
             padding=True,
         )
-        with self.network.there() as model:
+        with self.network.on_device() as model:
             given = given.to(model.device)
             given["input_features"] = given["input_features"].to(model.dtype)
             ids = model.generate(**given, max_new_tokens=MAX_TOKENS, do_sample=False)
@@ -70,4 +70,4 @@ def load(
         feature_extractor=read_component(WhisperFeatureExtractor, folder),
         tokenizer=read_component(AutoTokenizer, folder),
     )
-    return Qwen2Audio(Visiting(model, device, lean=lean), processor)
+    return Qwen2Audio(OffloadedModel(model, device, lean=lean), processor)

@@ -14,7 +14,7 @@ from transformers import AutoModelForImageTextToText, AutoTokenizer
 from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import Qwen2VLImageProcessorPil
 
 from seehear.models.hf_components import read_component, read_network
-from seehear.models.offload import Visiting
+from seehear.models.offload import OffloadedModel
 
 # As the paper asks: in detail, but short.
 INSTRUCTION = (
@@ -27,12 +27,12 @@ IMAGE = "<|vision_start|><|image_pad|><|vision_end|>"
 class QwenVL:
     """A frozen describer of pictures."""
 
-    def __init__(self, network: Visiting, tokenizer: Any, images: Any):
+    def __init__(self, network: OffloadedModel, tokenizer: Any, images: Any):
         """Put parts together; `load` reads them."""
         self.network, self.tokenizer, self.images = network, tokenizer, images
 
     @torch.no_grad()
-    def caption_picture(self, pixels: UInt8[Tensor, "3 height width"]) -> str:
+    def caption_image(self, pixels: UInt8[Tensor, "3 height width"]) -> str:
         """One sentence about an RGB picture."""
         given = self.images(images=[pixels.permute(1, 2, 0).numpy()], return_tensors="pt")
         places = int(given["image_grid_thw"][0].prod()) // self.images.merge_size**2
@@ -43,7 +43,7 @@ class QwenVL:
         )
         text = chat.replace("<|image_pad|>", "<|image_pad|>" * places)
         image_token = self.tokenizer.convert_tokens_to_ids("<|image_pad|>")
-        with self.network.there() as model:
+        with self.network.on_device() as model:
             words = self.tokenizer(text, return_tensors="pt").to(model.device)
             ids = model.generate(
                 input_ids=words["input_ids"],
@@ -68,7 +68,7 @@ def load(
     """
     model = read_network(AutoModelForImageTextToText, folder, dtype=dtype)
     return QwenVL(
-        Visiting(model, device, lean=lean),
+        OffloadedModel(model, device, lean=lean),
         read_component(AutoTokenizer, folder),
         read_component(Qwen2VLImageProcessorPil, folder),
     )

@@ -21,8 +21,8 @@ from seehear.models.binders.pocket.aisfx import (
 )
 from seehear.models.binders.pocket.efficientnet import EfficientNetLite0, views
 from seehear.models.binders.pocket.heads import DIM, Heads
-from seehear.models.binders.pocket.image_encoder import Eye
-from seehear.models.binders.pocket.mel_encoder import Ear, mel_blocks
+from seehear.models.binders.pocket.image_encoder import ImageEncoder
+from seehear.models.binders.pocket.mel_encoder import MelEncoder, mel_blocks
 from seehear.models.binders.pocket.minilm import SentenceEncoder
 from seehear.models.frozen_layers import freeze
 from seehear.models.shipped import POCKET
@@ -45,8 +45,8 @@ class PocketBinder(nn.Module):
         sound_tower: SfxNet,
         text_tower: SentenceEncoder,
         heads: Heads,
-        ear: Ear,
-        eye: Eye,
+        ear: MelEncoder,
+        eye: ImageEncoder,
         tower_share: float = TOWER_SHARE,
     ):
         super().__init__()
@@ -80,7 +80,7 @@ class PocketBinder(nn.Module):
         each = self.heads.picture(features.float(), logits.float())
         return functional.normalize(each.unflatten(0, looks.shape[:2]).mean(1), dim=1)
 
-    def embed_unfinished(
+    def embed_noisy_frames(
         self, frames: Float[Tensor, "batch frames 3 height width"]
     ) -> Float[Tensor, "batch 384"]:
         """Embed RGB frames in [0, 1] by the eye alone: what guidance uses while they are made.
@@ -176,7 +176,13 @@ def load(
         WeightsError: the folder lacks a file, or a file holds something else.
     """
     folder = POCKET if source is None else Path(source)
-    picture, sound, heads, ear, eye = EfficientNetLite0(), SfxNet(), Heads(), Ear(), Eye()
+    picture, sound, heads, ear, eye = (
+        EfficientNetLite0(),
+        SfxNet(),
+        Heads(),
+        MelEncoder(),
+        ImageEncoder(),
+    )
     _read_into(picture, folder / "binder" / "efficientnet_lite0.safetensors")
     _read_into(sound, folder / "binder" / "aisfx.safetensors")
     _read_into(heads, folder / "binder" / "heads.safetensors")

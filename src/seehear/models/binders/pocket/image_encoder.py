@@ -33,7 +33,7 @@ class Block(nn.Module):
         return x + functional.gelu(self.conv(self.norm(x)))
 
 
-class Eye(nn.Module):
+class ImageEncoder(nn.Module):
     """Strided convolutions, residual blocks, pooling by attention and by the mean."""
 
     def __init__(self, outputs: int = 384, width: int = 128):

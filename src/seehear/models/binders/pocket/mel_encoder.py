@@ -53,7 +53,7 @@ class TimeBlock(nn.Module):
         return x + functional.gelu(self.conv(self.norm(x)))
 
 
-class Ear(nn.Module):
+class MelEncoder(nn.Module):
     """Strided convolutions, frequency folded into channels, convolutions over time, pooling."""
 
     def __init__(self, outputs: int = 384, width: int = 96):

@@ -1,0 +1,190 @@
+"""Where guidance acts inside a denoising step, and what it may change there."""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+
+from torch import Tensor
+
+from seehear.guidance.aligner import Aligner, AlignerConfig, StepTrace
+from seehear.guidance.diffusion import (
+    NoiseLevel,
+    Prediction,
+    x0_from_eps,
+    x0_from_eps_by_reciprocal,
+)
+from seehear.guidance.objective import Estimate, Objective, ShiftsInTime, parts
+from seehear.guidance.protocols import Backbone, Stream
+from seehear.guidance.retiming import gather_in_time, mean_shift
+from seehear.guidance.step_schedule import LoopStep
+
+
+@dataclass
+class LoopState:
+    """Latents, prompt embeddings and predictions of a run; the loop and the guide update them."""
+
+    backbones: Mapping[Stream, Backbone]
+    levels: Mapping[Stream, tuple[NoiseLevel, ...]]
+    scales: Mapping[Stream, float]  # of classifier-free guidance
+    z: dict[Stream, Tensor]
+    y: dict[Stream, Tensor]
+    predicted: dict[Stream, Prediction] = field(default_factory=dict)
+    i: int = 0
+    moving: tuple[Stream, ...] = ()  # the streams that step now
+    due: list[Stream] = field(default_factory=list)  # the streams to predict in this step
+    before: dict[Stream, NoiseLevel] = field(default_factory=dict)
+    after: dict[Stream, NoiseLevel] = field(default_factory=dict)
+    trace: StepTrace = field(default_factory=lambda: StepTrace(i=0))
+
+    def begin(self, i: int, step: LoopStep) -> None:
+        """Go to step i: noise levels before and after it, and what has to be predicted."""
+        self.i, self.moving, self.trace = i, step.moving, StepTrace(i=i)
+        self.before = {s: self.levels[s][step.at[s]] for s in self.backbones}
+        self.after = {s: self.levels[s][step.after(s)] for s in self.backbones}
+        # A stream that waits keeps its latents, and with them its prediction.
+        self.due = [s for s in self.backbones if s in step.moving or s not in self.predicted]
+
+    def predict(self, streams: Iterable[Stream]) -> None:
+        """Run the denoisers of some streams."""
+        for s in streams:
+            self.predicted[s] = self.backbones[s].predict(
+                self.z[s], self.before[s], self.y[s], self.scales[s]
+            )
+
+
+class Guide:
+    """Guidance of one run: when, on which variable and through which estimate it acts.
+
+    By `AlignerConfig`, one of the three methods takes the gradient steps: before the step through
+    the denoiser, on the clean estimate (MPGD), or after the step with a constant eps.
+    """
+
+    def __init__(
+        self,
+        config: AlignerConfig,
+        objective: Objective | None,
+        num_steps: int,
+        shifts_at: Callable[[int], bool],
+    ):
+        self.config, self.objective, self.num_steps = config, objective, num_steps
+        self.shifts_at = shifts_at
+        self.aligner = Aligner(config)
+        self.is_shift_due = False  # a stream that waits is shifted when it goes on
+
+    def before_step(self, now: LoopState) -> None:
+        """Eqs. 13 and 17 with the denoiser in the graph: eps depends on latents and prompt."""
+        guided = self._guided(now)
+        if not (guided and self.config.through_denoiser):
+            return
+        # Streams that are not guided now are predicted once, for their own step and as targets.
+        now.predict([s for s in now.due if s not in guided])
+        now.due = list(guided)
+        fixed = {s: p.x0 for s, p in now.predicted.items() if s not in guided}
+        self._align_latents(now, denoising_estimate(now.backbones, now.before, now.scales, fixed))
+
+    def on_estimate(self, now: LoopState) -> None:
+        """The time shift of a sync term, then MPGD, whose variable is the clean estimate."""
+        self._shift_in_time(now)
+        if self._guided(now) and self.config.rule == "mpgd":
+            assert self.objective is not None
+            moved_s = now.trace.moved_s
+            x0 = {s: p.x0 for s, p in now.predicted.items()}
+            pieces = self.objective.pieces(clean_estimate(now.backbones))
+            x0, now.y, trace = self.aligner.align(
+                now.i, self.num_steps, x0, now.y, pieces, now.moving
+            )
+            now.predicted = {s: Prediction(x0=x0[s], eps=p.eps) for s, p in now.predicted.items()}
+            now.trace = replace(trace, moved_s=moved_s)
+
+    def after_step(self, now: LoopState) -> None:
+        """Eq. 13 with a constant eps.
+
+        The authors guide after the step. With the level that the latents have by then ("matching")
+        this is Eq. 11 as written.
+        """
+        guided = self._guided(now)
+        if not guided or self.config.through_denoiser or self.config.rule == "mpgd":
+            return
+        is_stale = self.config.level == "stale"
+        eps = {s: now.predicted[s].eps for s in guided}
+        fixed = {s: p.x0 for s, p in now.predicted.items() if s not in guided}
+        levels = now.before if is_stale else now.after
+        self._align_latents(now, frozen_estimate(now.backbones, eps, levels, is_stale, fixed))
+
+    def _guided(self, now: LoopState) -> tuple[Stream, ...]:
+        if self.objective is None:
+            return ()
+        return self.config.guided(now.i, self.num_steps, now.moving)
+
+    def _align_latents(self, now: LoopState, estimate: Estimate) -> None:
+        assert self.objective is not None
+        moved_s, pieces = now.trace.moved_s, self.objective.pieces(estimate)
+        now.z, now.y, trace = self.aligner.align(
+            now.i, self.num_steps, now.z, now.y, pieces, now.moving
+        )
+        now.trace = replace(trace, moved_s=moved_s)
+
+    def _shift_in_time(self, now: LoopState) -> None:
+        """Ours: cut out what happens too early or too late, and put it where it belongs."""
+        self.is_shift_due = self.is_shift_due or self.shifts_at(now.i)
+        objective = self.objective
+        if not (self.is_shift_due and isinstance(objective, ShiftsInTime)):
+            return
+        stream = objective.shifted_stream
+        if stream not in now.moving:
+            return
+        self.is_shift_due = False
+        source = objective.source_positions({s: p.x0 for s, p in now.predicted.items()})
+        if shift := mean_shift(source):
+            backbone = now.backbones[stream]
+            now.z[stream] = gather_in_time(now.z[stream], source, backbone.time_axis)
+            now.predict([stream])
+            now.trace = replace(now.trace, moved_s={stream: shift / backbone.latents_per_s})
+
+
+def frozen_estimate(
+    backbones: Mapping[Stream, Backbone],
+    eps: Mapping[Stream, Tensor],
+    levels: Mapping[Stream, NoiseLevel],
+    is_stale: bool,
+    fixed: Mapping[Stream, Tensor],
+) -> Estimate:
+    """Clean latents by Eq. 11 with a constant noise; a stale level uses the authors' rounding.
+
+    Streams that are not guided now have the clean estimate of their last step: `fixed`.
+    """
+    x0_from = x0_from_eps_by_reciprocal if is_stale else x0_from_eps
+
+    def estimate(z, y, spans=None):
+        z = parts(backbones, {s: z[s] for s in eps}, spans)
+        noise, others = parts(backbones, eps, spans), parts(backbones, fixed, spans)
+        return {s: x0_from(z[s], noise[s], levels[s]) for s in z} | others
+
+    return estimate
+
+
+def denoising_estimate(
+    backbones: Mapping[Stream, Backbone],
+    levels: Mapping[Stream, NoiseLevel],
+    scales: Mapping[Stream, float],
+    fixed: Mapping[Stream, Tensor],
+) -> Estimate:
+    """Clean latents from a fresh prediction, differentiable in latents and prompt.
+
+    Streams that are not guided now have the clean estimate of their last step: `fixed`.
+    """
+
+    def estimate(z, y, spans=None):
+        z = parts(backbones, {s: v for s, v in z.items() if s not in fixed}, spans)
+        fresh = {s: backbones[s].predict(z[s], levels[s], y[s], scales[s]).x0 for s in z}
+        return fresh | parts(backbones, fixed, spans)
+
+    return estimate
+
+
+def clean_estimate(backbones: Mapping[Stream, Backbone]) -> Estimate:
+    """Latents that are clean already."""
+
+    def estimate(z, y, spans=None):
+        return parts(backbones, z, spans)
+
+    return estimate
