@@ -14,7 +14,7 @@ import torch
 from benchmarks.clock import run_seehear
 from benchmarks.results import table, write
 from seehear.media import peak_dbfs, probe, read_audio
-from seehear.media.suffixes import PICTURE_SUFFIXES
+from seehear.media.suffixes import IMAGE_SUFFIXES
 from seehear.pipeline.task import suffix_for
 
 SENTENCES = ("a rooster crowing on a farm", "an instrument")
@@ -38,7 +38,7 @@ def main() -> None:
     jobs = [
         (task, path.name, [str(path)])
         for path in options.files
-        for task in (("i2a",) if path.suffix.lower() in PICTURE_SUFFIXES else ("a2v", "a2i"))
+        for task in (("i2a",) if path.suffix.lower() in IMAGE_SUFFIXES else ("a2v", "a2i"))
     ]
     jobs += [("joint", f'"{sentence}"', [sentence]) for sentence in SENTENCES]
     raw: dict[str, dict] = {}

@@ -17,7 +17,7 @@ import torch
 from benchmarks.clock import run_child
 from benchmarks.results import table, write
 from seehear.diagnostics.estimate import estimate_run
-from seehear.guidance.frame_sampling import FrameSampling
+from seehear.guidance.settings import FrameSampling
 from seehear.media import Audio
 from seehear.pipeline.paper_runs import PAPER_RUNS
 from seehear.pipeline.presets import with_overrides
@@ -37,9 +37,8 @@ def measured(per_step: int, num_steps: int) -> dict[str, float]:
         preset = replace(preset, frames=FrameSampling(per_step=per_step))
     studio = load("pocket")
     noise = torch.randn(1, int(2.5 * SAMPLE_RATE), generator=torch.Generator().manual_seed(0))
-    job = studio.audio_job(
-        "a2v", Audio(waveform=0.1 * noise, sample_rate=SAMPLE_RATE), "", 0, preset
-    )
+    audio = Audio(waveform=0.1 * noise, sample_rate=SAMPLE_RATE)
+    job = studio.job("a2v", audio, prompt="", preset=preset)
     moments: list[float] = []
     studio.sample(job, lambda step: moments.append(time.perf_counter()))
     # The first step, which warms up, is left out.

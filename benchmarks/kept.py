@@ -11,9 +11,10 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from seehear.guidance.protocols import Stream
+from seehear.guidance.streams import Stream
 from seehear.hashes import file_sha256
-from seehear.models.families import Family, Part
+from seehear.models.catalogue import Part
+from seehear.models.families import Family
 
 Made = dict[Stream, Tensor]
 

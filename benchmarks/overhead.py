@@ -42,7 +42,7 @@ def by_stage(clock: Clock, total_s: float) -> dict[str, float]:
 def one_run(studio: Studio, preset, duration_s: float) -> float:
     picture = torch.rand(3, 96, 96, generator=torch.Generator().manual_seed(0))
     image = Image(pixels=(picture * 255).byte())
-    job = studio.image_job(image, duration_s, "rain falling", 0, preset)
+    job = studio.job("i2a", image, prompt="rain falling", preset=preset, duration_s=duration_s)
     began = time.perf_counter()
     studio.run(job)
     return time.perf_counter() - began

@@ -112,7 +112,7 @@ def run(task: Task, title: str) -> None:
     parser.add_argument("--modes", nargs="+", default=list(MODES), choices=list(MODES))
     add_trials(parser)
     options = parser.parse_args()
-    family, judge = load_family("pocket"), pocket_judge.load()
+    family, judge = load_family(), pocket_judge.load()
     held = held_out(family, options.count, "audio")
     real_features = judge.picture_features(held.frames)
     hits = judge.picture_logits(held.frames).argmax(1) == held.labels

@@ -115,7 +115,7 @@ def main() -> None:
     parser.add_argument("--modes", nargs="+", default=list(MODES), choices=list(MODES))
     add_trials(parser)
     options = parser.parse_args()
-    family, judge = load_family("pocket"), pocket_judge.load()
+    family, judge = load_family(), pocket_judge.load()
     scenes = [heard(seed, "test") for seed in range(options.count)]
     things = [scene.thing for scene in scenes]
     labels = torch.tensor([IDS.index(thing) for thing in things])

@@ -191,7 +191,7 @@ def main() -> None:
     parser.add_argument("--task", default="v2a", choices=("v2a", "a2v"))
     parser.add_argument("--rows", nargs="+", default=list(ROWS), choices=list(ROWS), metavar="ROW")
     options = parser.parse_args()
-    family, scenes = load_family("pocket"), Events.first(options.count)
+    family, scenes = load_family(), Events.first(options.count)
     for row in options.rows:
         cell = measure(options.task, family, scenes, row, options.batch, options.keep)
         print(row, cell, flush=True)

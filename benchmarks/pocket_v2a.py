@@ -79,7 +79,7 @@ def main() -> None:
     modes = ("vanilla", "guided")
     parser.add_argument("--modes", nargs="+", default=list(modes), choices=modes)
     options = parser.parse_args()
-    family, judge = load_family("pocket"), pocket_judge.load()
+    family, judge = load_family(), pocket_judge.load()
     held = held_out(family, options.count)
     real_features = judge.sound_features(held.real)
     raw = {} if options.set else saved("pocket_v2a", options.count)

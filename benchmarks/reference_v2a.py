@@ -31,7 +31,8 @@ from seehear.models.backbones.audioldm import AudioLDM
 from seehear.models.binders.imagebind import ImageBind, ImageBindConfig, clip_bounds
 from seehear.models.binders.imagebind.audio_input import audio_input
 from seehear.models.binders.imagebind.towers import MODALITIES, towers_from_state
-from seehear.models.weights import read_json, read_state_dict
+from seehear.models.cache import read_json
+from seehear.models.weights import read_state_dict
 from seehear.pipeline.presets import AUTHORS
 
 GOLDEN = Path(__file__).resolve().parents[1] / "tests" / "data" / "golden"

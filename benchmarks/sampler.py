@@ -16,9 +16,11 @@ from benchmarks.scenes import DURATION_S, NUM_SAMPLES
 from seehear.dsp.events import Curve
 from seehear.guidance.conditions import Targets
 from seehear.guidance.decoding import AugmentedViews
+from seehear.guidance.frame_sampling import FrameSampler
 from seehear.guidance.objective import Agreement
-from seehear.guidance.protocols import Backbone, Stream
+from seehear.guidance.protocols import Backbone
 from seehear.guidance.sampling import sample
+from seehear.guidance.streams import Stream
 from seehear.guidance.sync import SyncTerm
 from seehear.models.families import Family
 from seehear.pipeline.job import distance_of
@@ -108,7 +110,7 @@ def _made(
     video = backbones.get("video")
     samplers = ()
     if video:
-        samplers = (preset.frames.sampler(latents["video"].shape[video.time_axis]),)
+        samplers = (FrameSampler(preset.frames, latents["video"].shape[video.time_axis]),)
     objective = Agreement(
         backbones=backbones,
         binder=family.binder,

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from dataclasses import replace
+from typing import get_args
 
 import numpy as np
 import PIL.Image
@@ -18,11 +19,12 @@ from tests.media_files import make_sound, make_video, packet_hashes
 
 from seehear import __version__, media
 from seehear.cli import console as showing
-from seehear.cli import main, options
+from seehear.cli import main, options, progress
 from seehear.pipeline import studio as studio_module
 from seehear.pipeline.manifest import read_manifest
 from seehear.pipeline.presets import PRESETS, presets_of
 from seehear.pipeline.result import file_sha256
+from seehear.pipeline.task import TASKS
 
 QUICK = ("--steps", "4", "--prompt", "rain")
 
@@ -37,9 +39,9 @@ def loads(monkeypatch, family):
     """The small family in place of the one that ships, and the options it was loaded with."""
     calls = []
 
-    def load_family(name="pocket", **options):
-        calls.append({"name": name, **options})
-        return replace(family, name=name)
+    def load_family(options):
+        calls.append({"name": options.models, **options.to_json()})
+        return replace(family, name=options.models)
 
     monkeypatch.setattr(studio_module, "load_family", load_family)
     return calls
@@ -104,14 +106,14 @@ def test_the_table_of_presets_tells_rules_and_rates(capsys):
 
 @pytest.mark.parametrize("task", ["v2a", "i2a", "a2v", "a2i", "joint"])
 def test_every_command_offers_the_presets_of_its_task(task):
-    offered = getattr(options, f"{task.capitalize()}Preset").__args__
+    offered = get_args(get_args(options.preset_option(TASKS[task]))[0])
     assert offered == tuple(presets_of(task))
 
 
 def test_the_shell_offers_all_families():
-    from seehear.models.families import _FAMILIES
+    from seehear.models.families import FAMILIES
 
-    assert set(options.ModelsName.__args__) == set(_FAMILIES)
+    assert set(options.ModelsName.__args__) == set(FAMILIES)
 
 
 # One output
@@ -163,7 +165,7 @@ def test_options_reach_the_models_and_the_manifest(workplace, loads):
         *("--dtype", "bfloat16", "--threads", 1, "--prompt", "rain"),
     )
     assert loads[0]["name"] == "paper"
-    assert loads[0]["dtype"] == torch.bfloat16
+    assert loads[0]["dtype"] == "bfloat16"
     assert loads[0]["audio"] == "owner/name"
     record = read_manifest("out.json")
     assert record["seed"] == 9
@@ -498,15 +500,15 @@ def test_a_manifest_that_cannot_be_replayed_is_refused_in_one_sentence(made, cap
 
 def test_on_a_terminal_a_bar_shows_steps_and_the_falling_loss(workplace, monkeypatch, capsys):
     states = []
-    update = showing.Progress.update
+    update = progress.Progress.update
 
     def recording(self, task, **fields):
         states.append(fields["state"])
         update(self, task, **fields)
 
     terminal = showing.Console(stderr=True, force_terminal=True, markup=False)
-    monkeypatch.setattr(showing, "err", terminal)
-    monkeypatch.setattr(showing.Progress, "update", recording)
+    monkeypatch.setattr(progress, "err", terminal)
+    monkeypatch.setattr(progress.Progress, "update", recording)
     began = time.perf_counter()
     run("v2a", "clip.mp4", "-o", "out.wav", "--steps", 10, "--prompt", "rain")
     assert time.perf_counter() - began < 60

@@ -27,7 +27,7 @@ def family(tmp_path_factory):
 def workplace(tmp_path, monkeypatch, family):
     """An empty current folder with a sound of a second; threads are put back."""
     monkeypatch.setattr(
-        studio_module, "load_family", lambda name="pocket", **_: replace(family, name=name)
+        studio_module, "load_family", lambda options: replace(family, name=options.models)
     )
     monkeypatch.chdir(tmp_path)
     rng = np.random.default_rng(1)

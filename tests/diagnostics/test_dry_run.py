@@ -21,7 +21,7 @@ def studio(tmp_path_factory):
 
 def job_of(studio, num_frames=25, **changes):
     video = as_video(moving_frames(num_frames), fps=25.0)
-    return studio.video_job(video, "rain", 0, with_overrides(DEFAULT, **changes))
+    return studio.job("v2a", video, prompt="rain", preset=with_overrides(DEFAULT, **changes))
 
 
 def test_the_plan_counts_what_the_run_then_does(studio):

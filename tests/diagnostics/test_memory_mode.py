@@ -12,7 +12,7 @@ from tests.media_files import make_video
 
 from seehear.cli import main
 from seehear.cli.load_models import load_options, memory_plan
-from seehear.cli.options import RunOptions
+from seehear.cli.run_options import OutputOptions, RunOptions
 from seehear.diagnostics import memory_mode, random_models
 from seehear.diagnostics.estimate import estimate_lines, estimate_run
 from seehear.diagnostics.memory_mode import MemoryPlan, fitting, plans_for
@@ -20,11 +20,13 @@ from seehear.errors import SettingsError
 from seehear.models.binders import imagebind
 from seehear.models.binders.imagebind import state_dict_shapes
 from seehear.models.binders.imagebind.towers import MODALITIES
+from seehear.models.cache import cache_dir
 from seehear.models.catalogue import BY_NAME, find_model
-from seehear.models.checkpoints import cache_dir
+from seehear.models.load_options import LoadOptions
 from seehear.pipeline.inputs import as_video
 from seehear.pipeline.paper_runs import PAPER_RUNS, paper_run_for
 from seehear.pipeline.presets import presets_of
+from seehear.pipeline.request import Request
 from seehear.pipeline.studio import Studio
 
 
@@ -198,8 +200,12 @@ def test_a_budget_chooses_the_plan_from_the_shell(tmp_path, capsys, monkeypatch)
     assert "smallest takes 3.0 GB" in capsys.readouterr().err
 
 
+def options(load, **changes):
+    return RunOptions(request=Request(task="v2a"), load=load, **changes)
+
+
 def test_the_models_of_the_paper_are_planned_for_the_task_alone():
-    asked = RunOptions(models="paper", memory="1000")
+    asked = options(LoadOptions(models="paper"), memory="1000")
     seen = []
 
     def peak(recipe, plan):
@@ -223,15 +229,15 @@ def test_a_single_picture_takes_less_than_a_video():
 
 def test_what_will_be_fetched_is_told_before(capsys, monkeypatch):
     monkeypatch.setattr("seehear.cli.load_models.path_of", lambda entry: None)
-    load_options(RunOptions(captioner="blip", video="sd-1.5"))
+    load_options(options(LoadOptions(captioner="blip", video="sd-1.5")))
     said = capsys.readouterr().err
     assert "0.99 GB from Salesforce/blip-image-captioning-base" in " ".join(said.split())
     assert "CreativeML OpenRAIL-M" in said
-    load_options(RunOptions(models="paper"), "v2a")
+    load_options(options(LoadOptions(models="paper")), "v2a")
     said = capsys.readouterr().err
     assert "audioldm-m-full" in said
     assert "motion" not in said
-    load_options(RunOptions(captioner="blip", quiet=True))
+    load_options(options(LoadOptions(captioner="blip"), output=OutputOptions(quiet=True)))
     assert capsys.readouterr().err == ""
 
 

@@ -4,7 +4,8 @@ import pytest
 import torch
 
 from seehear.errors import SettingsError
-from seehear.guidance.aligner import Aligner, AlignerConfig
+from seehear.guidance.aligner import Aligner
+from seehear.guidance.settings import AlignerConfig
 from seehear.pipeline.presets import AUTHORS
 
 CONFIG = AlignerConfig(rule="descent", lr_latents=0.1, start=0.0)

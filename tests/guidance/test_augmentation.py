@@ -5,8 +5,9 @@ import torch
 from torch.nn import functional
 
 from seehear.errors import SettingsError
-from seehear.guidance.augmentation import ImageAugmentation, MelAugmentation
+from seehear.guidance.augmentation import augment_images, augment_mels
 from seehear.guidance.decoding import AugmentedViews, Frames, Waveform
+from seehear.guidance.settings import ImageAugmentation, MelAugmentation
 
 
 def generator(seed: int = 0) -> torch.Generator:
@@ -32,7 +33,7 @@ UNHEARD = MelAugmentation(per_step=1, pitch=0.0, tempo=0.0, shift=0.0, tone=0.0)
 
 def test_looks_that_alter_nothing_show_the_picture_or_its_mirror_image():
     pictures = torch.rand(32, 3, 16, 20, generator=generator())
-    seen = STILL.augment(pictures, generator())
+    seen = augment_images(STILL, pictures, generator())
     is_same = (seen - pictures).abs().amax(dim=(1, 2, 3)) < 1e-5
     is_mirrored = (seen - pictures.flip(3)).abs().amax(dim=(1, 2, 3)) < 1e-5
     assert (is_same | is_mirrored).all()
@@ -42,13 +43,13 @@ def test_looks_that_alter_nothing_show_the_picture_or_its_mirror_image():
 
 def test_hearings_that_alter_nothing_are_the_mel():
     mel = torch.randn(2, 40, 64, generator=generator())
-    assert (UNHEARD.augment(mel, generator()) - mel).abs().max() < 1e-4
+    assert (augment_mels(UNHEARD, mel, generator()) - mel).abs().max() < 1e-4
 
 
 def test_a_nearer_look_shows_less():
     ramp = torch.linspace(0, 1, 32).expand(8, 3, 32, 32)
-    seen = ImageAugmentation(nearest=0.5, farthest=0.5, colour=0.0, mixing=0.0).augment(
-        ramp, generator()
+    seen = augment_images(
+        ImageAugmentation(nearest=0.5, farthest=0.5, colour=0.0, mixing=0.0), ramp, generator()
     )
     spread = seen.amax(dim=(1, 2, 3)) - seen.amin(dim=(1, 2, 3))
     assert torch.allclose(spread, torch.tensor(0.5), atol=0.03)
@@ -56,8 +57,8 @@ def test_a_nearer_look_shows_less():
 
 def test_grey_stays_grey_when_colours_mix():
     grey = torch.full((6, 3, 8, 8), 0.4)
-    seen = ImageAugmentation(nearest=1.0, farthest=1.0, colour=0.0, mixing=0.5).augment(
-        grey, generator()
+    seen = augment_images(
+        ImageAugmentation(nearest=1.0, farthest=1.0, colour=0.0, mixing=0.5), grey, generator()
     )
     assert (seen - 0.4).abs().max() < 1e-5
 
@@ -65,7 +66,9 @@ def test_grey_stays_grey_when_colours_mix():
 def test_a_shift_in_pitch_moves_a_tone_to_other_bands_by_about_its_spread():
     mel = torch.full((200, 8, 64), -5.0)
     mel[:, :, 32] = 0.0
-    heard = MelAugmentation(pitch=3.0, tempo=0.0, shift=0.0, tone=0.0).augment(mel, generator())
+    heard = augment_mels(
+        MelAugmentation(pitch=3.0, tempo=0.0, shift=0.0, tone=0.0), mel, generator()
+    )
     bands = heard.mean(1).argmax(1).float()
     assert bands.std() == pytest.approx(3.0, rel=0.2)
 

@@ -1,7 +1,8 @@
 import pytest
 import torch
 
-from seehear.guidance.losses import JOINT, V2A, NamesDistance, cosine_distance, pair_losses
+from seehear.guidance.losses import NamesDistance, cosine_distance, pair_losses
+from seehear.guidance.streams import JOINT, V2A
 
 
 def test_distance_is_zero_aligned_one_at_right_angles_two_opposite():

@@ -8,11 +8,12 @@ import torch
 from seehear.dsp.events import Curve, onset_envelope
 from seehear.errors import SettingsError
 from seehear.guidance.conditions import Targets
-from seehear.guidance.losses import V2A
 from seehear.guidance.objective import Agreement, ShiftsInTime
 from seehear.guidance.protocols import Backbone
 from seehear.guidance.retiming import gather_in_time, mean_shift, source_positions
-from seehear.guidance.sampling import SamplingSettings, sample
+from seehear.guidance.sampling import sample
+from seehear.guidance.settings import SamplingSettings
+from seehear.guidance.streams import V2A
 from seehear.guidance.sync import SyncTerm, align_curves, curve_offset_s
 from seehear.models.backbones import gaussian
 from seehear.models.binders import linear

@@ -4,12 +4,12 @@ import pytest
 import torch
 
 from seehear.errors import Cancelled, SettingsError
-from seehear.guidance.aligner import AlignerConfig
 from seehear.guidance.conditions import Targets
 from seehear.guidance.diffusion import prediction_from, step, x0_from_eps, x0_from_eps_by_reciprocal
-from seehear.guidance.losses import JOINT, V2A
 from seehear.guidance.objective import Agreement
-from seehear.guidance.sampling import SamplingSettings, sample
+from seehear.guidance.sampling import sample
+from seehear.guidance.settings import AlignerConfig, SamplingSettings
+from seehear.guidance.streams import JOINT, V2A
 from seehear.metrics.frechet import frechet_distance
 from seehear.models.backbones import gaussian
 from seehear.models.binders import linear

@@ -8,11 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from seehear.errors import SettingsError
-from seehear.guidance.aligner import AlignerConfig
 from seehear.guidance.conditions import Targets
-from seehear.guidance.losses import V2A
 from seehear.guidance.objective import Agreement
-from seehear.guidance.sampling import SamplingSettings, sample
+from seehear.guidance.sampling import sample
+from seehear.guidance.settings import AlignerConfig, SamplingSettings
+from seehear.guidance.streams import V2A
 from seehear.guidance.windows import WindowedBackbone, WindowLayout, weights_of
 from seehear.models.backbones import gaussian
 from seehear.models.binders import linear

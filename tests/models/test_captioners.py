@@ -98,7 +98,7 @@ def studio(tmp_path_factory):
 def test_a_clip_is_described_by_its_key_frame(studio):
     frames = moving_frames(12)
     frames[:6] = 0  # black: nothing to see
-    job = studio.video_job(as_video(frames, fps=4.0), None, 0)
+    job = studio.job("v2a", as_video(frames, fps=4.0))
     assert job.prompt.startswith("a picture of brightness")
     assert job.captioned_by == "Writer"
     assert job.named == ()
@@ -107,15 +107,15 @@ def test_a_clip_is_described_by_its_key_frame(studio):
 
 def test_a_picture_and_a_sound_are_described(studio):
     image = as_image(moving_frames(1)[0])
-    assert studio.image_job(image, 1.0, None, 0).prompt.startswith("a picture")
+    assert studio.job("i2a", image, duration_s=1.0).prompt.startswith("a picture")
     audio = Audio(waveform=torch.randn(1, 16_000), sample_rate=16_000)
-    assert studio.audio_job("a2i", audio, None, 0).prompt == "a sound of 1.0 s"
+    assert studio.job("a2i", audio).prompt == "a sound of 1.0 s"
 
 
 def test_a_given_prompt_is_kept_and_an_empty_one_stays_empty(studio):
     image = as_image(moving_frames(1)[0])
-    assert studio.image_job(image, 1.0, "rain", 0).prompt == "rain"
-    job = studio.image_job(image, 1.0, "", 0)
+    assert studio.job("i2a", image, prompt="rain", duration_s=1.0).prompt == "rain"
+    job = studio.job("i2a", image, prompt="", duration_s=1.0)
     assert (job.prompt, job.captioned_by) == ("", None)
 
 
@@ -142,7 +142,7 @@ def test_a_captioner_leaves_the_device_after_every_sentence_if_memory_is_short(l
 
 def test_a_lean_family_has_a_lean_captioner(tmp_path, monkeypatch):
     monkeypatch.setattr(
-        studio_module, "load_family", lambda name, **_: small_picture_family(tmp_path)
+        studio_module, "load_family", lambda options: small_picture_family(tmp_path)
     )
     studio = studio_module.load(
         "pocket", captioner=write_blip(tmp_path / "blip"), lean=True, device="meta"
@@ -157,13 +157,13 @@ def test_a_captioner_that_cannot_hear_leaves_sounds_to_the_binder(studio):
             return "a picture"
 
     audio = Audio(waveform=torch.randn(1, 16_000), sample_rate=16_000)
-    job = Studio(studio.family, captioner=Blind()).audio_job("a2i", audio, None, 0)
+    job = Studio(studio.family, captioner=Blind()).job("a2i", audio)
     assert job.named[0].phrase == job.prompt
     assert job.captioned_by is None
     assert ineffective_options(job, Blind()) == [
         "Blind has no words for this sound, so the binder named it"
     ]
-    asked = studio.audio_job("a2i", audio, "rain", 0)
+    asked = studio.job("a2i", audio, prompt="rain")
     assert ineffective_options(asked, Blind()) == []
 
 
@@ -172,7 +172,7 @@ def test_load_takes_a_captioner_and_the_manifest_tells(tmp_path, monkeypatch):
     family = small_picture_family(tmp_path / "models")
     monkeypatch.setattr(studio_module, "load_family", lambda *_, **__: family)
     studio = studio_module.load("pocket", captioner=folder)
-    assert studio.loaded["captioner"] == str(folder)
+    assert studio.options.to_json()["captioner"] == str(folder)
     result = studio.image_to_audio(moving_frames(1)[0], 0.5)
     assert result.settings["captioned_by"] == "Blip"
     assert "captioner/model.safetensors" in {entry["name"] for entry in result.weights}

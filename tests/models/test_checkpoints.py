@@ -20,7 +20,7 @@ from tests.golden_numbers import FOLDER
 from seehear.cli import main
 from seehear.errors import SettingsError, WeightsError
 from seehear.hashes import file_sha256
-from seehear.models import checkpoints
+from seehear.models import cache, checkpoints
 from seehear.models.backbones.animatediff.published_motion import motion_adapter_from_original
 from seehear.models.binders.imagebind.towers import towers_from_state
 from seehear.models.catalogue import (
@@ -32,6 +32,7 @@ from seehear.models.catalogue import (
 )
 from seehear.models.convert import convert
 from seehear.models.families import load_family
+from seehear.models.load_options import LoadOptions
 from seehear.models.shipped import POCKET
 from seehear.models.weights import licence_in, read_state_dict
 
@@ -219,11 +220,11 @@ def test_a_single_file_is_fetched_resumed_and_never_half_there(tmp_path, monkeyp
     monkeypatch.setattr(checkpoints, "download", lambda *_, **__: tmp_path)
     with pytest.raises(WeightsError, match=r"goes on from .*\.part"):
         checkpoints.pull(IMAGEBIND)
-    assert checkpoints.path_of(IMAGEBIND) is None
+    assert cache.path_of(IMAGEBIND) is None
     path = checkpoints.pull(IMAGEBIND)
     assert asked == [0, 3]
     assert path.read_bytes() == b"12345"
-    assert checkpoints.path_of(IMAGEBIND) == path
+    assert cache.path_of(IMAGEBIND) == path
 
 
 def test_without_a_network_a_pull_says_so(tmp_path, monkeypatch):
@@ -262,7 +263,7 @@ def test_more_than_the_whole_file_is_not_taken_for_it(nothing_left):
     nothing_left["Content-Range"] = "bytes */4"
     with pytest.raises(WeightsError, match=r"at most 4 bytes.*got 5; delete it"):
         checkpoints.pull(IMAGEBIND)
-    assert checkpoints.path_of(IMAGEBIND) is None
+    assert cache.path_of(IMAGEBIND) is None
 
 
 def lay_down(folder, *names):
@@ -272,10 +273,10 @@ def lay_down(folder, *names):
 
 
 def test_what_an_interrupted_download_left_is_not_a_checkpoint(tmp_path, monkeypatch):
-    monkeypatch.setattr(checkpoints, "snapshot_download", lambda *_, **__: str(tmp_path))
+    monkeypatch.setattr(cache, "snapshot_download", lambda *_, **__: str(tmp_path))
     entry = BY_NAME["sd-1.5"]
     lay_down(tmp_path, "vae/config.json")
-    assert checkpoints.path_of(entry) is None
+    assert cache.path_of(entry) is None
     listed = {
         "vae": ["diffusers", "AutoencoderKL"],
         "scheduler": ["diffusers", "DDIMScheduler"],
@@ -284,21 +285,21 @@ def test_what_an_interrupted_download_left_is_not_a_checkpoint(tmp_path, monkeyp
     }
     (tmp_path / "model_index.json").write_text(json.dumps(listed))
     lay_down(tmp_path, "scheduler/scheduler_config.json")
-    assert checkpoints.path_of(entry) is None  # the VAE's weights are still to come
+    assert cache.path_of(entry) is None  # the VAE's weights are still to come
     lay_down(tmp_path, "vae/diffusion_pytorch_model.safetensors")
-    assert checkpoints.path_of(entry) == tmp_path
+    assert cache.path_of(entry) == tmp_path
 
 
 def test_a_network_in_parts_is_whole_with_the_last_of_them(tmp_path, monkeypatch):
-    monkeypatch.setattr(checkpoints, "snapshot_download", lambda *_, **__: str(tmp_path))
+    monkeypatch.setattr(cache, "snapshot_download", lambda *_, **__: str(tmp_path))
     entry = BY_NAME["qwen3-vl"]
     names = [f"model-0000{k}-of-00002.safetensors" for k in (1, 2)]
     lay_down(tmp_path, "config.json", names[0])
     index = {"weight_map": dict(zip("ab", names, strict=True))}
     (tmp_path / "model.safetensors.index.json").write_text(json.dumps(index))
-    assert checkpoints.path_of(entry) is None
+    assert cache.path_of(entry) is None
     lay_down(tmp_path, names[1])
-    assert checkpoints.path_of(entry) == tmp_path
+    assert cache.path_of(entry) == tmp_path
 
 
 @pytest.mark.parametrize(
@@ -396,33 +397,33 @@ def test_verify_and_convert_from_the_shell(capsys, tmp_path):
 
 def test_commercial_use_of_the_paper_family_is_refused_before_anything_is_loaded(tmp_path):
     with pytest.raises(SettingsError, match="imagebind is under CC BY-NC-SA"):
-        load_family("paper", binder=tmp_path / "none.pth", commercial=True)
+        load_family(LoadOptions(models="paper", binder=tmp_path / "none.pth", commercial=True))
 
 
 def test_commercial_use_of_a_known_model_is_refused_before_it_is_fetched():
     for name in ("audioldm-m-full", "cvssp/audioldm-m-full"):
         with pytest.raises(SettingsError, match="audio/audioldm-m-full is under CC BY-NC-SA"):
-            load_family(audio=name, commercial=True)
+            load_family(LoadOptions(audio=name, commercial=True))
 
 
 def test_a_name_of_the_table_stands_for_its_source(monkeypatch, tmp_path):
     asked = []
     monkeypatch.setattr(
-        "seehear.models.families.audioldm.load", lambda source, **_: asked.append(source)
+        "seehear.models.families.backbones.load", lambda source, *_, **__: asked.append(source)
     )
-    load_family(audio="audioldm-m-full").loaders["audio"]()
+    load_family(LoadOptions(audio="audioldm-m-full")).loaders["audio"]()
     monkeypatch.chdir(tmp_path)
     (tmp_path / "audioldm-m-full").mkdir()  # a folder of one's own goes first
-    load_family(audio="audioldm-m-full").loaders["audio"]()
+    load_family(LoadOptions(audio="audioldm-m-full")).loaders["audio"]()
     assert asked == ["cvssp/audioldm-m-full", "audioldm-m-full"]
 
 
 def test_commercial_use_of_another_model_is_refused_when_it_is_loaded(tmp_path):
-    family = load_family(audio=write_small(tmp_path), commercial=True)
+    family = load_family(LoadOptions(audio=write_small(tmp_path), commercial=True))
     with pytest.raises(SettingsError, match=r"audio/.* nothing of its licence"):
         family.backbone("audio")
     (tmp_path / "README.md").write_text("---\nlicense: MIT\n---\n")
-    assert load_family(audio=tmp_path / "audio", commercial=True).backbone("audio")
+    assert load_family(LoadOptions(audio=tmp_path / "audio", commercial=True)).backbone("audio")
 
 
 TAKEN_BY = {

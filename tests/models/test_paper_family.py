@@ -12,6 +12,7 @@ from seehear import media
 from seehear.cli import main
 from seehear.errors import WeightsError
 from seehear.models.families import load_family
+from seehear.models.load_options import LoadOptions
 from seehear.pipeline.manifest import read_manifest
 
 
@@ -53,17 +54,18 @@ def test_words_are_read_by_the_vocabulary_that_was_fetched(weights, tmp_path, mo
     shutil.copytree(weights["binder"], elsewhere)
     (elsewhere / "merges.txt").unlink()
     monkeypatch.setenv("SEEHEAR_HOME", str(tmp_path))
+    options = LoadOptions(models="paper", audio=weights["audio"], binder=elsewhere)
     with pytest.raises(WeightsError, match="beside the weights"):
-        load_family("paper", audio=weights["audio"], binder=elsewhere).binder.embed_text(["a"])
+        load_family(options).binder.embed_text(["a"])
     (tmp_path / "imagebind").mkdir()
     write_letters(tmp_path / "imagebind")
-    found = load_family("paper", audio=weights["audio"], binder=elsewhere).binder.embed_text(["a"])
+    found = load_family(options).binder.embed_text(["a"])
     assert found.isfinite().all()
 
 
 def test_a_folder_called_as_the_table_calls_imagebind_is_that_folder(weights, monkeypatch):
     monkeypatch.chdir(weights["binder"].parent)
-    family = load_family("paper", audio=weights["audio"], binder="imagebind")
+    family = load_family(LoadOptions(models="paper", audio=weights["audio"], binder="imagebind"))
     assert family.binder.embed_text(["a"]).isfinite().all()
 
 

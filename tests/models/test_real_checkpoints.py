@@ -15,7 +15,7 @@ from seehear.diagnostics.estimate import estimate_run
 from seehear.diagnostics.memory_mode import HEADROOM, fitting, free_bytes
 from seehear.evaluation import FEATURES, load_measure
 from seehear.metrics.features.protocol import HearsSounds
-from seehear.models import captioners, checkpoints
+from seehear.models import cache, captioners, checkpoints
 from seehear.models.backbones import animatediff, audioldm
 from seehear.models.binders import imagebind
 from seehear.models.catalogue import BY_NAME, ENTRIES, ModelEntry
@@ -29,7 +29,7 @@ DEVICE = os.environ.get("SEEHEAR_DEVICE") or ("cuda" if torch.cuda.is_available(
 
 
 def here(entry: ModelEntry) -> Path:
-    found = checkpoints.path_of(entry)
+    found = cache.path_of(entry)
     if found is None:
         pytest.skip(f"{entry.name} is not on this machine")
     return found

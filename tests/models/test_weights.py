@@ -9,7 +9,8 @@ from safetensors.torch import save_file
 
 from seehear.errors import WeightsError
 from seehear.hashes import file_sha256
-from seehear.models.weights import find_checkpoint, licence_of, read_state_dict, weight_files
+from seehear.models.cache import weight_files
+from seehear.models.weights import find_checkpoint, licence_of, read_state_dict
 
 
 def test_safetensors_and_pickled_tensors_read_alike(tmp_path):

@@ -8,7 +8,8 @@ import pytest
 import torch
 
 from seehear.dsp.events import motion_energy, motion_starts, onset_envelope
-from seehear.guidance.sampling import SamplingSettings, sample
+from seehear.guidance.sampling import sample
+from seehear.guidance.settings import SamplingSettings
 from seehear.guidance.sync import align_curves, curve_offset_s
 from seehear.metrics.features import judge as pocket_judge
 from seehear.pipeline.presets import DEFAULT

@@ -3,8 +3,8 @@ from dataclasses import replace
 import pytest
 
 from seehear.errors import SettingsError
-from seehear.guidance.losses import JOINT_OWN
-from seehear.guidance.sampling import SamplingSettings
+from seehear.guidance.settings import SamplingSettings
+from seehear.guidance.streams import JOINT_OWN
 from seehear.pipeline.presets import JOINT_PRESETS, PRESETS, Preset, preset_for
 
 

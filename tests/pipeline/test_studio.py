@@ -13,6 +13,7 @@ import seehear
 from seehear import media
 from seehear.errors import Cancelled, MediaError, SettingsError
 from seehear.models.captioners.phrases import PHRASES
+from seehear.models.load_options import LoadOptions
 from seehear.pipeline import studio as studio_module
 from seehear.pipeline.inputs import as_image, as_video
 from seehear.pipeline.manifest import to_json
@@ -144,7 +145,7 @@ def test_a_picture_cannot_sound_for_a_moment_or_for_hours(studio, duration_s):
 def test_a_minute_is_made_in_windows_that_share_a_quarter(studio):
     frames = moving_frames(240)
     preset = with_overrides(DEFAULT, num_steps=2, start=0.0, end=1.0)
-    job = studio.video_job(as_video(frames, fps=4.0), "rain", 0, preset)
+    job = studio.job("v2a", as_video(frames, fps=4.0), prompt="rain", preset=preset)
     assert len(job.windows_s) == 63  # 60 s by 1.28 s less an overlap of 0.32 s, rounded up
     assert job.windows_s[0] == (0.0, 1.28)
     assert job.windows_s[-1][1] == 60.0
@@ -242,13 +243,21 @@ def test_an_array_keeps_four_frames_a_second_at_their_times():
 
 def test_load_keeps_what_the_manifest_needs_to_load_again(monkeypatch, family, tmp_path):
     monkeypatch.setattr(
-        studio_module, "load_family", lambda name, **options: replace(family, name=name)
+        studio_module, "load_family", lambda options: replace(family, name=options.models)
     )
     (tmp_path / "mine").mkdir()
     monkeypatch.chdir(tmp_path)
     studio = seehear.load("pocket", audio="mine", dtype=torch.float32, device="cpu")
-    assert studio.loaded == {
+    record = studio.options.to_json()
+    assert record == {
         "audio": str(tmp_path / "mine"),
-        "dtype": "float32",
+        "video": None,
+        "motion": None,
+        "binder": None,
         "device": "cpu",
+        "dtype": "float32",
+        "commercial": False,
     }
+    assert LoadOptions.from_json("pocket", record) == replace(
+        studio.options, audio=str(tmp_path / "mine")
+    )

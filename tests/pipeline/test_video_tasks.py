@@ -9,7 +9,8 @@ from small_family import small_picture_family
 
 from seehear import media
 from seehear.errors import MediaError, SettingsError
-from seehear.guidance.frame_sampling import FrameSampler, FrameSampling
+from seehear.guidance.frame_sampling import FrameSampler
+from seehear.guidance.settings import FrameSampling
 from seehear.models.captioners.phrases import PHRASES
 from seehear.pipeline.manifest import to_json
 from seehear.pipeline.presets import PICTURE_PRESETS, preset_for, preset_from_json, with_overrides
@@ -195,13 +196,13 @@ def test_joint_streams_may_have_lengths_steps_and_prompts_of_their_own(studio):
 
 
 def test_equal_prompts_of_their_own_are_what_both_streams_are_compared_with(studio):
-    own = studio.text_job("an animal", 0, sound_prompt="bells", picture_prompt="bells")
-    alike = studio.text_job("bells", 0)
+    own = studio.job("joint", prompt="an animal", audio_prompt="bells", video_prompt="bells")
+    alike = studio.job("joint", prompt="bells")
     assert own.condition == alike.condition
     assert own.preset == alike.preset
     # Also with the settings of a run whose prompts differed.
-    other = studio.text_job("rain", 0, sound_prompt="bells").preset
-    assert studio.text_job("bells", 0, other).preset.pairs == alike.preset.pairs
+    other = studio.job("joint", prompt="rain", audio_prompt="bells").preset
+    assert studio.job("joint", prompt="bells", preset=other).preset.pairs == alike.preset.pairs
 
 
 def test_the_sound_of_a_pair_depends_on_its_picture_only_where_both_are_compared(studio):

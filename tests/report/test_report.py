@@ -312,7 +312,7 @@ def family(tmp_path_factory):
 def small_models(monkeypatch, family):
     """The small family in place of the one that ships."""
     monkeypatch.setattr(
-        studio_module, "load_family", lambda name="pocket", **options: replace(family, name=name)
+        studio_module, "load_family", lambda options: replace(family, name=options.models)
     )
 
 

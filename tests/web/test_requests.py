@@ -32,9 +32,9 @@ def studios(monkeypatch, family):
     """The small family in place of the one that ships; loads are counted."""
     loads = []
 
-    def load_family(name="pocket", **options):
-        loads.append(name)
-        return replace(family, name=name)
+    def load_family(options):
+        loads.append(options.models)
+        return replace(family, name=options.models)
 
     monkeypatch.setattr(studio_module, "load_family", load_family)
     found = ModelPool(("pocket",))

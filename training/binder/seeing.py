@@ -8,7 +8,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from seehear.guidance.augmentation import ImageAugmentation
+from seehear.guidance.augmentation import augment_images
+from seehear.guidance.settings import ImageAugmentation
 from seehear.models.binders.pocket.image_encoder import ImageEncoder
 from training.binder.sense import Batch, Names, SenseTraining, train_sense
 from training.video.copies import PATH as COPIES
@@ -40,8 +41,8 @@ def varied_pictures(pictures: Tensor, generator: torch.Generator) -> Tensor:
 
     x = torch.where(
         rand(b, 1, 1, 1) < 0.5,
-        LOOKS.augment(pictures, generator),
-        RECOLOURED.augment(pictures, generator),
+        augment_images(LOOKS, pictures, generator),
+        augment_images(RECOLOURED, pictures, generator),
     )
     if rand(1) < 0.5:
         soft = functional.avg_pool2d(x, 3, stride=1, padding=1)

@@ -6,12 +6,12 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 from seehear.batch.ledger import ListedJob
 from seehear.errors import SettingsError
 from seehear.pipeline.request import Request
-from seehear.pipeline.task import TAKES, WRITES, TaskName, suffix_for
+from seehear.pipeline.task import TASKS, TaskName
 
 # Columns of a list, and how a cell becomes a value. "input" is an order's source.
 _READ: dict[str, type] = {
@@ -86,10 +86,10 @@ def entries_of(path: Path, common: Request, suffix: str | None = None) -> list[E
 
 
 def _of_folder(folder: Path, task: TaskName) -> Iterator[tuple[str, dict[str, Any]]]:
-    if task == "joint":
+    if not TASKS[task].reads_file:
         raise SettingsError(f"{folder}: joint starts from sentences; give them in a list")
     for path in sorted(folder.iterdir()):
-        is_taken = path.suffix.lower() in TAKES[task] and not path.name.startswith(".")
+        is_taken = path.suffix.lower() in TASKS[task].reads and not path.name.startswith(".")
         if is_taken and path.is_file():
             yield str(path), {"input": path.name}
 
@@ -128,28 +128,27 @@ def _entry(
 ) -> Entry:
     values = {name: _value(where, name, cell) for name, cell in row.items()}
     task = values.get("task", common.task)
-    if task not in get_args(TaskName):
-        raise SettingsError(
-            f"{where}: expected a task of {', '.join(get_args(TaskName))}, got {task!r}"
-        )
+    if task not in TASKS:
+        raise SettingsError(f"{where}: expected a task of {', '.join(TASKS)}, got {task!r}")
     named = {f.name for f in fields(Request)} & values.keys()
     order = replace(common, **{name: values[name] for name in named})
     if "input" in values:
         order = replace(order, source=(folder / values["input"]).absolute())
-    if order.task != "joint" and order.source is None:
+    task = TASKS[order.task]
+    if task.reads_file and order.source is None:
         raise SettingsError(f"{where}: {order.task} starts from a file; give it as input")
-    if order.task == "joint" and order.prompt is None:
+    if not task.reads_file and order.prompt is None:
         raise SettingsError(f"{where}: joint starts from a sentence; give it as prompt")
     output = values.get("output", "")
     name = values.get("id") or Path(output).stem or (order.source.stem if order.source else "")
     if not name:
         raise SettingsError(f"{where}: a job needs an id, an output or an input to be called by")
-    output = output or name + (suffix or suffix_for(order.task, order.source))
+    output = output or name + (suffix or task.suffix_for(order.source))
     if Path(output).name != output or output.startswith("."):
         raise SettingsError(f"{where}: expected the name of a file as output, got {output!r}")
-    if Path(output).suffix.lower() not in WRITES[order.task]:
+    if Path(output).suffix.lower() not in task.writes:
         raise SettingsError(
-            f"{where}: {order.task} writes {', '.join(WRITES[order.task])}, got {output!r}"
+            f"{where}: {order.task} writes {', '.join(task.writes)}, got {output!r}"
         )
     if order.upscale is not None and order.upscale < 1:
         raise SettingsError(f"{where}: upscale counts from 1, got {order.upscale}")

@@ -1,6 +1,6 @@
-"""Jobs that are orders: each worker loads a family of models once and makes what it gets."""
+"""Jobs that are requests: each worker loads a family of models once and makes what it gets."""
 
-from collections.abc import Mapping
+import json
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -8,35 +8,52 @@ from typing import Any
 import torch
 
 from seehear.batch.job_list import Entry
+from seehear.models.load_options import LoadOptions
 from seehear.pipeline.result import Result
-from seehear.pipeline.studio import Studio, load
+from seehear.pipeline.run_request import run_request, save_output
+from seehear.pipeline.studio import Studio, load_studio
 
 
 @dataclass(frozen=True)
 class RequestMaker:
     """Makes orders with a family of models that is loaded once, when the first job comes."""
 
-    models: str = "pocket"
-    options: Mapping[str, Any] = field(default_factory=dict)  # of `seehear.pipeline.studio.load`
+    options: LoadOptions = field(default_factory=LoadOptions)
     threads: int | None = 1  # of PyTorch, in each worker
     _studio: list[Studio] = field(default_factory=list, repr=False, compare=False)
 
     def __call__(self, spec: str, folder: Path) -> None:
-        """Make media and manifest; errors as `Order.job` and `Result.save`."""
+        """Make media and manifest; errors as `job_for` and `Result.save`."""
         entry = Entry.from_json_line(spec)
-        result = entry.order.make(self.studio())
-        entry.order.save(timeless(result), folder / entry.output)
+        request = entry.order
+        result = timeless(run_request(self.studio(), request))
+        save_output(result, folder / entry.output, is_mix=request.mix, upscale=request.upscale)
 
     def studio(self) -> Studio:
         """The models, loaded when first asked for."""
         if not self._studio:
             if self.threads is not None:
                 torch.set_num_threads(self.threads)
-            self._studio.append(load(self.models, **self.options))
+            self._studio.append(load_studio(self.options))
         return self._studio[0]
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_studio": []}  # models are not sent
+
+
+def recorded_options(options: LoadOptions, threads: int) -> str:
+    """The models of a batch as its ledger records them; ledgers of version 0.1.0 hold the same."""
+    values: dict[str, Any] = {
+        name: getattr(options, name) for name in ("audio", "video", "motion", "binder", "device")
+    }
+    values |= {"dtype": f"torch.{options.dtype}", "commercial": options.commercial}
+    values["captioner"] = options.captioner
+    if options.clip or options.binder_options:
+        values |= {"clip": dict(options.clip), "binder_options": dict(options.binder_options)}
+    if options.checkpointing or options.lean:
+        values |= {"checkpointing": options.checkpointing, "lean": options.lean}
+    texts = {name: str(value) for name, value in values.items()}
+    return json.dumps([options.models, texts, threads])
 
 
 def timeless(result: Result) -> Result:

@@ -1,40 +1,44 @@
 """`seehear batch`: thousands of outputs from a list, by several workers, through crashes."""
 
-import json
 import time
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
-from seehear.cli.data import app  # with it, all other commands
-from seehear.cli.options import (
-    AudioOption,
-    BinderOption,
-    CaptionerOption,
-    Commercial,
-    Device,
-    Dtype,
-    Lr,
-    Memory,
-    Models,
-    MotionOption,
-    NoPrompt,
-    Prompt,
-    Quiet,
-    RunOptions,
-    Seed,
-    Steps,
-    Suffix,
-    Upscale,
-    VideoOption,
-    asked_prompt,
-)
+from seehear.cli.run_options import Row, RunOptions, rows_named, with_options
+from seehear.pipeline.task import TASKS, TaskName
 
 _WORK = "Workers"
+_DURATION = Annotated[
+    float | None,
+    typer.Option(
+        "--duration",
+        "-d",
+        metavar="SECONDS",
+        show_default="4 s for a picture's sound",
+        help="How long outputs of i2a and joint last.",
+    ),
+]
+_PRESET = Annotated[str, typer.Option("--preset", help="Of jobs whose line names none.")]
+_OF_BATCH = {
+    "duration": Row("duration", "request", _DURATION, None, "duration_s"),
+    "preset": Row("preset", "request", _PRESET, "default"),
+}
+_OPTIONS = tuple(
+    _OF_BATCH.get(row.name, row)
+    for row in rows_named(
+        (
+            "prompt", "no_prompt", "seed", "steps", "preset", "lr", "duration", "suffix",
+            "upscale", "quiet", "models", "audio", "video", "motion", "binder", "device", "dtype",
+            "captioner", "commercial", "memory",
+        ),
+        TASKS["v2a"],
+    )
+)  # fmt: skip
 
 
-@app.command("batch")
+@with_options(_OPTIONS)
 def batch(
     words: Annotated[
         list[str],
@@ -55,7 +59,7 @@ def batch(
         ),
     ] = None,
     task: Annotated[
-        Literal["v2a", "i2a", "a2v", "a2i", "joint"],
+        TaskName,
         typer.Option("--task", "-t", help="Of jobs whose line names none."),
     ] = "v2a",
     workers: Annotated[
@@ -100,37 +104,8 @@ def batch(
             help="With --ray: 1 gives each worker a GPU, 0.5 lets two share one.",
         ),
     ] = 0.0,
-    prompt: Prompt = None,
-    no_prompt: NoPrompt = False,
-    seed: Seed = 0,
-    steps: Steps = None,
-    preset: Annotated[str, typer.Option("--preset", help="Of jobs whose line names none.")] = (
-        "default"
-    ),
-    lr: Lr = None,
-    duration: Annotated[
-        float | None,
-        typer.Option(
-            "--duration",
-            "-d",
-            metavar="SECONDS",
-            show_default="4 s for a picture's sound",
-            help="How long outputs of i2a and joint last.",
-        ),
-    ] = None,
-    suffix: Suffix = None,
-    upscale: Upscale = None,
-    quiet: Quiet = False,
-    models: Models = "pocket",
-    audio: AudioOption = None,
-    video: VideoOption = None,
-    motion: MotionOption = None,
-    binder: BinderOption = None,
-    device: Device = "cpu",
-    dtype: Dtype = "float32",
-    captioner: CaptionerOption = None,
-    commercial: Commercial = False,
-    memory: Memory = None,
+    *,
+    options: RunOptions,
 ) -> None:
     """Make an output for every line of a list. Give the same command again to go on after a crash.
 
@@ -160,35 +135,13 @@ def batch(
     if words[0] == "merge":
         _merge([Path(word) for word in words[1:]], output)
         return
-    asked = RunOptions(
-        prompt=asked_prompt(prompt, no_prompt),
-        seed=seed,
-        steps=steps,
-        preset=preset,
-        lr=lr,
-        duration_s=duration,
-        suffix=suffix,
-        upscale=upscale,
-        quiet=quiet,
-        models=models,
-        audio=audio,
-        video=video,
-        motion=motion,
-        binder=binder,
-        device=device,
-        dtype=dtype,
-        captioner=captioner,
-        commercial=commercial,
-        memory=memory,
-    )
-    _run(words, output, task, asked, workers, threads, ray, gpus)
+    _run(words, output, options, workers, threads, ray, gpus)
 
 
 def _run(
     words: list[str],
     output: Path | None,
-    task: Literal["v2a", "i2a", "a2v", "a2i", "joint"],
-    asked: RunOptions,
+    options: RunOptions,
     workers: int,
     threads: int,
     ray: str | None,
@@ -201,21 +154,20 @@ def _run(
     from seehear.batch.job_list import entries_of
     from seehear.batch.ledger import Ledger
     from seehear.batch.local_workers import run_processes
-    from seehear.batch.make_request import RequestMaker
+    from seehear.batch.make_request import RequestMaker, recorded_options
     from seehear.cli.console import out
     from seehear.cli.load_models import load_options
-    from seehear.cli.run import request_from
     from seehear.errors import SettingsError
 
     if len(words) != 1 or output is None:
         raise SettingsError(
             "expected one list or folder of jobs and -o FOLDER; see seehear batch --help"
         )
-    entries = entries_of(Path(words[0]), request_from(task, None, asked), asked.suffix)
-    models, options = load_options(asked)
+    entries = entries_of(Path(words[0]), options.request, options.output.suffix)
+    load = load_options(options)
     ledger = Ledger(output)
     # Outputs of one folder are all made with the same models.
-    wanted = json.dumps([models, {k: str(v) for k, v in options.items()}, threads])
+    wanted = recorded_options(load, threads)
     if (ledger.fact("models") or wanted) != wanted:
         raise SettingsError(
             f"{output}: was begun with other models, options of models or --threads; choose "
@@ -224,15 +176,15 @@ def _run(
     ledger.fact("models", wanted)
     ledger.add(entry.listed() for entry in entries)
     ledger.close()
-    make = RequestMaker(models, options, threads)
-    tell = _Telling(asked.quiet)
+    make = RequestMaker(load, threads)
+    tell = _Telling(options.output.quiet)
     if ray is None:
         counts = run_processes(output, make, workers, tell)
     else:
         from seehear.batch.ray_workers import run_ray
 
         counts = run_ray(output, make, workers, ray, gpus, tell)
-    if not asked.quiet or counts.failed:
+    if not options.output.quiet or counts.failed:
         out.print(f"{output}: {counts.done} of {counts.total} done, {counts.failed} failed")
     if counts.failed:
         out.print(

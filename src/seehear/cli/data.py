@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, NoReturn
 
 import typer
 
-from seehear.cli.evaluate import app  # with it, all other commands
+from seehear.pipeline.task import ScoredTask
 
 if TYPE_CHECKING:
     from seehear.evaluation.datasets import Clip
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 data = typer.Typer(
     no_args_is_help=True, help="Lists of clips to evaluate on, key frames, sanity floors."
 )
-app.add_typer(data, name="data")
 
 Clips = Annotated[
     Path,
@@ -179,7 +178,7 @@ def write_baseline(
     ],
     clips: Clips,
     output: Folder,
-    task: Annotated[Literal["v2a", "i2a", "a2v", "joint"], typer.Option("--task", "-t")] = "v2a",
+    task: Annotated[ScoredTask, typer.Option("--task", "-t")] = "v2a",
     seed: Seed = 0,
 ) -> None:
     """Write what any system should beat, for `seehear eval`: noise, or what retrieval finds.

@@ -5,39 +5,25 @@ from typing import Annotated, Literal
 
 import typer
 
-from seehear.cli.generate_video import app  # with it, all other commands
-from seehear.cli.options import (
-    AudioOption,
-    BinderOption,
-    Device,
-    Dtype,
-    Models,
-    MotionOption,
-    Threads,
-    VideoOption,
-)
+from seehear.cli.run_options import RunOptions, rows_named, with_options
+from seehear.pipeline.task import TASKS
 
+_OPTIONS = ("models", "audio", "video", "motion", "binder", "device", "dtype", "threads")
 PartOption = Annotated[
     Literal["audio", "video", "picture"] | None,
     typer.Option("--part", show_default="audio and video", help="The only model to look at."),
 ]
 
 
-@app.command("doctor")
+@with_options(rows_named(_OPTIONS, TASKS["joint"]), "joint")
 def doctor(
     part: PartOption = None,
     as_json: Annotated[
         Path | None,
         typer.Option("--json", metavar="PATH", show_default=False, help="Write all of it here."),
     ] = None,
-    models: Models = "pocket",
-    audio: AudioOption = None,
-    video: VideoOption = None,
-    motion: MotionOption = None,
-    binder: BinderOption = None,
-    device: Device = "cpu",
-    dtype: Dtype = "float32",
-    threads: Threads = None,
+    *,
+    options: RunOptions,
 ) -> None:
     """Check the machine and the models: whether gradients get from the binder to the latents.
 
@@ -56,22 +42,20 @@ def doctor(
     """
     import torch
 
-    from seehear.cli.console import doctor_text, out
+    from seehear.cli.console import out
     from seehear.cli.load_models import check_device, loaded_studio
-    from seehear.cli.options import RunOptions
+    from seehear.cli.progress import doctor_text
     from seehear.diagnostics.doctor import examine, fits
     from seehear.pipeline.manifest import to_json, write_json
 
-    asked = RunOptions(
-        models=models, audio=audio, video=video, motion=motion, binder=binder, device=device,
-        dtype=dtype, threads=threads,
-    )  # fmt: skip
+    load = options.load
+    device, dtype = load.device, getattr(torch, load.dtype)
     check_device(device)
-    predictions = fits(device, getattr(torch, dtype)) if models == "paper" else []
+    predictions = fits(device, dtype) if load.models == "paper" else []
     for fit in predictions:
         out.print(str(fit))
-    family = loaded_studio(asked).family
-    report = examine(family, (part,) if part else ("audio", "video"), device, getattr(torch, dtype))
+    family = loaded_studio(options).family
+    report = examine(family, (part,) if part else ("audio", "video"), device, dtype)
     for line in doctor_text(report):
         out.print(line)
     if as_json is not None:

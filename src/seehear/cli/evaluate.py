@@ -1,11 +1,11 @@
 """`seehear eval`: score a folder of clips, and tell which differences between systems are real."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
-from seehear.cli.models import app  # with it, all other commands
+from seehear.pipeline.task import ScoredTask
 
 Words = Annotated[
     list[str] | None,
@@ -16,11 +16,10 @@ Words = Annotated[
 ]  # fmt: skip
 
 
-@app.command("eval")
 def evaluate(
     words: Words = None,
     task: Annotated[
-        Literal["v2a", "i2a", "a2v", "joint"],
+        ScoredTask,
         typer.Option("--task", help="v2a, i2a: sounds are judged; a2v, joint: pictures."),
     ] = "v2a",
     real: Annotated[
@@ -166,7 +165,7 @@ def evaluate(
 
 
 def _made(
-    task: Literal["v2a", "i2a", "a2v", "joint"],
+    task: ScoredTask,
     real: Path,
     folder: Path,
     preset: str,

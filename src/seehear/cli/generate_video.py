@@ -1,47 +1,12 @@
-"""The commands that make pictures: options, explanations and examples."""
+"""The commands that generate frames: `seehear a2v`, `seehear a2i` and `seehear joint`."""
 
 from typing import Annotated
 
 import typer
 
-from seehear.cli.generate_audio import app
-from seehear.cli.options import (
-    A2iPresetOption,
-    A2vPresetOption,
-    AudioOption,
-    BinderOption,
-    CaptionerOption,
-    Commercial,
-    Device,
-    DryRun,
-    Dtype,
-    JointDuration,
-    JointPresetOption,
-    JointSync,
-    Lr,
-    MaxSound,
-    Memory,
-    Models,
-    MotionOption,
-    Output,
-    Overwrite,
-    PictureNoPrompt,
-    PicturePrompt,
-    PictureSync,
-    Previews,
-    Quiet,
-    Report,
-    RunOptions,
-    Seed,
-    SeenPrompt,
-    SoundPrompt,
-    Steps,
-    Suffix,
-    Threads,
-    Upscale,
-    VideoOption,
-    asked_prompt,
-)
+from seehear.cli.options import Output
+from seehear.cli.run_options import RunOptions, rows_for, with_options
+from seehear.pipeline.task import TASKS
 
 Sounds = Annotated[
     list[str],
@@ -53,36 +18,8 @@ Sounds = Annotated[
 ]
 
 
-@app.command("a2v")
-def a2v(
-    sounds: Sounds,
-    output: Output,
-    prompt: PicturePrompt = None,
-    no_prompt: PictureNoPrompt = False,
-    seed: Seed = 0,
-    steps: Steps = None,
-    preset: A2vPresetOption = "default",
-    lr: Lr = None,
-    sync: PictureSync = None,
-    suffix: Suffix = None,
-    upscale: Upscale = None,
-    previews: Previews = None,
-    report: Report = False,
-    overwrite: Overwrite = False,
-    dry_run: DryRun = False,
-    quiet: Quiet = False,
-    models: Models = "pocket",
-    video: VideoOption = None,
-    motion: MotionOption = None,
-    binder: BinderOption = None,
-    device: Device = "cpu",
-    dtype: Dtype = "float32",
-    threads: Threads = None,
-    captioner: CaptionerOption = None,
-    commercial: Commercial = False,
-    memory: Memory = None,
-    max_duration: MaxSound = 60.0,
-) -> None:
+@with_options(rows_for(TASKS["a2v"]), "a2v")
+def a2v(sounds: Sounds, output: Output, options: RunOptions) -> None:
     """Audio to video: give sounds a moving picture, as long as they are.
 
     The sound goes into the video as it is, but for its peak: at most -1 dBFS.
@@ -97,63 +34,11 @@ def a2v(
     """
     from seehear.cli.run import run_inputs
 
-    asked = RunOptions(
-        prompt=asked_prompt(prompt, no_prompt),
-        seed=seed,
-        steps=steps,
-        preset=preset,
-        lr=lr,
-        sync=sync,
-        suffix=suffix,
-        upscale=upscale,
-        previews=previews,
-        report=report,
-        overwrite=overwrite,
-        dry_run=dry_run,
-        quiet=quiet,
-        models=models,
-        video=video,
-        motion=motion,
-        binder=binder,
-        device=device,
-        dtype=dtype,
-        threads=threads,
-        captioner=captioner,
-        commercial=commercial,
-        memory=memory,
-        max_duration_s=max_duration,
-    )
-    raise typer.Exit(run_inputs("a2v", sounds, output, asked))
+    raise typer.Exit(run_inputs(sounds, output, options))
 
 
-@app.command("a2i")
-def a2i(
-    sounds: Sounds,
-    output: Output,
-    prompt: PicturePrompt = None,
-    no_prompt: PictureNoPrompt = False,
-    seed: Seed = 0,
-    steps: Steps = None,
-    preset: A2iPresetOption = "default",
-    lr: Lr = None,
-    suffix: Suffix = None,
-    upscale: Upscale = None,
-    previews: Previews = None,
-    report: Report = False,
-    overwrite: Overwrite = False,
-    dry_run: DryRun = False,
-    quiet: Quiet = False,
-    models: Models = "pocket",
-    video: VideoOption = None,
-    binder: BinderOption = None,
-    device: Device = "cpu",
-    dtype: Dtype = "float32",
-    threads: Threads = None,
-    captioner: CaptionerOption = None,
-    commercial: Commercial = False,
-    memory: Memory = None,
-    max_duration: MaxSound = 600.0,
-) -> None:
+@with_options(rows_for(TASKS["a2i"]), "a2i")
+def a2i(sounds: Sounds, output: Output, options: RunOptions) -> None:
     """Audio to image: give sounds a picture.
 
     The output's name decides the format: .png, .jpg or .webp.
@@ -166,34 +51,10 @@ def a2i(
     """
     from seehear.cli.run import run_inputs
 
-    asked = RunOptions(
-        prompt=asked_prompt(prompt, no_prompt),
-        seed=seed,
-        steps=steps,
-        preset=preset,
-        lr=lr,
-        suffix=suffix,
-        upscale=upscale,
-        previews=previews,
-        report=report,
-        overwrite=overwrite,
-        dry_run=dry_run,
-        quiet=quiet,
-        models=models,
-        video=video,
-        binder=binder,
-        device=device,
-        dtype=dtype,
-        threads=threads,
-        captioner=captioner,
-        commercial=commercial,
-        memory=memory,
-        max_duration_s=max_duration,
-    )
-    raise typer.Exit(run_inputs("a2i", sounds, output, asked))
+    raise typer.Exit(run_inputs(sounds, output, options))
 
 
-@app.command("joint")
+@with_options(rows_for(TASKS["joint"]), "joint")
 def joint(
     sentence: Annotated[
         str,
@@ -202,30 +63,7 @@ def joint(
         ),
     ],
     output: Output,
-    sound_prompt: SoundPrompt = None,
-    picture_prompt: SeenPrompt = None,
-    duration: JointDuration = None,
-    seed: Seed = 0,
-    steps: Steps = None,
-    preset: JointPresetOption = "default",
-    lr: Lr = None,
-    sync: JointSync = None,
-    upscale: Upscale = None,
-    previews: Previews = None,
-    report: Report = False,
-    overwrite: Overwrite = False,
-    dry_run: DryRun = False,
-    quiet: Quiet = False,
-    models: Models = "pocket",
-    audio: AudioOption = None,
-    video: VideoOption = None,
-    motion: MotionOption = None,
-    binder: BinderOption = None,
-    device: Device = "cpu",
-    dtype: Dtype = "float32",
-    threads: Threads = None,
-    commercial: Commercial = False,
-    memory: Memory = None,
+    options: RunOptions,
 ) -> None:
     """Text to video and audio: make both from a sentence, so that they belong together.
 
@@ -237,30 +75,4 @@ def joint(
     """
     from seehear.cli.run import run_joint
 
-    asked = RunOptions(
-        duration_s=duration,
-        sound_prompt=sound_prompt,
-        picture_prompt=picture_prompt,
-        seed=seed,
-        steps=steps,
-        preset=preset,
-        lr=lr,
-        sync=sync,
-        upscale=upscale,
-        previews=previews,
-        report=report,
-        overwrite=overwrite,
-        dry_run=dry_run,
-        quiet=quiet,
-        models=models,
-        audio=audio,
-        video=video,
-        motion=motion,
-        binder=binder,
-        device=device,
-        dtype=dtype,
-        threads=threads,
-        commercial=commercial,
-        memory=memory,
-    )
-    raise typer.Exit(run_joint(sentence, output, asked))
+    raise typer.Exit(run_joint(sentence, output, options))

@@ -1,18 +1,20 @@
 """`seehear models`: what weights there are, and getting, checking and converting them."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
 
-from seehear.cli.doctor import app  # with it, all other commands
+from seehear.cli.console import out
+from seehear.models.cache import path_of
+from seehear.models.catalogue import ENTRIES, find_model, require_model
 
 models_app = typer.Typer(
     no_args_is_help=True,
     context_settings={"help_option_names": ["-h", "--help"]},
     help="The published weights that seehear can use: list, fetch, check and convert them.",
 )
-app.add_typer(models_app, name="models")
 
 Name = Annotated[
     str, typer.Argument(metavar="NAME", show_default=False, help="As `seehear models list` says.")
@@ -25,9 +27,7 @@ def list_models() -> None:
 
     Folders and hub names that are not listed work too, if their format is one of these.
     """
-    from seehear.cli.console import models_text, out
-
-    for line in models_text():
+    for line in _model_lines():
         out.print(line)
 
 
@@ -66,7 +66,6 @@ def pull(
     from seehear.cli.console import err, out
     from seehear.errors import SettingsError
     from seehear.models import checkpoints
-    from seehear.models.catalogue import require_model
 
     entry = require_model(name)
     if revision is not None and (folder is None or entry.is_file):
@@ -86,11 +85,9 @@ def pull(
 def path(name: Name) -> None:
     """Say where a checkpoint lies on this machine; exit code 1 if it has not been fetched."""
     from seehear.cli.console import err, out
-    from seehear.models import checkpoints
-    from seehear.models.catalogue import require_model
 
     entry = require_model(name)
-    found = checkpoints.path_of(entry)
+    found = path_of(entry)
     if found is None:
         err.print(f"{name} is not on this machine; `seehear models pull {name}` fetches it")
         raise typer.Exit(1)
@@ -107,16 +104,14 @@ def verify(
 
     The exit code is 1 if one is not.
     """
-    from seehear.cli.console import out
     from seehear.errors import WeightsError
     from seehear.models import checkpoints
-    from seehear.models.catalogue import find_model, require_model
     from seehear.models.shipped import POCKET
 
     place = POCKET if what == "pocket" else Path(what)
     entry = find_model(what)
     if not place.exists():
-        found = checkpoints.path_of(entry or require_model(what))
+        found = path_of(entry or require_model(what))
         if found is None:
             raise WeightsError(
                 f"{what} is not on this machine; `seehear models pull {what}` fetches it"
@@ -159,8 +154,21 @@ def convert(
     """  # fmt: skip
     import torch
 
-    from seehear.cli.console import out
     from seehear.models import convert as conversion
 
     wanted = None if dtype is None else getattr(torch, dtype)
     out.print(str(conversion.convert(source, output, dtype=wanted)))
+
+
+def _model_lines() -> Iterator[str]:
+    """The known checkpoints line by line: size, licence, and whether each is on this machine."""
+    rows = [("name", "for", "GB", "commercial", "here", "licence")]
+    for entry in ENTRIES:
+        allowed = "yes" if entry.terms.allows_commercial else "no"
+        here = "yes" if path_of(entry) else "no"
+        size = f"{entry.bytes_ / 1e9:.2f}"
+        rows.append((entry.name, entry.role, size, allowed, here, entry.terms.name))
+    widths = [max(len(cell) for cell in column) for column in zip(*rows, strict=True)]
+    for row in rows:
+        cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
+        yield "  ".join(cells).rstrip()

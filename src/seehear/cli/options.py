@@ -1,55 +1,16 @@
-"""What the options are called, what they mean in plain words, and what they add up to."""
+"""The options of the commands, each declared once."""
 
 import math
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import typer
 
-# Of every task, those of `seehear.pipeline.presets.presets_of`.
-V2aPreset = Literal["default", "wordless", "latents", "authors", "equations", "paper-v2a"]
-I2aPreset = Literal["default", "wordless", "latents", "authors", "equations", "paper-i2a"]
-A2vPreset = Literal["default", "wordless", "prompt", "latents", "equations", "paper-a2v"]
-A2iPreset = Literal["default", "wordless", "prompt", "latents", "equations"]
-JointPreset = Literal["default", "wordless", "prompt", "latents", "equations", "paper-joint"]
+from seehear.pipeline.presets import presets_of
+from seehear.pipeline.task import Task
+
 ModelsName = Literal["pocket", "paper"]
-DtypeName = Literal["float32", "bfloat16"]
-
-
-@dataclass(frozen=True, kw_only=True)
-class RunOptions:
-    """What the options of a command add up to."""
-
-    prompt: str | None = None  # None: the binder names the thing; "": no prompt
-    seed: int = 0
-    steps: int | None = None  # None: the preset's
-    preset: str = "default"
-    lr: float | None = None  # None: the preset's
-    sync: float | None = None  # None: the preset's
-    models: ModelsName = "pocket"
-    audio: str | None = None
-    video: str | None = None
-    motion: str | None = None
-    binder: Path | None = None
-    device: str = "cpu"
-    dtype: DtypeName = "float32"
-    threads: int | None = None  # None: PyTorch decides
-    commercial: bool = False
-    captioner: str | None = None  # None: the binder's nearest phrase
-    memory: str | None = None  # "auto" or gigabytes; None: as fast as it goes
-    suffix: str | None = None  # None: the clip's own, or .wav
-    mix: bool = False
-    overwrite: bool = False
-    dry_run: bool = False
-    quiet: bool = False
-    duration_s: float | None = 4.0  # of the sound for a picture, or of what a sentence becomes
-    sound_prompt: str | None = None  # None: the prompt
-    picture_prompt: str | None = None  # None: the prompt
-    upscale: int | None = 1  # how many times larger pictures are saved; None: small ones alone
-    previews: Path | None = None  # folder for looks at what is being made
-    report: bool = False  # an HTML page beside every output, and one for all of several
-    max_duration_s: float = 600.0  # longer clips are refused
+DtypeName = Literal["float32", "bfloat16"]  # of the command line; `LoadOptions` takes more
 
 
 def finite(number: float | None) -> float | None:
@@ -57,13 +18,6 @@ def finite(number: float | None) -> float | None:
     if number is not None and not math.isfinite(number):
         raise typer.BadParameter(f"expected a finite number, got {number}")
     return number
-
-
-def asked_prompt(prompt: str | None, no_prompt: bool) -> str | None:
-    """The two options about the prompt as one value."""
-    if no_prompt and prompt:
-        raise typer.BadParameter("--prompt and --no-prompt exclude each other; give one of them")
-    return "" if no_prompt else prompt
 
 
 def _with_dot(suffix: str | None) -> str | None:
@@ -152,17 +106,29 @@ Steps = Annotated[
 ]  # fmt: skip
 
 
-def _sound_preset(paper: str) -> Any:
-    return typer.Option(
-        "--preset", rich_help_panel=_SOUND,
-        help="How the picture pulls the sound: our gentle settings, our strong ones (wordless; "
-        "latents: without prompt tuning), those of the authors' code, or the paper's equations. "
-        f"`seehear presets` lists them. {paper} takes the paper's models and sizes, too.",
-    )  # fmt: skip
+def preset_option(task: Task) -> Any:
+    """The option --preset with the presets of a task."""
+    names = tuple(presets_of(task.name))
+    paper = next((name for name in names if name.startswith("paper-")), "")
+    if not task.makes_video:
+        panel = _SOUND
+        text = (
+            "How the picture pulls the sound: our gentle settings, our strong ones (wordless; "
+            "latents: without prompt tuning), those of the authors' code, or the paper's "
+            "equations. `seehear presets` lists them."
+        )
+    else:
+        panel = _PICTURE
+        what = "sound and picture pull each other" if task.makes_audio else _PULLED
+        text = (
+            f"How {what}: gently, strongly (wordless), through the prompt alone, through the "
+            "latents alone, or by the paper's equations. `seehear presets` lists them."
+        )
+    if paper:
+        text += f" {paper} takes the paper's models and sizes, too."
+    return Annotated[Literal[names], typer.Option("--preset", rich_help_panel=panel, help=text)]
 
 
-V2aPresetOption = Annotated[V2aPreset, _sound_preset("paper-v2a")]
-I2aPresetOption = Annotated[I2aPreset, _sound_preset("paper-i2a")]
 Lr = Annotated[
     float | None,
     typer.Option(
@@ -279,21 +245,7 @@ PictureNoPrompt = Annotated[
 ]  # fmt: skip
 
 
-def _picture_preset(what: str, paper: str = "") -> Any:
-    return typer.Option(
-        "--preset", rich_help_panel=_PICTURE,
-        help=f"How {what}: gently, strongly (wordless), through the prompt alone, through the "
-        "latents alone, or by the paper's equations. `seehear presets` lists them."
-        + (f" {paper} takes the paper's models and sizes, too." if paper else ""),
-    )  # fmt: skip
-
-
 _PULLED = "the sound pulls the picture"
-A2vPresetOption = Annotated[A2vPreset, _picture_preset(_PULLED, "paper-a2v")]
-A2iPresetOption = Annotated[A2iPreset, _picture_preset(_PULLED)]
-JointPresetOption = Annotated[
-    JointPreset, _picture_preset("sound and picture pull each other", "paper-joint")
-]
 PictureSync = Annotated[
     float | None,
     typer.Option(

@@ -1,99 +1,60 @@
-"""Make an output again from its manifest, and say what differs if the samples do."""
+"""`seehear replay`: make an output again from its manifest."""
 
-import time
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Annotated
 
-import torch
+import typer
 
-from seehear.cli.console import out, step_progress
-from seehear.cli.load_models import check_device
-from seehear.cli.paths import check_target, pair_outputs
-from seehear.errors import SettingsError
-from seehear.media import made_folder
-from seehear.pipeline.manifest import locate_input, read_manifest
-from seehear.pipeline.replay import differences, hashes_of, recorded_job, unreadable
-from seehear.pipeline.request import save
-from seehear.pipeline.studio import Studio, load
-from seehear.pipeline.task import MAKES, WRITES, suffix_for
+from seehear.cli.options import Overwrite, Quiet
 
 
-def replayed(
-    manifest_path: Path,
-    output: str | None,
-    *,
-    threads: int | None = None,
-    device: str | None = None,
-    overwrite: bool = False,
-    quiet: bool = False,
-) -> int:
-    """Do `seehear replay`.
+def replay(
+    manifest: Annotated[
+        Path,
+        typer.Argument(
+            metavar="OUT.JSON", show_default=False, help="The JSON file beside an output."
+        ),
+    ],
+    output: Annotated[
+        str | None,
+        typer.Option(
+            "--output",
+            "-o",
+            metavar="PATH",
+            show_default=False,
+            help="Write the media again, under this name.",
+        ),
+    ] = None,
+    threads: Annotated[
+        int | None,
+        typer.Option(
+            "--threads",
+            min=1,
+            metavar="NUMBER",
+            show_default="as recorded",
+            help="CPU threads to do it with.",
+        ),
+    ] = None,
+    device: Annotated[
+        str | None,
+        typer.Option("--device", show_default="as recorded", help="Where the networks run."),
+    ] = None,
+    overwrite: Overwrite = False,
+    quiet: Quiet = False,
+) -> None:
+    """Make an output again from its JSON, and say whether the samples are the same.
 
-    Returns:
-        0 if the samples are the same, bit for bit; 1 if they differ.
+    The exit code is 0 if they are, bit for bit, and 1 if not; then it is said
+    which versions, weights and threads differ from those of the original.
 
-    Raises:
-        SettingsError: Not a manifest of a run, or one that this version cannot read.
-        MediaError: The input is gone or has changed, or the output cannot be written.
-        WeightsError: The models cannot be loaded.
+    For example:
+
+        seehear replay out.json
+
+        seehear replay out.json -o again.mp4
     """
-    record = read_manifest(manifest_path)
-    if record["task"] not in MAKES:
-        raise SettingsError(
-            f"{manifest_path}: expected a run of {', '.join(MAKES)}, got {record['task']!r}"
-        )
-    is_joint = record["task"] == "joint"
-    if not record["inputs"] and not is_joint:
-        raise SettingsError(
-            f"{manifest_path}: was made from arrays in Python, so there is no file to start from"
-        )
-    compared = hashes_of(record, manifest_path)
-    source = manifest_path if is_joint else locate_input(record["inputs"][0], manifest_path)
-    target = None
-    if output is not None:
-        (errand,) = pair_outputs([source], output, lambda path: suffix_for(record["task"], path))
-        check_target(errand, WRITES[record["task"]], overwrite=overwrite)
-        target = errand.target
+    from seehear.cli.replay_run import replayed
 
-    # How many threads share a sum changes the order of its terms, so the bits.
-    torch.set_num_threads(threads or record["versions"].get("threads") or torch.get_num_threads())
-    studio = _studio(record, manifest_path, device)
-    began = time.perf_counter()
-    with step_progress(source.name, quiet) as on_step:
-        result = studio.make(recorded_job(studio, record, source, manifest_path), on_step)
-    took_s = time.perf_counter() - began
-    if target is not None:
-        made_folder(target.parent)
-        save(
-            result,
-            target,
-            is_mix=bool(record["settings"].get("mix")),
-            upscale=int(record.get("upscale", {}).get("factor", 1)),
-        )
-    again = result.manifest()
-    differing = list(differences(record, again))
-    is_same = all(again[name] == record[name] for name in compared)
-    if not quiet or not is_same:
-        what = "samples" if compared == ["samples_sha256"] else "media"
-        verdict = f"same {what}, bit for bit" if is_same else f"the {what} differ"
-        out.print(f"{manifest_path}: {verdict} ({result.duration_s:.2f} s, made in {took_s:.1f} s)")
-        for line in differing:
-            out.print(f"  {line}")
-        if not is_same and not differing:
-            out.print("  versions, weights and threads are the same; is it another machine?")
-    return 0 if is_same else 1
-
-
-def _studio(record: Mapping[str, Any], manifest_path: Path, device: str | None) -> Studio:
-    """Load the models that a manifest tells of."""
-    try:
-        options = dict(record["settings"].get("loaded", {}))
-        options["dtype"] = getattr(torch, options.get("dtype", "float32"))
-        options["device"] = device or options.get("device", "cpu")
-        models = record["settings"]["models"]
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise unreadable(manifest_path, error) from error
-    options.pop("captioner", None)  # what it said is in the manifest
-    check_device(options["device"])
-    return load(models, **options)
+    raise typer.Exit(
+        replayed(manifest, output, threads=threads, device=device, overwrite=overwrite, quiet=quiet)
+    )

@@ -5,11 +5,9 @@ from typing import Annotated
 
 import typer
 
-from seehear.cli.batch import app  # with it, all other commands
 from seehear.cli.options import Overwrite, Quiet
 
 
-@app.command("report")
 def report(
     manifests: Annotated[
         list[Path],

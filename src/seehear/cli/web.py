@@ -5,10 +5,8 @@ from typing import Annotated
 import typer
 
 from seehear.cli.options import Device, Threads
-from seehear.cli.report import app  # with it, all other commands
 
 
-@app.command("web")
 def web(
     host: Annotated[
         str,

@@ -1,7 +1,7 @@
 """Score a folder of made clips against a folder of real ones, whichever system made them."""
 
 from seehear.evaluation.compare import Difference, compared, over_optimisation_warnings
-from seehear.evaluation.evaluate import TASKS, evaluated
+from seehear.evaluation.evaluate import evaluated
 from seehear.evaluation.feature_cache import FeatureCache, default_folder
 from seehear.evaluation.feature_networks import FEATURES, load_measure
 from seehear.evaluation.match_clips import Failure, Pair, pairs_of
@@ -12,7 +12,6 @@ from seehear.evaluation.report import Report, read_report, write_report
 __all__ = [
     "FEATURES",
     "SYSTEMS",
-    "TASKS",
     "Difference",
     "Failure",
     "FeatureCache",

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import get_args
 
 import torch
 from torch import Tensor
@@ -16,9 +17,7 @@ from seehear.evaluation.feature_cache import FeatureCache, cache_key
 from seehear.guidance.protocols import Binder
 from seehear.media import made_folder, write_audio, write_video
 from seehear.metrics.features.binder import BinderFeatures
-
-MAKES_SOUND = ("v2a", "i2a")
-MAKES_PICTURE = ("a2v", "joint")
+from seehear.pipeline.task import TASKS, ScoredTask
 
 
 def write_noise(task: str, clips: Sequence[Clip], folder: Path, seed: int = 0) -> None:
@@ -42,14 +41,18 @@ def write_noise(task: str, clips: Sequence[Clip], folder: Path, seed: int = 0) -
         sound = track.sound.waveform.mean(0, keepdim=True)
         noise = torch.randn(sound.shape, generator=generator) * sound.square().mean().sqrt()
         noise = noise.clamp(-1, 1)
-        if task in MAKES_SOUND:
+        if not TASKS[task].makes_video:
             write_audio(folder / f"{clip.id}.wav", noise, SAMPLE_RATE)
             continue
         frames = seen.video.frames
         random = torch.randint(0, 256, frames.shape, generator=generator, dtype=torch.uint8)
         fps = seen.video.frames_per_s
         write_video(
-            folder / f"{clip.id}.mp4", random, fps, noise if task == "joint" else sound, SAMPLE_RATE
+            folder / f"{clip.id}.mp4",
+            random,
+            fps,
+            noise if TASKS[task].makes_audio else sound,
+            SAMPLE_RATE,
         )
 
 
@@ -83,13 +86,13 @@ def write_retrieved(
     cosines.fill_diagonal_(-torch.inf)
     for clip, k in zip(clips, cosines.argmax(1).tolist(), strict=True):
         picture, track = _of(clips[k])
-        if task in MAKES_SOUND:
+        if not TASKS[task].makes_video:
             length = _of(clip)[1].sound.waveform.shape[1]
             sound = track.sound.waveform[:, :length]
             sound = torch.nn.functional.pad(sound, (0, length - sound.shape[1]))
             write_audio(folder / f"{clip.id}.wav", sound, SAMPLE_RATE)
             continue
-        sound = track.sound.waveform if task == "joint" else _of(clip)[1].sound.waveform
+        sound = track.sound.waveform if TASKS[task].makes_audio else _of(clip)[1].sound.waveform
         frames, fps = picture.video.frames, picture.video.frames_per_s
         write_video(folder / f"{clip.id}.mp4", frames, fps, sound, SAMPLE_RATE)
 
@@ -118,9 +121,9 @@ class _Pool:
 
 
 def _queries(task: str, pool: _Pool) -> Tensor:
-    if task in MAKES_SOUND:
+    if not TASKS[task].makes_video:
         return pool.pictures()
-    if task == "a2v":
+    if TASKS[task].given == "audio":
         return pool.sounds()
     lacking = [clip.id for clip in pool.clips if not clip.caption]
     if lacking:
@@ -129,9 +132,11 @@ def _queries(task: str, pool: _Pool) -> Tensor:
 
 
 def _keys(task: str, pool: _Pool) -> Tensor:
-    if task in MAKES_SOUND:
+    if not TASKS[task].makes_video:
         return pool.sounds()
-    return pool.pictures() if task == "a2v" else pool.pictures() + pool.sounds()
+    if TASKS[task].makes_audio:
+        return pool.pictures() + pool.sounds()
+    return pool.pictures()
 
 
 def _of(clip: Clip, memory: FeatureCache | None = None) -> tuple[ClipMedia, ClipMedia]:
@@ -143,5 +148,5 @@ def _of(clip: Clip, memory: FeatureCache | None = None) -> tuple[ClipMedia, Clip
 
 
 def _check(task: str) -> None:
-    if task not in MAKES_SOUND + MAKES_PICTURE:
+    if task not in get_args(ScoredTask):
         raise SettingsError(f"expected v2a, i2a, a2v or joint, got {task!r}")

@@ -4,6 +4,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import get_args
 
 from seehear.errors import MediaError, SettingsError
 from seehear.evaluation.clip_media import ClipMedia
@@ -22,8 +23,7 @@ from seehear.evaluation.parallel import in_order
 from seehear.evaluation.report import Report, Score
 from seehear.metrics import av_align as alignment
 from seehear.metrics.features.protocol import ReadsText
-
-TASKS = ("v2a", "i2a", "a2v", "joint")
+from seehear.pipeline.task import TASKS, ScoredTask
 
 
 @dataclass
@@ -67,8 +67,8 @@ def evaluated(
     """Score every clip of a folder against its real counterpart.
 
     Args:
-        task: Of `TASKS`. For v2a and i2a sounds are judged, for a2v pictures, for joint pictures,
-            and sounds by networks that only hear.
+        task: A `ScoredTask`. For v2a and i2a the audio is scored, for a2v the frames, for joint the
+            frames, and the audio by networks that read audio alone.
         real: Folder of real media, or a list of clips in CSV.
         made: Folder of generated media; see `pairs_of` for names.
         features: The networks that judge, by `load_measure`; None: the pocket judge, which ships.
@@ -84,9 +84,10 @@ def evaluated(
             task makes.
         MediaError: A folder is missing, or no clip of it can be scored.
     """
-    if task not in TASKS:
-        raise SettingsError(f"expected one of the tasks {', '.join(TASKS)}, got {task!r}")
-    judged: Judged = "sound" if task in ("v2a", "i2a") else "picture"
+    if task not in get_args(ScoredTask):
+        known = ", ".join(get_args(ScoredTask))
+        raise SettingsError(f"expected one of the tasks {known}, got {task!r}")
+    judged: Judged = "picture" if TASKS[task].makes_video else "sound"
     pairs, failures = pairs_of(real, made, system=system, judged=judged)
     if prompts and not any(isinstance(load.network, ReadsText) for load in features or ()):
         raise SettingsError(
@@ -104,7 +105,7 @@ def evaluated(
         for loaded in features or (load_measure("judge"),)
     ]
     for columns in by_network:
-        check(columns, sounds=task != "a2v", pictures=task in ("a2v", "joint"))
+        check(columns, sounds=TASKS[task].makes_audio, pictures=TASKS[task].makes_video)
     panel = _Scorers(task, tuple(by_network), prompts, memory)
     rows, scored = _Rows(), []
     for k, found in enumerate(in_order(_scored_or_failure, panel, pairs, workers)):
@@ -144,23 +145,23 @@ def _scored_or_failure(panel: _Scorers, pair: Pair) -> _ScoredPair | Failure:
 
 
 def _scored(panel: _Scorers, pair: Pair) -> _ScoredPair:
-    task, clip = panel.task, pair.clip
+    task, clip = TASKS[panel.task], pair.clip
     made = ClipMedia(pair.made, memory=panel.memory)
     real = ClipMedia(clip.path, clip.start_s, clip.duration_s, panel.memory)
     heard = replace(real, path=clip.sound) if clip.sound else real
     videos, sounds = None, (heard, made)
     video: ClipMedia | None
-    if task in ("v2a", "i2a"):
+    if not task.makes_video:
         sound, video = made, made if made.is_video or not real.is_video else real
     else:
         if not (real.is_video and made.is_video):
             raise MediaError(f"{pair.made}: expected a video, and one to compare with")
         videos, video = (real, made), made
-        sound = made if task == "joint" else heard
+        sound = made if task.makes_audio else heard
     video = video if video.is_video else None
     material = PairMedia(
         name=str(pair.made),
-        sounds=None if task == "a2v" else sounds,
+        sounds=sounds if task.makes_audio else None,
         videos=videos,
         sound=sound,
         video=video,
@@ -168,7 +169,7 @@ def _scored(panel: _Scorers, pair: Pair) -> _ScoredPair:
     )
     rows = tuple(columns.look(material) for columns in panel.by_network)
     aligned = math.nan
-    if video is not None and task != "i2a" and len(motion := video.motion()) > 1:
+    if video is not None and task.given != "image" and len(motion := video.motion()) > 1:
         fps, moved = motion[0].item(), motion[1:].numpy()
         peaks = alignment.motion_peaks(moved, fps)
         aligned = alignment.matched_share(sound.onsets_s().tolist(), peaks, fps)

@@ -17,8 +17,8 @@ from seehear.metrics.features.binder import BinderFeatures
 from seehear.metrics.features.protocol import HearsSounds, SeesVideos
 from seehear.models.binders import imagebind, pocket
 from seehear.models.binders.imagebind.audio_input import SAMPLE_RATE as IMAGEBIND_RATE
+from seehear.models.cache import path_of
 from seehear.models.catalogue import BY_NAME
-from seehear.models.checkpoints import path_of
 from seehear.models.shipped import POCKET
 
 Network = HearsSounds | SeesVideos
@@ -76,10 +76,7 @@ def load_measure(asked: str) -> LoadedNetwork:
 
 
 def _imagebind(path: Path) -> BinderFeatures:
-    folder = path if path.is_dir() else path.parent
-    # CLIP's vocabulary beside the weights lets ImageBind read text too.
-    vocabulary = folder if (folder / "merges.txt").is_file() else None
-    return BinderFeatures(imagebind.load(path, vocabulary=vocabulary), IMAGEBIND_RATE)
+    return BinderFeatures(imagebind.load(path), IMAGEBIND_RATE)
 
 
 def _pocket_binder(folder: Path) -> BinderFeatures:

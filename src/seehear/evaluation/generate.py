@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import get_args
 
 from jaxtyping import UInt8
 from torch import Tensor
@@ -16,7 +17,7 @@ from seehear.errors import MediaError, SettingsError
 from seehear.evaluation.datasets import Clip
 from seehear.media import made_folder, probe, read_image, read_video, write_image
 from seehear.pipeline.request import Request
-from seehear.pipeline.task import TaskName
+from seehear.pipeline.task import TASKS, ScoredTask, TaskName
 
 VANILLA = "vanilla"  # instead of a preset: the default one, with nothing that pulls
 FRAMES_PER_S = 8.0  # of a clip whose key frame is looked for
@@ -68,24 +69,25 @@ def entry_of(clip: Clip, common: Request, frames: Path) -> Entry:
         raise SettingsError(
             f"{clip.id}: is a part of {clip.path}; write parts to files of their own to run on them"
         )
-    order, suffix = replace(common, seed=seed_of(common.seed, clip.id)), ".wav"
-    if order.task == "v2a":
+    order = replace(common, seed=seed_of(common.seed, clip.id))
+    if order.task not in get_args(ScoredTask):
+        raise SettingsError(f"expected v2a, i2a, a2v or joint to run, got {order.task!r}")
+    task = TASKS[order.task]
+    if task.given == "video":
         order = replace(order, source=clip.path)
-    elif order.task == "i2a":
+    elif task.given == "image":
         order = replace(
             order, source=write_key_frame(clip, frames), duration_s=_duration_s(clip.heard)
         )
-    elif order.task == "a2v":
-        order, suffix = replace(order, source=clip.heard), ".mp4"
-    elif order.task == "joint":
+    elif task.given == "audio":
+        order = replace(order, source=clip.heard)
+    else:
         if not clip.caption:
             raise SettingsError(
                 f"{clip.id}: joint starts from a sentence; write one to {clip.id}.txt beside it"
             )
-        suffix = ".mp4"
         order = replace(order, prompt=clip.caption, duration_s=_duration_s(clip.path))
-    else:
-        raise SettingsError(f"expected v2a, i2a, a2v or joint to run, got {order.task!r}")
+    suffix = ".mp4" if task.makes_video else ".wav"
     return Entry(id=clip.id, order=order, output=clip.id + suffix)
 
 

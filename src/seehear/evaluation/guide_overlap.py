@@ -5,7 +5,7 @@ from pathlib import Path
 
 from seehear.errors import SeehearError
 from seehear.hashes import file_sha256
-from seehear.models.weights import SAFE_SUFFIX
+from seehear.models.cache import SAFE_SUFFIX
 from seehear.pipeline.manifest import read_manifest
 
 _ROLE = "binder/"  # the weights that guide are listed under this name

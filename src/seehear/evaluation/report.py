@@ -10,7 +10,7 @@ from typing import Any
 from seehear.errors import SettingsError
 from seehear.evaluation.match_clips import Failure
 from seehear.media import made_folder, replacing
-from seehear.models.weights import read_json
+from seehear.models.cache import read_json
 from seehear.pipeline.manifest import versions, write_json
 
 FORMAT = 1

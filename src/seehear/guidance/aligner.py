@@ -3,13 +3,11 @@
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal
 
 import torch
 from torch import Tensor
 
-from seehear.errors import SettingsError
-from seehear.guidance.protocols import Stream
+from seehear.guidance.settings import AlignerConfig, rate_of
 from seehear.guidance.step_rules import (
     Moments,
     adam_direction,
@@ -19,96 +17,11 @@ from seehear.guidance.step_rules import (
     sample_norm,
     sample_rms,
 )
-
-StepRule = Literal["descent", "fresh_adam", "persistent_adam", "relative", "mpgd"]
-Rate = float | Mapping[Stream, float]  # one number for all streams, or one for each
+from seehear.guidance.streams import Stream
 
 # One part of the objective: loss terms, each a (batch,) tensor, of the latents and the prompt
 # embeddings. Gradients are taken piece by piece, so a graph never outlives its piece.
 Piece = Callable[[dict[Stream, Tensor], dict[Stream, Tensor]], dict[str, Tensor]]
-
-
-@dataclass(frozen=True, kw_only=True)
-class AlignerConfig:
-    """How, when and how strongly to pull the latents towards the condition.
-
-    Of S steps, step i (from 0) is guided when int(start * S) < i < int(end * S). So step 0 never
-    is, and the authors' 30 steps with start 0.2 and end 1 are guided from i = 7 to i = 29.
-    Samples of a batch never influence each other.
-    """
-
-    # descent: z - lr g, Eq. 13. fresh_adam: a new Adam at every timestep, the authors' code.
-    # persistent_adam: one Adam for the whole run. relative: z - lr rms(z) g / rms(g).
-    # mpgd: the relative step on the clean estimate, then back to the noisy latents (He et al.
-    # 2024, arXiv:2311.16424, with a relative rate).
-    rule: StepRule = "relative"
-    lr_latents: Rate = 0.1  # lambda_1; 0.1 audio, 0.01 video in the paper
-    lr_prompt: Rate = 0.0  # lambda_2; 0 turns prompt tuning off
-    num_updates: int = 1  # N in Algorithm 1; 1 in the authors' code
-    start: Rate = 0.2  # fraction of the steps before guidance; 0.2 in the authors' code
-    end: Rate = 1.0  # fraction of the steps after which it stops; 1 in the authors' code
-    every: int = 1  # guide every k-th step of that interval
-    through_denoiser: bool = False  # differentiate the predicted noise too, as Eq. 17 needs
-    # matching: x0 from the noise level that the latents are at. stale: from the level before the
-    # denoising step, as in the authors' code, which over-scales x0 by up to a quarter.
-    level: Literal["matching", "stale"] = "matching"
-    momentum: float = 0.0  # heavy ball over updates and steps; Adam has its own
-    clip_norm: float | None = None  # largest gradient norm of a sample and stream
-    keep_prompt_norm: bool = True  # rescale what is tuned of the prompt stack to its norm before
-    tuned_half: Literal["both", "cond", "uncond"] = "both"  # which rows of the prompt stack
-
-    def __post_init__(self):
-        if min(_values(self.lr_latents, self.lr_prompt), default=0) < 0:
-            raise SettingsError(
-                "rates are not negative, got "
-                f"lr_latents={self.lr_latents}, lr_prompt={self.lr_prompt}"
-            )
-        if not all(
-            0 <= rate_of(self.start, s) <= rate_of(self.end, s) <= 1 and rate_of(self.start, s) < 1
-            for s in _streams(self.start, self.end)
-        ):
-            raise SettingsError(
-                "start and end are fractions of the steps, 0 <= start <= end <= 1 and start < 1; "
-                f"got start={self.start}, end={self.end}"
-            )
-        if self.num_updates < 1 or self.every < 1:
-            raise SettingsError(
-                "num_updates and every count from 1; "
-                f"got num_updates={self.num_updates}, every={self.every}"
-            )
-        if not 0 <= self.momentum < 1:
-            raise SettingsError(f"momentum lies in [0, 1), got {self.momentum}")
-        if self.clip_norm is not None and self.clip_norm <= 0:
-            raise SettingsError(f"clip_norm must be positive or None, got {self.clip_norm}")
-        if any(_values(self.lr_prompt)) and not self.through_denoiser:
-            raise SettingsError(
-                "the prompt acts only through the denoiser: lr_prompt > 0 needs "
-                "through_denoiser=True"
-            )
-        if self.through_denoiser and self.rule == "mpgd":
-            raise SettingsError("mpgd edits the clean estimate: it needs through_denoiser=False")
-        if self.level == "stale" and (self.through_denoiser or self.rule == "mpgd"):
-            raise SettingsError(
-                'level="stale" is about a frozen noise prediction: use "matching" with mpgd or '
-                "through_denoiser=True"
-            )
-
-    def is_guided(self, i: int, num_steps: int) -> bool:
-        """Whether step i of `num_steps` is guided for any stream."""
-        streams = _streams(self.start, self.end, self.lr_latents, self.lr_prompt)
-        return bool(self.guided(i, num_steps, streams))
-
-    def guided(self, i: int, num_steps: int, streams: Sequence[Stream]) -> tuple[Stream, ...]:
-        """Which of the streams are guided at step i of `num_steps`. Rates of zero guide nothing."""
-
-        def is_guided(stream: Stream) -> bool:
-            if not (rate_of(self.lr_latents, stream) or rate_of(self.lr_prompt, stream)):
-                return False
-            first = int(rate_of(self.start, stream) * num_steps) + 1
-            last = int(rate_of(self.end, stream) * num_steps)
-            return first <= i < last and (i - first) % self.every == 0
-
-        return tuple(s for s in streams if is_guided(s))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -259,18 +172,3 @@ def gradients(
         dict(zip(tuned_y, sums[len(tuned_z) :], strict=True)),
         losses,
     )
-
-
-def rate_of(rate: Rate, stream: Stream) -> float:
-    """The rate of one stream; 0 for a stream that a mapping leaves out."""
-    return rate.get(stream, 0.0) if isinstance(rate, Mapping) else rate
-
-
-def _streams(*rates: Rate) -> Sequence[Stream]:
-    """The streams that mappings among the rates name; numbers mean all of them, so any one does."""
-    named = dict.fromkeys(s for r in rates if isinstance(r, Mapping) for s in r)
-    return tuple(named) or ("audio",)
-
-
-def _values(*rates: Rate) -> list[float]:
-    return [v for r in rates for v in (r.values() if isinstance(r, Mapping) else (r,))]

@@ -9,15 +9,10 @@ from torch.nn import functional
 
 from seehear.dsp.events import Curve, mel_onsets, motion_energy, motion_starts, onset_envelope
 from seehear.dsp.mel import HOP_SAMPLES, SAMPLE_RATE
-from seehear.guidance.augmentation import ImageAugmentation, MelAugmentation
-from seehear.guidance.protocols import (
-    Backbone,
-    Binder,
-    DecodesToMel,
-    EmbedsMel,
-    EmbedsNoisyFrames,
-    Stream,
-)
+from seehear.guidance.augmentation import augment_images, augment_mels
+from seehear.guidance.protocols import Backbone, Binder, DecodesToMel, EmbedsMel, EmbedsNoisyFrames
+from seehear.guidance.settings import ImageAugmentation, MelAugmentation
+from seehear.guidance.streams import Stream
 from seehear.guidance.windows import positions_for
 
 
@@ -43,7 +38,7 @@ class Mel:
 
     def augment(self, copies: "AugmentedViews") -> "Mel":
         """A copy to listen to."""
-        return Mel(copies.hearings.augment(self.mel, copies.generator))
+        return Mel(augment_mels(copies.hearings, self.mel, copies.generator))
 
 
 @dataclass(frozen=True)
@@ -94,7 +89,7 @@ class Frames:
 
     def augment(self, copies: "AugmentedViews") -> "Frames":
         """A copy to look at; every frame is altered by itself."""
-        pictures = copies.looks.augment(self.frames.flatten(0, 1), copies.generator)
+        pictures = augment_images(copies.looks, self.frames.flatten(0, 1), copies.generator)
         return replace(self, frames=pictures.unflatten(0, self.frames.shape[:2]))
 
 

@@ -1,32 +1,12 @@
 """Which frames of a generated clip the binder looks at: a few per step, all of them over a run."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from itertools import pairwise
 
 import torch
 
 from seehear.errors import SettingsError
-
-
-@dataclass(frozen=True, kw_only=True)
-class FrameSampling:
-    """How many frames a guided step decodes, and from which seed they are drawn.
-
-    Decoding dominates the price of guiding a video, so a step looks at few frames. They are spread
-    over the whole clip, and none is left out: the authors' code only ever saw the first ten.
-    """
-
-    per_step: int = 2  # 2 in the authors' code; a step's decoding costs in proportion
-    seed: int = 0
-
-    def __post_init__(self):
-        if self.per_step < 1:
-            raise SettingsError(f"per_step counts frames from 1, got {self.per_step}")
-
-    def sampler(self, num_frames: int) -> "FrameSampler":
-        """Begin to draw from a clip of that many frames."""
-        return FrameSampler(self, num_frames)
+from seehear.guidance.settings import FrameSampling
 
 
 class FrameSampler:

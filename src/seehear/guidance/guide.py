@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 
 from torch import Tensor
 
-from seehear.guidance.aligner import Aligner, AlignerConfig, StepTrace
+from seehear.guidance.aligner import Aligner, StepTrace
 from seehear.guidance.diffusion import (
     NoiseLevel,
     Prediction,
@@ -13,9 +13,11 @@ from seehear.guidance.diffusion import (
     x0_from_eps_by_reciprocal,
 )
 from seehear.guidance.objective import Estimate, Objective, ShiftsInTime, parts
-from seehear.guidance.protocols import Backbone, Stream
+from seehear.guidance.protocols import Backbone
 from seehear.guidance.retiming import gather_in_time, mean_shift
+from seehear.guidance.settings import AlignerConfig
 from seehear.guidance.step_schedule import LoopStep
+from seehear.guidance.streams import Stream
 
 
 @dataclass

@@ -13,9 +13,10 @@ from seehear.guidance.aligner import Piece
 from seehear.guidance.conditions import Targets
 from seehear.guidance.decoding import AugmentedViews, Media, decode_estimate, embed_media
 from seehear.guidance.frame_sampling import FrameSampler
-from seehear.guidance.losses import Distance, Pair, cosine_distance, pair_losses
-from seehear.guidance.protocols import Backbone, Binder, Stream
+from seehear.guidance.losses import Distance, cosine_distance, pair_losses
+from seehear.guidance.protocols import Backbone, Binder
 from seehear.guidance.retiming import source_positions
+from seehear.guidance.streams import Pair, Stream
 from seehear.guidance.sync import SyncTerm
 
 

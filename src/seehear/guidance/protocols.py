@@ -1,15 +1,14 @@
 """The seams: what a backbone and a binder must offer. One file per model implements one of them."""
 
 from collections.abc import Sequence
-from typing import Literal, Protocol, runtime_checkable
+from typing import Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor
 
 from seehear.guidance.diffusion import NoiseLevel, Prediction
-
-Stream = Literal["audio", "video"]
+from seehear.guidance.streams import Stream
 
 
 @runtime_checkable

@@ -2,13 +2,13 @@
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
 from seehear.errors import SettingsError
-from seehear.guidance.aligner import AlignerConfig, Rate, StepTrace
+from seehear.guidance.aligner import StepTrace
 from seehear.guidance.diffusion import (
     NoiseLevel,
     step,
@@ -16,59 +16,10 @@ from seehear.guidance.diffusion import (
 )
 from seehear.guidance.guide import Guide, LoopState
 from seehear.guidance.objective import Objective
-from seehear.guidance.protocols import Backbone, HasPreview, Stream
-from seehear.guidance.step_schedule import active_interval, step_schedule
-
-
-@dataclass(frozen=True, kw_only=True)
-class SamplingSettings:
-    """How to denoise: number of steps, classifier-free guidance, alignment."""
-
-    num_steps: int = 30  # S, turns of the loop; 30 for AudioLDM in the authors' code
-    own_steps: Mapping[Stream, int] = field(default_factory=dict)  # of streams that make fewer
-    # Shares of the run in which a stream steps, where that is not all of it; see
-    # `step_schedule.step_schedule`.
-    spans: Mapping[Stream, tuple[float, float]] = field(default_factory=dict)
-    guidance_scale: Rate = 2.5  # classifier-free; 2.5 for AudioLDM in the authors' code, 1 is off
-    # Shares of the run at which a sync term moves a stream in time. Ours: when it is decided what
-    # happens, and the denoiser can still mend the seams.
-    retimed_at: tuple[float, ...] = (0.2, 0.3, 0.4)
-    aligner: AlignerConfig = field(default_factory=AlignerConfig)
-
-    def __post_init__(self):
-        if self.num_steps < 1:
-            raise SettingsError(f"num_steps counts from 1, got {self.num_steps}")
-        for stream, (first, last) in self.spans.items():
-            if not 0 <= first < last <= 1:
-                raise SettingsError(
-                    f"spans are shares of a run, 0 <= first < last <= 1; got {first} to {last} "
-                    f"for {stream}"
-                )
-        if not all(0 <= share < 1 for share in self.retimed_at):
-            raise SettingsError(f"retimed_at are shares of a run, in [0, 1); got {self.retimed_at}")
-
-    def shifts_at(self, i: int) -> bool:
-        """Whether step i is one of those at which a sync term moves a stream in time."""
-        last = self.num_steps - 1
-        return i in {min(round(share * self.num_steps), last) for share in self.retimed_at}
-
-    def steps_of(self, stream: Stream) -> int:
-        """How many steps a stream makes: its own number, or one in every turn of its part."""
-        first, last = active_interval(self.num_steps, self.spans.get(stream))
-        return self.own_steps.get(stream, last - first)
-
-    @property
-    def steps_each(self) -> int:
-        """How many steps a stream makes that has none of its own; without spans all turns."""
-        return round(self.num_steps * self._share)
-
-    def with_steps(self, steps: int) -> "SamplingSettings":
-        """The same with as many turns as give every stream `steps` steps."""
-        return replace(self, num_steps=round(steps / self._share))
-
-    @property
-    def _share(self) -> float:
-        return min((last - first for first, last in self.spans.values()), default=1.0)
+from seehear.guidance.protocols import Backbone, HasPreview
+from seehear.guidance.settings import Rate, SamplingSettings
+from seehear.guidance.step_schedule import step_schedule
+from seehear.guidance.streams import Stream
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from seehear.errors import SettingsError
-from seehear.guidance.protocols import Stream
+from seehear.guidance.streams import Stream
 
 
 @dataclass(frozen=True)

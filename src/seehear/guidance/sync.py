@@ -25,7 +25,7 @@ from seehear.dsp.events import (
 )
 from seehear.errors import SettingsError
 from seehear.guidance.decoding import Frames, Media
-from seehear.guidance.protocols import Stream
+from seehear.guidance.streams import Stream
 
 CURVES_PER_S = 50.0  # points of both curves per second: a lag is known to 0.02 s
 TOLERANCE_S = 0.1  # what counts as the same time; people notice from about 0.1 s on

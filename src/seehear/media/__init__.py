@@ -1,19 +1,27 @@
 """Media in and out: files to tensors with exact clocks, and tensors to files that play."""
 
-from seehear.dsp.level import finish_level, peak_dbfs
-from seehear.media.frames import read_video, stream_frames
-from seehear.media.kinds import Audio, Image, Probe, Video
-from seehear.media.mux import mux_sound
-from seehear.media.read import probe, read_audio, read_image
-from seehear.media.write import (
-    check_folder_of,
-    made_folder,
-    replacing,
-    upscaled,
-    write_audio,
-    write_image,
-    write_video,
-)
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from seehear.dsp.level import finish_level, peak_dbfs
+    from seehear.media.folders import check_folder_of, made_folder
+    from seehear.media.frames import read_video, stream_frames
+    from seehear.media.kinds import Audio, Image, Probe, Video
+    from seehear.media.mux import mux_sound
+    from seehear.media.read import probe, read_audio, read_image
+    from seehear.media.write import replacing, upscaled, write_audio, write_image, write_video
+
+_MODULES = {
+    "dsp.level": ("finish_level", "peak_dbfs"),
+    "media.frames": ("read_video", "stream_frames"),
+    "media.kinds": ("Audio", "Image", "Probe", "Video"),
+    "media.mux": ("mux_sound",),
+    "media.folders": ("check_folder_of", "made_folder"),
+    "media.read": ("probe", "read_audio", "read_image"),
+    "media.write": ("replacing", "upscaled", "write_audio", "write_image", "write_video"),
+}
+_MODULE_OF = {name: module for module, names in _MODULES.items() for name in names}
 
 __all__ = [
     "Audio",
@@ -36,3 +44,10 @@ __all__ = [
     "write_image",
     "write_video",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    # PyTorch and PyAV take seconds to import; the table of suffixes needs neither.
+    if name not in _MODULE_OF:
+        raise AttributeError(f"module 'seehear.media' has no attribute {name!r}")
+    return getattr(import_module(f"seehear.{_MODULE_OF[name]}"), name)

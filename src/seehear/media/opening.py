@@ -13,32 +13,12 @@ from av.stream import Disposition
 from av.video.stream import VideoStream
 
 from seehear.errors import MediaError
+from seehear.media.folders import existing_file
 
 logger = logging.getLogger("seehear.media")
 
 # Demuxers that turn text into pictures, or that open other files and addresses named inside.
 _REFUSED_FORMATS = {"tty", "hls", "dash", "concat", "sdp", "rtsp", "ffmetadata", "imf"}
-
-
-def existing_file(path: str | Path) -> Path:
-    """The path, once it is sure that it names a file with something in it.
-
-    Raises:
-        MediaError: it is missing, a folder, empty or unreadable.
-    """
-    path = Path(path)
-    try:
-        with path.open("rb") as file:
-            first_byte = file.read(1)
-    except FileNotFoundError:
-        raise MediaError(f"{path}: no such file; check the name") from None
-    except IsADirectoryError:
-        raise MediaError(f"{path}: expected a media file, got a folder") from None
-    except (OSError, ValueError) as error:
-        raise MediaError(f"{path}: cannot be read ({error}); check its permissions") from error
-    if not first_byte:
-        raise MediaError(f"{path}: the file is empty (0 bytes); export or download it again")
-    return path
 
 
 @contextmanager

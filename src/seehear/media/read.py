@@ -18,11 +18,11 @@ from av.container import InputContainer
 from jaxtyping import Float32
 
 from seehear.errors import MediaError
+from seehear.media.folders import existing_file
 from seehear.media.kinds import Audio, Image, Probe
 from seehear.media.opening import (
     check_duration,
     declared_duration,
-    existing_file,
     logger,
     open_media,
     picture_stream,

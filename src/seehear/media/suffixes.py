@@ -1,15 +1,19 @@
-"""What counts as a video, a picture or a sound when a folder is given."""
+"""File name suffixes: which files of a folder are read as what, and which can be written."""
 
-# A file named by itself always does, whatever it is called.
+# Of files in a folder. A file that is named itself is read whatever its suffix is.
 # fmt: off
 VIDEO_SUFFIXES = frozenset({
     ".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".ts", ".mts", ".m2ts",
     ".ogv", ".flv", ".wmv", ".3gp", ".gif",
 })
-PICTURE_SUFFIXES = frozenset({
+IMAGE_SUFFIXES = frozenset({
     ".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif", ".avif", ".heic",
 })
 AUDIO_SUFFIXES = frozenset({
     ".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".m4a", ".aac", ".aif", ".aiff", ".wma",
 })
 # fmt: on
+# What `media.encode` and `media.write` can write; the first is the default.
+VIDEO_OUTPUTS = (".m4v", ".mkv", ".mov", ".mp4", ".webm")
+AUDIO_OUTPUTS = (".wav", ".flac", ".ogg")
+IMAGE_OUTPUTS = (".png", ".jpg", ".jpeg", ".webp")

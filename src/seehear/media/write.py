@@ -28,6 +28,7 @@ from seehear.media.encode import (
     sound_packets,
     turned_down,
 )
+from seehear.media.folders import check_folder_of
 
 # What each suffix means to soundfile.
 SOUND_FORMATS = {
@@ -37,28 +38,6 @@ SOUND_FORMATS = {
 }
 # What each suffix means to Pillow.
 PICTURE_FORMATS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP"}
-
-
-def made_folder(path: str | Path) -> Path:
-    """The path, once there is a folder there; missing ones above it are made too.
-
-    Raises:
-        MediaError: there is a file in its place, or it may not be made.
-    """
-    path = Path(path)
-    try:
-        path.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise MediaError(
-            f"{path}: expected a folder, or a place for one ({error.strerror}); choose another name"
-        ) from error
-    return path
-
-
-def check_folder_of(path: Path) -> None:
-    """Raise MediaError unless the folder of a file that is to be written is there."""
-    if not path.parent.is_dir():
-        raise MediaError(f"{path}: there is no folder {path.parent}; create it first")
 
 
 @contextmanager

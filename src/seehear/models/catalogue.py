@@ -10,6 +10,9 @@ from typing import Any, Literal
 
 from seehear.errors import SettingsError, WeightsError
 
+Part = Literal["audio", "video", "picture"]  # a picture model makes stills
+
+
 Role = Literal[
     "sound",
     "picture",

@@ -1,6 +1,5 @@
 """Checkpoints of the table on this machine: fetch, find, check and convert them."""
 
-import os
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -8,25 +7,22 @@ from http import HTTPStatus
 from pathlib import Path
 
 import torch
-from huggingface_hub import snapshot_download
 from huggingface_hub.file_download import http_get
 from safetensors import SafetensorError, safe_open
 
 from seehear.errors import WeightsError
 from seehear.hashes import file_sha256
-from seehear.models.catalogue import ModelEntry
-from seehear.models.weights import (
+from seehear.models.cache import (
     CAPTIONER_FILES,
     CHECKPOINT_FILES,
     HUB_ERRORS,
     NETWORK_FILES,
-    NOT_FETCHED,
     SAFE_SUFFIX,
-    download,
-    read_json,
-    read_state_dict,
+    cache_dir,
     weight_files,
 )
+from seehear.models.catalogue import ModelEntry
+from seehear.models.weights import download, read_state_dict
 
 # ImageBind reads text by CLIP's vocabulary, which its own file does not hold.
 CLIP_VOCABULARY = "openai/clip-vit-large-patch14"
@@ -34,11 +30,6 @@ VOCABULARY_FILES = ("vocab.json", "merges.txt", "tokenizer_config.json", "specia
 _FETCH_ERRORS: tuple[type[Exception], ...] = (*HUB_ERRORS, RuntimeError)
 _SHA256 = re.compile(r"^[0-9a-f]{64}$")
 _GIGABYTE = 1e9
-
-
-def cache_dir() -> Path:
-    """Where files that are not on the hub are kept: $SEEHEAR_HOME, else ~/.cache/seehear."""
-    return Path(os.environ.get("SEEHEAR_HOME") or Path.home() / ".cache" / "seehear")
 
 
 def files_of(entry: ModelEntry) -> tuple[str, ...]:
@@ -113,47 +104,6 @@ def _fetch_file(entry: ModelEntry, target: Path) -> None:
             f"connection and run it again, which goes on from {partial}"
         ) from error
     partial.replace(target)
-
-
-def path_of(entry: ModelEntry) -> Path | None:
-    """Where a checkpoint lies on this machine; None if it has not been fetched."""
-    if entry.is_file:
-        target = cache_dir() / entry.name / entry.file_name
-        return target if target.is_file() else None
-    try:
-        # The hub's cache is asked for a folder, which may hold what an interrupted download left.
-        folder = Path(snapshot_download(entry.source, local_files_only=True))
-    except HUB_ERRORS:
-        return None
-    return folder if is_whole(folder) else None
-
-
-def is_whole(folder: Path) -> bool:
-    """Whether a folder has the weights of all networks that its own files speak of.
-
-    Args:
-        folder: With a model_index.json and components, or with the files of one network.
-    """
-    index = folder / "model_index.json"
-    if not index.is_file():
-        return _has_weights(folder)
-    # A component is [library, class]; [None, None] means that there is none.
-    named = [k for k, v in read_json(index).items() if isinstance(v, list) and v[0]]
-    components = [folder / name for name in named if f"{name}/*" not in NOT_FETCHED]
-    return all(
-        part.is_dir() and (_has_weights(part) or not (part / "config.json").is_file())
-        for part in components
-    )
-
-
-def _has_weights(folder: Path) -> bool:
-    """Whether a network's weights are there: all of them, where an index lists the parts."""
-    shards = {
-        name
-        for path in folder.glob("*.index.json")
-        for name in read_json(path).get("weight_map", {}).values()
-    }
-    return bool(weight_files(folder)) and all((folder / name).is_file() for name in shards)
 
 
 @dataclass(frozen=True)

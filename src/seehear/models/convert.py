@@ -9,7 +9,8 @@ from seehear.errors import SettingsError
 from seehear.media import replacing
 from seehear.models.backbones.animatediff.published_motion import motion_adapter_from_original
 from seehear.models.binders.imagebind.towers import MODALITIES, towers_from_state
-from seehear.models.weights import SAFE_SUFFIX, read_state_dict
+from seehear.models.cache import SAFE_SUFFIX
+from seehear.models.weights import read_state_dict
 
 
 def convert(source: Path, target: Path, *, dtype: torch.dtype | None = None) -> Path:

@@ -4,28 +4,25 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property, lru_cache
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import torch
 
 from seehear.errors import SettingsError, WeightsError
 from seehear.guidance.protocols import Backbone, Binder
 from seehear.hashes import file_sha256
-from seehear.models import catalogue
-from seehear.models.backbones import animatediff, audioldm
-from seehear.models.binders import imagebind, pocket
+from seehear.models import backbones, binders, catalogue, plugins
+from seehear.models.cache import PICKLE_SUFFIXES, SAFE_SUFFIX, path_of
 from seehear.models.captioners.phrase_bank import PhraseBank
-from seehear.models.checkpoints import cache_dir, path_of
+from seehear.models.catalogue import Part
+from seehear.models.load_options import LoadOptions
 from seehear.models.shipped import POCKET
-from seehear.models.weights import PICKLE_SUFFIXES, SAFE_SUFFIX, licence_in, licence_of
+from seehear.models.weights import licence_in, licence_of
 
 # The fine-tune of Stable Diffusion 1.5 and the motion modules of the authors' configuration.
 PAPER_SOUND = "cvssp/audioldm-m-full"  # the released script's checkpoint
 PAPER_PICTURE = "SG161222/Realistic_Vision_V2.0"  # section 4.1 names AnimateDiff; its demo's model
 PAPER_MOTION = "guoyww/animatediff-motion-adapter-v1-5"  # 24 positions
-
-
-Part = Literal["audio", "video", "picture"]  # a picture model makes stills
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -118,163 +115,158 @@ class Family:
         return said or (entry.licence if entry else None)
 
 
-def load_family(
-    name: str = "pocket",
-    *,
-    audio: str | Path | None = None,
-    video: str | Path | None = None,
-    motion: str | Path | None = None,
-    binder: str | Path | None = None,
-    device: str = "cpu",
-    dtype: torch.dtype = torch.float32,
-    commercial: bool = False,
-    checkpointing: bool = False,
-    lean: bool = False,
-    clip: Mapping[str, Any] | None = None,
-    binder_options: Mapping[str, Any] | None = None,
-) -> Family:
+def load_family(options: LoadOptions | None = None) -> Family:
     """Load a family's binder; its other models are loaded, frozen, when they are needed.
 
     Args:
-        name: "pocket" (ships with the package) or "paper" (AudioLDM, AnimateDiff and ImageBind).
-        audio: Another folder or hub name in AudioLDM's format instead of the family's own, or a
-            name of `seehear.models.catalogue`; so for the next two.
-        video: Another folder or hub name in Stable Diffusion 1.5's or AnimateDiff's format.
-        motion: A motion adapter for `video`, unless that holds one.
-        binder: The binder's weights: a file or folder; None: the shipped or fetched ones.
-        device: Where the models run.
-        dtype: float32, or bfloat16 where memory is short.
-        commercial: Refuse parts whose licence forbids commercial use, or does not say.
-        checkpointing: Recompute activations in the backward pass: less memory, more time.
-        lean: Text encoders and the binder's towers leave the device after use.
-        clip: Of `animatediff.load`: num_frames, fps, height, width, ...
-        binder_options: Of the paper binder's `load`: clip_duration_s, crop, ...
+        options: The family, and what is loaded instead of its own models; None: the pocket
+            family, which ships with the package.
 
     Raises:
-        SettingsError: No family has that name, or a licence forbids what is asked.
+        SettingsError: No family has that name, or a licence forbids commercial use.
         WeightsError: Weights are missing or not in the expected format.
     """
-    try:
-        build = _FAMILIES[name]
-    except KeyError:
-        known = ", ".join(sorted(_FAMILIES))
+    options = options or LoadOptions()
+    if options.models not in FAMILIES:
         raise SettingsError(
-            f"no family of models is called {name!r}; choose one of {known}"
-        ) from None
-    return build(
-        _Options(
-            audio, video, motion, binder, device, dtype, commercial, checkpointing, lean,
-            clip or {}, binder_options or {},
+            f"no family of models is called {options.models!r}; choose one of "
+            f"{', '.join(sorted(FAMILIES))}"
         )
-    )  # fmt: skip
+    row = FAMILIES[options.models]
+    name, source = _binder_source(row, options)
+    sources = _sources(row, options)
+    common = {
+        "device": options.device,
+        "dtype": getattr(torch, options.dtype),
+        "lean": options.lean,
+    }
+    paths = {} if source is None else {part: source / part for part in row.binder_parts}
+    return Family(
+        name=row.name,
+        binder=binders.load(name, source, **common, **options.binder_options),
+        loaders=_loaders(sources, options),
+        weight_paths=paths or ({} if source is None else {"binder": source}),
+        sources={part: str(place) for part, place in sources.items()}
+        | ({} if source is None else {"binder": source.name}),
+        commercial=options.commercial,
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class FamilyRow:
+    """The models of a family, as data."""
+
+    name: str
+    binder: str  # a binder's name, see `seehear.models.binders`
+    audio: str | Path  # checkpoints: folders or hub names
+    video: str | Path
+    motion: str | None = None  # a motion adapter for `video`, unless that holds one
+    binder_source: Path | None = None  # None: the file of the catalogue's row with that name
+    binder_parts: tuple[str, ...] = ()  # folders of `binder_source` whose weights are recorded
+
+
+FAMILIES: Mapping[str, FamilyRow] = {
+    row.name: row
+    for row in (
+        FamilyRow(
+            name="pocket",
+            binder="pocket",
+            binder_source=POCKET,
+            binder_parts=("binder", "text"),
+            audio=POCKET / "audio",
+            video=POCKET / "video",
+        ),
+        FamilyRow(
+            name="paper",
+            binder="imagebind",
+            audio=PAPER_SOUND,
+            video=PAPER_PICTURE,
+            motion=PAPER_MOTION,
+        ),
+    )
+}
 
 
 def chosen_sources(
-    asked: Mapping[str, str | Path | None], own: Mapping[str, str | Path | None]
+    wanted: Mapping[str, str | Path | None], own: Mapping[str, str | Path | None]
 ) -> dict[str, str | Path]:
-    """Where "audio", "video" and "motion" come from: what was asked for, or else a family's own.
+    """Where "audio", "video" and "motion" come from: the caller's choice, or else the family's.
 
-    A motion adapter belongs to its picture model, so another one comes without.
+    A motion adapter belongs to its image model, so another image model comes without one.
     """
-    motion = asked["motion"] or (None if asked["video"] else own["motion"])
-    found = {part: asked[part] or own[part] for part in ("audio", "video")} | {"motion": motion}
+    motion = wanted["motion"] or (None if wanted["video"] else own["motion"])
+    found = {part: wanted[part] or own[part] for part in ("audio", "video")} | {"motion": motion}
     return {part: source for part, source in found.items() if source is not None}
 
 
-@dataclass(frozen=True)
-class _Options:
-    """The options of `load_family`."""
-
-    audio: str | Path | None
-    video: str | Path | None
-    motion: str | Path | None
-    binder: str | Path | None
-    device: str
-    dtype: torch.dtype
-    commercial: bool
-    checkpointing: bool
-    lean: bool
-    clip: Mapping[str, Any]
-    binder_options: Mapping[str, Any]
-
-    def sources(
-        self, audio: str | Path, video: str | Path, motion: str | Path | None
-    ) -> dict[str, str | Path]:
-        """Where every model comes from: what was asked for, or else these."""
-        asked = {"audio": self.audio, "video": self.video, "motion": self.motion}
-        found = chosen_sources(asked, {"audio": audio, "video": video, "motion": motion})
-        for part, source in found.items():
-            entry = catalogue.find_model(source)
-            if entry is None:
-                continue
-            if self.commercial:  # before anything is fetched
-                terms = {"name": f"{part}/{entry.name}", "licence": entry.licence}
-                catalogue.refuse_non_commercial([terms])
-            if not Path(source).exists():  # a name of the table stands for its source on the hub
-                found[part] = entry.source
-        return found
-
-    def loaders(self, sources: Mapping[str, str | Path]) -> dict[Part, Callable[[], Backbone]]:
-        """How to load every part from its source."""
-        common: dict[str, Any] = {
-            "device": self.device,
-            "dtype": self.dtype,
-            "checkpointing": self.checkpointing,
-            "lean": self.lean,
-        }
-        still = {k: v for k, v in self.clip.items() if k not in ("num_frames", "fps")}
-        video, adapter = sources["video"], sources.get("motion")
-        return {
-            "audio": lambda: audioldm.load(sources["audio"], **common),
-            "video": lambda: animatediff.load(video, motion=adapter, **common, **self.clip),
-            "picture": lambda: animatediff.load(video, num_frames=1, **common, **still),
-        }
-
-
-def _pocket(asked: _Options) -> Family:
-    folder = Path(asked.binder) if asked.binder else POCKET  # holds binder/ and text/
-    sources = asked.sources(POCKET / "audio", POCKET / "video", None)
-    return Family(
-        name="pocket",
-        binder=pocket.load(folder, device=asked.device, dtype=asked.dtype),
-        loaders=asked.loaders(sources),
-        weight_paths={"binder": folder / "binder", "text": folder / "text"},
-        commercial=asked.commercial,
+def _sources(row: FamilyRow, options: LoadOptions) -> dict[str, str | Path]:
+    """Where the backbones come from; a name of the catalogue stands for its source on the hub."""
+    found = chosen_sources(
+        {"audio": options.audio, "video": options.video, "motion": options.motion},
+        {"audio": row.audio, "video": row.video, "motion": row.motion},
     )
+    for part, source in found.items():
+        entry = catalogue.find_model(source)
+        if entry is None:
+            continue
+        _refuse(part, entry, options)
+        if not Path(source).exists():
+            found[part] = entry.source
+    return found
 
 
-def _paper(asked: _Options) -> Family:
-    if asked.commercial:  # before anything is fetched or loaded
-        terms = {"name": "binder/imagebind", "licence": catalogue.BY_NAME["imagebind"].licence}
+def _binder_source(row: FamilyRow, options: LoadOptions) -> tuple[str, Path | None]:
+    """The binder's name and its weights: the family's, or those that the caller names.
+
+    `LoadOptions.binder` is a file or folder, NAME or NAME=PATH of another binder, or a name of the
+    catalogue.
+    """
+    wanted = options.binder
+    if wanted is not None and not Path(wanted).exists():
+        name, equals, path = str(wanted).partition("=")
+        if name in plugins.names(plugins.BINDERS) and (equals or name != row.binder):
+            return name, Path(path) if path else None
+    entry = catalogue.find_model(row.binder)
+    if entry is not None:
+        _refuse("binder", entry, options)
+        if wanted is None or (str(wanted) == entry.name and not Path(wanted).exists()):
+            wanted = path_of(entry)
+        if wanted is None:
+            raise WeightsError(
+                f"the family {row.name!r} needs ImageBind's weights, which are not on this "
+                f"machine: `seehear models pull {entry.name}` fetches them, --binder names a file "
+                "of your own"
+            )
+    return row.binder, Path(wanted) if wanted else row.binder_source
+
+
+def _refuse(part: str, entry: catalogue.ModelEntry, options: LoadOptions) -> None:
+    """Refuse a licence before anything is fetched or loaded."""
+    if options.commercial:
+        terms = {"name": f"{part}/{entry.name}", "licence": entry.licence}
         catalogue.refuse_non_commercial([terms])
-    entry, binder = catalogue.BY_NAME["imagebind"], asked.binder
-    if binder is None or (str(binder) == entry.name and not Path(binder).exists()):
-        binder = path_of(entry)
-    if binder is None:
-        raise WeightsError(
-            "the family 'paper' needs ImageBind's weights, which are not on this machine: "
-            "`seehear models pull imagebind` fetches them, --binder names a file of your own"
-        )
-    path = Path(binder)
-    # CLIP's vocabulary, beside the weights or where it was fetched, lets ImageBind read text too.
-    beside = path if path.is_dir() else path.parent
-    folders = (beside, cache_dir() / "imagebind")
-    vocabulary = next((f for f in folders if (f / "merges.txt").is_file()), None)
-    sources = asked.sources(PAPER_SOUND, PAPER_PICTURE, PAPER_MOTION)
-    return Family(
-        name="paper",
-        binder=imagebind.load(
-            path,
-            vocabulary=vocabulary,
-            device=asked.device,
-            dtype=asked.dtype,
-            lean=asked.lean,
-            **asked.binder_options,
-        ),
-        loaders=asked.loaders(sources),
-        weight_paths={"binder": path},
-        sources={name: str(source) for name, source in sources.items()} | {"binder": path.name},
-    )
+
+
+def _loaders(
+    sources: Mapping[str, str | Path], options: LoadOptions
+) -> dict[Part, Callable[[], Backbone]]:
+    """How to load every part from its source."""
+    common: dict[str, Any] = {
+        "device": options.device,
+        "dtype": getattr(torch, options.dtype),
+        "checkpointing": options.checkpointing,
+        "lean": options.lean,
+    }
+    still = {k: v for k, v in options.clip.items() if k not in ("num_frames", "fps")}
+    clip = dict(options.clip)
+    if "motion" in sources:
+        clip["motion"] = sources["motion"]
+    audio, video = sources["audio"], sources["video"]
+    return {
+        "audio": lambda: backbones.load(audio, "audio", **common),
+        "video": lambda: backbones.load(video, "video", **common, **clip),
+        "picture": lambda: backbones.load(video, "video", num_frames=1, **common, **still),
+    }
 
 
 @lru_cache
@@ -293,6 +285,3 @@ def _places_of(part: Part, model: Backbone) -> dict[str, Path]:
     if motion is not None:
         found["motion"] = motion
     return found
-
-
-_FAMILIES: dict[str, Callable[[_Options], Family]] = {"pocket": _pocket, "paper": _paper}

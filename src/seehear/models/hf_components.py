@@ -19,7 +19,8 @@ from transformers.utils import logging
 
 from seehear.errors import WeightsError
 from seehear.guidance.diffusion import NoiseLevel, PredictionKind, vp_levels
-from seehear.models.weights import Checkpoint, read_json
+from seehear.models.cache import read_json
+from seehear.models.weights import Checkpoint
 
 # What the libraries raise for files that are absent, damaged or another class's.
 _READ_ERRORS = (

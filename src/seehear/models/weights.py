@@ -1,6 +1,5 @@
 """Where weights come from: find a checkpoint, read it without running code, name its licence."""
 
-import json
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -9,31 +8,22 @@ from typing import Any
 
 import torch
 from huggingface_hub import snapshot_download
-from huggingface_hub.errors import HfHubHTTPError, HFValidationError
 from safetensors import safe_open
 from safetensors.torch import load_file
 from torch import Tensor
 
 from seehear.errors import WeightsError
 from seehear.hashes import file_sha256
-
-# Of the hub, and of whatever library carries its requests: its own errors derive from that one's.
-HUB_ERRORS: tuple[type[Exception], ...] = (
-    HFValidationError,
-    HfHubHTTPError,
-    *(base for base in HfHubHTTPError.__bases__ if issubclass(base, Exception)),
+from seehear.models.cache import (
+    CHECKPOINT_FILES,
+    HUB_ERRORS,
+    NETWORK_FILES,
+    NOT_FETCHED,
+    PICKLE_SUFFIXES,
+    SAFE_SUFFIX,
+    read_json,
+    weight_files,
 )
-
-SAFE_SUFFIX = ".safetensors"
-# Read with weights_only=True: tensors, never code.
-PICKLE_SUFFIXES = (".bin", ".pth", ".pt", ".ckpt")
-
-# What is fetched of a repository: never its previews, nor the same weights in other formats.
-CHECKPOINT_FILES = ("model_index.json", "README.md", "*/*.json", "*/*.txt", f"*/*{SAFE_SUFFIX}")
-# Half-precision copies, weights for training on, and parts that are never used.
-NOT_FETCHED = ("*.fp16.*", "*.non_ema.*", "safety_checker/*", "feature_extractor/*")
-CAPTIONER_FILES = ("*.json", "*.txt", "*.jinja", "README.md", f"*{SAFE_SUFFIX}")
-NETWORK_FILES = ("config.json", "README.md", f"diffusion_pytorch_model{SAFE_SUFFIX}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -107,26 +97,6 @@ def find_checkpoint(source: str | Path, *, local_files_only: bool = False) -> Ch
             "give the folder that holds unet/, vae/ and so on"
         )
     return Checkpoint(source=str(source), folder=folder, index=read_json(path))
-
-
-def read_json(path: Path) -> dict[str, Any]:
-    """Parse a JSON object; WeightsError says which file is broken."""
-    try:
-        value = json.loads(path.read_text(encoding="utf-8"))
-    except (ValueError, OSError) as error:
-        raise WeightsError(f"{path}: expected JSON, could not read it ({error})") from error
-    if not isinstance(value, dict):
-        raise WeightsError(f"{path}: expected a JSON object, got {type(value).__name__}")
-    return value
-
-
-def weight_files(folder: Path) -> list[Path]:
-    """The weight files in a folder, safetensors if there are any, else the pickled kinds."""
-    for suffixes in ((SAFE_SUFFIX,), PICKLE_SUFFIXES):
-        found = sorted(path for path in folder.iterdir() if path.suffix in suffixes)
-        if found:
-            return found
-    return []
 
 
 def read_state_dict(path: Path) -> dict[str, Tensor]:

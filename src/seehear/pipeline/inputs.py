@@ -13,9 +13,21 @@ from torch import Tensor
 from seehear.dsp.events import Curve, motion_energy, onset_envelope
 from seehear.dsp.resample import resample
 from seehear.errors import MediaError, SettingsError
-from seehear.guidance.conditions import AudioCondition
-from seehear.media import Audio, Image, Video, read_audio, read_image, read_video, stream_frames
+from seehear.guidance.conditions import AudioCondition, Condition, VideoCondition
+from seehear.media import (
+    Audio,
+    Image,
+    Video,
+    probe,
+    read_audio,
+    read_image,
+    read_video,
+    stream_frames,
+)
 from seehear.media.read import MAX_SOUND_S, mono_or_stereo
+from seehear.pipeline.task import TASKS
+
+Media = Video | Image | Audio  # what a task starts from
 
 FRAMES_PER_S = 4.0  # how densely the binder sees a video; its towers read single frames
 MOTION_FRAMES_PER_S = 25.0  # how densely movement is looked for
@@ -120,6 +132,15 @@ def as_audio(
     return audio
 
 
+def condition_of(media: Media) -> Condition:
+    """What guidance compares generated media with."""
+    if isinstance(media, Video):
+        return VideoCondition(media.frames, tuple(media.times_s.tolist()))
+    if isinstance(media, Image):
+        return VideoCondition(media.pixels[None], (0.0,))
+    return audio_condition(media)
+
+
 def audio_condition(audio: Audio) -> AudioCondition:
     """A sound as a binder listens to it: mono, at 16 kHz."""
     mono = audio.waveform.mean(dim=0)
@@ -156,3 +177,43 @@ def motion_curve(video: Video) -> Curve:
             "expected a video of at least two frames to be in step with, got one; leave sync out"
         )
     return Curve.between(torch.cat(values, dim=1), frames_per_s)
+
+
+def read_source(task: str, source: Path, max_duration_s: float = MAX_SOUND_S) -> Media:
+    """Read the file that a task starts from.
+
+    Raises:
+        MediaError: It cannot be read, or is longer than `max_duration_s`.
+    """
+    given = TASKS[task].given
+    if given == "image":
+        return read_image(source)
+    if given == "video":
+        return read_video(source, frames_per_s=FRAMES_PER_S, max_duration_s=max_duration_s)
+    return as_audio(source, max_duration_s=max_duration_s)
+
+
+def check_kind(task: str, source: Path, name: str | None = None) -> None:
+    """Refuse a file of another kind than the task reads, before models are loaded.
+
+    Args:
+        task: A name of the table.
+        source: The file.
+        name: What error messages call it; None: its path.
+
+    Raises:
+        MediaError: It cannot be opened, or is of another kind.
+    """
+    given, found, name = TASKS[task].given, probe(source), name or str(source)
+    if given == "image":
+        if found.kind != "image":
+            raise MediaError(f"{name}: expected a picture, got a file of kind {found.kind}")
+        read_image(source)
+    if given == "video" and found.kind != "video":
+        hint = "use seehear i2a" if found.kind == "image" else "there is no picture to go by"
+        raise MediaError(f"{name}: expected a video, got a file of kind {found.kind}; {hint}")
+    if given == "audio" and found.kind != "audio" and not found.has_audio:
+        raise MediaError(
+            f"{name}: expected a sound, or a video with one; got a file of kind {found.kind} "
+            "without"
+        )

@@ -14,15 +14,16 @@ from seehear.guidance.decoding import AugmentedViews
 from seehear.guidance.frame_sampling import FrameSampler
 from seehear.guidance.losses import Distance, NamesDistance, cosine_distance
 from seehear.guidance.objective import Agreement
-from seehear.guidance.protocols import Backbone, Stream
+from seehear.guidance.protocols import Backbone
 from seehear.guidance.sampling import SamplingResult, StepProgress, sample
+from seehear.guidance.streams import Stream
 from seehear.guidance.sync import SyncTerm
 from seehear.guidance.windows import WindowedBackbone, layout_of, positions_for
 from seehear.media import Audio, finish_level
 from seehear.models.captioners.phrase_bank import Match
 from seehear.models.families import Family
 from seehear.pipeline.presets import Preset
-from seehear.pipeline.task import MAKES, TaskName
+from seehear.pipeline.task import TASKS, TaskName
 
 OnStep = Callable[[StepProgress], None]
 
@@ -57,7 +58,7 @@ class Job:
 def backbones_for(task: str, family: Family, overlap: float) -> dict[Stream, Backbone]:
     """The models of a task, cut into windows that share at least `overlap` of their length."""
     found: dict[Stream, Backbone] = {}
-    for stream, part in MAKES[task].items():
+    for stream, part in TASKS[task].makes.items():
         backbone = family.backbone(part)
         layout = layout_of(backbone, overlap)
         found[stream] = backbone if layout is None else WindowedBackbone(backbone, layout)
@@ -112,9 +113,9 @@ def _objective(family: Family, job: Job, latents: Mapping[Stream, Tensor]) -> Ag
         counts = [
             min(n, s["video"].stop - s["video"].start) for n, s in zip(kept, spans, strict=True)
         ]
-        samplers = tuple(job.preset.frames.sampler(count) for count in counts)
+        samplers = tuple(FrameSampler(job.preset.frames, count) for count in counts)
     return Agreement(
-        backbones={s: family.backbone(part) for s, part in MAKES[job.task].items()},
+        backbones={s: family.backbone(part) for s, part in TASKS[job.task].makes.items()},
         binder=family.binder,
         pairs=job.preset.pairs,
         weights=job.preset.weights,
@@ -187,6 +188,11 @@ def num_frames(video: Backbone, duration_s: float) -> int:
     if not isinstance(video, WindowedBackbone):
         return 1
     return positions_for(duration_s, video.sample_rate)
+
+
+def whole_frames_s(video: Backbone, duration_s: float) -> float:
+    """The duration of the whole frames that last at least `duration_s` seconds."""
+    return num_frames(video, duration_s) / float(video.sample_rate)
 
 
 def _check_finite(job: Job, what: str, values: Tensor) -> None:

@@ -8,6 +8,7 @@ from seehear.models.captioners import Captioner
 from seehear.models.captioners.phrase_bank import Match
 from seehear.pipeline.job import Job
 from seehear.pipeline.result import Result
+from seehear.pipeline.task import TASKS
 
 SILENT_DBFS = -80.0  # a peak below this is nothing to go by
 
@@ -51,7 +52,7 @@ def ineffective_options(job: Job, captioner: Captioner | None = None) -> list[st
 
 def output_summary(result: Result) -> str:
     """How much of what was made."""
-    if result.task == "a2i":
+    if TASKS[result.task].makes_still:
         return "a picture"
     kind = "sound" if result.frames is None else "video"
     return f"{result.duration_s:.2f} s of {kind}"

@@ -10,6 +10,7 @@ from typing import Any
 
 from seehear.models.families import PAPER_MOTION, PAPER_PICTURE, PAPER_SOUND
 from seehear.pipeline.presets import PAPER_A2V, PAPER_I2A, PAPER_JOINT, PAPER_V2A, Preset
+from seehear.pipeline.task import TASKS
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,7 +83,7 @@ def paper_run_for(task: str) -> PaperRun:
 
     A picture for a sound, which the paper does not make, is a video of a single frame.
     """
-    if task != "a2i":
+    if not TASKS[task].makes_still:
         return PAPER_RUNS[f"paper-{task}"]
     video = PAPER_RUNS["paper-a2v"]
     return replace(video, motion=None, clip={**video.clip, "num_frames": 1})

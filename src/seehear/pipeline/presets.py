@@ -6,12 +6,17 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from seehear.errors import SettingsError
-from seehear.guidance.aligner import AlignerConfig, Rate, rate_of
-from seehear.guidance.augmentation import ImageAugmentation, MelAugmentation
-from seehear.guidance.frame_sampling import FrameSampling
-from seehear.guidance.losses import JOINT_OWN, V2A, Pair
-from seehear.guidance.sampling import SamplingSettings
-from seehear.pipeline.task import PAIRS, TaskName
+from seehear.guidance.settings import (
+    AlignerConfig,
+    FrameSampling,
+    ImageAugmentation,
+    MelAugmentation,
+    Rate,
+    SamplingSettings,
+    rate_of,
+)
+from seehear.guidance.streams import JOINT, JOINT_OWN, V2A, Pair
+from seehear.pipeline.task import TASKS, TaskName
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -252,7 +257,6 @@ JOINT_PRESETS: dict[str, Preset] = {
     "latents": _both(_PICTURE_LATENTS, LATENTS),
     "equations": _both(_PICTURE_EQUATIONS, EQUATIONS),
 }
-_OF_TASK = {"v2a": PRESETS, "i2a": PRESETS, "joint": JOINT_PRESETS}
 
 # The paper's own runs, with the models of `paper_runs`. For sounds the released script.
 PAPER_V2A = replace(AUTHORS, name="paper-v2a")
@@ -298,7 +302,11 @@ PAPER_PRESETS: dict[str, Preset] = {
 
 def presets_of(task: str) -> Mapping[str, Preset]:
     """The presets of a task by name."""
-    known = dict(_OF_TASK.get(task, PICTURE_PRESETS))
+    row = TASKS[task]
+    if row.makes_audio and row.makes_video:
+        known = dict(JOINT_PRESETS)
+    else:
+        known = dict(PRESETS if row.makes_audio else PICTURE_PRESETS)
     if task in PAPER_PRESETS:
         known[f"paper-{task}"] = PAPER_PRESETS[task]
     return known
@@ -317,8 +325,8 @@ def preset_for(task: str, preset: str | Preset) -> Preset:
                 f"{task} has no preset {preset!r}; choose one of {', '.join(known)}"
             )
         preset = known[preset]
-    pairs = PAIRS[task]
-    if preset.pairs == pairs or (task == "joint" and preset.pairs == JOINT_OWN):
+    pairs = TASKS[task].pairs
+    if preset.pairs == pairs or (pairs == JOINT and preset.pairs == JOINT_OWN):
         return preset
     # The first pair is that of sound and picture; those with words all weigh the same.
     agreement, words = preset.weights[0], preset.weights[-1]

@@ -9,7 +9,9 @@ from seehear.errors import SettingsError
 from seehear.pipeline.job import Job
 from seehear.pipeline.presets import Preset, preset_from_json
 from seehear.pipeline.request import Request
+from seehear.pipeline.run_request import job_for
 from seehear.pipeline.studio import Studio
+from seehear.pipeline.task import TASKS
 
 _HASHES = ("samples_sha256", "frames_sha256")
 
@@ -43,13 +45,13 @@ def recorded_job(
         MediaError: What was given cannot be read.
     """
     preset, duration_s = recorded_preset(record, manifest)
-    own = record["settings"].get("prompts", {}) if record["task"] == "joint" else {}
-    order = Request(
+    own = record["settings"].get("prompts", {}) if not TASKS[record["task"]].reads_file else {}
+    request = Request(
         task=record["task"], source=source, prompt=record.get("caption") or "",
         sound_prompt=own.get("audio"), picture_prompt=own.get("video"), seed=record["seed"],
         duration_s=duration_s, max_duration_s=math.inf,
     )  # fmt: skip
-    return order.job(studio, preset)
+    return job_for(studio, request, preset)
 
 
 def hashes_of(record: Mapping[str, Any], manifest: str | Path) -> list[str]:

@@ -15,27 +15,29 @@ from seehear.errors import MediaError, SettingsError
 from seehear.guidance.conditions import (
     AudioCondition,
     Condition,
-    Targets,
     TextCondition,
     VideoCondition,
     pixels_of,
 )
 from seehear.guidance.frame_sampling import evenly_spaced_indices
-from seehear.guidance.losses import JOINT, JOINT_OWN
-from seehear.guidance.protocols import Backbone, CaptionsAudio, CaptionsImages, Stream
+from seehear.guidance.protocols import Backbone, CaptionsAudio, CaptionsImages
 from seehear.guidance.sampling import SamplingResult
+from seehear.guidance.streams import JOINT, JOINT_OWN, Pair, Stream
 from seehear.guidance.sync import SyncTerm
 from seehear.media import Audio, Image, Video
 from seehear.models import captioners
 from seehear.models.captioners.phrase_bank import Match
 from seehear.models.families import Family, load_family
+from seehear.models.load_options import DtypeName, LoadOptions
 from seehear.pipeline.inputs import (
     FRAMES_PER_S,
     MOTION_FRAMES_PER_S,
+    Media,
     as_audio,
     as_image,
     as_video,
     audio_condition,
+    condition_of,
     motion_curve,
     onset_curve,
 )
@@ -47,19 +49,36 @@ from seehear.pipeline.job import (
     decoded_sound,
     num_frames,
     sampled_job,
+    whole_frames_s,
     windows_of,
 )
 from seehear.pipeline.manifest import describe_input, to_json
-from seehear.pipeline.presets import DEFAULT, Preset, preset_for
+from seehear.pipeline.presets import Preset, preset_for
 from seehear.pipeline.result import Result
-from seehear.pipeline.task import MAKES, TaskName
+from seehear.pipeline.task import TASKS, Task, TaskName
 
 NAMING_FRAMES = 16  # spread over the clip, to name what it shows
 MIN_DURATION_S = 0.1  # a binder hears nothing in less
+IMAGE_DURATION_S = 4.0  # of the audio for an image
 MAX_DURATION_S = 600.0  # of what is made without a clip that says how long
 
 
-def load(models: str = "pocket", captioner: str | Path | None = None, **options: Any) -> "Studio":
+def load(
+    models: str = "pocket",
+    *,
+    audio: str | Path | None = None,
+    video: str | Path | None = None,
+    motion: str | Path | None = None,
+    binder: str | Path | None = None,
+    captioner: str | Path | None = None,
+    device: str | torch.device = "cpu",
+    dtype: DtypeName | torch.dtype = "float32",
+    commercial: bool = False,
+    checkpointing: bool = False,
+    lean: bool = False,
+    clip: Mapping[str, Any] | None = None,
+    binder_options: Mapping[str, Any] | None = None,
+) -> "Studio":
     """Load a family of models once, to use it for many clips.
 
     >>> studio = seehear.load("pocket")
@@ -68,17 +87,57 @@ def load(models: str = "pocket", captioner: str | Path | None = None, **options:
 
     Args:
         models: "pocket" ships with the package; "paper" needs weights and a GPU.
+        audio: Another audio model instead of the family's own: a folder with model_index.json, a
+            hub name, or a name of `seehear models list`; so for the next two.
+        video: Another image or video model.
+        motion: A motion adapter for `video`, unless that holds one.
+        binder: The binder's weights, a file or folder; or NAME or NAME=PATH of another binder.
         captioner: Writes the prompt where none is given, see `seehear.models.captioners.load`.
             None: the binder's nearest phrase.
-        **options: Of `seehear.models.families.load_family`: audio, video, binder, device, dtype...
+        device: Where the models run.
+        dtype: What they compute in: float32, or bfloat16 where memory is short.
+        commercial: Refuse models whose licence forbids commercial use, or is unknown.
+        checkpointing: Recompute activations in the backward pass: less memory, more time.
+        lean: Offload text encoders and the binder's encoders to the CPU after use.
+        clip: Of the video model: num_frames, fps, height, width, ...
+        binder_options: Of the binder's own `load`: clip_duration_s, crop, ...
+
+    Raises:
+        SettingsError: No family has that name, or a licence forbids commercial use.
+        WeightsError: Weights are missing or not in the expected format.
     """
-    family = load_family(models, **options)
-    if captioner is None:
-        return Studio(family, options)
-    family = family.with_extra_weights("captioner", captioners.folder_of(captioner), str(captioner))
-    common = {name: options[name] for name in ("device", "dtype", "lean") if name in options}
-    writer = captioners.load(captioner, **common)
-    return Studio(family, {**options, "captioner": captioner}, writer)
+    return load_studio(
+        LoadOptions(
+            models=models,
+            audio=audio,
+            video=video,
+            motion=motion,
+            binder=binder,
+            captioner=captioner,
+            device=str(device),
+            dtype=str(dtype).removeprefix("torch."),
+            commercial=commercial,
+            checkpointing=checkpointing,
+            lean=lean,
+            clip=clip or {},
+            binder_options=binder_options or {},
+        )
+    )
+
+
+def load_studio(options: LoadOptions) -> "Studio":
+    """Load the models that the options name; errors as `load`."""
+    family, captioner = load_family(options), None
+    if options.captioner is not None:
+        folder = captioners.folder_of(options.captioner)
+        family = family.with_extra_weights("captioner", folder, str(options.captioner))
+        captioner = captioners.load(
+            options.captioner,
+            device=options.device,
+            dtype=getattr(torch, options.dtype),
+            lean=options.lean,
+        )
+    return Studio(family, options, captioner)
 
 
 class Studio:
@@ -94,18 +153,18 @@ class Studio:
     def __init__(
         self,
         family: Family,
-        loaded: Mapping[str, Any] | None = None,
+        options: LoadOptions | None = None,
         captioner: captioners.Captioner | None = None,
     ):
         """Wrap a family; `load` does it by name.
 
         Args:
             family: Models that work together.
-            loaded: The options that they were loaded with, for the manifest.
-            captioner: Describes what is given; None: the binder's nearest phrase does.
+            options: What they were loaded with, for the manifest.
+            captioner: Writes prompts; None: the binder's nearest phrase is the prompt.
         """
         self.family, self.captioner = family, captioner
-        self.loaded = {name: _plain_option(name, value) for name, value in (loaded or {}).items()}
+        self.options = options or LoadOptions(models=family.name)
 
     def video_to_audio(
         self,
@@ -139,7 +198,8 @@ class Studio:
         # Frames in an array are all that can tell of movement later.
         dense = MOTION_FRAMES_PER_S if chosen.sync_weight else FRAMES_PER_S
         read = as_video(video, fps, dense if isinstance(video, np.ndarray) else FRAMES_PER_S)
-        return self.make(self.video_job(read, prompt, seed, chosen), on_step)
+        job = self.job("v2a", read, prompt=prompt, seed=seed, preset=chosen)
+        return self.make(job, on_step)
 
     def image_to_audio(
         self,
@@ -165,7 +225,10 @@ class Studio:
             MediaError: The picture cannot be read.
             SettingsError: A duration out of range, or as in `video_to_audio`.
         """
-        return self.make(self.image_job(as_image(image), duration_s, prompt, seed, preset), on_step)
+        job = self.job(
+            "i2a", as_image(image), prompt=prompt, seed=seed, preset=preset, duration_s=duration_s
+        )
+        return self.make(job, on_step)
 
     def audio_to_video(
         self,
@@ -196,7 +259,8 @@ class Studio:
                 without a video model.
         """
         given = as_audio(audio, sample_rate, MAX_DURATION_S)
-        return self.make(self.audio_job("a2v", given, prompt, seed, preset), on_step)
+        job = self.job("a2v", given, prompt=prompt, seed=seed, preset=preset)
+        return self.make(job, on_step)
 
     def audio_to_image(
         self,
@@ -210,7 +274,8 @@ class Studio:
     ) -> Result:
         """Make a picture that belongs to a sound; arguments and errors as `audio_to_video`."""
         given = as_audio(audio, sample_rate, MAX_DURATION_S)
-        return self.make(self.audio_job("a2i", given, prompt, seed, preset), on_step)
+        job = self.job("a2i", given, prompt=prompt, seed=seed, preset=preset)
+        return self.make(job, on_step)
 
     def text_to_both(
         self,
@@ -242,135 +307,97 @@ class Studio:
             SettingsError: A duration out of range, no preset of that name, or a family without a
                 video model.
         """
-        job = self.text_job(prompt, seed, preset, duration_s, sound_prompt, picture_prompt)
+        job = self.job(
+            "joint", prompt=prompt, seed=seed, preset=preset, duration_s=duration_s,
+            audio_prompt=sound_prompt, video_prompt=picture_prompt,
+        )  # fmt: skip
         return self.make(job, on_step)
 
-    def video_job(
-        self, video: Video, prompt: str | None, seed: int, preset: str | Preset = DEFAULT
-    ) -> Job:
-        """Choose windows and prompt for a video, without sampling anything yet.
-
-        Raises:
-            MediaError: The video is shorter than 0.1 s.
-        """
-        if video.duration_s < MIN_DURATION_S:
-            raise MediaError(
-                f"expected at least {MIN_DURATION_S} s of video, got {video.duration_s:.3f} s"
-            )
-        shown = VideoCondition(video.frames, tuple(video.times_s.tolist()))
-        job = self._job("v2a", shown, video.duration_s, prompt, seed, preset)
-        weight = job.preset.sync_weight
-        sync = (
-            SyncTerm(starts=motion_starts(motion_curve(video)), weight=weight) if weight else None
-        )
-        return replace(job, path=video.path, sync=sync)
-
-    def image_job(
-        self,
-        image: Image,
-        duration_s: float,
-        prompt: str | None,
-        seed: int,
-        preset: str | Preset = DEFAULT,
-    ) -> Job:
-        """Choose windows and prompt for a picture, without sampling anything yet.
-
-        Raises:
-            SettingsError: A duration out of range.
-        """
-        _check_duration("a sound for a picture", duration_s)
-        shown = VideoCondition(image.pixels[None], (0.0,))
-        job = self._job("i2a", shown, duration_s, prompt, seed, preset)
-        return replace(job, path=image.path)
-
-    def audio_job(
+    def job(
         self,
         task: TaskName,
-        audio: Audio,
-        prompt: str | None,
-        seed: int,
-        preset: str | Preset = "default",
-    ) -> Job:
-        """Choose windows and prompt for a sound ("a2v" or "a2i"), without sampling anything yet.
-
-        Raises:
-            MediaError: The sound is shorter than 0.1 s.
-        """
-        if audio.duration_s < MIN_DURATION_S:
-            raise MediaError(
-                f"expected at least {MIN_DURATION_S} s of sound, got {audio.duration_s:.3f} s"
-            )
-        sound = audio_condition(audio)
-        job = self._job(task, sound, audio.duration_s, prompt, seed, preset)
-        weight = job.preset.sync_weight if task == "a2v" else 0.0  # a still has no motion
-        if weight:
-            _check_frames(job.backbones["video"], audio.duration_s)
-        sync = SyncTerm(onsets=onset_curve(sound), weight=weight) if weight else None
-        return replace(job, path=audio.path, sound=audio, sync=sync)
-
-    def text_job(
-        self,
-        prompt: str,
-        seed: int,
+        given: Media | None = None,
+        *,
+        prompt: str | None = None,
+        seed: int = 0,
         preset: str | Preset = "default",
         duration_s: float | None = None,
-        sound_prompt: str | None = None,
-        picture_prompt: str | None = None,
+        audio_prompt: str | None = None,
+        video_prompt: str | None = None,
     ) -> Job:
-        """Choose windows for a sentence, without sampling anything yet.
+        """Decide everything about an output without sampling: condition, prompts, windows, sync.
+
+        Args:
+            task: A name of `seehear.pipeline.task.TASKS`.
+            given: The video, image or audio that the task starts from; None for a prompt.
+            prompt: None: the captioner or the binder writes it; "": no prompt.
+            seed: Of the initial noise.
+            preset: A name or settings.
+            duration_s: Of tasks that let the caller choose it; None: 4 s for an image, the video
+                model's own length for a prompt.
+            audio_prompt: For joint, of the audio alone; None: `prompt`.
+            video_prompt: For joint, of the video alone; None: `prompt`.
 
         Raises:
-            SettingsError: A duration out of range.
+            MediaError: The given media are shorter than 0.1 s.
+            SettingsError: A duration out of range, no preset of that name, or too few frames for
+                the sync loss.
         """
-        video = self.family.video
-        wanted_s = video.native_duration_s if duration_s is None else duration_s
-        _check_duration("a video from a sentence", wanted_s)
-        fps = float(video.sample_rate)
-        own: dict[Stream, str | None] = {"audio": sound_prompt, "video": picture_prompt}
-        said = {s: (prompt if text is None else text).strip() for s, text in own.items()}
-        if said["audio"] == said["video"]:
-            texts, pairs = {"text": said["audio"]}, JOINT
-        else:
-            texts, pairs = {f"{stream} text": text for stream, text in said.items()}, JOINT_OWN
-        chosen = replace(preset_for("joint", preset), pairs=pairs)
-        job = self._job("joint", TextCondition(texts), wanted_s, prompt, seed, chosen, said)
-        weight = job.preset.sync_weight
-        if weight:
-            _check_frames(job.backbones["video"], wanted_s)
-        return replace(
-            job,
-            duration_s=num_frames(job.backbones["video"], wanted_s) / fps,
-            sync=SyncTerm(weight=weight) if weight else None,
-        )
-
-    def _job(
-        self,
-        task: TaskName,
-        condition: Condition,
-        duration_s: float,
-        prompt: str | None,
-        seed: int,
-        preset: str | Preset,
-        prompts: Mapping[Stream, str] | None = None,  # of every stream; None: the same for all
-    ) -> Job:
+        row = TASKS[task]
         chosen = preset_for(task, preset)
+        prompts: dict[Stream, str] | None = None
+        condition: Condition
+        if given is None:
+            own: dict[Stream, str | None] = {"audio": audio_prompt, "video": video_prompt}
+            prompts = {s: ((prompt or "") if p is None else p).strip() for s, p in own.items()}
+            condition, pairs = _text_condition(prompts)
+            chosen = replace(chosen, pairs=pairs)
+        else:
+            condition = condition_of(given)
+        wanted_s = self._duration_s(row, given, duration_s)
         backbones = backbones_for(task, self.family, chosen.overlap)
-        said = self.caption(condition) if prompt is None else None
-        named = self.name(condition) if prompt is None and said is None else ()
-        text = prompt if prompt is not None else said or named[0].phrase
+        caption = self.caption(condition) if prompt is None else None
+        named = self.name(condition) if prompt is None and caption is None else ()
+        text = prompt if prompt is not None else caption or named[0].phrase
+        is_text_to_video = given is None and row.makes_video
         return Job(
             task=task,
             condition=condition,
-            duration_s=duration_s,
+            # A video from a prompt is rounded up to whole frames.
+            duration_s=whole_frames_s(backbones["video"], wanted_s)
+            if is_text_to_video
+            else wanted_s,
             prompts=prompts or dict.fromkeys(backbones, text.strip()),
             backbones=backbones,
-            windows_s=windows_of(backbones, duration_s),
+            windows_s=windows_of(backbones, wanted_s),
             preset=chosen,
             seed=seed,
             named=named,
-            captioned_by=None if said is None else type(self.captioner).__name__,
+            captioned_by=None if caption is None else type(self.captioner).__name__,
+            sync=_sync_term(row, given, chosen.sync_weight, backbones, wanted_s),
+            path=None if given is None else given.path,
+            sound=given if isinstance(given, Audio) else None,
             asked_prompt=prompt,
         )
+
+    def _duration_s(self, row: Task, given: Media | None, duration_s: float | None) -> float:
+        """How long the output lasts: as long as the given media, or as the caller chose."""
+        if isinstance(given, Video | Audio):
+            if given.duration_s < MIN_DURATION_S:
+                raise MediaError(
+                    f"expected at least {MIN_DURATION_S} s of "
+                    f"{'video' if isinstance(given, Video) else 'sound'}, "
+                    f"got {given.duration_s:.3f} s"
+                )
+            return given.duration_s
+        if duration_s is None:
+            duration_s = IMAGE_DURATION_S if given else self.family.video.native_duration_s
+        what = "a sound for a picture" if given else "a video from a sentence"
+        if not MIN_DURATION_S <= duration_s <= MAX_DURATION_S:
+            raise SettingsError(
+                f"{what} lasts {MIN_DURATION_S} to {MAX_DURATION_S:.0f} s, got {duration_s} s"
+            )
+        return duration_s
 
     def caption(self, condition: Condition) -> str | None:
         """What the captioner says of what is given; None where it cannot, or there is none.
@@ -399,10 +426,6 @@ class Studio:
         else:
             raise SettingsError('there is nothing to name: give a prompt, or "" for none')
         return self.family.phrases.nearest(found, 5)[0]
-
-    def targets(self, job: Job) -> Targets:
-        """What is made is aligned with: embeddings per window and of the whole clip."""
-        return job.condition.targets(self.family.binder, job.windows_s, job.prompt)
 
     def run(
         self, job: Job, on_step: OnStep | None = None
@@ -446,7 +469,7 @@ class Studio:
             seed=job.seed,
             settings={
                 "models": self.family.name,
-                "loaded": self.loaded,
+                "loaded": self.options.to_json(),
                 "prompt": job.asked_prompt,
                 "prompts": dict(job.prompts),
                 "named": [match._asdict() for match in job.named],
@@ -457,33 +480,33 @@ class Studio:
             },
             trace=[to_json(step) for step in sampled.trace],
             inputs=[describe_input(job.path, job.duration_s)] if job.path else [],
-            weights=self.family.weights(MAKES[job.task].values()),
+            weights=self.family.weights(TASKS[job.task].makes.values()),
         )
 
 
-def _check_duration(what: str, duration_s: float) -> None:
-    if not MIN_DURATION_S <= duration_s <= MAX_DURATION_S:
-        raise SettingsError(
-            f"{what} lasts {MIN_DURATION_S} to {MAX_DURATION_S:.0f} s, got {duration_s} s"
-        )
+def _text_condition(prompts: Mapping[Stream, str]) -> tuple[TextCondition, tuple[Pair, ...]]:
+    """The prompts to compare with: one for both streams, or one for each (Eq. 16)."""
+    if len(set(prompts.values())) == 1:
+        return TextCondition({"text": prompts["audio"]}), JOINT
+    return TextCondition({f"{s} text": text for s, text in prompts.items()}), JOINT_OWN
 
 
-def _check_frames(video: Backbone, duration_s: float) -> None:
-    if num_frames(video, duration_s) < 2:
+def _sync_term(
+    row: Task,
+    given: Media | None,
+    weight: float,
+    backbones: Mapping[Stream, Backbone],
+    duration_s: float,
+) -> SyncTerm | None:
+    """The sync loss of a job, between the given and the generated media or two generated ones."""
+    if not weight or row.makes_still or isinstance(given, Image):
+        return None  # an image has no motion
+    if isinstance(given, Video):
+        return SyncTerm(starts=motion_starts(motion_curve(given)), weight=weight)
+    if num_frames(backbones["video"], duration_s) < 2:
         raise SettingsError(
             f"expected at least two frames to be in step with a sound, {duration_s:.3f} s are one; "
             "leave sync out"
         )
-
-
-def _plain_option(name: str, value: Any) -> Any:
-    """A type by its name, a folder of weights by its full path; hub names and so on as they are."""
-    if isinstance(value, torch.dtype):
-        return str(value).removeprefix("torch.")
-    if (
-        name in ("audio", "video", "motion", "binder", "captioner")
-        and value is not None
-        and Path(value).exists()
-    ):
-        return str(Path(value).resolve())
-    return value
+    onsets = onset_curve(audio_condition(given)) if given else None
+    return SyncTerm(onsets=onsets, weight=weight)

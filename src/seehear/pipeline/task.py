@@ -1,52 +1,138 @@
-"""The table of tasks."""
+"""The tasks, one row each: what a task reads, generates, compares and writes.
+
+The command line, the page, lists of jobs, the evaluation and the report read this table, so that
+a new task is a new row. It imports neither PyTorch nor a media library.
+"""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from seehear.guidance.losses import A2V, JOINT, V2A, Pair
-from seehear.guidance.protocols import Stream
-from seehear.media.encode import CONTAINERS
-from seehear.media.suffixes import AUDIO_SUFFIXES, PICTURE_SUFFIXES, VIDEO_SUFFIXES
-from seehear.media.write import PICTURE_FORMATS, SOUND_FORMATS
-from seehear.models.families import Part
-
-PAIRS: dict[str, tuple[Pair, ...]] = {
-    "v2a": V2A, "i2a": V2A, "a2v": A2V, "a2i": A2V, "joint": JOINT
-}  # fmt: skip
-
-
-TAKES: Mapping[str, frozenset[str]] = {  # suffixes of the files in a folder that a task starts from
-    "v2a": VIDEO_SUFFIXES,
-    "i2a": PICTURE_SUFFIXES,
-    "a2v": AUDIO_SUFFIXES,
-    "a2i": AUDIO_SUFFIXES,
-}
-_VIDEOS, _SOUNDS = tuple(sorted(CONTAINERS)), tuple(SOUND_FORMATS)
-WRITES: Mapping[str, tuple[str, ...]] = {  # suffixes that a task's output can have
-    "v2a": (*_VIDEOS, *_SOUNDS),
-    "i2a": _SOUNDS,
-    "a2v": _VIDEOS,
-    "a2i": tuple(PICTURE_FORMATS),
-    "joint": _VIDEOS,
-}
-
+from seehear.guidance.streams import A2V, JOINT, V2A, Pair, Stream
+from seehear.media.suffixes import (
+    AUDIO_OUTPUTS,
+    AUDIO_SUFFIXES,
+    IMAGE_OUTPUTS,
+    IMAGE_SUFFIXES,
+    VIDEO_OUTPUTS,
+    VIDEO_SUFFIXES,
+)
+from seehear.models.catalogue import Part
 
 TaskName = Literal["v2a", "i2a", "a2v", "a2i", "joint"]
-# What each task makes, and with which of the family's models.
-MAKES: dict[str, dict[Stream, Part]] = {
-    "v2a": {"audio": "audio"},
-    "i2a": {"audio": "audio"},
-    "a2v": {"video": "video"},
-    "a2i": {"video": "picture"},
-    "joint": {"audio": "audio", "video": "video"},
-}
+ScoredTask = Literal["v2a", "i2a", "a2v", "joint"]  # tasks that `seehear eval` scores
+Given = Literal["video", "image", "audio", "text"]
 
 
-def suffix_for(task: TaskName, source: Path | None) -> str:
-    """The suffix of an output where nobody says: a clip keeps its own if a new sound fits in."""
-    if task == "v2a":
+@dataclass(frozen=True, kw_only=True)
+class Task:
+    """Everything that differs between the tasks, as data."""
+
+    name: TaskName
+    given: Given  # what a run starts from
+    makes: Mapping[Stream, Part]  # generated streams and the model of the family for each
+    pairs: tuple[Pair, ...]  # embeddings that guidance compares, Eqs. 14 to 16
+    reads: frozenset[str]  # suffixes of its inputs in a folder
+    writes: tuple[str, ...]  # suffixes of its outputs
+    suffix: str | None  # of an output that is not named; None: the input's, where it can hold audio
+    title: str  # heading on the page
+    summary: str  # in a report: "a sound for a video"
+    example: str | None = None  # file of the examples to start from
+    has_duration: bool = False  # the caller chooses how long the output lasts
+
+    @property
+    def makes_audio(self) -> bool:
+        """Whether audio is generated."""
+        return "audio" in self.makes
+
+    @property
+    def makes_video(self) -> bool:
+        """Whether frames are generated, be it a single one."""
+        return "video" in self.makes
+
+    @property
+    def makes_still(self) -> bool:
+        """Whether the output is one image."""
+        return self.makes.get("video") == "picture"
+
+    @property
+    def reads_file(self) -> bool:
+        """Whether a run starts from a file rather than from a prompt."""
+        return self.given != "text"
+
+    def suffix_for(self, source: Path | None) -> str:
+        """The suffix of an output that is not named. A video keeps its own if audio can be added.
+
+        Otherwise the output is a Matroska file, which holds nearly every codec.
+        """
+        if self.suffix is not None:
+            return self.suffix
         assert source is not None
-        # Matroska holds nearly every codec.
-        return source.suffix if source.suffix.lower() in CONTAINERS else ".mkv"
-    return {"i2a": ".wav", "a2i": ".png"}.get(task, ".mp4")
+        return source.suffix if source.suffix.lower() in VIDEO_OUTPUTS else ".mkv"
+
+
+_ROWS = (
+    Task(
+        name="v2a",
+        given="video",
+        makes={"audio": "audio"},
+        pairs=V2A,
+        reads=VIDEO_SUFFIXES,
+        writes=(*VIDEO_OUTPUTS, *AUDIO_OUTPUTS),
+        suffix=None,
+        title="Sound for a video",
+        summary="a sound for a video",
+        example="rooster.mp4",
+    ),
+    Task(
+        name="i2a",
+        given="image",
+        makes={"audio": "audio"},
+        pairs=V2A,
+        reads=IMAGE_SUFFIXES,
+        writes=AUDIO_OUTPUTS,
+        suffix=".wav",
+        title="Sound for a picture",
+        summary="a sound for a picture",
+        example="rooster.jpg",
+        has_duration=True,
+    ),
+    Task(
+        name="a2v",
+        given="audio",
+        makes={"video": "video"},
+        pairs=A2V,
+        reads=AUDIO_SUFFIXES,
+        writes=VIDEO_OUTPUTS,
+        suffix=".mp4",
+        title="Video for a sound",
+        summary="a video for a sound",
+        example="dog.wav",
+    ),
+    Task(
+        name="a2i",
+        given="audio",
+        makes={"video": "picture"},
+        pairs=A2V,
+        reads=AUDIO_SUFFIXES,
+        writes=IMAGE_OUTPUTS,
+        suffix=".png",
+        title="Picture for a sound",
+        summary="a picture for a sound",
+        example="dog.wav",
+    ),
+    Task(
+        name="joint",
+        given="text",
+        makes={"audio": "audio", "video": "video"},
+        pairs=JOINT,
+        reads=frozenset(),
+        writes=VIDEO_OUTPUTS,
+        suffix=".mp4",
+        title="Video and sound from words",
+        summary="a video and its sound",
+        has_duration=True,
+    ),
+)
+TASKS: Mapping[str, Task] = {task.name: task for task in _ROWS}

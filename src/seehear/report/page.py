@@ -12,6 +12,7 @@ from markupsafe import Markup
 from seehear.errors import MediaError
 from seehear.media import replacing
 from seehear.models.catalogue import licence_terms
+from seehear.pipeline.task import TASKS
 from seehear.report.embed_media import (
     GIVEN_BYTES,
     MADE_BYTES,
@@ -26,13 +27,6 @@ from seehear.report.step_plots import step_plots
 from seehear.report.style import LEFT_PX, RIGHT_PX
 from seehear.report.time_plots import time_plots
 
-TASK_WORDS = {
-    "v2a": "a sound for a video",
-    "i2a": "a sound for a picture",
-    "a2v": "a video for a sound",
-    "a2i": "a picture for a sound",
-    "joint": "a video and its sound",
-}
 _TOLD_ELSEWHERE = frozenset({"prompt", "prompts", "named", "captioned_by"})
 # Bokeh draws; its widgets, tables and typesetting are not needed.
 _BOKEH = Resources(mode="inline", components=["bokeh"])
@@ -68,7 +62,7 @@ def page_of(run: Run, folder: Path) -> str:
         "run.html",
         title=run.name,
         run=run,
-        what=TASK_WORDS.get(run.record["task"], run.record["task"]),
+        what=TASKS[task].summary if (task := run.record["task"]) in TASKS else task,
         facts=list(_facts(run)),
         notes=[*run.notes, *signals.notes, *notes],
         made=made,

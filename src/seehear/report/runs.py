@@ -9,6 +9,7 @@ from seehear.errors import MediaError, SettingsError
 from seehear.guidance.aligner import StepTrace
 from seehear.pipeline.manifest import locate_input, read_manifest
 from seehear.pipeline.result import file_sha256
+from seehear.pipeline.task import TASKS
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,7 +31,8 @@ class Run:
     @property
     def duration_s(self) -> float | None:
         """How long what was made lasts, in seconds; None for a picture."""
-        value = None if self.record["task"] == "a2i" else self.record.get("duration_s")
+        task = TASKS.get(self.record["task"])
+        value = None if task is not None and task.makes_still else self.record.get("duration_s")
         return float(value) if isinstance(value, int | float) else None
 
     @property

@@ -10,7 +10,7 @@ import gradio as gr
 from seehear.errors import SeehearError, SettingsError
 from seehear.pipeline.manifest import read_manifest
 from seehear.pipeline.presets import preset_for
-from seehear.pipeline.task import TaskName
+from seehear.pipeline.task import TASKS, TaskName
 from seehear.web.html import end_of, look_of, outputs_of, player, status_of, status_text
 from seehear.web.make import AnyRequest, RunJob
 from seehear.web.model_pool import ModelPool
@@ -20,7 +20,7 @@ from seehear.web.sessions import Sessions
 
 MAX_MANIFEST = 5_000_000  # bytes
 STOP_S = 60.0  # how long Stop waits for the step at hand
-TAKES = {"v2a": "a video", "i2a": "a picture", "a2v": "a sound", "a2i": "a sound"}
+_GIVEN = {"video": "a video", "image": "a picture", "audio": "a sound"}
 Shown = tuple[Any, Any, Any]  # status, look, outputs
 
 
@@ -85,17 +85,17 @@ class Handlers:
 
     def fields_of(self, task: str) -> tuple[Any, ...]:
         """File, example, player, words, no words, preset and length, as a task has them."""
-        takes = TAKES.get(task)
-        is_joint = takes is None
+        row = TASKS[task]
+        is_joint = not row.reads_file
         hint = "what is to be seen and heard" if is_joint else "left empty, it is named for you"
         return (
-            gr.File(label=f"Drop {takes} here", visible=not is_joint, value=None),
+            gr.File(label=f"Drop {_GIVEN.get(row.given)} here", visible=not is_joint, value=None),
             gr.Button(visible=task in self.examples),
             "",
             gr.Textbox(placeholder=hint),
             gr.Checkbox(visible=not is_joint),
             gr.Dropdown(choices=list(presets_offered(task)), value="default"),
-            gr.Number(visible=task in ("i2a", "joint")),
+            gr.Number(visible=row.has_duration),
         )
 
     def steps_of(self, task: str, preset: str) -> int:
@@ -123,8 +123,8 @@ class Handlers:
         words = prompt.strip() or None
         return WebRequest(
             task=cast(TaskName, task),
-            given=None if given is None or task == "joint" else Path(given),
-            prompt="" if is_wordless and task != "joint" else words,
+            given=None if given is None or not TASKS[task].reads_file else Path(given),
+            prompt="" if is_wordless and TASKS[task].reads_file else words,
             seed=0 if seed is None else int(seed),
             strength=strength,
             steps=steps,

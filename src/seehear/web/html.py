@@ -7,13 +7,6 @@ from urllib.parse import quote
 
 from seehear.web.run_thread import DoneEvent, ErrorEvent, Output, Preview, StepEvent, StoppedEvent
 
-TITLES = {
-    "v2a": "Sound for a video",
-    "i2a": "Sound for a picture",
-    "a2v": "Video for a sound",
-    "a2i": "Picture for a sound",
-    "joint": "Video and sound from words",
-}
 _CHART = (240, 48)  # of the loss, in SVG units
 
 

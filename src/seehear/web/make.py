@@ -17,6 +17,7 @@ from seehear.pipeline.job import Job, OnStep
 from seehear.pipeline.messages import ineffective_options, output_summary, prompt_note, total_loss
 from seehear.pipeline.replay import differences, hashes_of
 from seehear.pipeline.result import Result
+from seehear.pipeline.task import TASKS
 from seehear.web.drawings import filmstrip, spectrogram_picture, waveform_over_motion
 from seehear.web.model_pool import ModelPool
 from seehear.web.requests import ReplayRequest, WebRequest, motion_given
@@ -137,12 +138,9 @@ class RunJob:
 
 def _save(result: Result, stem: Path) -> tuple[Path, Path]:
     """In the kind of file that browsers play, where the given picture allows it."""
-    if result.task == "i2a":
-        return result.save(stem.with_suffix(".wav"))
-    if result.task == "a2i":
-        return result.save(stem.with_suffix(".png"), upscale=None)
-    if result.frames is not None:
-        return result.save(stem.with_suffix(".mp4"), upscale=None)
+    task = TASKS[result.task]
+    if task.suffix is not None:
+        return result.save(stem.with_suffix(task.suffix), upscale=None)
     assert result.video_path is not None
     is_webm = result.video_path.suffix.lower() == ".webm"
     try:

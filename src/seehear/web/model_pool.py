@@ -5,10 +5,11 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from seehear.errors import SettingsError
+from seehear.models.cache import path_of
 from seehear.models.catalogue import find_model
-from seehear.models.checkpoints import path_of
 from seehear.models.families import PAPER_MOTION, PAPER_PICTURE, PAPER_SOUND
-from seehear.pipeline.studio import Studio, load
+from seehear.models.load_options import LoadOptions
+from seehear.pipeline.studio import Studio, load_studio
 
 
 def families_here() -> tuple[str, ...]:
@@ -46,5 +47,5 @@ class ModelPool:
             )
         with self._lock:
             if name not in self._studios:
-                self._studios[name] = load(name, device=self._device)
+                self._studios[name] = load_studio(LoadOptions(models=name, device=self._device))
             yield self._studios[name]

@@ -5,11 +5,13 @@ from typing import Any
 
 import gradio as gr
 
+from seehear.pipeline.task import TASKS
 from seehear.web.handlers import Handlers
-from seehear.web.html import TITLES, status_text
+from seehear.web.html import status_text
 from seehear.web.requests import MAX_SEED, MAX_STEPS, MAX_STRENGTH, presets_offered
 from seehear.web.sessions import MAX_IDLE_S
 
+_FIRST = next(iter(TASKS))  # the task that the page opens with
 CSS = (Path(__file__).parent / "page.css").read_text(encoding="utf-8")
 
 
@@ -30,7 +32,7 @@ def page_of(answers: Handlers, max_waiting: int) -> gr.Blocks:
             "diffusion models.</p>"
         )
         task = gr.Radio(
-            [(title, name) for name, title in TITLES.items()], value="v2a",
+            [(row.title, name) for name, row in TASKS.items()], value=_FIRST,
             label="What to make", elem_id="task",
         )  # fmt: skip
         with gr.Row():
@@ -58,7 +60,7 @@ def _fields(answers: Handlers) -> dict[str, Any]:
     fields["wordless"] = gr.Checkbox(label="No words at all", elem_id="wordless")
     with gr.Row():
         fields["preset"] = gr.Dropdown(
-            list(presets_offered("v2a")), value="default", label="Preset", elem_id="preset",
+            list(presets_offered(_FIRST)), value="default", label="Preset", elem_id="preset",
             min_width=120,
         )  # fmt: skip
         fields["models"] = gr.Dropdown(

@@ -8,16 +8,18 @@ from typing import Any
 
 from seehear.dsp.events import Curve
 from seehear.errors import MediaError, SettingsError
-from seehear.guidance.aligner import Rate
-from seehear.media import probe, read_video
-from seehear.pipeline.inputs import FRAMES_PER_S, motion_curve
+from seehear.guidance.settings import Rate
+from seehear.media import read_video
+from seehear.models.load_options import LoadOptions
+from seehear.pipeline.inputs import FRAMES_PER_S, check_kind, motion_curve
 from seehear.pipeline.job import Job
 from seehear.pipeline.presets import Preset, preset_for, presets_of
 from seehear.pipeline.replay import hashes_of, recorded_job, recorded_preset
 from seehear.pipeline.request import Request
 from seehear.pipeline.result import file_sha256
+from seehear.pipeline.run_request import job_for
 from seehear.pipeline.studio import Studio
-from seehear.pipeline.task import MAKES, TaskName
+from seehear.pipeline.task import TASKS, TaskName
 
 # What one visitor may cost the others.
 MAX_STEPS, MAX_STRENGTH, MAX_UPDATES, MAX_OVERLAP, MAX_COPIES = 100, 4.0, 4, 0.75, 16
@@ -41,9 +43,9 @@ class WebRequest:
     max_duration_s: float = 60.0
 
     def __post_init__(self):
-        if self.task not in MAKES:
-            raise SettingsError(f"expected one of the tasks {', '.join(MAKES)}, got {self.task!r}")
-        if self.task != "joint" and self.given is None:
+        if self.task not in TASKS:
+            raise SettingsError(f"expected one of the tasks {', '.join(TASKS)}, got {self.task!r}")
+        if TASKS[self.task].reads_file and self.given is None:
             raise MediaError("nothing is given yet: drop a file, or take the example")
         _within("seed", self.seed, 0, MAX_SEED)
         _within("strength", self.strength, 0, MAX_STRENGTH)
@@ -75,12 +77,12 @@ class WebRequest:
             SettingsError: Settings that do not go together.
         """
         if self.given is not None:
-            check_given(self.task, self.given)
-        order = Request(
+            check_kind(self.task, self.given, self.given.name)
+        request = Request(
             task=self.task, source=self.given, prompt=self.prompt, seed=self.seed,
             duration_s=self.duration_s, max_duration_s=self.max_duration_s,
         )  # fmt: skip
-        return order.job(studio, self.chosen)
+        return job_for(studio, request, self.chosen)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,18 +95,18 @@ class ReplayRequest:
 
     def __post_init__(self):
         task, settings = self.record["task"], self.record["settings"]
-        if task not in MAKES:
-            raise SettingsError(f"the JSON is of {task!r}; expected one of {', '.join(MAKES)}")
+        if task not in TASKS:
+            raise SettingsError(f"the JSON is of {task!r}; expected one of {', '.join(TASKS)}")
         hashes_of(self.record, "the JSON")
-        loaded = settings.get("loaded") or {}
-        if set(loaded) - {"device", "dtype"}:
+        loaded = LoadOptions.from_json(str(settings.get("models")), settings.get("loaded") or {})
+        if replace(loaded, device="cpu", dtype="float32") != LoadOptions(models=loaded.models):
             raise SettingsError(
                 "the JSON was made with models or options of its own, which this page does not "
                 "load; use seehear replay on the command line"
             )
         self._check_words()
         self._check_cost()
-        if task != "joint":
+        if TASKS[task].reads_file:
             self._check_given()
 
     def _check_words(self) -> None:
@@ -151,25 +153,14 @@ class ReplayRequest:
 
     def job(self, studio: Studio) -> Job:
         """The job of the manifest; errors as `Asked.job`."""
-        if self.given is not None and self.task != "joint":
-            check_given(self.record["task"], self.given)
+        if self.given is not None and TASKS[self.task].reads_file:
+            check_kind(self.task, self.given, self.given.name)
         return recorded_job(studio, self.record, self.given, "the JSON")
-
-
-def check_given(task: TaskName, path: Path) -> None:
-    """Raise MediaError quickly if a file is of another kind than a task takes."""
-    found = probe(path)
-    if task == "i2a" and found.kind != "image":
-        raise MediaError(f"{path.name}: expected a picture, got a file of kind {found.kind}")
-    if task == "v2a" and found.kind != "video":
-        raise MediaError(f"{path.name}: expected a video, got a file of kind {found.kind}")
-    if task in ("a2v", "a2i") and found.kind != "audio" and not found.has_audio:
-        raise MediaError(f"{path.name}: expected a sound, got a file of kind {found.kind} without")
 
 
 def motion_given(job: Job, max_duration_s: float) -> Curve | None:
     """How much the given video moves when; None where nothing is given that moves."""
-    if job.task != "v2a" or job.path is None:
+    if TASKS[job.task].given != "video" or job.path is None:
         return None
     try:
         return motion_curve(

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from seehear.errors import SettingsError
+from seehear.pipeline.task import TASKS
 from seehear.web.model_pool import ModelPool
 from seehear.web.run_thread import Runs
 from seehear.web.sessions import Sessions
 
 _PACKAGE = Path(__file__).resolve().parents[1]
-_EXAMPLES = {"v2a": "rooster.mp4", "i2a": "rooster.jpg", "a2v": "dog.wav", "a2i": "dog.wav"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,7 +37,7 @@ class ServerConfig:
 def examples_here() -> dict[str, Path]:
     """The example of every task: in the package, or in a clone of the repository beside it."""
     for folder in (_PACKAGE / "data" / "examples", _PACKAGE.parents[1] / "examples"):
-        found = {task: folder / name for task, name in _EXAMPLES.items()}
+        found = {n: folder / task.example for n, task in TASKS.items() if task.example}
         found = {task: path for task, path in found.items() if path.is_file()}
         if found:
             return found

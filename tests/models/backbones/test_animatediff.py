@@ -18,13 +18,13 @@ from tiny_animatediff import (
 )
 
 from seehear.errors import SettingsError, WeightsError
-from seehear.guidance.aligner import AlignerConfig
 from seehear.guidance.conditions import Targets
 from seehear.guidance.diffusion import step
-from seehear.guidance.losses import A2V
 from seehear.guidance.objective import Agreement
 from seehear.guidance.protocols import Backbone
-from seehear.guidance.sampling import SamplingSettings, preview_of, sample
+from seehear.guidance.sampling import preview_of, sample
+from seehear.guidance.settings import AlignerConfig, SamplingSettings
+from seehear.guidance.streams import A2V
 from seehear.guidance.windows import WindowedBackbone, WindowLayout, layout_of
 from seehear.models.backbones import animatediff
 from seehear.models.binders import linear

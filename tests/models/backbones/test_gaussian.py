@@ -1,7 +1,8 @@
 import pytest
 import torch
 
-from seehear.guidance.sampling import SamplingSettings, sample
+from seehear.guidance.sampling import sample
+from seehear.guidance.settings import SamplingSettings
 from seehear.models.backbones import gaussian
 
 COVARIANCE = [[0.5, 0.3, 0, 0], [0.3, 1.0, 0, 0.1], [0, 0, 0.25, 0], [0, 0.1, 0, 0.1]]

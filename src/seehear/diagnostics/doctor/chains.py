@@ -10,7 +10,8 @@ from seehear.diagnostics.doctor.gradient_check import Finding, GradientSize, Lin
 from seehear.diagnostics.gradient_paths import PathName, Segment, gradient_paths
 from seehear.guidance.losses import cosine_distance
 from seehear.guidance.protocols import Backbone
-from seehear.models.families import Family, Part
+from seehear.models.catalogue import Part
+from seehear.models.families import Family
 
 TRIAL_DURATION_S = 0.64  # the links are the same however long a clip is
 GUIDANCE_SCALE = 2.5

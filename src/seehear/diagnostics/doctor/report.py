@@ -8,7 +8,8 @@ import torch
 from seehear.diagnostics.doctor.chains import chains_of
 from seehear.diagnostics.doctor.gradient_check import Finding, GradientSize
 from seehear.diagnostics.doctor.machine import Check, machine_checks
-from seehear.models.families import Family, Part
+from seehear.models.catalogue import Part
+from seehear.models.families import Family
 
 
 @dataclass(frozen=True)

@@ -5,9 +5,9 @@ from pathlib import Path
 
 from seehear.errors import MediaError
 from seehear.evaluation.datasets.clip import Clip
-from seehear.media.suffixes import AUDIO_SUFFIXES, PICTURE_SUFFIXES, VIDEO_SUFFIXES
+from seehear.media.suffixes import AUDIO_SUFFIXES, IMAGE_SUFFIXES, VIDEO_SUFFIXES
 
-MEDIA_SUFFIXES = VIDEO_SUFFIXES | AUDIO_SUFFIXES | PICTURE_SUFFIXES
+MEDIA_SUFFIXES = VIDEO_SUFFIXES | AUDIO_SUFFIXES | IMAGE_SUFFIXES
 
 
 def clips(folder: Path) -> Iterator[Clip]:
@@ -23,7 +23,7 @@ def clips(folder: Path) -> Iterator[Clip]:
     for stem, files in grouped(folder).items():
         video, sound, picture = (
             _only(folder, stem, files, suffixes)
-            for suffixes in (VIDEO_SUFFIXES, AUDIO_SUFFIXES, PICTURE_SUFFIXES - VIDEO_SUFFIXES)
+            for suffixes in (VIDEO_SUFFIXES, AUDIO_SUFFIXES, IMAGE_SUFFIXES - VIDEO_SUFFIXES)
         )
         shown = video or picture
         path = shown or sound

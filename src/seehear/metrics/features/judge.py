@@ -17,8 +17,9 @@ from seehear.dsp.resample import resample
 from seehear.errors import WeightsError
 from seehear.metrics.features.loading import load_strict
 from seehear.metrics.features.protocol import Features
+from seehear.models.cache import read_json
 from seehear.models.shipped import POCKET
-from seehear.models.weights import read_json, read_state_dict
+from seehear.models.weights import read_state_dict
 
 PATCH_SAMPLES = 15_360  # 0.96 s, as of FAD by VGGish
 SHIPPED = POCKET / "judge"

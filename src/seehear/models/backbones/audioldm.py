@@ -31,7 +31,7 @@ from seehear.guidance.diffusion import (
     prediction_from,
     rows_for_guidance,
 )
-from seehear.guidance.protocols import Stream
+from seehear.guidance.streams import Stream
 from seehear.guidance.windows import positions_for
 from seehear.models.frozen_layers import freeze
 from seehear.models.hf_components import (
@@ -42,6 +42,9 @@ from seehear.models.hf_components import (
     text_class,
 )
 from seehear.models.weights import Checkpoint, find_checkpoint
+
+STREAM: Stream = "audio"
+PIPELINES = ("AudioLDMPipeline",)
 
 # AudioLDM was trained on 10.24 s (arXiv:2301.12503, 5.1). The UNet's `sample_size` is only the
 # length that a pipeline falls back on.

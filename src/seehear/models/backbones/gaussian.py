@@ -9,9 +9,11 @@ from jaxtyping import Float
 from torch import Tensor
 
 from seehear.guidance.diffusion import NoiseLevel, Prediction, flow_levels, vp_levels
-from seehear.guidance.protocols import Stream
+from seehear.guidance.streams import Stream
 from seehear.guidance.windows import positions_for
 
+STREAM: Stream = "audio"
+PIPELINES = ()  # no checkpoints: `load` makes one
 LATENTS_PER_S = 8.0
 TRAIN_STEPS = 1000
 

@@ -49,19 +49,29 @@ class RandomLinearBinder:
 
 
 def load(
-    *, dim: int = 8, period: int = 8, seed: int = 0, dtype: torch.dtype = torch.float64
+    source: None = None,
+    *,
+    dim: int = 8,
+    period: int = 8,
+    seed: int = 0,
+    device: str | torch.device = "cpu",
+    dtype: torch.dtype = torch.float64,
+    lean: bool = False,
 ) -> RandomLinearBinder:
     """Draw the matrices.
 
     Args:
+        source: There are no weights to read.
         dim: Size of an embedding.
         period: Samples that the waveform is folded to before it is projected.
+        device: Where the matrices lie.
+        lean: Has no effect.
         seed: Of the matrices and of the sentences' directions.
         dtype: Type of the embeddings of text; media keep their own.
     """
     noise = torch.Generator().manual_seed(seed)
     return RandomLinearBinder(
-        audio=torch.randn(period, dim, generator=noise, dtype=dtype),
-        video=torch.randn(3 * PATCHES**2, dim, generator=noise, dtype=dtype),
+        audio=torch.randn(period, dim, generator=noise, dtype=dtype).to(device),
+        video=torch.randn(3 * PATCHES**2, dim, generator=noise, dtype=dtype).to(device),
         seed=seed,
     )

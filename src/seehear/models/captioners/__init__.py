@@ -10,8 +10,9 @@ import torch
 
 from seehear.errors import WeightsError
 from seehear.guidance.protocols import CaptionsAudio, CaptionsImages
+from seehear.models.cache import CAPTIONER_FILES, read_json
 from seehear.models.catalogue import find_model
-from seehear.models.weights import CAPTIONER_FILES, download, read_json
+from seehear.models.weights import download
 
 Captioner = CaptionsImages | CaptionsAudio
 # Modules of this package, imported when wanted: they bring much of transformers.

@@ -5,7 +5,11 @@ without Specific Tuning", arXiv:2307.04725. Driven by components, since pipeline
 `no_grad` and hide what the denoiser predicts.
 """
 
+from seehear.guidance.streams import Stream
 from seehear.models.backbones.animatediff.loading import ANIMATEDIFF_SCHEDULE, load
 from seehear.models.backbones.animatediff.model import AnimateDiff
 
-__all__ = ["ANIMATEDIFF_SCHEDULE", "AnimateDiff", "load"]
+STREAM: Stream = "video"
+PIPELINES = ("AnimateDiffPipeline", "StableDiffusionPipeline", "StableDiffusionImg2ImgPipeline")
+
+__all__ = ["ANIMATEDIFF_SCHEDULE", "PIPELINES", "STREAM", "AnimateDiff", "load"]

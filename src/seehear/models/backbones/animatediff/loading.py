@@ -16,8 +16,9 @@ from transformers import AutoTokenizer
 from seehear.errors import WeightsError
 from seehear.models.backbones.animatediff.model import FPS, NUM_FRAMES, AnimateDiff
 from seehear.models.backbones.animatediff.published_motion import motion_adapter_from_original
+from seehear.models.cache import read_json
 from seehear.models.hf_components import quiet_libraries, read_component, read_network, text_class
-from seehear.models.weights import Checkpoint, find_checkpoint, find_network, read_json
+from seehear.models.weights import Checkpoint, find_checkpoint, find_network
 
 # AnimateDiff's motion modules were trained with these betas, whatever the picture model's own are
 # (its inference configuration; Stable Diffusion's grow by their square roots).

@@ -23,7 +23,7 @@ from seehear.guidance.diffusion import (
     prediction_from,
     rows_for_guidance,
 )
-from seehear.guidance.protocols import Stream
+from seehear.guidance.streams import Stream
 from seehear.guidance.windows import positions_for
 from seehear.models.frozen_layers import freeze
 from seehear.models.hf_components import prediction_kind, scheduler_levels

@@ -26,7 +26,8 @@ from seehear.models.binders.imagebind.towers import (
     towers_from_state,
 )
 from seehear.models.binders.imagebind.vision_input import Crop, vision_input
-from seehear.models.weights import read_json, read_state_dict, weight_files
+from seehear.models.cache import cache_dir, read_json, weight_files
+from seehear.models.weights import read_state_dict
 
 AWAY = "cpu"  # where towers are that are not needed
 
@@ -176,7 +177,8 @@ def load(
         num_clips: Sound clips per waveform.
         num_video_clips: Pairs of frames per video.
         crop: How to make frames square.
-        vocabulary: Folder with CLIP's vocab.json and merges.txt, for text.
+        vocabulary: Folder with CLIP's vocab.json and merges.txt, for text; None: the folder of the
+            weights or the cache folder, if one of them has them.
         device: Where to put the towers.
         dtype: What they compute in.
         lean: Each tower is on the device while it is needed, and otherwise in the computer's own
@@ -194,6 +196,7 @@ def load(
                 "file, e.g. imagebind_huge.pth"
             )
         path = files[0]
+    found = vocabulary or vocabulary_near(path)
     state = read_state_dict(path)
     sizes = path.with_name("config.json")
     heads = None
@@ -207,10 +210,16 @@ def load(
             num_video_clips=num_video_clips,
             crop=crop,
         ),
-        None if vocabulary is None else Tokenizer(vocabulary),
+        None if found is None else Tokenizer(found),
         device=device,
         lean=lean,
     )
+
+
+def vocabulary_near(weights: Path) -> Path | None:
+    """The folder with CLIP's vocabulary: that of the weights, or where `models pull` puts it."""
+    folders = (weights.parent, cache_dir() / "imagebind")
+    return next((folder for folder in folders if (folder / "merges.txt").is_file()), None)
 
 
 def _unit(embedding: Tensor, like: Tensor) -> Float[Tensor, "batch dim"]:

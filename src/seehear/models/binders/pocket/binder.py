@@ -159,6 +159,7 @@ def load(
     *,
     device: torch.device | str = "cpu",
     dtype: torch.dtype = torch.float32,
+    lean: bool = False,
     tower_share: float = TOWER_SHARE,
 ) -> PocketBinder:
     """Load the pocket binder; without a source the one that ships with the package.
@@ -169,6 +170,7 @@ def load(
         device: Where it computes.
         dtype: What the picture and the sound tower compute in; bfloat16 is faster where the
             machine has it. Front ends, heads, ear, eye and text stay float32.
+        lean: Has no effect: these networks are small and stay on the device.
         tower_share: How much the pretrained sound tower has to say beside the ear, in [0, 1].
             At 0 or 1 the other one is not even run.
 

@@ -1,0 +1,47 @@
+"""The application that all commands are registered with."""
+
+from typing import Annotated
+
+import typer
+
+from seehear import __version__
+
+app = typer.Typer(
+    name="seehear",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,  # a bug shows Python's own traceback
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _show_version(is_asked: bool) -> bool:
+    if is_asked:
+        typer.echo(f"seehear {__version__}")
+        raise typer.Exit
+    return is_asked
+
+
+@app.callback()
+def seehear(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_show_version, is_eager=True, help="Say the version and stop."
+        ),
+    ] = False,
+) -> None:
+    """Make sound and picture that belong together.
+
+    No model is trained for it: frozen models are led by what is seen and heard.
+
+    For example:
+
+        seehear v2a clip.mp4 -o clip_with_sound.mp4
+
+        seehear a2v rooster.wav -o rooster.mp4
+
+        seehear joint "a rooster crowing" -o both.mp4
+
+        seehear v2a --help
+    """

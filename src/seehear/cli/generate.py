@@ -1,0 +1,132 @@
+"""The outputs of a command, one after the other: read, generate, save. A failure stops no other."""
+
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from types import ModuleType
+
+from seehear.cli.console import err, out
+from seehear.cli.load_models import loaded_studio, needing, predicted_text, recipe_without_weights
+from seehear.cli.paths import InputOutput
+from seehear.cli.progress import plan_text, saving_previews, step_progress
+from seehear.cli.run import Failures, preset_of
+from seehear.cli.run_options import RunOptions
+from seehear.diagnostics.dry_run import time_dry_run
+from seehear.errors import Cancelled, SeehearError
+from seehear.media import probe
+from seehear.pipeline.inputs import check_kind
+from seehear.pipeline.messages import ineffective_options, output_summary, prompt_note
+from seehear.pipeline.presets import Preset
+from seehear.pipeline.request import Request
+from seehear.pipeline.run_request import job_for, save_output
+from seehear.pipeline.studio import Studio
+from seehear.pipeline.task import TASKS
+
+
+def generate_all(
+    pairs: Sequence[InputOutput], gallery: Path | None, options: RunOptions, fail: Failures
+) -> int:
+    """Generate every output; returns the exit code, 2 if any input failed."""
+    name, output = options.request.task, options.output
+    if output.report:
+        _pages()
+    todo: list[InputOutput] = []
+    for pair in pairs:
+        try:
+            check_kind(name, pair.source)
+            todo.append(pair)
+        except SeehearError as error:
+            fail(error, pair.source)
+    if output.dry_run and (recipe := recipe_without_weights(options)):
+        for pair in todo:
+            has_duration = TASKS[name].has_duration
+            seconds = options.request.duration_s if has_duration else probe(pair.source).duration_s
+            out.print(predicted_text(str(pair.source), pair.target, recipe, options, seconds))
+        return 2 if fail.count else 0
+    studio = loaded_studio(options, name) if todo else None
+    preset = preset_of(options)
+    expected_s, num_done = 0.0, 0
+    written: list[Path] = []  # manifests
+    for pair in todo:
+        assert studio is not None
+        request = replace(options.request, source=pair.source)
+        try:
+            if output.dry_run:
+                plan = time_dry_run(studio, job_for(studio, request, preset))
+                expected_s += plan.seconds
+                out.print(plan_text(str(pair.source), pair.target, plan))
+            else:
+                _generate(studio, request, preset, pair.target, pair.source.name, options)
+        except Cancelled:
+            raise
+        except SeehearError as error:
+            fail(error, pair.source)
+        else:
+            num_done += 1
+            written += [] if output.dry_run else [pair.manifest]
+    if gallery is not None and written:
+        _write_gallery(written, gallery, options)
+    if output.dry_run and num_done > 1:
+        out.print(f"all {num_done} inputs: about {expected_s:.1f} s")
+    if fail.count and fail.count + num_done > 1:
+        err.print(f"{num_done} of {fail.count + num_done} inputs done, {fail.count} failed")
+    return 2 if fail.count else 0
+
+
+def generate_from_prompt(target: Path, options: RunOptions) -> int:
+    """Generate one output from a prompt alone; returns the exit code, 0."""
+    request, preset = options.request, preset_of(options)
+    if options.output.report:
+        _pages()
+    name = f'"{request.prompt}"'
+    if options.output.dry_run and (recipe := recipe_without_weights(options)):
+        out.print(predicted_text(name, target, recipe, options, request.duration_s))
+        return 0
+    studio = loaded_studio(options, request.task)
+    if options.output.dry_run:
+        plan = time_dry_run(studio, job_for(studio, request, preset))
+        out.print(plan_text(name, target, plan))
+    else:
+        _generate(studio, request, preset, target, target.name, options)
+    return 0
+
+
+def _generate(
+    studio: Studio, request: Request, preset: Preset, target: Path, name: str, options: RunOptions
+) -> None:
+    output, began = options.output, time.perf_counter()
+    with step_progress(name, output.quiet) as on_step:
+        job = job_for(studio, request, preset)
+        for clause in () if output.quiet else ineffective_options(job, studio.captioner):
+            err.print(f"{name}: {clause}")
+        if output.previews is not None:
+            on_step = saving_previews(output.previews, target.stem, on_step)
+        result = studio.make(job, on_step)
+    _, manifest = save_output(result, target, is_mix=request.mix, upscale=request.upscale)
+    took_s = time.perf_counter() - began
+    if output.report:
+        pages = _pages()
+        pages.write_page(pages.read_run(manifest), target.with_suffix(".html"))
+    if not output.quiet:
+        words = prompt_note(job.named, job.prompt, job.captioned_by)
+        out.print(f"{target}: {output_summary(result)} in {took_s:.1f} s; {words}")
+
+
+def _write_gallery(manifests: Sequence[Path], page: Path, options: RunOptions) -> None:
+    pages = _pages()
+    runs, _ = pages.read_runs(manifests)
+    pages.write_gallery(runs, page)
+    if not options.output.quiet:
+        out.print(f"{page}: {len(runs)} runs")
+
+
+def _pages() -> ModuleType:
+    """The package that writes reports.
+
+    Raises:
+        SettingsError: What it needs is not installed.
+    """
+    with needing("--report", "report"):
+        from seehear import report
+    return report

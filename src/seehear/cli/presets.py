@@ -1,0 +1,49 @@
+"""`seehear presets`: the presets side by side."""
+
+from rich.table import Table
+
+from seehear.cli.console import out
+from seehear.pipeline.presets import JOINT_PRESETS, PAPER_PRESETS, PICTURE_PRESETS, PRESETS, Preset
+
+
+def presets() -> None:
+    """List the presets and their main values.
+
+    A preset says how the picture pulls the sound; --steps and --lr change its values.
+
+    For example:
+
+        seehear presets
+
+        seehear v2a clip.mp4 -o out.mp4 --preset authors
+    """
+    for title, presets in (
+        ("v2a and i2a", PRESETS),
+        ("a2v and a2i", PICTURE_PRESETS),
+        ("joint", JOINT_PRESETS),
+        ("the paper's own models", {preset.name: preset for preset in PAPER_PRESETS.values()}),
+    ):
+        table = Table(title, *presets, box=None, pad_edge=False)
+        columns = [_preset_rows(preset) for preset in presets.values()]
+        for name in columns[0]:
+            table.add_row(name, *(column[name] for column in columns))
+        out.print(table)
+        out.print("")
+
+
+def _preset_rows(preset: Preset) -> dict[str, str]:
+    settings, aligner = preset.settings, preset.settings.aligner
+    steps = range(settings.num_steps)
+    guided = sum(aligner.is_guided(i, settings.num_steps) for i in steps)
+    return {
+        "steps (--steps)": str(settings.steps_each),
+        "guided": f"{guided} of {settings.num_steps}",
+        "compared by": preset.distance,
+        "step rule": aligner.rule,
+        "rate of latents (--lr)": str(aligner.lr_latents),
+        "rate of the prompt": str(aligner.lr_prompt),
+        "updates per step": str(aligner.num_updates),
+        "gradient through the denoiser": "yes" if aligner.through_denoiser else "no",
+        "noise level of the estimate": aligner.level,
+        "classifier-free guidance": str(settings.guidance_scale),
+    }

@@ -1,0 +1,101 @@
+"""Make an output again from its manifest, and say what differs if the samples do."""
+
+import time
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from seehear.cli.console import out
+from seehear.cli.load_models import check_device
+from seehear.cli.paths import check_target, pair_outputs
+from seehear.cli.progress import step_progress
+from seehear.errors import SettingsError
+from seehear.models.load_options import LoadOptions
+from seehear.pipeline.manifest import locate_input, read_manifest
+from seehear.pipeline.replay import differences, hashes_of, recorded_job, unreadable
+from seehear.pipeline.run_request import save_output
+from seehear.pipeline.studio import Studio, load_studio
+from seehear.pipeline.task import TASKS
+
+
+def replayed(
+    manifest_path: Path,
+    output: str | None,
+    *,
+    threads: int | None = None,
+    device: str | None = None,
+    overwrite: bool = False,
+    quiet: bool = False,
+) -> int:
+    """Do `seehear replay`.
+
+    Returns:
+        0 if the samples are the same, bit for bit; 1 if they differ.
+
+    Raises:
+        SettingsError: Not a manifest of a run, or one that this version cannot read.
+        MediaError: The input is gone or has changed, or the output cannot be written.
+        WeightsError: The models cannot be loaded.
+    """
+    record = read_manifest(manifest_path)
+    if record["task"] not in TASKS:
+        raise SettingsError(
+            f"{manifest_path}: expected a run of {', '.join(TASKS)}, got {record['task']!r}"
+        )
+    task = TASKS[record["task"]]
+    if not record["inputs"] and task.reads_file:
+        raise SettingsError(
+            f"{manifest_path}: was made from arrays in Python, so there is no file to start from"
+        )
+    compared = hashes_of(record, manifest_path)
+    source = manifest_path
+    if task.reads_file:
+        source = locate_input(record["inputs"][0], manifest_path)
+    target = None
+    if output is not None:
+        (errand,) = pair_outputs([source], output, task.suffix_for)
+        check_target(errand, task.writes, overwrite=overwrite)
+        target = errand.target
+
+    given = source if task.reads_file else None
+    # How many threads share a sum changes the order of its terms, so the bits.
+    torch.set_num_threads(threads or record["versions"].get("threads") or torch.get_num_threads())
+    studio = _studio(record, manifest_path, device)
+    began = time.perf_counter()
+    with step_progress(source.name, quiet) as on_step:
+        result = studio.make(recorded_job(studio, record, given, manifest_path), on_step)
+    took_s = time.perf_counter() - began
+    if target is not None:
+        save_output(
+            result,
+            target,
+            is_mix=bool(record["settings"].get("mix")),
+            upscale=int(record.get("upscale", {}).get("factor", 1)),
+        )
+    again = result.manifest()
+    differing = list(differences(record, again))
+    is_same = all(again[name] == record[name] for name in compared)
+    if not quiet or not is_same:
+        what = "samples" if compared == ["samples_sha256"] else "media"
+        verdict = f"same {what}, bit for bit" if is_same else f"the {what} differ"
+        out.print(f"{manifest_path}: {verdict} ({result.duration_s:.2f} s, made in {took_s:.1f} s)")
+        for line in differing:
+            out.print(f"  {line}")
+        if not is_same and not differing:
+            out.print("  versions, weights and threads are the same; is it another machine?")
+    return 0 if is_same else 1
+
+
+def _studio(record: Mapping[str, Any], manifest_path: Path, device: str | None) -> Studio:
+    """Load the models that a manifest records, but not the captioner: its caption is recorded."""
+    try:
+        loaded = {**record["settings"].get("loaded", {}), "captioner": None}
+        options = LoadOptions.from_json(record["settings"]["models"], loaded)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise unreadable(manifest_path, error) from error
+    options = replace(options, device=device or options.device)
+    check_device(options.device)
+    return load_studio(options)

@@ -1,0 +1,17 @@
+"""Streams that are generated, and the pairs of embeddings that a task compares (Eqs. 14 to 16)."""
+
+from typing import Literal
+
+Pair = tuple[str, str]  # names of two embeddings: "audio", "video" or "text"
+V2A: tuple[Pair, ...] = (("audio", "video"), ("audio", "text"))  # Eq. 15, dual
+A2V: tuple[Pair, ...] = (("video", "audio"), ("video", "text"))  # Eq. 14, dual
+JOINT: tuple[Pair, ...] = (("audio", "video"), ("audio", "text"), ("video", "text"))  # Eq. 16
+# The same where sound and picture have prompts of their own.
+JOINT_OWN: tuple[Pair, ...] = (
+    ("audio", "video"),
+    ("audio", "audio text"),
+    ("video", "video text"),
+)
+
+
+Stream = Literal["audio", "video"]

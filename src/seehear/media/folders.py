@@ -1,0 +1,48 @@
+"""Files and folders: that inputs exist, and that outputs have a folder."""
+
+from pathlib import Path
+
+from seehear.errors import MediaError
+
+
+def made_folder(path: str | Path) -> Path:
+    """The path, once there is a folder there; missing ones above it are made too.
+
+    Raises:
+        MediaError: there is a file in its place, or it may not be made.
+    """
+    path = Path(path)
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise MediaError(
+            f"{path}: expected a folder, or a place for one ({error.strerror}); choose another name"
+        ) from error
+    return path
+
+
+def check_folder_of(path: Path) -> None:
+    """Raise MediaError unless the folder of a file that is to be written is there."""
+    if not path.parent.is_dir():
+        raise MediaError(f"{path}: there is no folder {path.parent}; create it first")
+
+
+def existing_file(path: str | Path) -> Path:
+    """The path, once it is sure that it names a file with something in it.
+
+    Raises:
+        MediaError: it is missing, a folder, empty or unreadable.
+    """
+    path = Path(path)
+    try:
+        with path.open("rb") as file:
+            first_byte = file.read(1)
+    except FileNotFoundError:
+        raise MediaError(f"{path}: no such file; check the name") from None
+    except IsADirectoryError:
+        raise MediaError(f"{path}: expected a media file, got a folder") from None
+    except (OSError, ValueError) as error:
+        raise MediaError(f"{path}: cannot be read ({error}); check its permissions") from error
+    if not first_byte:
+        raise MediaError(f"{path}: the file is empty (0 bytes); export or download it again")
+    return path

@@ -1,0 +1,94 @@
+"""What is on this machine: the cache folder, checkpoints in it, and whether they are whole."""
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+from huggingface_hub import snapshot_download
+from huggingface_hub.errors import HfHubHTTPError, HFValidationError
+
+from seehear.errors import WeightsError
+from seehear.models.catalogue import ModelEntry
+
+# Of the hub, and of whatever library carries its requests: its own errors derive from that one's.
+HUB_ERRORS: tuple[type[Exception], ...] = (
+    HFValidationError,
+    HfHubHTTPError,
+    *(base for base in HfHubHTTPError.__bases__ if issubclass(base, Exception)),
+)
+SAFE_SUFFIX = ".safetensors"
+# Read with weights_only=True: tensors, never code.
+PICKLE_SUFFIXES = (".bin", ".pth", ".pt", ".ckpt")
+# What is fetched of a repository: never its previews, nor the same weights in other formats.
+CHECKPOINT_FILES = ("model_index.json", "README.md", "*/*.json", "*/*.txt", f"*/*{SAFE_SUFFIX}")
+# Half-precision copies, weights for training on, and parts that are never used.
+NOT_FETCHED = ("*.fp16.*", "*.non_ema.*", "safety_checker/*", "feature_extractor/*")
+CAPTIONER_FILES = ("*.json", "*.txt", "*.jinja", "README.md", f"*{SAFE_SUFFIX}")
+NETWORK_FILES = ("config.json", "README.md", f"diffusion_pytorch_model{SAFE_SUFFIX}")
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """Parse a JSON object; WeightsError says which file is broken."""
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except (ValueError, OSError) as error:
+        raise WeightsError(f"{path}: expected JSON, could not read it ({error})") from error
+    if not isinstance(value, dict):
+        raise WeightsError(f"{path}: expected a JSON object, got {type(value).__name__}")
+    return value
+
+
+def weight_files(folder: Path) -> list[Path]:
+    """The weight files in a folder, safetensors if there are any, else the pickled kinds."""
+    for suffixes in ((SAFE_SUFFIX,), PICKLE_SUFFIXES):
+        found = sorted(path for path in folder.iterdir() if path.suffix in suffixes)
+        if found:
+            return found
+    return []
+
+
+def cache_dir() -> Path:
+    """Where files that are not on the hub are kept: $SEEHEAR_HOME, else ~/.cache/seehear."""
+    return Path(os.environ.get("SEEHEAR_HOME") or Path.home() / ".cache" / "seehear")
+
+
+def path_of(entry: ModelEntry) -> Path | None:
+    """Where a checkpoint lies on this machine; None if it has not been fetched."""
+    if entry.is_file:
+        target = cache_dir() / entry.name / entry.file_name
+        return target if target.is_file() else None
+    try:
+        # The hub's cache is asked for a folder, which may hold what an interrupted download left.
+        folder = Path(snapshot_download(entry.source, local_files_only=True))
+    except HUB_ERRORS:
+        return None
+    return folder if is_whole(folder) else None
+
+
+def is_whole(folder: Path) -> bool:
+    """Whether a folder has the weights of all networks that its own files speak of.
+
+    Args:
+        folder: With a model_index.json and components, or with the files of one network.
+    """
+    index = folder / "model_index.json"
+    if not index.is_file():
+        return _has_weights(folder)
+    # A component is [library, class]; [None, None] means that there is none.
+    named = [k for k, v in read_json(index).items() if isinstance(v, list) and v[0]]
+    components = [folder / name for name in named if f"{name}/*" not in NOT_FETCHED]
+    return all(
+        part.is_dir() and (_has_weights(part) or not (part / "config.json").is_file())
+        for part in components
+    )
+
+
+def _has_weights(folder: Path) -> bool:
+    """Whether a network's weights are there: all of them, where an index lists the parts."""
+    shards = {
+        name
+        for path in folder.glob("*.index.json")
+        for name in read_json(path).get("weight_map", {}).values()
+    }
+    return bool(weight_files(folder)) and all((folder / name).is_file() for name in shards)

@@ -1,0 +1,69 @@
+"""Which models to load and how, as plain values that a manifest can record."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+from seehear.errors import SettingsError
+
+DtypeName = Literal["float32", "bfloat16", "float16", "float64"]
+# Values that a manifest leaves out when they are the defaults.
+_RARE = ("captioner", "checkpointing", "lean", "clip", "binder_options")
+_PATHS = ("audio", "video", "motion", "binder", "captioner")
+
+
+@dataclass(frozen=True, kw_only=True)
+class LoadOptions:
+    """A family, and what is loaded instead of its own models."""
+
+    models: str = "pocket"  # a family of `seehear.models.families`
+    audio: str | Path | None = None  # folder, hub name or name of `seehear models list`
+    video: str | Path | None = None  # the same
+    motion: str | Path | None = None  # a motion adapter for `video`, unless that holds one
+    binder: str | Path | None = None  # file or folder of the binder's weights
+    device: str = "cpu"
+    dtype: str = "float32"  # one of `DtypeName`
+    commercial: bool = False  # refuse licences that forbid commercial use or are unknown
+    captioner: str | Path | None = None  # None: the binder's nearest phrase
+    checkpointing: bool = False  # recompute activations in the backward pass: less memory
+    lean: bool = False  # CPU offload: text encoders and the binder's encoders leave after use
+    clip: Mapping[str, Any] = field(default_factory=dict)  # of the video model: num_frames, fps...
+    binder_options: Mapping[str, Any] = field(default_factory=dict)  # of the binder's `load`
+
+    def __post_init__(self):
+        if self.dtype not in get_args(DtypeName):
+            raise SettingsError(
+                f"expected a dtype of {', '.join(get_args(DtypeName))}, got {self.dtype!r}"
+            )
+        if not all(isinstance(o, Mapping) for o in (self.clip, self.binder_options)):
+            raise SettingsError("expected clip and binder_options to be mappings of options")
+
+    def to_json(self) -> dict[str, Any]:
+        """The options as a manifest records them; local paths become absolute."""
+        record = {}
+        for name in (f.name for f in fields(self)):
+            value = getattr(self, name)
+            if name == "models" or (name in _RARE and not value):
+                continue
+            if name in _PATHS and value is not None:
+                value = str(Path(value).resolve()) if Path(value).exists() else str(value)
+            record[name] = dict(value) if isinstance(value, Mapping) else value
+        return record
+
+    @classmethod
+    def from_json(cls, models: str, record: Mapping[str, Any]) -> "LoadOptions":
+        """The options that a manifest records.
+
+        Raises:
+            SettingsError: An option that this version does not have.
+        """
+        if not isinstance(record, Mapping):
+            raise SettingsError(f"expected options by name, got {record!r:.60}")
+        unknown = record.keys() - {f.name for f in fields(cls)}
+        if unknown:
+            raise SettingsError(
+                f"the models were loaded with {', '.join(sorted(unknown))}, which this version "
+                "does not have; replay it with the version that wrote the manifest"
+            )
+        return cls(models=models, **record)

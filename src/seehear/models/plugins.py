@@ -1,0 +1,62 @@
+"""Plug-ins by name: modules of a package of ours, and entry points of other packages.
+
+A package outside registers, for instance,
+
+    [project.entry-points."seehear.backbones"]
+    my_model = "my_package.my_model"
+
+with a module that offers what the modules of `seehear.models.backbones` do.
+"""
+
+import pkgutil
+from importlib import import_module
+from importlib.metadata import EntryPoint, entry_points
+from typing import Any
+
+from seehear.errors import SettingsError
+
+BACKBONES, BINDERS = "seehear.backbones", "seehear.binders"
+CAPTIONERS, LOSSES = "seehear.captioners", "seehear.losses"
+# The package whose modules are plug-ins of a group.
+_PACKAGES = {
+    BACKBONES: "seehear.models.backbones",
+    BINDERS: "seehear.models.binders",
+    CAPTIONERS: "seehear.models.captioners",
+}
+
+
+def external(group: str) -> dict[str, EntryPoint]:
+    """The plug-ins that other packages register for a group, by name."""
+    return {entry.name: entry for entry in entry_points(group=group)}
+
+
+def names(group: str) -> tuple[str, ...]:
+    """Every plug-in of a group: our modules by file name, then those of other packages."""
+    ours: list[str] = []
+    if group in _PACKAGES:
+        package = import_module(_PACKAGES[group])
+        ours = sorted(module.name for module in pkgutil.iter_modules(package.__path__))
+    return (*ours, *(name for name in external(group) if name not in ours))
+
+
+def find(group: str, name: str) -> Any:
+    """Import a plug-in: a module, or whatever another package registers.
+
+    Raises:
+        SettingsError: No plug-in of the group has that name, or it cannot be imported.
+    """
+    known = names(group)
+    if name not in known:
+        raise SettingsError(
+            f"no plug-in of {group} is called {name!r}; choose one of {', '.join(known)}"
+        )
+    entry = external(group).get(name)
+    if entry is None:
+        return import_module(f"{_PACKAGES[group]}.{name}")
+    try:
+        return entry.load()
+    except (ImportError, AttributeError) as error:
+        raise SettingsError(
+            f"the plug-in {name!r} of {group} cannot be imported from {entry.value} ({error}); "
+            "install its package again"
+        ) from error

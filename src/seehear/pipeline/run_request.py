@@ -1,0 +1,54 @@
+"""A request with loaded models: its job, its result and its files."""
+
+from dataclasses import replace
+from pathlib import Path
+
+from seehear.media import made_folder
+from seehear.pipeline.inputs import read_source
+from seehear.pipeline.job import Job, OnStep
+from seehear.pipeline.presets import Preset
+from seehear.pipeline.request import Request
+from seehear.pipeline.result import Result
+from seehear.pipeline.studio import Studio
+
+
+def job_for(studio: Studio, request: Request, preset: Preset | None = None) -> Job:
+    """Read the request's input and decide everything else.
+
+    Args:
+        studio: Loaded models.
+        request: The request.
+        preset: Of `Request.preset_settings`, if the caller has it; None: computed here.
+
+    Raises:
+        MediaError: The input cannot be read, or is too short or too long.
+        SettingsError: A duration out of range, or no preset of that name.
+    """
+    source = request.source
+    return studio.job(
+        request.task,
+        None if source is None else read_source(request.task, source, request.max_duration_s),
+        prompt=(request.prompt or "") if source is None else request.prompt,
+        seed=request.seed,
+        preset=preset or request.preset_settings(),
+        duration_s=request.duration_s,
+        audio_prompt=request.sound_prompt,
+        video_prompt=request.picture_prompt,
+    )
+
+
+def run_request(studio: Studio, request: Request, on_step: OnStep | None = None) -> Result:
+    """Generate the output of a request; errors as `job_for`."""
+    return studio.make(job_for(studio, request), on_step)
+
+
+def save_output(
+    result: Result, target: Path, *, is_mix: bool, upscale: int | None
+) -> tuple[Path, Path]:
+    """Write media and manifest, in a folder that is created if needed; errors as `Result.save`.
+
+    The manifest records whether the video's own audio was kept.
+    """
+    made_folder(target.parent)
+    result = replace(result, settings={**result.settings, "mix": is_mix})
+    return result.save(target, keep="mix" if is_mix else "replace", upscale=upscale)
