@@ -111,9 +111,9 @@ def test_tiny_pictures_are_read(tmp_path, size):
 def test_a_picture_that_nothing_decodes_is_said_and_its_sound_still_read(tmp_path):
     path = make_video(tmp_path / "a.mp4", sound=click(48_000, 0))
     path.write_bytes(path.read_bytes().replace(b"avc1", b"zzzz"))
-    with pytest.raises(MediaError, match="no decoder for its picture"):
+    with pytest.raises(MediaError, match="no decoder for the video track"):
         media.read_video(path)
-    with pytest.raises(MediaError, match="no decoder for its picture"):
+    with pytest.raises(MediaError, match="no decoder for the video track"):
         media.mux_sound(path, torch.zeros(1, 100), 16_000, tmp_path / "out.mp4")
     found = media.probe(path)
     assert (found.kind, found.width, found.has_audio) == ("video", 0, True)
@@ -151,9 +151,9 @@ def test_stream_frames_yields_what_read_video_keeps(tmp_path):
 
 def test_only_kept_frames_are_converted(tmp_path, monkeypatch):
     path, converted = make_video(tmp_path / "a.mp4", num_frames=100), []
-    turned = media.frames._turned
+    turned = media.frames._rotated
     monkeypatch.setattr(
-        media.frames, "_turned", lambda rgb, matrix: converted.append(1) or turned(rgb, matrix)
+        media.frames, "_rotated", lambda rgb, matrix: converted.append(1) or turned(rgb, matrix)
     )
     assert len(list(media.stream_frames(path, frames_per_s=2.0))) == len(converted) == 8
 
@@ -175,7 +175,7 @@ def test_streaming_a_long_video_does_not_grow(tmp_path):
 def test_sound_file_has_no_picture(tmp_path):
     path = tmp_path / "a.wav"
     media.write_audio(path, noise(1600), 16000)
-    with pytest.raises(MediaError, match="has no picture"):
+    with pytest.raises(MediaError, match="expected a video, got an audio file"):
         media.read_video(path)
 
 
@@ -224,7 +224,7 @@ def test_unreadable_file_is_an_error(tmp_path):
 def test_text_named_txt_is_no_video(tmp_path):
     path = tmp_path / "notes.txt"
     path.write_text("hello\n" * 100)
-    with pytest.raises(MediaError, match="expected a video or sound"):
+    with pytest.raises(MediaError, match="expected a video or audio"):
         media.read_video(path)
 
 
@@ -307,14 +307,14 @@ def test_sound_with_cover_art_is_a_sound(tmp_path):
     path = make_sound(tmp_path / "a.mp3", click(48_000, 9000), "libmp3lame", cover=True)
     assert media.probe(path).kind == "audio"
     assert media.read_audio(path).waveform.shape == (1, 16_000)
-    with pytest.raises(MediaError, match="has no picture"):
+    with pytest.raises(MediaError, match="expected a video, got an audio file"):
         media.read_video(path)
 
 
 def test_silent_video_has_no_sound(tmp_path):
     path = make_video(tmp_path / "a.mp4")
     assert not media.read_video(path).has_audio
-    with pytest.raises(MediaError, match="has no sound"):
+    with pytest.raises(MediaError, match="expected an audio track, got none"):
         media.read_audio(path)
 
 
@@ -367,7 +367,7 @@ def test_decompression_bomb_is_refused(tmp_path, monkeypatch):
 
 def test_still_picture_is_not_read_as_a_video(tmp_path):
     PIL.Image.new("RGB", (8, 8)).save(tmp_path / "a.png")
-    with pytest.raises(MediaError, match="still picture"):
+    with pytest.raises(MediaError, match="got an image"):
         media.read_video(tmp_path / "a.png")
 
 
@@ -595,7 +595,7 @@ def test_missing_folder_is_an_error(tmp_path):
 
 def test_codec_that_the_container_cannot_hold_names_one_that_can(tmp_path):
     path = make_video(tmp_path / "a.mp4", num_frames=2)
-    with pytest.raises(MediaError, match=r"cannot hold h264 pictures .* choose \.mkv"):
+    with pytest.raises(MediaError, match=r"cannot hold h264 video .* choose \.mkv"):
         media.mux_sound(path, noise(100), 16_000, tmp_path / "out.webm")
     assert [p.name for p in tmp_path.iterdir()] == ["a.mp4"]
 
@@ -609,8 +609,8 @@ def test_failure_half_way_leaves_the_old_output_and_no_pieces(tmp_path, monkeypa
         yield from [p for p in source.demux(stream) if p.size][:5]
         raise KeyboardInterrupt
 
-    clock = media.mux._picture_clock(path)
-    monkeypatch.setattr("seehear.media.mux._picture_clock", lambda _: clock)
+    clock = media.mux._video_clock(path)
+    monkeypatch.setattr("seehear.media.mux._video_clock", lambda _: clock)
     monkeypatch.setattr("seehear.media.mux._packets", fail_in_the_middle)
     with pytest.raises(KeyboardInterrupt):
         media.mux_sound(path, noise(16_000), 16_000, out)

@@ -223,12 +223,12 @@ def test_unguided_stands_beside_guided_after_one_click(visit, pictures):
 
 
 BAD = {
-    "text.mp4": (b"this is no film at all\n" * 40, "not one or is cut short"),
+    "text.mp4": (b"this is no film at all\n" * 40, "is neither or is truncated"),
     "empty.mp4": (b"", "empty"),
     "huge.mp4": (
         # A box of type "mdat" that says it has 2 GB, and then ends.
         b"\0\0\0\x18ftypisom\0\0\2\0isomiso2" + b"\x80\0\0\0mdat" + bytes(1000),
-        "not one or is cut short",
+        "is neither or is truncated",
     ),
     "sound.mp4": (None, "expected a video, got a file of kind audio"),
 }

@@ -1,4 +1,4 @@
-"""Media in and out: files to tensors with exact clocks, and tensors to files that play."""
+"""Read and write media: files to tensors with exact timestamps, and tensors to playable files."""
 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any

@@ -1,4 +1,4 @@
-"""Sound to packets: which codec a container takes, and a peak that holds after decoding."""
+"""Audio encoding: the codec of each container, and a peak limit that holds after decoding."""
 
 import io
 from collections.abc import Iterator
@@ -17,54 +17,55 @@ from jaxtyping import Float32
 
 from seehear.errors import MediaError
 
-# Every player takes 48 kHz; Opus takes nothing else, and one rate for all keeps one code path.
-SOUND_RATE = 48_000
+# Every player supports 48 kHz, and Opus supports only that. One rate keeps one code path.
+AUDIO_RATE = 48_000
 _LAYOUTS = {1: "mono", 2: "stereo"}
 
 
 @dataclass(frozen=True, kw_only=True)
 class Container:
-    """A kind of video file that can be written."""
+    """A container format that can be written, with its codecs."""
 
     format: str  # FFmpeg's name
-    picture_codec: str  # for new pictures; existing ones are copied as they are
-    sound_codec: str
+    video_codec: str  # for new frames; an existing video stream is copied
+    audio_codec: str
     bit_rate_per_channel: int
-    can_hide_frames: bool = False  # by an edit list
+    can_hide_frames: bool = False  # supports edit lists
     options: tuple[tuple[str, str], ...] = ()
 
 
 # The edit list that hides an encoder's priming counts in movie ticks, by default 1/1000 s, which
-# would round the sound's length. Faststart puts the index first, so that browsers play at once.
-_MP4 = (("movie_timescale", str(SOUND_RATE)), ("movflags", "faststart"))
+# would round the audio length. Faststart writes the index first: playback starts before the
+# download ends.
+_MP4 = (("movie_timescale", str(AUDIO_RATE)), ("movflags", "faststart"))
 CONTAINERS = {
     ".mp4": Container(
         format="mp4",
-        picture_codec="libx264",
-        sound_codec="aac",
+        video_codec="libx264",
+        audio_codec="aac",
         bit_rate_per_channel=128_000,
         can_hide_frames=True,
         options=_MP4,
     ),
     ".mov": Container(
         format="mov",
-        picture_codec="libx264",
-        sound_codec="aac",
+        video_codec="libx264",
+        audio_codec="aac",
         bit_rate_per_channel=128_000,
         can_hide_frames=True,
         options=_MP4,
     ),
-    # AAC in Matroska has no end mark, so its padding would play; Opus has one.
+    # AAC in Matroska has no end marker, so its padding would be played. Opus has one.
     ".mkv": Container(
         format="matroska",
-        picture_codec="libx264",
-        sound_codec="libopus",
+        video_codec="libx264",
+        audio_codec="libopus",
         bit_rate_per_channel=96_000,
     ),
     ".webm": Container(
         format="webm",
-        picture_codec="libvpx-vp9",
-        sound_codec="libopus",
+        video_codec="libvpx-vp9",
+        audio_codec="libopus",
         bit_rate_per_channel=96_000,
     ),
 }
@@ -72,78 +73,78 @@ CONTAINERS[".m4v"] = CONTAINERS[".mp4"]
 
 
 def container_for(path: Path) -> Container:
-    """The kind of video file that a suffix asks for.
+    """The container for the suffix of `path`.
 
     Raises:
-        MediaError: the suffix is not one of those that can be written.
+        MediaError: the suffix is not in `CONTAINERS`.
     """
     try:
         return CONTAINERS[path.suffix.lower()]
     except KeyError:
         raise MediaError(
-            f"{path}: cannot write {path.suffix or 'a file without suffix'!r} videos; "
+            f"{path}: cannot write {path.suffix or 'a file without suffix'!r} as video; "
             f"choose one of {', '.join(sorted(CONTAINERS))}"
         ) from None
 
 
-def add_sound(output: OutputContainer, kind: Container, num_channels: int) -> AudioStream:
-    """Add an empty sound track to a file that is being written."""
-    stream = output.add_stream(kind.sound_codec, rate=SOUND_RATE, layout=_LAYOUTS[num_channels])
+def add_audio_track(output: OutputContainer, kind: Container, num_channels: int) -> AudioStream:
+    """Add an empty audio track to an open output container."""
+    stream = output.add_stream(kind.audio_codec, rate=AUDIO_RATE, layout=_LAYOUTS[num_channels])
     assert isinstance(stream, AudioStream)
     stream.bit_rate = kind.bit_rate_per_channel * num_channels
     return stream
 
 
-def sound_packets(
+def audio_packets(
     stream: AudioStream, waveform: Float32[np.ndarray, "channels samples"]
 ) -> Iterator[Packet]:
-    """Encode 48 kHz samples; the first of them is at time 0."""
-    block = SOUND_RATE // 10
+    """Encode 48 kHz samples. The first sample is at time 0."""
+    block = AUDIO_RATE // 10
     for first in range(0, waveform.shape[1], block):
         samples = np.ascontiguousarray(waveform[:, first : first + block])
         frame = AudioFrame.from_ndarray(samples, "fltp", _LAYOUTS[len(waveform)])
-        frame.sample_rate, frame.pts, frame.time_base = SOUND_RATE, first, Fraction(1, SOUND_RATE)
+        frame.sample_rate, frame.pts, frame.time_base = AUDIO_RATE, first, Fraction(1, AUDIO_RATE)
         yield from stream.encode(frame)
-    # FLAC and others end with empty packets that carry side data only.
+    # FLAC and some other encoders end with empty packets that carry only side data.
     yield from (packet for packet in stream.encode(None) if packet.size)
 
 
-def sound_for_tracks(
+def resample_for_track(
     waveform: Float32[np.ndarray, "channels samples"], sample_rate: int
 ) -> Float32[np.ndarray, "channels new_samples"]:
-    """Resample to 48 kHz, the rate of every track that is written.
+    """Resample to 48 kHz, the rate of every audio track that is written.
 
     Raises:
-        ValueError: neither mono nor stereo, or a sample is not a finite number.
+        ValueError: not mono or stereo, or a sample is NaN or infinite.
     """
     if waveform.ndim != 2 or len(waveform) not in _LAYOUTS:
-        raise ValueError(f"expected 1 or 2 channels x samples, got shape {waveform.shape}")
+        raise ValueError(f"expected shape (1 or 2 channels, samples), got {waveform.shape}")
     if not np.isfinite(waveform).all():
-        raise ValueError("the waveform has samples that are not finite numbers")
-    if sample_rate == SOUND_RATE or not waveform.shape[1]:
+        raise ValueError("expected finite samples, got a waveform with NaN or inf")
+    if sample_rate == AUDIO_RATE or not waveform.shape[1]:
         return waveform
-    resampler = AudioResampler(format="fltp", layout=_LAYOUTS[len(waveform)], rate=SOUND_RATE)
+    resampler = AudioResampler(format="fltp", layout=_LAYOUTS[len(waveform)], rate=AUDIO_RATE)
     frame = AudioFrame.from_ndarray(np.ascontiguousarray(waveform), "fltp", _LAYOUTS[len(waveform)])
     frame.sample_rate = sample_rate
     parts = [part.to_ndarray() for part in (*resampler.resample(frame), *resampler.resample(None))]
-    length = round(Fraction(waveform.shape[1] * SOUND_RATE, sample_rate))
-    return fitted(np.concatenate(parts, axis=1), length)
+    length = round(Fraction(waveform.shape[1] * AUDIO_RATE, sample_rate))
+    return pad_or_trim(np.concatenate(parts, axis=1), length)
 
 
-def fitted(
+def pad_or_trim(
     waveform: Float32[np.ndarray, "channels n"], length: int
 ) -> Float32[np.ndarray, "channels m"]:
-    """Cut, or pad with silence, to `length` samples."""
+    """Trim, or pad with silence, to `length` samples."""
     return np.pad(waveform[:, :length], ((0, 0), (0, max(0, length - waveform.shape[1]))))
 
 
-def turned_down(
+def limit_peak(
     waveform: Float32[np.ndarray, "channels samples"], kind: Container, max_dbfs: float
 ) -> Float32[np.ndarray, "channels samples"]:
-    """Turn a sound down until it is at most `max_dbfs` *after* encoding and decoding.
+    """Attenuate audio until its peak is at most `max_dbfs` *after* encoding and decoding.
 
-    Lossy codecs overshoot by an amount that only trying tells: AAC by under 0.1 dB on recordings,
-    by 6 dB on a square wave that starts at full level. Left as it is when below already.
+    Lossy codecs overshoot by an amount that must be measured: AAC by under 0.1 dB on recordings,
+    by 6 dB on a square wave that starts at full level. Audio below the limit is not changed.
     """
     limit = 10 ** (max_dbfs / 20)
     peak = float(np.abs(waveform).max(initial=0))
@@ -157,15 +158,15 @@ def turned_down(
 
 
 def _decoded_peak(waveform: Float32[np.ndarray, "channels samples"], kind: Container) -> float:
-    """The largest magnitude that a player will see."""
+    """Peak magnitude after encoding and decoding."""
     file = io.BytesIO()
     with av.open(file, "w", format="matroska") as output:
-        stream = add_sound(output, kind, len(waveform))
-        for packet in sound_packets(stream, waveform):
+        stream = add_audio_track(output, kind, len(waveform))
+        for packet in audio_packets(stream, waveform):
             output.mux(packet)
     file.seek(0)
-    with av.open(file, "r") as written:
+    with av.open(file, "r") as encoded:
         return max(
-            (float(np.abs(frame.to_ndarray()).max()) for frame in written.decode(audio=0)),
+            (float(np.abs(frame.to_ndarray()).max()) for frame in encoded.decode(audio=0)),
             default=0.0,
         )

@@ -6,32 +6,33 @@ from seehear.errors import MediaError
 
 
 def made_folder(path: str | Path) -> Path:
-    """The path, once there is a folder there; missing ones above it are made too.
+    """Create a folder and its missing parents, and return its path.
 
     Raises:
-        MediaError: there is a file in its place, or it may not be made.
+        MediaError: `path` is a file, or the folder cannot be created.
     """
     path = Path(path)
     try:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise MediaError(
-            f"{path}: expected a folder, or a place for one ({error.strerror}); choose another name"
+            f"{path}: expected a folder or a path for a new one, got {error.strerror}; choose "
+            "another name"
         ) from error
     return path
 
 
 def check_folder_of(path: Path) -> None:
-    """Raise MediaError unless the folder of a file that is to be written is there."""
+    """Raise MediaError if the parent folder of an output file is missing."""
     if not path.parent.is_dir():
         raise MediaError(f"{path}: there is no folder {path.parent}; create it first")
 
 
 def existing_file(path: str | Path) -> Path:
-    """The path, once it is sure that it names a file with something in it.
+    """Check that `path` is a readable, non-empty file and return it as a Path.
 
     Raises:
-        MediaError: it is missing, a folder, empty or unreadable.
+        MediaError: the file is missing, a folder, empty or unreadable.
     """
     path = Path(path)
     try:

@@ -1,4 +1,4 @@
-"""Moving pictures in: decodes frame by frame and keeps only what is on screen at regular times."""
+"""Video decoding: sample the frames that are on screen at regular times."""
 
 import math
 from collections.abc import Iterable, Iterator
@@ -18,14 +18,14 @@ from jaxtyping import UInt8
 from seehear.errors import MediaError
 from seehear.media.kinds import Video
 from seehear.media.opening import (
+    audio_stream,
     check_decoder,
     check_duration,
     declared_duration,
     logger,
     open_media,
-    picture_stream,
     seconds,
-    sound_stream,
+    video_stream,
 )
 
 MAX_DURATION_S = 600.0  # 8 frames/s of 398 x 224 pixels then take 1.3 GB
@@ -43,24 +43,25 @@ def read_video(
 ) -> Video:
     """Read the frames that are on screen at regular times.
 
-    Memory holds the kept frames only, already scaled down. A file that is cut short gives what
-    can be decoded.
+    Only the sampled frames are held in memory, already scaled down. A truncated file gives the
+    frames that can be decoded.
 
     Args:
-        path: Any video file that FFmpeg reads.
-        frames_per_s: How many frames to keep for each second; a slower file repeats frames.
-        short_side: Frames are scaled down, never up, to this many pixels on their shorter side.
-        max_duration_s: Longer files are refused, from their header where it tells.
+        path: Any video file that FFmpeg can read.
+        frames_per_s: Sampling rate. Frames repeat if the file has a lower frame rate.
+        short_side: Maximum length of the shorter side in pixels. Frames are never scaled up.
+        max_duration_s: Longer files are rejected, from the header if it states a duration.
 
     Raises:
-        MediaError: not a video, no picture, nothing decodes, or longer than `max_duration_s`.
+        MediaError: not a video, no video track, no frame can be decoded, or longer than
+            `max_duration_s`.
     """
     with open_media(path) as container:
-        stream = _require_picture(path, container)
-        has_audio = sound_stream(container) is not None
+        stream = _require_video(path, container)
+        has_audio = audio_stream(container) is not None
         fps = float(_frame_rate(stream))
         grid = _Grid(path, container, stream, frames_per_s, short_side, max_duration_s)
-        frames = torch.from_numpy(_stacked(grid, grid.expected_frames()))
+        frames = torch.from_numpy(_stack(grid, grid.expected_frames()))
     return Video(
         frames=frames,
         times_s=torch.arange(len(frames), dtype=torch.float64) / frames_per_s,
@@ -80,20 +81,20 @@ def stream_frames(
     short_side: int = 224,
     max_duration_s: float = math.inf,
 ) -> Iterator[tuple[float, UInt8[np.ndarray, "3 height width"]]]:
-    """Yield (time in seconds, frame) at regular times, as `read_video`, holding one frame.
+    """Yield (time in seconds, frame) like `read_video`, with one frame in memory.
 
     Raises:
         MediaError: as for `read_video`.
     """
     with open_media(path) as container:
-        stream = _require_picture(path, container)
+        stream = _require_video(path, container)
         grid = _Grid(path, container, stream, frames_per_s, short_side, max_duration_s)
         for k, frame in enumerate(grid):
             yield k / frames_per_s, frame
 
 
 class _Grid:
-    """One pass over the frames that are on screen at 0, 1/f, 2/f, ... seconds."""
+    """One pass over a file that yields the frames on screen at 0, 1/f, 2/f, ... seconds."""
 
     def __init__(
         self,
@@ -112,16 +113,16 @@ class _Grid:
         self.step = 1 / Fraction(frames_per_s)
         self.short_side, self.max_duration_s = short_side, max_duration_s
         self.aspect = _pixel_aspect(stream)
-        # One for the whole pass: a frame's own `reformat` makes one per frame, and memory grows.
+        # Shared by all frames: `VideoFrame.reformat` creates one per frame, and memory grows.
         self.reformatter = VideoReformatter()
-        self.duration = Fraction(0)  # these three are known once the pass has begun or ended
+        self.duration = Fraction(0)  # complete after the pass; the two below after the first frame
         self.rotation_deg = 0
         self.matrix: _Matrix = (1, 0, 0, 1)
 
     def expected_frames(self) -> int:
-        """How many frames the header promises; a guess that may be wrong."""
-        promised = declared_duration(self.container, self.stream) or 1
-        return math.ceil(min(float(promised), self.max_duration_s) / self.step) + 1
+        """Number of frames according to the header, which can be wrong."""
+        declared_s = declared_duration(self.container, self.stream) or 1
+        return math.ceil(min(float(declared_s), self.max_duration_s) / self.step) + 1
 
     def __iter__(self) -> Iterator[UInt8[np.ndarray, "3 height width"]]:
         check_duration(
@@ -132,9 +133,9 @@ class _Grid:
         for start, end, frame in _clocked_frames(self.path, self.container, self.stream):
             check_duration(self.path, start, self.max_duration_s)
             if current is None:
-                # Only once, since asking ties a frame into a cycle, freed late.
+                # Only once: reading side data puts the frame into a reference cycle.
                 self.matrix, self.rotation_deg = _display_matrix(frame), frame.rotation % 360
-            # The frame before this one stays on screen up to `start`.
+            # The previous frame stays on screen until `start`.
             while current is not None and k * self.step < start:
                 kept = self._pixels(current) if kept is None else kept
                 yield kept
@@ -143,8 +144,8 @@ class _Grid:
             self.duration = max(self.duration, end)
         if current is None:
             raise MediaError(
-                f"{self.path}: none of its frames could be decoded; the file is damaged or cut "
-                "short, export it again"
+                f"{self.path}: expected decodable frames, got none; the file is damaged or "
+                "truncated, export it again"
             )
         while k * self.step < self.duration:
             kept = self._pixels(current) if kept is None else kept
@@ -152,7 +153,7 @@ class _Grid:
             k += 1
 
     def _pixels(self, frame: VideoFrame) -> UInt8[np.ndarray, "3 height width"]:
-        """One frame in RGB: square pixels, scaled down, turned as its display matrix asks."""
+        """Convert a frame to RGB with square pixels, scale it down and apply its display matrix."""
         width = frame.width * max(self.aspect, _ONE)
         height = frame.height * max(1 / self.aspect, _ONE)
         scale = min(_ONE, self.short_side / min(width, height))
@@ -163,18 +164,18 @@ class _Grid:
             format="rgb24",
             interpolation="AREA" if scale < 1 else "BICUBIC",
         )
-        return np.ascontiguousarray(_turned(scaled.to_ndarray(), self.matrix).transpose(2, 0, 1))
+        return np.ascontiguousarray(_rotated(scaled.to_ndarray(), self.matrix).transpose(2, 0, 1))
 
 
-def _require_picture(path: str | Path, container: InputContainer) -> VideoStream:
-    stream = picture_stream(container)
+def _require_video(path: str | Path, container: InputContainer) -> VideoStream:
+    stream = video_stream(container)
     if stream is None:
         raise MediaError(
-            f"{path}: has no picture: expected a video, got "
-            f"{'a sound file' if container.streams.audio else container.format.long_name}"
+            f"{path}: expected a video, got "
+            f"{'an audio file' if container.streams.audio else container.format.long_name}"
         )
     if container.format.name == "image2" or container.format.name.endswith("_pipe"):
-        raise MediaError(f"{path}: expected a video, got a still picture; use i2a or read_image")
+        raise MediaError(f"{path}: expected a video, got an image; use i2a or read_image")
     check_decoder(path, stream)
     return stream
 
@@ -186,7 +187,7 @@ def _frame_rate(stream: VideoStream) -> Fraction:
 def _clocked_frames(
     path: str | Path, container: InputContainer, stream: VideoStream
 ) -> Iterator[tuple[Fraction, Fraction, VideoFrame]]:
-    """Yield (on, off, frame): seconds from the first picture, never going back."""
+    """Yield (on, off, frame) with times in seconds after the first frame, non-decreasing."""
     stream.thread_type = "AUTO"
     frame_s = 1 / _frame_rate(stream)
     zero: Fraction | None = None
@@ -195,7 +196,7 @@ def _clocked_frames(
         time = seconds(frame.pts, frame.time_base)
         if zero is None:
             zero = time or Fraction(0)
-        # Raw streams have no clock: each frame then follows the one before.
+        # Raw streams have no timestamps: each frame starts where the previous one ends.
         on = max(on, off if time is None else time - zero)
         length = seconds(frame.duration or None, frame.time_base)
         off = on + (length or frame_s)
@@ -205,7 +206,7 @@ def _clocked_frames(
 def _decodable_frames(
     path: str | Path, container: InputContainer, stream: VideoStream
 ) -> Iterator[VideoFrame]:
-    """Decode and skip what is broken, as players do, but say so in the log."""
+    """Decode, skip damaged packets as players do, and log how many were skipped."""
     num_broken = 0
     packets = container.demux(stream)
     while True:
@@ -223,13 +224,13 @@ def _decodable_frames(
 
 
 def _pixel_aspect(stream: VideoStream) -> Fraction:
-    """Width of a stored pixel over its height; 1 if unknown or absurd."""
+    """Pixel aspect ratio (width / height); 1 if unknown or outside [0.1, 10]."""
     aspect = stream.sample_aspect_ratio or _ONE
     return aspect if Fraction(1, 10) <= aspect <= 10 else _ONE
 
 
 def _display_matrix(frame: VideoFrame) -> _Matrix:
-    """[[a, b], [c, d]] as (a, b, c, d): a stored point goes to x' = a x + c y, y' = b x + d y."""
+    """Display matrix (a, b, c, d): x' = a x + c y, y' = b x + d y for a stored point (x, y)."""
     for data in frame.side_data:
         if data.type == SideDataType.DISPLAYMATRIX:  # type: ignore[attr-defined]
             a, b, _, c, d = np.frombuffer(bytes(data)[:20], np.int32).tolist()  # type: ignore
@@ -237,36 +238,36 @@ def _display_matrix(frame: VideoFrame) -> _Matrix:
     return 1, 0, 0, 1
 
 
-def _turned(
+def _rotated(
     rgb: UInt8[np.ndarray, "height width 3"], matrix: _Matrix
 ) -> UInt8[np.ndarray, "new_height new_width 3"]:
-    """Turn and mirror by a display matrix, to the nearest quarter turn; y points down."""
+    """Rotate by the nearest quarter turn and mirror by a display matrix; y points down."""
     a, b, c, d = matrix
     if abs(b) > abs(a):
         rgb, a, d = rgb.transpose(1, 0, 2), c, b
     return rgb[:: -1 if d < 0 else 1, :: -1 if a < 0 else 1]
 
 
-def _stacked(
+def _stack(
     frames: Iterable[UInt8[np.ndarray, "3 height width"]], expected: int
 ) -> UInt8[np.ndarray, "n 3 new_height new_width"]:
-    """Stack frames as they come. A size that changes midway follows the first.
+    """Stack frames. Frames of another size are resized to the size of the first.
 
-    They go into one big array from the start, so that no second copy is made at the end.
+    Frames are written into a preallocated array, so that stacking does not double the memory.
     """
     stack, n = np.empty((0, 3, 1, 1), np.uint8), 0
     for frame in frames:
         if not n:
-            stack = np.empty((expected, *frame.shape), np.uint8)  # pages count once written
+            stack = np.empty((expected, *frame.shape), np.uint8)  # pages use memory once written
         elif n == len(stack):
             stack = np.concatenate([stack, np.empty_like(stack)])
-        stack[n] = _fitted(frame, stack.shape[2:])
+        stack[n] = _resize(frame, stack.shape[2:])
         n += 1
     return stack[:n]
 
 
-def _fitted(frame: np.ndarray, size: tuple[int, ...]) -> np.ndarray:
+def _resize(frame: np.ndarray, size: tuple[int, ...]) -> np.ndarray:
     if frame.shape[1:] == size:
         return frame
-    picture = VideoFrame.from_ndarray(np.ascontiguousarray(frame.transpose(1, 2, 0)), "rgb24")
-    return picture.reformat(width=size[1], height=size[0]).to_ndarray().transpose(2, 0, 1)
+    video_frame = VideoFrame.from_ndarray(np.ascontiguousarray(frame.transpose(1, 2, 0)), "rgb24")
+    return video_frame.reformat(width=size[1], height=size[0]).to_ndarray().transpose(2, 0, 1)

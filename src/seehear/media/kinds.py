@@ -1,4 +1,4 @@
-"""What media are inside the package: tensors with their units, and nothing about files."""
+"""Media types: tensors with their units."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,25 +12,25 @@ Kind = Literal["image", "video", "audio"]
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Video:
-    """The frames of a clip that are on screen at regular times.
+    """Video frames sampled at regular times.
 
-    `times_s[k]` is k / frames_per_s, counted from the first picture; `frames[k]` is what is on
-    screen then. Upright (rotation flags applied) and with square pixels.
+    `frames[k]` is on screen at `times_s[k]` = k / frames_per_s seconds after the first frame.
+    Frames are upright (rotation flags applied) and have square pixels.
     """
 
     frames: UInt8[Tensor, "n 3 height width"]
     times_s: Float[Tensor, " n"]
-    duration_s: float  # of the picture, from the file's own clock: first frame on to last frame off
+    duration_s: float  # from the file's timestamps: first frame on to last frame off
     fps: float  # average frame rate of the file, not of `frames`
-    frames_per_s: float  # how many frames a second were kept
+    frames_per_s: float  # sampling rate of `frames`
     has_audio: bool = False
-    rotation_deg: int = 0  # counterclockwise turn that the file asked for, already applied
+    rotation_deg: int = 0  # counterclockwise, from the file; already applied to `frames`
     path: Path | None = None
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Audio:
-    """A sound: full scale is [-1, 1]; lossy files may overshoot it slightly."""
+    """Audio in [-1, 1]. Audio decoded from lossy files can exceed this range slightly."""
 
     waveform: Float[Tensor, "channels samples"]
     sample_rate: int
@@ -44,7 +44,7 @@ class Audio:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Image:
-    """A picture in 8-bit RGB, upright."""
+    """An upright 8-bit RGB image."""
 
     pixels: UInt8[Tensor, "3 height width"]
     path: Path | None = None
@@ -52,11 +52,11 @@ class Image:
 
 @dataclass(frozen=True, kw_only=True)
 class Probe:
-    """What a media file holds, told from its header without decoding it."""
+    """Properties of a media file, read from its header."""
 
     kind: Kind
-    duration_s: float | None  # 0 for an image; None when the file does not say
+    duration_s: float | None  # 0 for an image; None if the header does not state it
     width: int = 0  # as stored, before rotation
     height: int = 0
     has_audio: bool = False
-    fps: float | None = None  # average frame rate of a video; None when the file does not say
+    fps: float | None = None  # average frame rate of a video; None if unknown

@@ -1,4 +1,4 @@
-"""Puts a new sound to an existing picture without touching one byte of the picture."""
+"""Mux new audio with an existing video stream, which is copied without re-encoding."""
 
 import itertools
 from collections.abc import Iterator
@@ -17,16 +17,16 @@ from torch import Tensor
 
 from seehear.errors import MediaError
 from seehear.media.encode import (
-    SOUND_RATE,
+    AUDIO_RATE,
     Container,
-    add_sound,
+    add_audio_track,
+    audio_packets,
     container_for,
-    fitted,
-    sound_for_tracks,
-    sound_packets,
-    turned_down,
+    limit_peak,
+    pad_or_trim,
+    resample_for_track,
 )
-from seehear.media.opening import check_decoder, open_media, picture_stream, sound_stream
+from seehear.media.opening import audio_stream, check_decoder, open_media, video_stream
 from seehear.media.read import mono_or_stereo, read_audio
 from seehear.media.write import replacing
 
@@ -41,54 +41,54 @@ def mux_sound(
     mix_gain_db: float = 0.0,
     max_dbfs: float = -1.0,
 ) -> None:
-    """Write a video with the same picture and a new sound.
+    """Write a video with the same video stream and new audio.
 
-    The picture's packets are copied, not encoded again, with their rotation flag, and its first
-    frame moves to time 0. The sound starts with it and is cut or padded with silence to the
-    picture's exact duration. Title and chapters stay; other sound tracks, subtitles and data do
-    not. The file appears only when complete.
+    Video packets and the rotation flag are copied without re-encoding. The first frame moves to
+    time 0. The audio starts at time 0 and is trimmed or padded with silence to the exact duration
+    of the video. Title and chapters are kept; other audio tracks, subtitles and data are dropped.
+    The file appears only when complete.
 
     Args:
-        video_path: Any video whose picture the container of `out_path` can hold.
-        waveform: The sound, mono or stereo, in [-1, 1].
-        sample_rate: Of the waveform; the track is written at 48 kHz.
-        out_path: .mp4, .mov, .m4v (AAC), .mkv or .webm (Opus). Replaced if it exists.
-        keep: "replace" the existing sound, or "mix" the new one with it (where there is none,
-            the new one stands alone).
-        mix_gain_db: How much louder the new sound goes into the mix.
-        max_dbfs: The track is turned down until its peak after decoding is at most this.
+        video_path: Any video with a codec that the container of `out_path` supports.
+        waveform: Mono or stereo audio in [-1, 1].
+        sample_rate: Sample rate of `waveform`. The track is written at 48 kHz.
+        out_path: .mp4, .mov, .m4v (AAC), .mkv or .webm (Opus). An existing file is replaced.
+        keep: "replace" the existing audio, or "mix" the new audio with it. Without existing audio,
+            both write the new audio alone.
+        mix_gain_db: Gain of the new audio in the mix.
+        max_dbfs: The track is attenuated until its peak after decoding is at most this.
 
     Raises:
-        MediaError: the video cannot be read, has no picture or no timestamps, the container
-            cannot hold its codec, or `out_path` is `video_path`, in a missing folder or of
-            another suffix.
-        ValueError: neither mono nor stereo, or a sample is not a finite number.
+        MediaError: the video cannot be read, has no video track or no timestamps, the container
+            does not support its codec, or `out_path` is `video_path`, is in a missing folder or
+            has another suffix.
+        ValueError: not mono or stereo, or a sample is NaN or infinite.
     """
     video_path, out_path = Path(video_path), Path(out_path)
     kind = container_for(out_path)
     if out_path.exists() and video_path.exists() and out_path.samefile(video_path):
         raise MediaError(f"{out_path}: is the input itself; choose another name for the output")
-    clock = _picture_clock(video_path)
+    clock = _video_clock(video_path)
     if clock.has_hidden_start and not kind.can_hide_frames:
         raise MediaError(
             f"{out_path}: the start of {video_path.name} is hidden by an edit list, which "
-            f"{out_path.suffix} has none of; choose .mp4 or .mov"
+            f"{out_path.suffix} does not support; choose .mp4 or .mov"
         )
-    sound = sound_for_tracks(waveform.detach().cpu().float().numpy(), sample_rate)
+    audio = resample_for_track(waveform.detach().cpu().float().numpy(), sample_rate)
     if keep == "mix":
-        sound = _mixed(video_path, sound, 10 ** (mix_gain_db / 20))
-    sound = turned_down(fitted(sound, round(clock.duration * SOUND_RATE)), kind, max_dbfs)
+        audio = _mix(video_path, audio, 10 ** (mix_gain_db / 20))
+    audio = limit_peak(pad_or_trim(audio, round(clock.duration * AUDIO_RATE)), kind, max_dbfs)
     with (
         replacing(out_path) as temporary,
         open_media(video_path) as source,
         av.open(str(temporary), "w", format=kind.format, options=dict(kind.options)) as output,
     ):
-        _copy(source, clock, output, kind, sound, out_path)
+        _copy(source, clock, output, kind, audio, out_path)
 
 
 @dataclass(frozen=True, kw_only=True)
 class _Clock:
-    """When the packets of a picture are shown and decoded, in ticks; packets in file order."""
+    """Display and decode times of the video packets in ticks, in file order."""
 
     pts: tuple[int, ...]
     dts: tuple[int, ...]
@@ -99,12 +99,12 @@ class _Clock:
     duration: Fraction  # seconds from the first frame on to the last frame off
 
 
-def _picture_clock(path: Path) -> _Clock:
-    """Read every packet's times, decoding nothing."""
+def _video_clock(path: Path) -> _Clock:
+    """Read the times of every packet without decoding."""
     with open_media(path) as source:
-        stream = picture_stream(source)
+        stream = video_stream(source)
         if stream is None or stream.time_base is None:
-            raise MediaError(f"{path}: has no picture to put the sound to; expected a video")
+            raise MediaError(f"{path}: expected a video, got a file without a video track")
         check_decoder(path, stream)
         frame = 1 / (stream.average_rate or stream.guessed_rate or 25) / stream.time_base
         times = [
@@ -113,22 +113,26 @@ def _picture_clock(path: Path) -> _Clock:
         ]
         time_base, can_reorder = stream.time_base, stream.codec_context.has_b_frames
     if not times:
-        raise MediaError(f"{path}: has no picture data; the file is damaged or cut short")
+        raise MediaError(
+            f"{path}: expected video packets, got none; the file is damaged or truncated"
+        )
     pts = [p for p, _, _, _ in times if p is not None]
     dts = [d for _, d, _, _ in times if d is not None]
     if len(pts) < len(times) and not can_reorder:
-        # Without reordering, frames are shown as they are decoded, one after the other.
+        # Without reordering, frames are displayed in decode order.
         pts = dts if len(dts) == len(times) else [k * round(frame) for k in range(len(times))]
     if len(pts) < len(times):
         raise MediaError(
-            f"{path}: its packets carry no timestamps; convert it to .mp4 or .mkv first"
+            f"{path}: the video packets have no timestamps; convert the file to .mp4 or .mkv first"
         )
     if len(dts) < len(times) or any(b <= a for a, b in itertools.pairwise(dts)):
         dts = _decode_times(pts)
-    # Frames before an edit list's start are needed to decode but are never shown.
-    shown = [(p, d) for p, (_, _, d, is_hidden) in zip(pts, times, strict=True) if not is_hidden]
-    start = min((p for p, _ in shown), default=min(pts))
-    end = max((p + d for p, d in shown), default=start)
+    # Frames before the start of an edit list are needed for decoding but never displayed.
+    displayed = [
+        (p, d) for p, (_, _, d, is_hidden) in zip(pts, times, strict=True) if not is_hidden
+    ]
+    start = min((p for p, _ in displayed), default=min(pts))
+    end = max((p + d for p, d in displayed), default=start)
     return _Clock(
         pts=tuple(pts),
         dts=tuple(dts),
@@ -141,7 +145,7 @@ def _picture_clock(path: Path) -> _Clock:
 
 
 def _packets(source: InputContainer, stream: VideoStream) -> Iterator[Packet]:
-    """Packets of one stream up to the end or to where the file is broken off."""
+    """Packets of one stream, up to the end or to where the file is truncated."""
     try:
         yield from (packet for packet in source.demux(stream) if packet.size)
     except (av.error.InvalidDataError, av.error.EOFError):
@@ -151,26 +155,26 @@ def _packets(source: InputContainer, stream: VideoStream) -> Iterator[Packet]:
 def _decode_times(pts: list[int]) -> list[int]:
     """Rising decode times for packets in decode order, each at or before its display time.
 
-    Matroska stores display times only, and where frames are reordered FFmpeg leaves the first
-    decode times out, which MP4 cannot do without.
+    Matroska stores display times only. For reordered frames FFmpeg omits the first decode times,
+    but MP4 requires them.
     """
     order = sorted(pts)
     lead = max(o - p for o, p in zip(order, pts, strict=True))
     return [o - lead for o in order]
 
 
-def _mixed(
-    path: Path, sound: Float32[np.ndarray, "channels samples"], gain: float
+def _mix(
+    path: Path, audio: Float32[np.ndarray, "channels samples"], gain: float
 ) -> Float32[np.ndarray, "new_channels new_samples"]:
-    """The file's own sound plus `gain` times the new one, at 48 kHz; stereo if either is."""
+    """Mix the audio of the file with `gain` times the new audio, at 48 kHz; stereo if either is."""
     with open_media(path) as source:
-        if sound_stream(source) is None:
-            return sound * np.float32(gain)
-    old = mono_or_stereo(read_audio(path, SOUND_RATE, mono=False)).waveform.numpy()
-    num_channels, length = max(len(old), len(sound)), max(old.shape[1], sound.shape[1])
+        if audio_stream(source) is None:
+            return audio * np.float32(gain)
+    old = mono_or_stereo(read_audio(path, AUDIO_RATE, mono=False)).waveform.numpy()
+    num_channels, length = max(len(old), len(audio)), max(old.shape[1], audio.shape[1])
     shape = (num_channels, length)
-    return np.broadcast_to(fitted(old, length), shape) + np.float32(gain) * np.broadcast_to(
-        fitted(sound, length), shape
+    return np.broadcast_to(pad_or_trim(old, length), shape) + np.float32(gain) * np.broadcast_to(
+        pad_or_trim(audio, length), shape
     )
 
 
@@ -179,39 +183,39 @@ def _copy(
     clock: _Clock,
     output: OutputContainer,
     kind: Container,
-    sound: Float32[np.ndarray, "channels samples"],
+    audio: Float32[np.ndarray, "channels samples"],
     out_path: Path,
 ) -> None:
-    """Copy the picture's packets and encode the sound between them."""
-    stream = picture_stream(source)
+    """Copy the video packets and interleave the encoded audio."""
+    stream = video_stream(source)
     assert stream is not None
     try:
-        picture = output.add_stream_from_template(stream, opaque=True)
-        picture.time_base = stream.time_base
-        track = add_sound(output, kind, len(sound))
+        video = output.add_stream_from_template(stream, opaque=True)
+        video.time_base = stream.time_base
+        track = add_audio_track(output, kind, len(audio))
         output.metadata.update(source.metadata)
         output.set_chapters(source.chapters())
         output.start_encoding()
     except (ValueError, av.FFmpegError) as error:
         is_mkv = out_path.suffix.lower() == ".mkv"
-        advice = "convert them to H.264 first" if is_mkv else "choose .mkv, which holds nearly all"
+        advice = "convert the video to H.264 first" if is_mkv else "choose .mkv"
         raise MediaError(
-            f"{out_path}: {out_path.suffix} cannot hold {stream.codec_context.name} pictures "
+            f"{out_path}: {out_path.suffix} cannot hold {stream.codec_context.name} video "
             f"({error}); {advice}"
         ) from error
-    sounds = sound_packets(track, sound)
-    pending = next(sounds, None)
+    audio_in = audio_packets(track, audio)
+    pending = next(audio_in, None)
     times = zip(clock.pts, clock.dts, clock.durations, strict=True)
     for packet, (pts, dts, duration) in zip(_packets(source, stream), times, strict=True):
-        # Side by side in time, since the muxer keeps in memory what runs ahead.
+        # Interleave in time: the muxer buffers packets of a stream that is ahead.
         while pending is not None and (pending.dts or 0) * pending.time_base <= (
             (dts - clock.start) * clock.time_base
         ):
             output.mux(pending)
-            pending = next(sounds, None)
+            pending = next(audio_in, None)
         packet.pts, packet.dts, packet.duration = pts - clock.start, dts - clock.start, duration
-        packet.stream = picture
+        packet.stream = video
         output.mux(packet)
     while pending is not None:
         output.mux(pending)
-        pending = next(sounds, None)
+        pending = next(audio_in, None)

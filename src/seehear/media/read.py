@@ -1,4 +1,4 @@
-"""Sounds and pictures in, and a look at what a file holds."""
+"""Read audio and images, and probe media files."""
 
 import warnings
 from collections.abc import Iterator
@@ -21,77 +21,75 @@ from seehear.errors import MediaError
 from seehear.media.folders import existing_file
 from seehear.media.kinds import Audio, Image, Probe
 from seehear.media.opening import (
+    audio_stream,
     check_duration,
     declared_duration,
     logger,
     open_media,
-    picture_stream,
     seconds,
-    sound_stream,
+    video_stream,
 )
 
 MAX_SOUND_S = 3600.0
-# Containers round their clocks (Matroska to 1 ms), so smaller jumps between frames are no gaps.
+# Containers round timestamps (Matroska to 1 ms), so smaller jumps between frames are not gaps.
 _CLOCK_TOLERANCE_S = 0.02
-_MAX_BROKEN = 10_000  # a file this broken is not worth the time
+_MAX_BROKEN = 10_000  # damaged packets; reading stops after this many
 _Samples = Float32[np.ndarray, "channels samples"]
 
 
 def probe(path: str | Path) -> Probe:
-    """Tell whether a file is an image, a video or a sound, and how long it is.
+    """Detect whether a file is an image, a video or audio, and read its size and duration.
 
-    An animated GIF is a video; a sound with cover art is a sound. Of a picture in an unknown
-    codec the size is 0 by 0.
+    An animated GIF is a video. Audio with cover art is audio. The size is 0 x 0 for a video with
+    an unknown codec.
 
     Raises:
-        MediaError: missing, a folder, empty, unreadable or none of the three.
+        MediaError: missing, a folder, empty, unreadable, or none of the three kinds.
     """
-    size = _still_size(existing_file(path))
+    size = _image_size(existing_file(path))
     if size is not None:
         return Probe(kind="image", duration_s=0.0, width=size[0], height=size[1])
     with open_media(path) as container:
-        picture, sound = picture_stream(container), sound_stream(container)
-        stream = picture or sound
+        video, audio = video_stream(container), audio_stream(container)
+        stream = video or audio
         if stream is None:
-            raise MediaError(
-                f"{path}: has neither picture nor sound: got {container.format.long_name}"
-            )
+            raise MediaError(f"{path}: expected video or audio, got {container.format.long_name}")
         duration = declared_duration(container, stream)
         size = (0, 0)
-        if picture is not None and picture.codec_context is not None:
-            size = (picture.width, picture.height)
+        if video is not None and video.codec_context is not None:
+            size = (video.width, video.height)
         return Probe(
-            kind="video" if picture else "audio",
+            kind="video" if video else "audio",
             duration_s=None if duration is None else float(duration),
             width=size[0],
             height=size[1],
-            has_audio=sound is not None,
-            fps=float(picture.average_rate) if picture and picture.average_rate else None,
+            has_audio=audio is not None,
+            fps=float(video.average_rate) if video and video.average_rate else None,
         )
 
 
 def read_image(path: str | Path) -> Image:
-    """Read a photograph or drawing, upright; transparency is shown on white.
+    """Read an image as upright 8-bit RGB. Transparent pixels are blended with white.
 
-    Of an animation, the first frame. 16-bit pictures are scaled to 8 bits.
+    An animation gives its first frame. 16-bit images are scaled to 8 bits.
 
     Raises:
-        MediaError: not a picture, damaged, or so large (over 89 million pixels) that it may be
-            an attack.
+        MediaError: not an image, damaged, or larger than 89 million pixels (Pillow's limit
+            against decompression bombs).
     """
     path = existing_file(path)
     with warnings.catch_warnings():
         warnings.simplefilter("error", PIL.Image.DecompressionBombWarning)
-        warnings.filterwarnings("ignore", category=UserWarning)  # damaged EXIF is no obstacle
+        warnings.filterwarnings("ignore", category=UserWarning)  # damaged EXIF is not an error
         try:
-            with PIL.Image.open(path) as picture:
-                rgb = _rgb(PIL.ImageOps.exif_transpose(picture))
+            with PIL.Image.open(path) as image:
+                rgb = _to_rgb(PIL.ImageOps.exif_transpose(image))
         except (PIL.Image.DecompressionBombWarning, PIL.Image.DecompressionBombError) as error:
             raise MediaError(f"{path}: too many pixels ({error}); scale it down") from error
         except (OSError, SyntaxError, ValueError) as error:
             raise MediaError(
-                f"{path}: expected a picture such as .png or .jpg, but it cannot be read as one "
-                f"({error})"
+                f"{path}: expected an image such as .png or .jpg, but it cannot be read as "
+                f"one ({error})"
             ) from error
     return Image(pixels=torch.from_numpy(np.array(rgb).transpose(2, 0, 1).copy()), path=path)
 
@@ -103,29 +101,28 @@ def read_audio(
     mono: bool = True,
     max_duration_s: float = MAX_SOUND_S,
 ) -> Audio:
-    """Read the sound of a sound or video file, resampled.
+    """Read and resample the audio of an audio or video file.
 
-    Time zero is the start of the sound, or for a video the start of its picture: a track that
-    begins later is padded with silence, gaps too. An encoder's priming and padding are cut off
-    where the file marks them.
+    Time zero is the start of the audio, or of the video track if there is one. A late start and
+    gaps are filled with silence. Encoder priming and padding are removed if the file marks them.
 
     Args:
-        path: Any file with a sound track that FFmpeg reads.
-        sample_rate: Wanted rate.
+        path: Any file with an audio track that FFmpeg can read.
+        sample_rate: Output sample rate.
         mono: Average the channels into one.
-        max_duration_s: Longer files are refused.
+        max_duration_s: Longer files are rejected.
 
     Raises:
-        MediaError: no sound, nothing decodes, samples that are not numbers, or longer than
-            `max_duration_s`.
+        MediaError: no audio track, nothing can be decoded, a sample is NaN or infinite, or longer
+            than `max_duration_s`.
     """
     with open_media(path) as container:
-        stream = sound_stream(container)
+        stream = audio_stream(container)
         if stream is None:
-            raise MediaError(f"{path}: has no sound: expected a sound track, got none")
+            raise MediaError(f"{path}: expected an audio track, got none")
         check_duration(path, declared_duration(container, stream), max_duration_s)
-        picture = picture_stream(container)
-        zero = seconds(picture.start_time, picture.time_base) if picture else None
+        video = video_stream(container)
+        zero = seconds(video.start_time, video.time_base) if video else None
         rate = stream.codec_context.sample_rate
         num_samples, blocks = 0, []
         for block in _resampled(
@@ -133,20 +130,21 @@ def read_audio(
         ):
             if not np.isfinite(block).all():
                 raise MediaError(
-                    f"{path}: expected finite samples, got some that are not numbers; export the "
-                    "sound again"
+                    f"{path}: expected finite samples, got NaN or inf; export the audio again"
                 )
             num_samples += block.shape[1]
             check_duration(path, Fraction(num_samples, sample_rate), max_duration_s + 1)
             blocks.append(block)
     if not num_samples:
-        raise MediaError(f"{path}: its sound could not be decoded; the file is damaged or empty")
+        raise MediaError(
+            f"{path}: expected decodable audio, got none; the file is damaged or empty"
+        )
     waveform = torch.from_numpy(np.concatenate(blocks, axis=1))
     return Audio(waveform=waveform, sample_rate=sample_rate, path=Path(path))
 
 
 def mono_or_stereo(audio: Audio) -> Audio:
-    """The sound itself, or its channels' mean where it has more than a written track can hold."""
+    """Average the channels if there are more than two; a written track has at most two."""
     if len(audio.waveform) <= 2:
         return audio
     return replace(audio, waveform=audio.waveform.mean(dim=0, keepdim=True))
@@ -155,11 +153,11 @@ def mono_or_stereo(audio: Audio) -> Audio:
 def _samples_in_order(
     container: InputContainer, stream: AudioStream, zero: Fraction | None
 ) -> Iterator[_Samples]:
-    """Decoded samples at the file's own rate, placed by its clock, from `zero` seconds on."""
+    """Decode at the native sample rate; timestamps place the samples, from `zero` seconds on."""
     rate = stream.codec_context.sample_rate
     counts_samples = stream.time_base == Fraction(1, rate)
     to_float, accepted = None, None
-    position = 0  # how many samples after `zero` the next one is
+    position = 0  # of the next sample, in samples after `zero`
     for frame in _decodable_frames(container, stream):
         if (frame.format.name, frame.layout.name, frame.sample_rate) != accepted:
             accepted = (frame.format.name, frame.layout.name, frame.sample_rate)
@@ -179,14 +177,14 @@ def _samples_in_order(
             if gap > 0:
                 yield np.zeros((len(samples), gap), np.float32)
                 position += gap
-            samples = samples[:, max(0, -gap) :]  # what lies before zero, or comes twice
+            samples = samples[:, max(0, -gap) :]  # drop samples before zero and duplicates
         position += samples.shape[1]
         if samples.shape[1]:
             yield samples
 
 
 def _decodable_frames(container: InputContainer, stream: AudioStream) -> Iterator[AudioFrame]:
-    """Decode and skip what is broken, as players do, but say so in the log."""
+    """Decode, skip damaged packets as players do, and log how many were skipped."""
     num_broken = 0
     packets = container.demux(stream)
     packet = None
@@ -203,21 +201,21 @@ def _decodable_frames(container: InputContainer, stream: AudioStream) -> Iterato
 
 
 def _resampled(
-    blocks: Iterator[_Samples], rate: int, wanted_rate: int, mono: bool
+    blocks: Iterator[_Samples], rate: int, new_rate: int, mono: bool
 ) -> Iterator[_Samples]:
-    """Convert block by block; round(n * wanted_rate / rate) samples come of n."""
+    """Resample block by block: n samples give round(n * new_rate / rate) samples."""
     resamplers: list[AudioResampler] = []
     num_in = num_out = 0
     for block in blocks:
         if mono:
             block = block.mean(axis=0, keepdims=True)
         num_in += block.shape[1]
-        if rate == wanted_rate:
+        if rate == new_rate:
             yield block
             continue
-        # One resampler for each channel, since FFmpeg would need a name for their layout.
+        # One resampler per channel: FFmpeg needs a named layout for multi-channel audio.
         resamplers = resamplers or [
-            AudioResampler(format="fltp", layout="mono", rate=wanted_rate) for _ in block
+            AudioResampler(format="fltp", layout="mono", rate=new_rate) for _ in block
         ]
         converted = np.stack(
             [_push(resampler, row, rate) for resampler, row in zip(resamplers, block, strict=True)]
@@ -226,7 +224,7 @@ def _resampled(
         yield converted
     if resamplers:
         tail = np.stack([_push(resampler, None, rate) for resampler in resamplers])
-        missing = round(Fraction(num_in * wanted_rate, rate)) - num_out
+        missing = round(Fraction(num_in * new_rate, rate)) - num_out
         assert missing >= 0
         yield np.pad(tail[:, :missing], ((0, 0), (0, max(0, missing - tail.shape[1]))))
 
@@ -234,7 +232,7 @@ def _resampled(
 def _push(
     resampler: AudioResampler, samples: Float32[np.ndarray, " n"] | None, rate: int
 ) -> Float32[np.ndarray, " m"]:
-    """Feed one channel, or None at the end, and take what comes out."""
+    """Push samples of one channel (None flushes) and return the resampled output."""
     frame = None
     if samples is not None:
         frame = AudioFrame.from_ndarray(np.ascontiguousarray(samples[None]), "fltp", "mono")
@@ -243,32 +241,32 @@ def _push(
     return np.concatenate(parts) if parts else np.zeros(0, np.float32)
 
 
-def _still_size(path: Path) -> tuple[int, int] | None:
-    """Width and height if the file is a still picture, else None."""
+def _image_size(path: Path) -> tuple[int, int] | None:
+    """Width and height if the file is an image, else None."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
-            with PIL.Image.open(path) as picture:
-                is_film = picture.format == "GIF" and getattr(picture, "is_animated", False)
-                return None if is_film or picture.format == "MPEG" else picture.size
+            with PIL.Image.open(path) as image:
+                is_video = image.format == "GIF" and getattr(image, "is_animated", False)
+                return None if is_video or image.format == "MPEG" else image.size
         except PIL.Image.DecompressionBombError as error:
             raise MediaError(f"{path}: too many pixels ({error}); scale it down") from error
         except (OSError, SyntaxError, ValueError):
             return None
 
 
-def _rgb(picture: PIL.Image.Image) -> PIL.Image.Image:
-    """Any of Pillow's modes as 8-bit RGB."""
-    if picture.mode.startswith("I;16") or picture.mode == "I":
-        grey = np.asarray(picture).astype(np.float64) / 257  # 65535 is white
-        picture = PIL.Image.fromarray(grey.round().clip(0, 255).astype(np.uint8))
-    elif picture.mode == "F":
-        grey = np.asarray(picture, np.float64)
-        # Float pictures are in [0, 1] or, by older custom, in [0, 255].
+def _to_rgb(image: PIL.Image.Image) -> PIL.Image.Image:
+    """Convert any Pillow mode to 8-bit RGB."""
+    if image.mode.startswith("I;16") or image.mode == "I":
+        grey = np.asarray(image).astype(np.float64) / 257  # 65535 is white
+        image = PIL.Image.fromarray(grey.round().clip(0, 255).astype(np.uint8))
+    elif image.mode == "F":
+        grey = np.asarray(image, np.float64)
+        # Float images are in [0, 1] or, by an older convention, in [0, 255].
         grey = grey * 255 if grey.max(initial=0) <= 1 else grey
-        picture = PIL.Image.fromarray(np.nan_to_num(grey).round().clip(0, 255).astype(np.uint8))
-    if picture.has_transparency_data:
-        picture = picture.convert("RGBA")
-        white = PIL.Image.new("RGBA", picture.size, "white")
-        picture = PIL.Image.alpha_composite(white, picture)
-    return picture.convert("RGB")
+        image = PIL.Image.fromarray(np.nan_to_num(grey).round().clip(0, 255).astype(np.uint8))
+    if image.has_transparency_data:
+        image = image.convert("RGBA")
+        white = PIL.Image.new("RGBA", image.size, "white")
+        image = PIL.Image.alpha_composite(white, image)
+    return image.convert("RGB")

@@ -1,4 +1,4 @@
-"""Sounds and videos out. A file appears under its name only when it is complete."""
+"""Write audio, video and images. A file appears under its name only when it is complete."""
 
 import secrets
 from collections.abc import Iterator
@@ -20,29 +20,29 @@ from torch import Tensor
 
 from seehear.errors import MediaError
 from seehear.media.encode import (
-    SOUND_RATE,
-    add_sound,
+    AUDIO_RATE,
+    add_audio_track,
+    audio_packets,
     container_for,
-    fitted,
-    sound_for_tracks,
-    sound_packets,
-    turned_down,
+    limit_peak,
+    pad_or_trim,
+    resample_for_track,
 )
 from seehear.media.folders import check_folder_of
 
-# What each suffix means to soundfile.
+# soundfile format and subtype of each suffix.
 SOUND_FORMATS = {
     ".wav": ("WAV", "PCM_16"),
     ".flac": ("FLAC", "PCM_16"),
     ".ogg": ("OGG", "VORBIS"),
 }
-# What each suffix means to Pillow.
+# Pillow format of each suffix.
 PICTURE_FORMATS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP"}
 
 
 @contextmanager
 def replacing(path: str | Path) -> Iterator[Path]:
-    """Give a temporary path beside `path`; move it there at the end, or remove it on an error.
+    """Yield a temporary path in the same folder; move it to `path`, or delete it on an error.
 
     Raises:
         MediaError: the folder is missing, `path` is a folder, or the file cannot be written.
@@ -66,23 +66,23 @@ def replacing(path: str | Path) -> Iterator[Path]:
 def write_audio(
     path: str | Path, waveform: Float[Tensor, "channels samples"], sample_rate: int
 ) -> float:
-    """Write a sound as .wav, .flac (both 16 bits) or .ogg.
+    """Write audio as .wav, .flac (both 16 bits) or .ogg.
 
     Returns:
-        The gain applied: 1.0, or less when the waveform would have exceeded full scale.
+        The applied gain: 1.0, or less if the waveform exceeds full scale.
 
     Raises:
-        MediaError: another suffix, a missing folder, or a disk that refuses.
-        ValueError: a sample is not a finite number.
+        MediaError: another suffix, a missing folder, or a write error.
+        ValueError: a sample is NaN or infinite.
     """
     path = Path(path)
     if path.suffix.lower() not in SOUND_FORMATS:
         raise MediaError(
-            f"{path}: cannot write {path.suffix or 'a file without suffix'!r} sounds; "
+            f"{path}: cannot write {path.suffix or 'a file without suffix'!r} as audio; "
             f"choose one of {', '.join(SOUND_FORMATS)}"
         )
     if not waveform.isfinite().all():
-        raise ValueError("the waveform has samples that are not finite numbers")
+        raise ValueError("expected finite samples, got a waveform with NaN or inf")
     file_format, subtype = SOUND_FORMATS[path.suffix.lower()]
     samples = waveform.detach().cpu().float().numpy().T
     full_scale = 1 - 2**-15  # the largest positive number in 16 bits
@@ -111,61 +111,63 @@ def write_video(
     comment: str | None = None,
     crf: int = 18,
 ) -> None:
-    """Write frames, and a sound of the same length, as .mp4, .mov, .m4v, .mkv or .webm.
+    """Write frames, and optionally audio, as .mp4, .mov, .m4v, .mkv or .webm.
 
-    H.264 with AAC in the first three, with Opus in Matroska; VP9 with Opus in WebM. Odd widths
-    and heights grow by one pixel. The sound starts with the first frame and is cut or padded
-    with silence to n / fps seconds. `comment` goes into the file's metadata. `crf` is the encoder's
-    constant rate factor: 18 looks like the original, 30 takes a fraction of the space.
+    The codecs are H.264 with AAC in .mp4, .mov and .m4v, H.264 with Opus in .mkv, and VP9 with
+    Opus in .webm. Odd widths and heights grow by one pixel. The audio starts with the first frame
+    and is trimmed or padded with silence to n / fps seconds. `comment` is written to the metadata.
+    `crf` is the constant rate factor of the encoder: 18 is visually lossless, 30 gives much smaller
+    files.
 
     Raises:
-        MediaError: another suffix, a missing folder, or a disk that refuses.
-        ValueError: no frames, or a sound without sample rate.
+        MediaError: another suffix, a missing folder, or a write error.
+        ValueError: no frames, or a waveform without sample rate.
     """
     path = Path(path)
     kind = container_for(path)
     if not len(frames):
         raise ValueError("expected at least one frame, got none")
     rate = Fraction(fps).limit_denominator(1001)
-    sound = None
+    audio = None
     if waveform is not None:
         if sample_rate is None:
-            raise ValueError("a waveform needs its sample_rate")
-        sound = sound_for_tracks(waveform.detach().cpu().float().numpy(), sample_rate)
-        sound = turned_down(fitted(sound, round(len(frames) / rate * SOUND_RATE)), kind, max_dbfs)
+            raise ValueError("expected a sample_rate with the waveform, got None")
+        audio = resample_for_track(waveform.detach().cpu().float().numpy(), sample_rate)
+        num_samples = round(len(frames) / rate * AUDIO_RATE)
+        audio = limit_peak(pad_or_trim(audio, num_samples), kind, max_dbfs)
     with (
         replacing(path) as temporary,
         av.open(str(temporary), "w", format=kind.format, options=dict(kind.options)) as output,
     ):
         if comment is not None:
             output.metadata["comment"] = comment
-        picture = output.add_stream(kind.picture_codec, rate=rate, options={"crf": str(crf)})
-        assert isinstance(picture, VideoStream)
+        video = output.add_stream(kind.video_codec, rate=rate, options={"crf": str(crf)})
+        assert isinstance(video, VideoStream)
         height, width = frames.shape[2:]
-        picture.width, picture.height = width + width % 2, height + height % 2
-        picture.pix_fmt = "yuv420p"
-        track = None if sound is None else add_sound(output, kind, len(sound))
+        video.width, video.height = width + width % 2, height + height % 2
+        video.pix_fmt = "yuv420p"
+        track = None if audio is None else add_audio_track(output, kind, len(audio))
         for frame in frames:
-            output.mux(picture.encode(_even_frame(frame)))
-        output.mux(picture.encode(None))
-        if track is not None and sound is not None:
-            output.mux(list(sound_packets(track, sound)))
+            output.mux(video.encode(_even_frame(frame)))
+        output.mux(video.encode(None))
+        if track is not None and audio is not None:
+            output.mux(list(audio_packets(track, audio)))
 
 
 def write_image(
     path: str | Path, pixels: UInt8[Tensor, "3 height width"], comment: str | None = None
 ) -> None:
-    """Write a picture as .png, .jpg or .webp, with `comment` in its metadata.
+    """Write an image as .png, .jpg or .webp, with `comment` in its metadata.
 
-    In PNG it is the text "Comment", in the others EXIF's image description.
+    PNG stores it as the text "Comment", JPEG and WebP as the EXIF image description.
 
     Raises:
-        MediaError: another suffix, a missing folder, or a disk that refuses.
+        MediaError: another suffix, a missing folder, or a write error.
     """
     path = Path(path)
     if path.suffix.lower() not in PICTURE_FORMATS:
         raise MediaError(
-            f"{path}: cannot write {path.suffix or 'a file without suffix'!r} pictures; "
+            f"{path}: cannot write {path.suffix or 'a file without suffix'!r} as an image; "
             f"choose one of {', '.join(PICTURE_FORMATS)}"
         )
     kind = PICTURE_FORMATS[path.suffix.lower()]
@@ -178,18 +180,18 @@ def write_image(
         exif = PIL.Image.Exif()
         exif[PIL.ExifTags.Base.ImageDescription] = comment
         options["exif"] = exif
-    picture = PIL.Image.fromarray(pixels.permute(1, 2, 0).cpu().numpy())
+    image = PIL.Image.fromarray(pixels.permute(1, 2, 0).cpu().numpy())
     with replacing(path) as temporary:
-        picture.save(temporary, kind, **options)
+        image.save(temporary, kind, **options)
 
 
 def upscaled(
     frames: UInt8[Tensor, "n 3 height width"], factor: int
 ) -> UInt8[Tensor, "n 3 tall wide"]:
-    """Frames enlarged by a whole factor with Pillow's Lanczos filter.
+    """Enlarge frames by an integer factor with Pillow's Lanczos filter.
 
     Raises:
-        ValueError: The factor is not positive.
+        ValueError: `factor` is less than 1.
     """
     if factor < 1:
         raise ValueError(f"expected a factor of at least 1, got {factor}")
@@ -197,17 +199,17 @@ def upscaled(
         return frames
     count, channels, height, width = frames.shape
     size = (factor * width, factor * height)
-    # Filled frame by frame: a minute of large ones is a gigabyte, and stacking would take two.
+    # Preallocated: a minute of large frames takes a gigabyte, and stacking would need two.
     large = torch.empty((count, channels, size[1], size[0]), dtype=torch.uint8)
     for frame, tall in zip(frames, large, strict=True):
-        picture = PIL.Image.fromarray(frame.permute(1, 2, 0).cpu().numpy())
-        enlarged = np.array(picture.resize(size, PIL.Image.Resampling.LANCZOS))
+        image = PIL.Image.fromarray(frame.permute(1, 2, 0).cpu().numpy())
+        enlarged = np.array(image.resize(size, PIL.Image.Resampling.LANCZOS))
         tall.copy_(torch.from_numpy(enlarged).permute(2, 0, 1))
     return large
 
 
 def _even_frame(frame: UInt8[Tensor, "3 height width"]) -> VideoFrame:
-    """A frame for chroma at half size: the last row or column is repeated where needed."""
+    """Pad to even sizes, which 4:2:0 chroma needs, by repeating the last row or column."""
     pixels = frame.permute(1, 2, 0).cpu().numpy()
     height, width, _ = pixels.shape
     pixels = np.pad(pixels, ((0, height % 2), (0, width % 2), (0, 0)), mode="edge")

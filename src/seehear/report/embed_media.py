@@ -13,9 +13,9 @@ from jaxtyping import UInt8
 from torch import Tensor
 
 from seehear.media import probe, read_audio, read_image, read_video, write_audio, write_video
-from seehear.media.drawing import picture_of, shrunk
+from seehear.media.drawing import pil_image, shrink
 from seehear.media.kinds import Kind
-from seehear.media.opening import open_media, picture_stream
+from seehear.media.opening import open_media, video_stream
 
 MADE_BYTES, GIVEN_BYTES = 1_500_000, 600_000  # what the page holds of either, at most
 PREVIEW_FPS, PREVIEW_SIDE, PREVIEW_CRF = 12.5, 240, 30  # pixels of the shorter side
@@ -125,13 +125,13 @@ def jpeg_address(pixels: UInt8[Tensor, "3 height width"], quality: int = 80) -> 
 def png_address(pixels: UInt8[Tensor, "3 height width"]) -> str:
     """A picture of few colours as an address."""
     file = io.BytesIO()
-    picture_of(pixels).save(file, "PNG", optimize=True)
+    pil_image(pixels).save(file, "PNG", optimize=True)
     return data_address(file.getvalue(), "image/png")
 
 
 def _jpeg(pixels: UInt8[Tensor, "3 height width"], quality: int) -> bytes:
     file = io.BytesIO()
-    picture_of(pixels).save(file, "JPEG", quality=quality)
+    pil_image(pixels).save(file, "JPEG", quality=quality)
     return file.getvalue()
 
 
@@ -144,7 +144,7 @@ def _type_in_browsers(path: Path) -> str:
     if not media_type.startswith("video/"):
         return media_type
     with open_media(path) as container:
-        stream = picture_stream(container)
+        stream = video_stream(container)
         if stream is None:
             return media_type
         codec = stream.codec_context
@@ -156,7 +156,7 @@ _Copy = tuple[bytes, str, str]  # bytes, media type, what it is
 
 
 def _image_copy(path: Path) -> _Copy:
-    pixels = shrunk(read_image(path).pixels, IMAGE_SIDE)
+    pixels = shrink(read_image(path).pixels, IMAGE_SIDE)
     height, width = pixels.shape[1:]
     return _jpeg(pixels, 85), "image/jpeg", f"{width} by {height} pixels, JPEG"
 

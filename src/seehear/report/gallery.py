@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from seehear.errors import MediaError
-from seehear.media.drawing import coloured, shrunk
+from seehear.media.drawing import coloured, shrink
 from seehear.report.embed_media import (
     Embedded,
     embedded_as_it_is,
@@ -97,7 +97,7 @@ def _frame(signals: Signals) -> str:
     if signals.film is None:
         return ""
     frames = signals.film.frames
-    return jpeg_address(shrunk(frames[len(frames) // 2], THUMB_SIDE), quality=70)
+    return jpeg_address(shrink(frames[len(frames) // 2], THUMB_SIDE), quality=70)
 
 
 def _spectrum(signals: Signals) -> str:

@@ -19,7 +19,7 @@ from seehear.guidance.sync import (
     resample_curve,
 )
 from seehear.media import Audio, Image, Video, probe, read_audio, read_image, read_video
-from seehear.media.drawing import fitted, loudness_of, middles, shrunk
+from seehear.media.drawing import fitted, loudness_of, middles, shrink
 from seehear.pipeline.inputs import audio_condition, motion_curve, onset_curve
 from seehear.report.runs import Run
 
@@ -123,7 +123,7 @@ def _spread_frames(path: Path, duration_s: float | None) -> Video:
 def _film(seen: Video | Image) -> Film:
     name = seen.path.name if seen.path else ""
     if isinstance(seen, Image):
-        frame = shrunk(seen.pixels, STRIP_SIDE)
+        frame = shrink(seen.pixels, STRIP_SIDE)
         return Film(name=name, duration_s=0.0, frames=(frame,), times_s=(0.0,))
     chosen = middles(min(STRIP_FRAMES, len(seen.frames)), len(seen.frames))
     return Film(

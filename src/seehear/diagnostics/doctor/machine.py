@@ -95,7 +95,7 @@ def codec_checks() -> list[Check]:
     """Whether PyAV's FFmpeg can write every kind of file that we offer."""
     users: dict[str, list[str]] = {}
     for suffix, container in CONTAINERS.items():
-        for codec in (container.picture_codec, container.sound_codec):
+        for codec in (container.video_codec, container.audio_codec):
             users.setdefault(codec, []).append(suffix)
     missing = {codec: suffixes for codec, suffixes in users.items() if not _can_encode(codec)}
     if not missing:
