@@ -1,6 +1,6 @@
-"""Writes the cards of all metrics in docs/evaluation.md from `seehear.evaluation.metric_cards`.
+"""Write the metric cards in docs/evaluation.md from `seehear.evaluation.metric_cards`.
 
-`python scripts/write_metric_cards.py` writes them; `--check` fails if the committed ones are stale.
+`python scripts/write_metric_cards.py` writes them; `--check` fails if the page is out of date.
 """
 
 import argparse
@@ -22,12 +22,14 @@ def row(*cells: str) -> str:
 
 
 def networks() -> str:
-    """What `--features` takes, and where its weights are from."""
-    head = ("`--features`", "network", "adds", "weights")
+    """Table of the `--features` networks and the source of their weights."""
+    head = ("`--features`", "network", "columns", "weights")
     text = row(*head) + "|" + " --- |" * len(head) + "\n"
     for measure in FEATURES.values():
-        added = ", ".join(f"{column}{_condition(name)}" for name, column in measure.columns.items())
-        text += row(f"`{measure.name}`", measure.network, added, _weights(measure))
+        columns = ", ".join(
+            f"{column}{_condition(name)}" for name, column in measure.columns.items()
+        )
+        text += row(f"`{measure.name}`", measure.network, columns, _weights(measure))
     return text
 
 
@@ -43,12 +45,12 @@ def _weights(measure: FeatureNetwork) -> str:
 
 
 def cards() -> str:
-    """A section per formula, and in it a line per column."""
+    """One section per formula, with one line per column."""
     return "".join(_section(*group) for group in _groups())
 
 
 def _groups() -> list[tuple[str, list[MetricCard]]]:
-    """Cards by formula, in the order in which the formulas are told."""
+    """Cards by formula, in the order of `STATISTICS`."""
     formulas = [statistic.formula for statistic in STATISTICS.values()]
     formulas += [card.formula for card in CARDS.values() if card.formula not in formulas]
     by_formula = {
@@ -61,17 +63,17 @@ def _section(formula: str, group: list[MetricCard]) -> str:
     first = group[0]
     text = "\n**" + ", ".join(card.name for card in group) + "** " + ARROWS[first.better]
     text += f"\n\n`{formula}`\n\nScale: {first.scale}.\n\n"
-    head = ("column", "network: layer", "given", "rows", "source")
+    head = ("column", "network: layer", "input", "rows", "source")
     text += row(*head) + "|" + " --- |" * len(head) + "\n"
     for card in group:
-        text += row(card.name, card.network, card.given, card.rows, card.source)
+        text += row(card.name, card.network, card.input, card.rows, card.source)
     return text
 
 
 def main() -> None:
-    """Write the cards, or compare them with what would be written."""
+    """Write the cards, or check that the page is up to date."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--check", action="store_true", help="fail if the cards are stale")
+    parser.add_argument("--check", action="store_true", help="fail if the cards are out of date")
     options = parser.parse_args()
     text = PAGE.read_text(encoding="utf-8")
     before, rest = text.split(BEGIN)
@@ -79,7 +81,7 @@ def main() -> None:
     wanted = before + BEGIN + "\n" + networks() + cards() + "\n" + END + after
     if options.check:
         if wanted != text:
-            sys.exit(f"{PAGE} is stale: run `python scripts/write_metric_cards.py`")
+            sys.exit(f"{PAGE} is out of date: run `python scripts/write_metric_cards.py`")
         return
     PAGE.write_text(wanted, encoding="utf-8")
 

@@ -120,10 +120,10 @@ def test_a_list_is_read_as_it_was_written(tmp_path):
     ("text", "says"),
     [
         ("", "id and path are missing"),
-        ("id,path\na,a.mp4\na,b.mp4\n", "line 3: a comes twice"),
+        ("id,path\na,a.mp4\na,b.mp4\n", "line 3: duplicate id a"),
         ("id,path\n,a.mp4\n", "line 2: expected an id and a path"),
         ("id,path,start_s\na,a.mp4,soon\n", "line 2: expected seconds"),
-        ("id,path,start_s\na,a.mp4,-1\n", "line 2: expected a start from 0"),
+        ("id,path,start_s\na,a.mp4,-1\n", "line 2: expected start_s >= 0"),
     ],
 )
 def test_a_list_that_is_none_is_refused(tmp_path, text, says):
@@ -144,7 +144,7 @@ def test_a_folder_gives_videos_pairs_and_sounds(tmp_path):
     assert (found["d"].path.name, found["d"].sound) == ("d.wav", None)
     assert found["e"].path.name == "e.mp4"
     touched(tmp_path / "a.mov")
-    with pytest.raises(MediaError, match=r"a.mov and a.mp4 would both be clip a"):
+    with pytest.raises(MediaError, match=r"a.mov and a.mp4 are both clip a"):
         list(folder.clips(tmp_path))
 
 

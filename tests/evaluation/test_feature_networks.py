@@ -117,12 +117,14 @@ def test_networks_stand_side_by_side_under_names_of_their_own(videos):
     # The pictures are the same, the sounds are not.
     assert value(report, "FVD (I3D, crop)").value == pytest.approx(0, abs=1e-9)
     assert value(report, "FAD (VGGish)").value > 1e-5
-    assert any("FVD (I3D, crop), KVD (I3D, crop): 16 frames" in note for note in report.notes)
+    assert any(
+        "FVD (I3D, crop), KVD (I3D, crop): 16 evenly spaced frames" in note for note in report.notes
+    )
 
 
 @pytest.mark.parametrize(
     ("task", "name", "network", "what"),
-    [("v2a", "i3d", Colours(), "sounds"), ("a2v", "vggish", Tenths(), "pictures")],
+    [("v2a", "i3d", Colours(), "audio"), ("a2v", "vggish", Tenths(), "video")],
 )
 def test_a_network_that_cannot_perceive_what_is_made_is_refused(task, name, network, what, folders):
     with pytest.raises(SettingsError, match=rf"{name} cannot judge {what}"):
@@ -142,7 +144,7 @@ def test_what_one_network_refuses_no_network_keeps(folders):
     report = evaluated("v2a", *folders, features=loaded)
     assert report.count == value(report, "KL").count == CLIPS - 1
     assert value(report, "FAD (VGGish)").count == CLIPS - 1
-    assert "not finite" in report.failures[0].reason
+    assert "expected finite features" in report.failures[0].reason
 
 
 def test_a_binder_scores_sound_picture_and_prompt_pairwise(videos):
@@ -170,7 +172,7 @@ def test_the_pocket_binder_scores_all_pairs_and_says_that_it_may_have_guided(vid
     heard = read_audio(videos[1] / "clip0.mp4", RATE).waveform.mean(0, keepdim=True)
     wanted = paired_cosine(network.hear(heard, RATE).embedding, network.read(["rain"])).item()
     assert report.clips["clip0"]["AT-bind"] == pytest.approx(wanted, abs=1e-5)
-    assert "AV-bind, VT-bind, AT-bind: this binder may be the one that guided" in report.notes[0]
+    assert "AV-bind, VT-bind, AT-bind: this binder may have guided these clips" in report.notes[0]
 
 
 def test_fad_by_the_judge_counts_patches_of_a_second(folders):
@@ -254,7 +256,7 @@ def test_prompts_in_another_form_are_refused_by_line(text, match, tmp_path):
     (tmp_path / "p.tsv").write_text(text)
     with pytest.raises(SettingsError, match=match):
         read_prompts(tmp_path / "p.tsv")
-    with pytest.raises(SettingsError, match="expected a text of prompts"):
+    with pytest.raises(SettingsError, match="expected a UTF-8 text file of prompts"):
         read_prompts(tmp_path / "none.tsv")
 
 
@@ -263,12 +265,12 @@ def test_every_column_has_a_card_and_every_entry_is_named_in_the_help(capsys):
     said = capsys.readouterr().out
     for measure in FEATURES.values():
         assert measure.name in said
-        assert bool(measure.entry in BY_NAME) != bool(measure.place)
+        assert bool(measure.entry in BY_NAME) != bool(measure.shipped)
         for column in measure.columns.values():
             card = CARDS[column]
             assert card.network.startswith(measure.network)
             assert card.formula
-            assert card.given
+            assert card.input
             assert card.scale
 
 

@@ -25,37 +25,37 @@ def written(folder, *names):
 
 DIFF = "_CFG4.5_CG50_DPM_Solver_25_useDG_True"
 WRITTEN = [  # system, what is judged, its files, those that answer the two clips
-    ("same", "sound", [f"{ID}.wav", "second.wav"], [f"{ID}.wav", "second.wav"]),
-    ("appended", "sound", [f"{ID}_gen.wav", "second_0.wav"], [f"{ID}_gen.wav", "second_0.wav"]),
+    ("same", "audio", [f"{ID}.wav", "second.wav"], [f"{ID}.wav", "second.wav"]),
+    ("appended", "audio", [f"{ID}_gen.wav", "second_0.wav"], [f"{ID}_gen.wav", "second_0.wav"]),
     (
-        "specvqgan", "sound",
+        "specvqgan", "audio",
         [f"cls_307/{ID}_sample_0.wav", f"cls_307/{ID}_sample_1.wav", "cls_1/second_sample_0.wav"],
         [f"cls_307/{ID}_sample_0.wav", f"cls_307/{ID}_sample_1.wav", "cls_1/second_sample_0.wav"],
     ),
     (
-        "im2wav", "sound",
+        "im2wav", "audio",
         [f"my_model/l{k}/{name}.wav" for k in (0, 1) for name in (ID, "second")],
         [f"my_model/l0/{ID}.wav", "my_model/l0/second.wav"],
     ),
     (
-        "tempotokens", "picture",
+        "tempotokens", "video",
         [f"{ID}.wav", f"{ID}_c.mp4", "second_c.mp4", "second.mp4"],
         [f"{ID}_c.mp4", "second_c.mp4"],
     ),
     (
-        "diff-foley", "sound",
+        "diff-foley", "audio",
         [f"{ID}{DIFF}/sample_{k}_diff.wav" for k in range(4)]
         + [f"{ID}{DIFF}/output_{k}.mp4" for k in range(4)]
         + ["second/sample_0_diff.wav"],
         [f"{ID}{DIFF}/sample_{k}_diff.wav" for k in range(4)] + ["second/sample_0_diff.wav"],
     ),
     (
-        "foleycrafter", "sound",
+        "foleycrafter", "audio",
         [f"{kind}/{name}" for name in (ID, "second") for kind in ("audio", "video")],
         [f"audio/{ID}.wav", "audio/second.wav"],
     ),
     (
-        "mmaudio", "sound",
+        "mmaudio", "audio",
         [f"{name}{suffix}" for name in (ID, "second") for suffix in (".flac", ".mp4")],
         [f"{ID}.flac", "second.flac"],
     ),
@@ -94,7 +94,7 @@ def test_names_that_a_system_changes_are_known(tmp_path):
 
 def test_outputs_of_nothing_stand_beside_clips_in_order(real, tmp_path):
     made = written(tmp_path / "made", "10.mp4", "9.mp4", "11.mp4", "grid/0.mp4")
-    pairs, failures = pairs_of(real, made, system="mm-diffusion", judged="picture")
+    pairs, failures = pairs_of(real, made, system="mm-diffusion", judged="video")
     assert [pair.made.name for pair in pairs] == ["9.mp4", "10.mp4"]
     assert failures == []
 
@@ -108,7 +108,7 @@ def test_a_list_names_clips_by_id_and_by_file(tmp_path):
         ((pair,), failures) = pairs_of(tmp_path / "list.csv", made)
         assert (pair.id, pair.clip.start_s, failures) == (clip.id, 1.0, [])
     (tmp_path / "empty.csv").write_text("id,path\n")
-    with pytest.raises(MediaError, match="the list is empty"):
+    with pytest.raises(MediaError, match="got an empty list"):
         pairs_of(tmp_path / "empty.csv", made)
 
 
@@ -116,7 +116,9 @@ def test_a_name_that_could_be_two_clips_is_told_and_not_guessed(tmp_path):
     real = written(tmp_path / "real", "a.mp4", "a_gen.mp4", "b+c.mp4", "b c.mp4")
     made = written(tmp_path / "made", "a_gen_0.wav", "b c.wav")
     pairs, failures = pairs_of(real, made, system="foleycrafter")
-    assert "b c.wav: could answer b c or b+c" in "; ".join(f.reason for f in failures)
+    assert "b c.wav: expected the name of one clip, but it matches b c and b+c" in "; ".join(
+        f.reason for f in failures
+    )
     assert pairs == []
     # Called exactly as a clip, it is that clip's, whatever other rules make of it.
     pairs, _ = pairs_of(real, made)
@@ -128,11 +130,11 @@ def test_two_files_for_one_take_are_told_and_the_rest_is_matched(real, tmp_path)
     pairs, failures = pairs_of(real, made)
     assert [pair.id for pair in pairs] == [ID]
     (failure,) = failures
-    assert "both would be the same take of second" in failure.reason
+    assert "both match the same take of second" in failure.reason
     assert "second.flac" in failure.reason
     assert "second.wav" in failure.reason
 
 
 def test_a_system_that_nobody_knows_is_refused(real):
-    with pytest.raises(SettingsError, match="expected a system of same, appended, specvqgan"):
+    with pytest.raises(SettingsError, match="--system: expected one of same, appended, specvqgan"):
         pairs_of(real, real, system="soundmaker")

@@ -1,4 +1,4 @@
-"""Score a folder of made clips against a folder of real ones, whichever system made them."""
+"""Score a folder of generated clips from any system against a folder of real clips."""
 
 from seehear.evaluation.compare import Difference, compared, over_optimisation_warnings
 from seehear.evaluation.evaluate import evaluated

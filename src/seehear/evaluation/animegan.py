@@ -1,8 +1,8 @@
-"""Pictures in the style of another kind, as the paper gave them to Im2Wav: AnimeGANv2, "Paprika".
+"""AnimeGANv2 stylisation ("Paprika"), which the paper applies to the input images of Im2Wav.
 
 Source: AnimeGANv2's README and tools (TensorFlow), and the widely used PyTorch port, whose weight
-files are read here; the two upsample differently, so their pictures differ a little. The port's
-sides are multiples of 32 as the original's, and brightness is left as the network makes it.
+files are read here. The two upsample differently, so their images differ slightly. As in the
+original, sides are multiples of 32. The brightness of the output is not corrected.
 """
 
 from pathlib import Path
@@ -15,15 +15,16 @@ from torch.nn import functional
 from seehear.metrics.features.loading import load_strict
 from seehear.models.weights import read_state_dict
 
-LEAST_SIDE, SIDE_STEP = 256, 32  # of what the network is shown, in pixels
+LEAST_SIDE, SIDE_STEP = 256, 32  # of the network input, in pixels
 
 
 def unit(
     channels_in: int, channels_out: int, kernel: int = 3, *, halves: bool = False, groups: int = 1
 ) -> nn.Sequential:
-    """Reflecting border, convolution, norm over all channels, leaky ReLU.
+    """Reflection padding, convolution, norm over all channels, leaky ReLU.
 
-    The border of a halving one is on the right and below only. Depthwise ones have a bias.
+    With `halves`, the stride is 2 and the padding is on the right and bottom only. Only grouped
+    convolutions have a bias.
     """
     border = (0, 1, 0, 1) if halves else (kernel // 2,) * 4
     convolution = nn.Conv2d(
@@ -40,7 +41,7 @@ def unit(
 
 
 class Residual(nn.Module):
-    """Widen, look around by channel, narrow; added to what came in where sizes agree."""
+    """Inverted residual: expand, depthwise convolution, project; skip if widths match."""
 
     def __init__(self, channels_in: int, channels_out: int):
         super().__init__()
@@ -59,7 +60,7 @@ class Residual(nn.Module):
 
 
 class AnimeGenerator(nn.Module):
-    """The generator, under the published names."""
+    """The generator, with the published parameter names."""
 
     def __init__(self):
         super().__init__()
@@ -83,7 +84,7 @@ class AnimeGenerator(nn.Module):
 
 
 def side_of(pixels: int) -> int:
-    """What a side of so many pixels is made: the next lower multiple of 32, at least 256."""
+    """Round a side length down to a multiple of 32, but at least 256."""
     return max(LEAST_SIDE, pixels - pixels % SIDE_STEP)
 
 
@@ -91,20 +92,20 @@ def side_of(pixels: int) -> int:
 def stylised(
     generator: AnimeGenerator, picture: UInt8[Tensor, "3 height width"]
 ) -> UInt8[Tensor, "3 rows columns"]:
-    """A picture in the generator's style, its sides made by `side_of`."""
+    """Stylise an image after resizing its sides to `side_of`."""
     height, width = picture.shape[1:]
-    shown = functional.interpolate(
+    resized = functional.interpolate(
         picture[None].float(), (side_of(height), side_of(width)), mode="bilinear", antialias=True
     )
-    made = generator(shown / 127.5 - 1)[0]
-    return ((made + 1) * 127.5).round().clamp(0, 255).to(torch.uint8)
+    output = generator(resized / 127.5 - 1)[0]
+    return ((output + 1) * 127.5).round().clamp(0, 255).to(torch.uint8)
 
 
 def load(path: str | Path) -> AnimeGenerator:
-    """Read a generator of any style from the port's file, or the same tensors as .safetensors.
+    """Read a generator of any style from a file of the PyTorch port, or from .safetensors.
 
     Raises:
-        WeightsError: The file is missing, damaged or another network's.
+        WeightsError: The file is missing, damaged or for another network.
     """
     state = read_state_dict(Path(path))
     return load_strict(

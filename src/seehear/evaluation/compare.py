@@ -1,4 +1,4 @@
-"""Which differences between systems are real: a paired bootstrap over the clips of both."""
+"""Compare systems by a paired bootstrap over the clips that both have."""
 
 import math
 from collections.abc import Sequence
@@ -12,12 +12,12 @@ from seehear.evaluation.report import Report
 from seehear.metrics.intervals import bootstrap_interval, mean_of
 
 RESAMPLES = 2000
-GUIDE, JUDGE = "AV-bind", "KL"  # a score that guidance may raise, and one that it must not
+GUIDE, JUDGE = "AV-bind", "KL"  # guidance may optimise AV-bind directly, but never KL
 
 
 @dataclass(frozen=True, kw_only=True)
 class Difference:
-    """How much more the second system has of a metric, over the clips that both have."""
+    """Mean difference of a metric (second minus first system) over the shared clips."""
 
     metric: str
     first: str
@@ -28,20 +28,22 @@ class Difference:
 
     @property
     def is_real(self) -> bool:
-        """Whether the 95 % interval leaves zero out."""
+        """Whether the 95 % interval excludes zero."""
         return self.interval[0] > 0 or self.interval[1] < 0
 
 
 def compared(reports: Sequence[Report]) -> list[Difference]:
-    """Every pair of reports, metric by metric.
+    """Differences between all pairs of reports, for every metric.
 
     Raises:
-        SettingsError: Fewer than two reports, of other tasks, or without a clip in common.
+        SettingsError: Fewer than two reports, reports of different tasks, or no shared clips.
     """
     if len(reports) < 2:
         raise SettingsError(f"expected at least two reports to compare, got {len(reports)}")
     if len({report.task for report in reports}) > 1:
-        raise SettingsError("expected reports of one task; their scores mean different things")
+        raise SettingsError(
+            "expected reports of one task, got several; scores of tasks are not comparable"
+        )
     found = []
     for k, first in enumerate(reports):
         for second in reports[k + 1 :]:
@@ -52,11 +54,11 @@ def compared(reports: Sequence[Report]) -> list[Difference]:
 def _differences(first: Report, second: Report) -> list[Difference]:
     shared = sorted(first.clips.keys() & second.clips.keys())
     if not shared:
-        raise SettingsError(f"{first.made} and {second.made} have no clip in common")
+        raise SettingsError(f"{first.made} and {second.made}: expected shared clips, got none")
     found = []
-    # What single clips have, by the networks that scored both.
-    known = [name for name in first.clips[shared[0]] if name in second.clips[shared[0]]]
-    for metric in known:
+    # Metrics of single clips that both reports have.
+    shared_metrics = [name for name in first.clips[shared[0]] if name in second.clips[shared[0]]]
+    for metric in shared_metrics:
         pairs = [(first.clips[c][metric], second.clips[c][metric]) for c in shared]
         steps = torch.tensor(
             [b - a for a, b in pairs if not (math.isnan(a) or math.isnan(b))], dtype=torch.float64
@@ -77,20 +79,20 @@ def _differences(first: Report, second: Report) -> list[Difference]:
 
 
 def over_optimisation_warnings(differences: Sequence[Difference]) -> list[str]:
-    """Sentences about systems that please the network that guides while the judge likes them less.
+    """Warnings for systems with a better guiding-binder score but a worse score by the judge.
 
-    Then guidance found what fools the binder, instead of what belongs together.
+    In this case guidance exploits the binder instead of improving audio-video agreement.
     """
     found = {(d.first, d.second, d.metric): d for d in differences if d.is_real}
-    told = []
+    warnings = []
     for (first, second, metric), guide in found.items():
         judge = found.get((first, second, JUDGE))
-        # KL is worse where it is higher.
+        # Higher KL is worse.
         if metric != GUIDE or judge is None or (guide.value > 0) != (judge.value > 0):
             continue
         better, worse = (second, first) if guide.value > 0 else (first, second)
-        told.append(
-            f"over-optimised: {better} has more {GUIDE} than {worse}, which may be what guided, "
-            f"but the judge finds it worse ({JUDGE} {abs(judge.value):+.3f})"
+        warnings.append(
+            f"over-optimised: {better} has a higher {GUIDE} than {worse}, which guidance may have "
+            f"optimised, but a worse {JUDGE} by the judge ({abs(judge.value):+.3f})"
         )
-    return told
+    return warnings

@@ -1,4 +1,4 @@
-"""One look at every clip, then every metric of the task with its interval."""
+"""Score all clips in one pass, then compute every metric of the task with its interval."""
 
 import math
 from collections.abc import Callable, Mapping, Sequence
@@ -28,7 +28,7 @@ from seehear.pipeline.task import TASKS, ScoredTask
 
 @dataclass
 class _Rows:
-    """What is kept of every clip besides the columns of networks."""
+    """Values of every clip that no network computes."""
 
     ids: list[str] = field(default_factory=list)
     av_align: list[float] = field(default_factory=list)
@@ -36,7 +36,7 @@ class _Rows:
 
 @dataclass(frozen=True)
 class _Scorers:
-    """Who looks at clips, and for which task: what every worker is given."""
+    """The task, networks, prompts and cache that every worker needs."""
 
     task: str
     by_network: tuple[NetworkScores, ...]  # without rows
@@ -46,7 +46,7 @@ class _Scorers:
 
 @dataclass(frozen=True)
 class _ScoredPair:
-    """What is kept of one pair."""
+    """Features and scores of one pair."""
 
     rows: tuple[PairFeatures, ...]  # by network
     av_align: float
@@ -64,34 +64,35 @@ def evaluated(
     workers: int = 1,
     on_clip: Callable[[int, int], None] | None = None,
 ) -> Report:
-    """Score every clip of a folder against its real counterpart.
+    """Score every generated clip of a folder against its real clip.
 
     Args:
-        task: A `ScoredTask`. For v2a and i2a the audio is scored, for a2v the frames, for joint the
-            frames, and the audio by networks that read audio alone.
-        real: Folder of real media, or a list of clips in CSV.
-        made: Folder of generated media; see `pairs_of` for names.
-        features: The networks that judge, by `load_measure`; None: the pocket judge, which ships.
-        prompts: What real clips show, by id, for networks that read; captions of the clips
-            themselves need not be given.
-        system: Whose names the made files have; None: any that is known.
-        memory: Where to look for what is known of files already; None: look at all of them.
-        workers: Processes that look at clips; scores do not depend on it.
-        on_clip: Called after every clip with how many are done, of how many.
+        task: A `ScoredTask`. Audio is scored for v2a and i2a, video for a2v. For joint, video is
+            scored, and audio by networks that support only audio.
+        real: Folder of real media, or a CSV list of clips.
+        made: Folder of generated media; see `pairs_of` for file names.
+        features: Scoring networks from `load_measure`; None: the bundled pocket judge.
+        prompts: Prompts by clip id for networks with a text encoder, in addition to the captions
+            of the clips.
+        system: Naming rules of the generated files; None: all known rules.
+        memory: Feature cache; None: no caching.
+        workers: Number of processes. Scores do not depend on it.
+        on_clip: Called after every clip with the number of finished clips and the total.
 
     Raises:
-        SettingsError: There is no such task or system, or a network that cannot judge what the
-            task makes.
-        MediaError: A folder is missing, or no clip of it can be scored.
+        SettingsError: Unknown task or system, or a network that cannot score the modality that
+            the task generates.
+        MediaError: A folder is missing, or none of its clips can be scored.
     """
     if task not in get_args(ScoredTask):
         known = ", ".join(get_args(ScoredTask))
         raise SettingsError(f"expected one of the tasks {known}, got {task!r}")
-    judged: Judged = "picture" if TASKS[task].makes_video else "sound"
+    judged: Judged = "video" if TASKS[task].makes_video else "audio"
     pairs, failures = pairs_of(real, made, system=system, judged=judged)
     if prompts and not any(isinstance(load.network, ReadsText) for load in features or ()):
         raise SettingsError(
-            "--prompts: none of these networks reads; add --features bind, clap or imagebind"
+            "--prompts: expected a network with a text encoder; add --features bind, clap or "
+            "imagebind"
         )
     prompts = {p.clip.id: p.clip.caption for p in pairs if p.clip.caption} | dict(prompts or {})
     is_paired = system is None or SYSTEMS[system].is_paired
@@ -105,10 +106,10 @@ def evaluated(
         for loaded in features or (load_measure("judge"),)
     ]
     for columns in by_network:
-        check(columns, sounds=TASKS[task].makes_audio, pictures=TASKS[task].makes_video)
-    panel = _Scorers(task, tuple(by_network), prompts, memory)
+        check(columns, audio=TASKS[task].makes_audio, video=TASKS[task].makes_video)
+    scorers = _Scorers(task, tuple(by_network), prompts, memory)
     rows, scored = _Rows(), []
-    for k, found in enumerate(in_order(_scored_or_failure, panel, pairs, workers)):
+    for k, found in enumerate(in_order(_score_or_failure, scorers, pairs, workers)):
         if isinstance(found, Failure):
             failures.append(found)
         else:
@@ -121,8 +122,8 @@ def evaluated(
             on_clip(k + 1, len(pairs))
     if not rows.ids:
         raise MediaError(
-            f"{made}: expected clips that can be scored, all {len(failures)} failed; "
-            f"the first: {failures[0].reason}"
+            f"{made}: expected clips that can be scored, but all {len(failures)} failed; "
+            f"the first error: {failures[0].reason}"
         )
     return Report(
         task=task,
@@ -136,44 +137,47 @@ def evaluated(
     )
 
 
-def _scored_or_failure(panel: _Scorers, pair: Pair) -> _ScoredPair | Failure:
-    """What is kept of one pair, or why it cannot be scored."""
+def _score_or_failure(scorers: _Scorers, pair: Pair) -> _ScoredPair | Failure:
+    """Score one pair, or return the reason why it cannot be scored."""
     try:
-        return _scored(panel, pair)
+        return _score(scorers, pair)
     except MediaError as error:
         return Failure(pair.id, str(error))
 
 
-def _scored(panel: _Scorers, pair: Pair) -> _ScoredPair:
-    task, clip = TASKS[panel.task], pair.clip
-    made = ClipMedia(pair.made, memory=panel.memory)
-    real = ClipMedia(clip.path, clip.start_s, clip.duration_s, panel.memory)
-    heard = replace(real, path=clip.sound) if clip.sound else real
-    videos, sounds = None, (heard, made)
+def _score(scorers: _Scorers, pair: Pair) -> _ScoredPair:
+    task, clip = TASKS[scorers.task], pair.clip
+    made = ClipMedia(pair.made, memory=scorers.memory)
+    real = ClipMedia(clip.path, clip.start_s, clip.duration_s, scorers.memory)
+    real_audio = replace(real, path=clip.sound) if clip.sound else real
+    video_pair: tuple[ClipMedia, ClipMedia] | None = None
     video: ClipMedia | None
     if not task.makes_video:
-        sound, video = made, made if made.is_video or not real.is_video else real
+        audio, video = made, made if made.is_video or not real.is_video else real
     else:
         if not (real.is_video and made.is_video):
-            raise MediaError(f"{pair.made}: expected a video, and one to compare with")
-        videos, video = (real, made), made
-        sound = made if task.makes_audio else heard
+            raise MediaError(
+                f"{pair.made}: expected a generated and a real video, got {made.header.kind} "
+                f"and {real.header.kind}"
+            )
+        video_pair, video = (real, made), made
+        audio = made if task.makes_audio else real_audio
     video = video if video.is_video else None
-    material = PairMedia(
+    pair_media = PairMedia(
         name=str(pair.made),
-        sounds=sounds if task.makes_audio else None,
-        videos=videos,
-        sound=sound,
+        audio_pair=(real_audio, made) if task.makes_audio else None,
+        video_pair=video_pair,
+        audio=audio,
         video=video,
-        prompt=panel.prompts.get(clip.id),
+        prompt=scorers.prompts.get(clip.id),
     )
-    rows = tuple(columns.look(material) for columns in panel.by_network)
-    aligned = math.nan
+    rows = tuple(columns.pair_features(pair_media) for columns in scorers.by_network)
+    score = math.nan
     if video is not None and task.given != "image" and len(motion := video.motion()) > 1:
-        fps, moved = motion[0].item(), motion[1:].numpy()
-        peaks = alignment.motion_peaks(moved, fps)
-        aligned = alignment.matched_share(sound.onsets_s().tolist(), peaks, fps)
-    return _ScoredPair(rows, aligned)
+        fps, flow_px = motion[0].item(), motion[1:].numpy()
+        peaks = alignment.motion_peaks(flow_px, fps)
+        score = alignment.matched_share(audio.onsets_s().tolist(), peaks, fps)
+    return _ScoredPair(rows, score)
 
 
 def _scores(rows: _Rows, by_network: Sequence[NetworkScores]) -> list[Score]:
@@ -184,7 +188,7 @@ def _scores(rows: _Rows, by_network: Sequence[NetworkScores]) -> list[Score]:
 def _clips(rows: _Rows, by_network: Sequence[NetworkScores]) -> dict[str, dict[str, float]]:
     clips: dict[str, dict[str, float]] = {name: {} for name in rows.ids}
     for columns in by_network:
-        for name, values in zip(rows.ids, columns.of_clips(), strict=True):
+        for name, values in zip(rows.ids, columns.clip_values(), strict=True):
             clips[name].update(values)
     for k, name in enumerate(rows.ids):
         clips[name]["AV-align"] = rows.av_align[k]
@@ -196,8 +200,10 @@ def _notes(
 ) -> Sequence[str]:
     notes = [note for columns in by_network for note in columns.notes(scored)]
     if not is_paired:
-        notes.append("made clips answer no real ones: sets are compared, and nothing clip by clip")
+        notes.append(
+            "generated clips have no real counterparts: only sets are compared, not single clips"
+        )
     unknown = sum(math.isnan(value) for value in rows.av_align)
     if 0 < unknown < len(rows.ids):
-        notes.append(f"AV-align: {unknown} clips neither move nor sound and are left out")
+        notes.append(f"AV-align: {unknown} clips without motion and onsets are skipped")
     return notes

@@ -1,23 +1,23 @@
-"""What networks make of clips, from memory where it is known."""
+"""Extract features of clips, with caching."""
 
 from collections.abc import Callable
 
 from seehear.errors import MediaError
 from seehear.evaluation.clip_media import ClipMedia
-from seehear.evaluation.feature_cache import Kept
+from seehear.evaluation.feature_cache import Tensors
 from seehear.metrics.features.protocol import Features, HearsSounds, SeesVideos
 
 
 def video_features(network: SeesVideos, video: ClipMedia, by: str) -> Features:
-    """Features of a clip's pictures.
+    """Video features of a clip.
 
     Args:
-        network: ImageAugmentation.
+        network: Extracts the features.
         video: The clip.
-        by: The network's fingerprint, where the clip remembers.
+        by: The fingerprint of the network, used if the clip has a cache.
 
     Raises:
-        MediaError: The clip cannot be read, or the network refuses it.
+        MediaError: The clip cannot be read, or the network rejects it.
     """
 
     def compute() -> Features:
@@ -28,23 +28,23 @@ def video_features(network: SeesVideos, video: ClipMedia, by: str) -> Features:
 
 
 def audio_features(network: HearsSounds, sound: ClipMedia, by: str) -> Features:
-    """Features of a clip's sound, mono; arguments and errors as of `video_features`."""
+    """Features of the mono audio of a clip; arguments and errors as in `video_features`."""
 
     def compute() -> Features:
-        found = sound.sound_at(network.sample_rate)
-        return network.hear(found.waveform.mean(0, keepdim=True), found.sample_rate)
+        audio = sound.audio_at(network.sample_rate)
+        return network.hear(audio.waveform.mean(0, keepdim=True), audio.sample_rate)
 
     return _cached(sound, "sound features", by, compute)
 
 
-def _cached(seen: ClipMedia, what: str, by: str, compute: Callable[[], Features]) -> Features:
-    def said() -> Kept:
+def _cached(clip: ClipMedia, what: str, by: str, compute: Callable[[], Features]) -> Features:
+    def tensors() -> Tensors:
         try:
             features = compute()
         except MediaError:
             raise
-        except ValueError as error:  # such as a sound that is too short for the network
-            raise MediaError(f"{seen.path}: {error}") from error
+        except ValueError as error:  # such as audio that is too short for the network
+            raise MediaError(f"{clip.path}: {error}") from error
         return {k: v for k, v in features._asdict().items() if v is not None}
 
-    return Features(**seen.recalled(what, by, said))
+    return Features(**clip.cached(what, by, tensors))

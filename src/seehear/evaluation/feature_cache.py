@@ -1,7 +1,7 @@
-"""What networks said about files, kept on disk: a file is looked at once, however it is called.
+"""On-disk feature cache.
 
-An entry is found by the content of the file, the weights of the network and the settings, so
-nothing stale can come back: another file, another network or another setting is another entry.
+The key of an entry is a hash of the file content, the network weights and the settings. Renamed
+files keep their entries, and a change of file, network or settings gives a new entry.
 """
 
 import hashlib
@@ -19,9 +19,9 @@ from torch import Tensor, nn
 from seehear.errors import SettingsError
 from seehear.media import replacing
 
-FORMAT = 1  # counts up when what is kept means something else
+FORMAT = 1  # increase when the meaning of cached values changes
 
-Kept = Mapping[str, Tensor]
+Tensors = Mapping[str, Tensor]
 
 
 @dataclass(frozen=True)
@@ -35,47 +35,49 @@ class FeatureCache:
             self.folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise SettingsError(
-                f"{self.folder}: cannot keep features there ({error}); choose another folder"
+                f"{self.folder}: expected a folder for the feature cache ({error}); choose "
+                "another one"
             ) from error
 
-    def recalled(self, about: Mapping[str, Any], compute: Callable[[], Kept]) -> Kept:
-        """What was computed for exactly this, or else what is computed now, and kept.
+    def get_or_compute(
+        self, key_data: Mapping[str, Any], compute: Callable[[], Tensors]
+    ) -> Tensors:
+        """Load the entry of a key, or compute and store it.
 
         Args:
-            about: Plain data that decides the result: content, network, settings.
-            compute: Makes named tensors. What it raises is raised, and nothing is kept.
+            key_data: JSON data that determines the result: content, network, settings.
+            compute: Returns named tensors. If it raises, nothing is stored.
         """
-        text = json.dumps({"format": FORMAT, **about}, sort_keys=True)
+        text = json.dumps({"format": FORMAT, **key_data}, sort_keys=True)
         key = hashlib.sha256(text.encode()).hexdigest()
         path = self.folder / key[:2] / f"{key}.safetensors"
         try:
             return load_file(path)
         except (OSError, SafetensorError):
-            pass  # not there, or damaged: computed again and replaced
-        found = {name: value.detach().cpu().contiguous() for name, value in compute().items()}
+            pass  # missing or damaged: computed again and replaced
+        tensors = {name: value.detach().cpu().contiguous() for name, value in compute().items()}
         path.parent.mkdir(exist_ok=True)
         with replacing(path) as temporary:
-            save_file(found, temporary)
-        return found
+            save_file(tensors, temporary)
+        return tensors
 
 
 def default_folder() -> Path:
-    """The user's cache folder, where the system wants it to be."""
+    """The platform's user cache folder for features."""
     import platformdirs
 
     return Path(platformdirs.user_cache_dir("seehear")) / "features"
 
 
 def fingerprint(network: object) -> str:
-    """SHA-256 of what decides a network's answers: its class, its weights and its plain settings.
+    """SHA-256 of the class, weights and plain settings of a network.
 
-    Works for modules and for plain objects that hold modules, or such objects, whatever their
-    names.
+    Works for modules and for plain objects whose attributes are modules or such objects.
     """
     digest = hashlib.sha256(f"{type(network).__module__}.{type(network).__qualname__}".encode())
-    held = [("", network)] if isinstance(network, nn.Module) else []
-    held += sorted(_public(network).items())
-    for name, value in held:
+    members = [("", network)] if isinstance(network, nn.Module) else []
+    members += sorted(_public(network).items())
+    for name, value in members:
         digest.update(f"\0{name}".encode())
         if isinstance(value, nn.Module):
             digest.update(repr(value).encode())
@@ -92,12 +94,12 @@ def fingerprint(network: object) -> str:
 
 
 def cache_key(network: object, memory: FeatureCache | None) -> str:
-    """The name under which a memory keeps what a network says; without one nobody asks for it."""
+    """The fingerprint of a network, or "" without a cache, where it is not needed."""
     return "" if memory is None else fingerprint(network)
 
 
 def _public(network: object) -> dict[str, Any]:
-    """Attributes without those that PyTorch keeps in every module."""
+    """Attributes of an object without those that every PyTorch module has."""
     common = vars(nn.Module()).keys() if isinstance(network, nn.Module) else ()
     return {k: v for k, v in getattr(network, "__dict__", {}).items() if k not in common}
 

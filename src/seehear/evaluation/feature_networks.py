@@ -1,7 +1,7 @@
-"""The networks that `seehear eval --features NAME` scores with, and the columns that each adds.
+"""The networks of `seehear eval --features NAME`, and the score columns of each.
 
-A column's name says whose features it holds: distances by different networks are different
-metrics, although the formula is one.
+The name of a column includes the network: the same formula with features of different networks
+gives different metrics.
 """
 
 from collections.abc import Callable, Mapping
@@ -22,57 +22,57 @@ from seehear.models.catalogue import BY_NAME
 from seehear.models.shipped import POCKET
 
 Network = HearsSounds | SeesVideos
-# What is computed of a network's features: see `seehear.evaluation.metric_cards` for the formulas.
+# Statistics of features; for their formulas see `seehear.evaluation.metric_cards`.
 StatisticName = Literal["KL", "same class", "ISc", "FD", "KD", "AV", "VT", "AT"]
 
 
 @dataclass(frozen=True, kw_only=True)
 class FeatureNetwork:
-    """A network, what it takes and gives, and which columns are made of it."""
+    """A feature network: its input, outputs and score columns."""
 
-    name: str  # what `--features` takes
+    name: str  # for `--features`
     network: str
-    features: str  # which layer, and how many numbers
-    classes: str = ""  # which logits, where it names what it perceives
-    given: str  # sample rate or frame size, and what is done to a clip before
+    features: str  # layer and dimension
+    classes: str = ""  # logits, for classifiers
+    input: str  # sample rate or frame size, and preprocessing
     rows: str = "one per clip"
-    columns: Mapping[StatisticName, str]  # by what is computed: the column's name
+    columns: Mapping[StatisticName, str]  # statistic to column name
     load: Callable[[Path], Network] = field(repr=False)
-    place: Path | None = None  # of weights that ship
-    may_guide: bool = False  # whether it is a binder, which clips may have been made to please
-    entry: str = ""  # in the catalogue, of those that don't
-    note: str = ""  # what to know of its columns, for the report
+    shipped: Path | None = None  # weights in the package
+    may_guide: bool = False  # whether it is a binder, which guidance may have optimised
+    entry: str = ""  # in the model catalogue, if the weights are not in the package
+    note: str = ""  # about its columns, for the report
     source: str = ""
 
 
 @dataclass(frozen=True)
 class LoadedNetwork:
-    """A measure whose weights are in memory."""
+    """A feature network with loaded weights."""
 
     measure: FeatureNetwork
     network: Network
     path: Path | None = None  # of the weights
 
 
-def load_measure(asked: str) -> LoadedNetwork:
-    """A measure by its name, or with weights of one's own: `NAME` or `NAME=PATH`.
+def load_measure(spec: str) -> LoadedNetwork:
+    """Load a feature network from `NAME` or `NAME=PATH`, where PATH has the weights.
 
     Raises:
-        SettingsError: There is no such measure.
-        WeightsError: Its weights are not on this machine, or are others.
+        SettingsError: Unknown name.
+        WeightsError: The weights are missing, or are for another network.
     """
-    name, _, given = asked.partition("=")
+    name, _, path = spec.partition("=")
     if name not in FEATURES:
         raise SettingsError(f"--features: expected one of {', '.join(FEATURES)}, got {name!r}")
     measure = FEATURES[name]
-    found = Path(given) if given else measure.place or path_of(BY_NAME[measure.entry])
-    if found is None:
+    weights = Path(path) if path else measure.shipped or path_of(BY_NAME[measure.entry])
+    if weights is None:
         entry = BY_NAME[measure.entry]
         raise WeightsError(
-            f"--features {name} needs {entry.source}, which is not on this machine: `seehear "
-            f"models pull {entry.name}` fetches it, --features {name}=PATH names one of your own"
+            f"--features {name}: expected the weights of {entry.source} on this machine; download "
+            f"them with `seehear models pull {entry.name}` or pass --features {name}=PATH"
         )
-    return LoadedNetwork(measure, measure.load(found), found)
+    return LoadedNetwork(measure, measure.load(weights), weights)
 
 
 def _imagebind(path: Path) -> BinderFeatures:
@@ -88,8 +88,8 @@ def _panns(rate: str, **options: Any) -> FeatureNetwork:
         name=f"panns-{rate}",
         network=f"PANNs CNN14, {rate[:-1]} kHz",
         features="first linear layer after its ReLU, 2048",
-        classes="527 of AudioSet; softmax over logits that were trained for a sigmoid",
-        given=f"{rate[:-1]} kHz, mean of channels, offset removed, padded to 2 s, never cut",
+        classes="527 of AudioSet; softmax over logits trained with a sigmoid",
+        input=f"{rate[:-1]} kHz mono, mean removed, padded to at least 2 s, never trimmed",
         columns={name: f"{name} (PANNs {rate})" for name in ("KL", "ISc", "FD")},
         entry=f"panns-{rate}",
         source="arXiv:1912.10211",
@@ -102,11 +102,12 @@ def _i3d(name: str, fit: i3d.Fit, how: str) -> FeatureNetwork:
         name=name,
         network="I3D, Kinetics-400, RGB",
         features="logits averaged over time, 400",
-        given=f"16 frames spread over the clip (9 at least), {how}",
+        input=f"16 evenly spaced frames of the clip (at least 9), {how}",
         columns={"FD": f"FVD (I3D, {fit})", "KD": f"KVD (I3D, {fit})"},
         load=partial(i3d.load, fit=fit),
         entry="i3d",
-        note="16 frames spread over each clip; compare at one length, frame rate and size of clips",
+        note="16 evenly spaced frames per clip; compare only clips of equal duration, frame rate "
+        "and size",
         source="arXiv:1812.01717",
     )
 
@@ -116,31 +117,31 @@ _ALL = (
         name="judge",
         network="pocket judge",
         features="mean and maximum of the last feature maps, 192",
-        classes="56 things of the pocket world",
-        given="16 kHz mono; or 16 frames spread over the clip, 64 x 64",
+        classes="56 classes of the pocket world",
+        input="16 kHz mono; or 16 evenly spaced frames of the clip, 64 x 64",
         columns={name: name for name in ("KL", "same class", "ISc", "FD", "KD")},
         load=judge.load,
-        place=judge.SHIPPED,
-        note="features and classes are those of the pocket judge, which no guidance has seen",
+        shipped=judge.SHIPPED,
+        note="features and classes are from the pocket judge, which guidance never uses",
     ),
     FeatureNetwork(
         name="judge-patches",
         network="pocket judge",
         features="mean and maximum of the last feature maps, 192",
-        given="16 kHz mono in patches of 0.96 s without overlap",
+        input="16 kHz mono in patches of 0.96 s without overlap",
         rows="one per 0.96 s",
         columns={"FD": "FAD (judge)"},
         load=judge.load_in_patches,
-        place=judge.SHIPPED,
+        shipped=judge.SHIPPED,
     ),
     FeatureNetwork(
         name="bind",
         network="pocket binder",
         features="unit embedding, 384",
-        given="16 kHz mono; 16 frames spread over the clip",
+        input="16 kHz mono; 16 evenly spaced frames of the clip",
         columns={"AV": "AV-bind", "VT": "VT-bind", "AT": "AT-bind"},
         load=_pocket_binder,
-        place=POCKET,
+        shipped=POCKET,
         may_guide=True,
     ),
     _panns("16k", load=partial(panns.load, sample_rate=16_000)),
@@ -149,7 +150,7 @@ _ALL = (
         name="vggish",
         network="VGGish",
         features="last linear layer before its ReLU, without PCA and quantisation, 128",
-        given="16 kHz, mean of channels, offset removed, padded to 2 s, patches of 0.96 s without "
+        input="16 kHz mono, mean removed, padded to at least 2 s, patches of 0.96 s without "
         "overlap",
         rows="one per 0.96 s",
         columns={"FD": "FAD (VGGish)"},
@@ -157,25 +158,25 @@ _ALL = (
         entry="vggish",
         source="arXiv:1812.08466",
     ),
-    _i3d("i3d", "crop", "short side 224, middle cut out, as MM-Diffusion does"),
-    _i3d("i3d-squash", "squash", "squashed to 224 x 224, as LVDM and cd-fvd do"),
+    _i3d("i3d", "crop", "short side 224, centre crop, as in MM-Diffusion"),
+    _i3d("i3d-squash", "squash", "resized to 224 x 224, as in LVDM and cd-fvd"),
     FeatureNetwork(
         name="clap",
         network="LAION CLAP, laion/clap-htsat-unfused",
         features="unit embedding, 512",
-        given="48 kHz mono, the first 10 s; shorter clips repeated",
+        input="48 kHz mono, the first 10 s; shorter clips are repeated",
         columns={"FD": "FD (CLAP)", "AT": "CLAP score"},
         load=clap.load,
         entry="clap",
-        note="values depend on the checkpoint, which is laion/clap-htsat-unfused unless named",
+        note="values depend on the checkpoint; the default is laion/clap-htsat-unfused",
         source="arXiv:2211.06687",
     ),
     FeatureNetwork(
         name="imagebind",
         network="ImageBind huge",
         features="unit embedding, 1024",
-        given="16 kHz mono, 3 parts of 2 s; 16 frames spread over the clip, of them 5 pairs in "
-        "3 crops of 224 x 224",
+        input="16 kHz mono, 3 segments of 2 s; 16 evenly spaced frames of the clip, from which 5 "
+        "pairs in 3 crops of 224 x 224",
         columns={
             "FD": "FD (ImageBind)",
             "AV": "AV-bind (ImageBind)",

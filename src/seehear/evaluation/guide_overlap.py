@@ -1,4 +1,4 @@
-"""Whether a network that scores is one that guided, which the manifests beside clips tell."""
+"""Check from the manifests of clips whether a scoring binder also guided them."""
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -8,32 +8,32 @@ from seehear.hashes import file_sha256
 from seehear.models.cache import SAFE_SUFFIX
 from seehear.pipeline.manifest import read_manifest
 
-_ROLE = "binder/"  # the weights that guide are listed under this name
+_ROLE = "binder/"  # prefix of the binder weights in a manifest
 
 
 def guide_overlap_note(scores: str, binder: Path | None, made: Sequence[Path]) -> str:
-    """What to think of scores by a binder, given what guided the clips.
+    """Note on the scores of a binder that may have guided the clips.
 
     Args:
-        scores: Their names.
-        binder: Its weights: a file, or a folder of safetensors; None: nobody knows.
-        made: The scored files; manifests, where there are some, lie beside them.
+        scores: Names of the scores.
+        binder: Weights of the binder: a file, or a folder of safetensors; None: unknown.
+        made: The scored files. Manifests are searched in the same folders.
     """
-    told = [weights for path in made if (weights := guiding_binder_hashes(path))]
-    own = _hashes(binder) if told else frozenset()
-    guided = sum(bool(weights & own) for weights in told)
+    guides = [weights for path in made if (weights := guiding_binder_hashes(path))]
+    own = _hashes(binder) if guides else frozenset()
+    guided = sum(bool(weights & own) for weights in guides)
     if guided:
         return (
-            f"{scores}: this very binder guided {guided} of {len(made)} clips, as their manifests "
-            "say: it tells whether guidance worked, not whether clips are good"
+            f"{scores}: according to the manifests, this binder guided {guided} of {len(made)} "
+            "clips; the score shows whether guidance worked, not the quality of the clips"
         )
-    if own and len(told) == len(made):
-        return f"{scores}: another binder guided these clips, as their manifests say"
-    return f"{scores}: this binder may be the one that guided; then it is no quality"
+    if own and len(guides) == len(made):
+        return f"{scores}: according to the manifests, another binder guided these clips"
+    return f"{scores}: this binder may have guided these clips; if so, it does not measure quality"
 
 
 def guiding_binder_hashes(made: Path) -> frozenset[str]:
-    """SHA-256 of the binder's weights that guided a clip; empty where nothing says so."""
+    """SHA-256 of the binder weights that guided a clip, from its manifest; empty without one."""
     path = made.with_suffix(".json")
     if not path.is_file():
         return frozenset()
@@ -45,7 +45,7 @@ def guiding_binder_hashes(made: Path) -> frozenset[str]:
 
 
 def _hashes(binder: Path | None) -> frozenset[str]:
-    """What a manifest lists of a binder."""
+    """SHA-256 of the weight files of a binder, as in a manifest."""
     if binder is None:
         return frozenset()
     files = binder.rglob(f"*{SAFE_SUFFIX}") if binder.is_dir() else [binder]

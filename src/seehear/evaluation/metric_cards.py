@@ -1,4 +1,4 @@
-"""What every number of a report is: a card per metric, which also tells which way is better."""
+"""Metric cards: definition, network, input, scale and direction of every reported score."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,77 +11,78 @@ Better = Literal["lower", "higher"]
 
 @dataclass(frozen=True, kw_only=True)
 class MetricCard:
-    """All that must be equal before two values of a metric may be compared."""
+    """The properties that must be equal before two values of a metric can be compared."""
 
-    name: str  # of the column
+    name: str  # column name
     formula: str
-    network: str  # and which of its layers
-    given: str  # sample rate or frame size
-    rows: str  # what is counted
-    scale: str  # range, and the value of a perfect set
+    network: str  # with the layer
+    input: str  # sample rate or frame size, and preprocessing
+    rows: str  # what a row of features is
+    scale: str  # range, and the best value
     better: Better
     source: str
 
 
 @dataclass(frozen=True, kw_only=True)
 class Statistic:
-    """A formula of features, whichever network they are of."""
+    """A formula over features of any network."""
 
     formula: str
     scale: str
     better: Better
-    of_classes: bool = False  # of logits, not of features
+    uses_logits: bool = False  # computed from logits instead of features
     source: str
 
 
 STATISTICS: Mapping[StatisticName, Statistic] = {
     "KL": Statistic(
         formula="mean over pairs of sum_c p(c) (ln p(c) - ln(q(c) + 1e-6)), p = softmax of the "
-        "real clip's logits, q of the made one's",
-        scale="0 up; identical clips score -1e-6 times the number of classes",
-        better="lower", of_classes=True, source="arXiv:2110.08791",
+        "real clip's logits, q of the generated clip's",
+        scale="0 or more; identical clips score -1e-6 times the number of classes",
+        better="lower", uses_logits=True, source="arXiv:2110.08791",
     ),
     "same class": Statistic(
-        formula="share of pairs whose most likely class agrees",
-        scale="0 to 1", better="higher", of_classes=True, source="",
+        formula="fraction of pairs with the same most likely class",
+        scale="0 to 1", better="higher", uses_logits=True, source="",
     ),
     "ISc": Statistic(
-        formula="exp of the mean KL divergence of each made clip's classes from the mean of its "
-        "split; 10 splits (fewer for fewer clips), shuffled by seed 2020, mean over splits",
-        scale="1 to the smaller of classes and clips per split",
-        better="higher", of_classes=True, source="arXiv:1606.03498",
+        formula="exp of the mean KL divergence of each generated clip's class distribution from "
+        "the mean distribution of its split; 10 splits (fewer for fewer clips), shuffled with seed "
+        "2020, mean over splits",
+        scale="1 to the smaller of number of classes and clips per split",
+        better="higher", uses_logits=True, source="arXiv:1606.03498",
     ),
     "FD": Statistic(
         formula="|m_x - m_y|^2 + tr(C_x + C_y - 2 (C_x C_y)^(1/2)), covariances over n - 1",
-        scale="0 up, squared feature units; biased upwards unless n is far above the number of "
-        "features",
+        scale="0 or more, in squared feature units; biased upwards unless n is much larger than "
+        "the number of features",
         better="lower", source="arXiv:1706.08500",
     ),
     "KD": Statistic(
-        formula="unbiased MMD^2 with (x.y/d + 1)^3 over the whole sets, once",
-        scale="about 0 up; near 0 it may be negative", better="lower", source="arXiv:1801.01401",
+        formula="unbiased MMD^2 with the kernel (x.y/d + 1)^3, once over the whole sets",
+        scale="about 0 or more; can be negative near 0", better="lower", source="arXiv:1801.01401",
     ),
     "AV": Statistic(
-        formula="mean over clips of cos(sound, picture)",
+        formula="mean over clips of cos(audio, video)",
         scale="-1 to 1", better="higher", source="arXiv:2305.05665",
     ),
     "VT": Statistic(
-        formula="mean over clips of cos(picture, prompt)",
+        formula="mean over clips of cos(video, prompt)",
         scale="-1 to 1", better="higher", source="arXiv:2305.05665",
     ),
     "AT": Statistic(
-        formula="mean over clips of cos(sound, prompt)",
+        formula="mean over clips of cos(audio, prompt)",
         scale="-1 to 1", better="higher", source="arXiv:2211.06687",
     ),
 }  # fmt: skip
 _WITHOUT_NETWORK = (
     MetricCard(
         name="AV-align",
-        formula="onsets within one frame of a peak of motion, over all onsets and peaks; one to "
-        'one ("2025"; "paper" lets a peak serve several onsets and can exceed 1)',
+        formula="onsets within one frame of a motion peak, over the union of onsets and peaks; one "
+        'to one ("2025"; in "paper" a peak can match several onsets, and the score can exceed 1)',
         network="none: Farneback's optical flow of at least 0.1 px, librosa's onsets",
-        given="every frame at the clip's own rate, up to 60 a second; 22.05 kHz mono",
-        rows="one per clip that moves or sounds",
+        input="all frames at the native frame rate, up to 60 fps; 22.05 kHz mono",
+        rows="one per clip with motion or onsets",
         scale="0 to 1",
         better="higher",
         source="arXiv:2309.16429",
@@ -90,18 +91,18 @@ _WITHOUT_NETWORK = (
 
 
 def card_of(measure: FeatureNetwork, statistic: StatisticName) -> MetricCard:
-    """The card of one column."""
-    what = STATISTICS[statistic]
-    layer = measure.classes if what.of_classes else measure.features
-    sources = dict.fromkeys(s for s in (what.source, measure.source) if s)
+    """The metric card of one column."""
+    definition = STATISTICS[statistic]
+    layer = measure.classes if definition.uses_logits else measure.features
+    sources = dict.fromkeys(s for s in (definition.source, measure.source) if s)
     return MetricCard(
         name=measure.columns[statistic],
-        formula=what.formula,
+        formula=definition.formula,
         network=f"{measure.network}: {layer}",
-        given=measure.given,
+        input=measure.input,
         rows=measure.rows,
-        scale=what.scale,
-        better=what.better,
+        scale=definition.scale,
+        better=definition.better,
         source=", ".join(sources),
     )
 

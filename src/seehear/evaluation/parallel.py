@@ -1,4 +1,4 @@
-"""The same function over many items, by several processes, in the order of the items."""
+"""Parallel map over items in several processes, in order."""
 
 import multiprocessing
 from collections.abc import Callable, Iterator, Sequence
@@ -23,14 +23,14 @@ def in_order(
     """Yield `function(shared, item)` for every item.
 
     Args:
-        function: Of the top level of a module, so that other processes find it.
-        shared: What all calls need, such as networks; sent to every process once.
-        items: Small things.
-        workers: Processes; 1 works here and starts none. Together they use as many threads as this
-            process does.
+        function: A module-level function, so that other processes can import it.
+        shared: Data that all calls need, such as networks. Sent once to every process.
+        items: Small objects, sent one by one.
+        workers: Number of processes. 1 runs in this process. All processes together use as many
+            threads as this process.
 
     Raises:
-        SettingsError: No worker, or one that was ended from outside.
+        SettingsError: Fewer than one worker, or a worker was killed.
     """
     if workers < 1:
         raise SettingsError(f"expected at least 1 worker, got {workers}")
@@ -38,17 +38,17 @@ def in_order(
     if workers <= 1:
         yield from (function(shared, item) for item in items)
         return
-    # Forked copies of a process with threads can hang, so new ones are started.
+    # Spawn, since forking a process with threads can deadlock.
     context = multiprocessing.get_context("spawn")
     threads = max(1, torch.get_num_threads() // workers)
-    begin = (function, shared, threads)
-    with ProcessPoolExecutor(workers, context, initializer=_begin, initargs=begin) as pool:
+    init = (function, shared, threads)
+    with ProcessPoolExecutor(workers, context, initializer=_init, initargs=init) as pool:
         try:
             yield from pool.map(_call, items)
         except BrokenProcessPool as error:
             raise SettingsError(
-                f"one of {workers} workers was ended from outside, most likely for want of memory; "
-                "take fewer"
+                f"one of {workers} worker processes was killed, probably because memory ran out; "
+                "use fewer workers"
             ) from error
         finally:
             pool.shutdown(cancel_futures=True)
@@ -57,7 +57,7 @@ def in_order(
 _work: tuple[Callable[[Any, Any], Any], Any] | None = None  # of this worker's process
 
 
-def _begin(function: Callable[[Any, Any], Any], shared: Any, threads: int) -> None:
+def _init(function: Callable[[Any, Any], Any], shared: Any, threads: int) -> None:
     global _work
     torch.set_num_threads(threads)
     _work = (function, shared)

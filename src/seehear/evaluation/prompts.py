@@ -1,4 +1,4 @@
-"""What clips show, in words: for the networks that compare with a sentence."""
+"""Read prompts of clips for networks with a text encoder."""
 
 from pathlib import Path
 
@@ -6,29 +6,29 @@ from seehear.errors import SettingsError
 
 
 def read_prompts(path: Path) -> dict[str, str]:
-    """Sentences by clip, from a text of lines `NAME<tab>SENTENCE`.
+    """Read prompts by clip name from lines of the form `NAME<tab>PROMPT`.
 
     Args:
-        path: The text, in UTF-8. NAME is that of the real clip's file, without suffix.
+        path: A UTF-8 text file. NAME is the file name of the real clip without suffix.
 
     Raises:
-        SettingsError: There is no such file, it is empty, or a line is of another form.
+        SettingsError: The file is missing or empty, or a line has another form.
     """
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
-        raise SettingsError(f"{path}: expected a text of prompts ({error})") from error
-    found: dict[str, str] = {}
+        raise SettingsError(f"{path}: expected a UTF-8 text file of prompts ({error})") from error
+    prompts: dict[str, str] = {}
     for number, line in enumerate(lines, start=1):
         name, _, prompt = line.partition("\t")
         if not line.strip():
             continue
-        if not name.strip() or not prompt.strip() or name.strip() in found:
+        if not name.strip() or not prompt.strip() or name.strip() in prompts:
             raise SettingsError(
-                f"{path}, line {number}: expected a new clip's name, a tab and a sentence, "
+                f"{path}, line {number}: expected a clip name (each once), a tab and a prompt, "
                 f"got {line!r}"
             )
-        found[name.strip()] = prompt.strip()
-    if not found:
-        raise SettingsError(f"{path}: expected lines of a clip's name, a tab and a sentence")
-    return found
+        prompts[name.strip()] = prompt.strip()
+    if not prompts:
+        raise SettingsError(f"{path}: expected lines of a clip name, a tab and a prompt, got none")
+    return prompts

@@ -1,4 +1,4 @@
-"""What an evaluation found: as JSON, CSV, Markdown and LaTeX."""
+"""Evaluation reports as JSON, CSV, Markdown and LaTeX."""
 
 import csv
 import io
@@ -18,7 +18,7 @@ FORMAT = 1
 
 @dataclass(frozen=True, kw_only=True)
 class Score:
-    """A metric with its 95 % interval by bootstrap over clips."""
+    """A metric value with its 95 % bootstrap interval over clips."""
 
     name: str
     value: float
@@ -29,19 +29,19 @@ class Score:
 
 @dataclass(frozen=True, kw_only=True)
 class Report:
-    """One folder, scored."""
+    """Scores of one folder of generated clips."""
 
     task: str
     real: str
     made: str
     count: int
     scores: tuple[Score, ...]
-    clips: Mapping[str, Mapping[str, float]]  # what can be told of single clips
+    clips: Mapping[str, Mapping[str, float]]  # values of single clips
     failures: tuple[Failure, ...]
     notes: tuple[str, ...]
 
     def markdown(self) -> str:
-        """A table, notes and failures."""
+        """Markdown table with notes and failures."""
         head = [f"{s.name} ({'↓' if s.better == 'lower' else '↑'})" for s in self.scores]
         cells = [f"{s.value:.3f} [{s.interval[0]:.3f}, {s.interval[1]:.3f}]" for s in self.scores]
         lines = [
@@ -55,7 +55,7 @@ class Report:
         return "\n".join(lines) + "\n"
 
     def latex(self) -> str:
-        """The row of a table in LaTeX, with its head."""
+        """LaTeX table with a header and one row."""
         arrows = {"lower": r"$\downarrow$", "higher": r"$\uparrow$"}
         head = " & ".join(("n", *(f"{s.name} {arrows[s.better]}" for s in self.scores)))
         cells = " & ".join((str(self.count), *(f"{s.value:.3f}" for s in self.scores)))
@@ -66,7 +66,7 @@ class Report:
         )
 
     def csv(self) -> str:
-        """One line per metric."""
+        """CSV with one line per metric."""
         text = io.StringIO()
         writer = csv.writer(text)
         writer.writerow(("metric", "value", "low", "high", "better", "n"))
@@ -76,7 +76,7 @@ class Report:
 
 
 def write_report(report: Report, folder: Path) -> None:
-    """Write `report.json`, `.csv`, `.md` and `.tex` into a folder, made if needed."""
+    """Write `report.json`, `.csv`, `.md` and `.tex` into a folder, which is created."""
     made_folder(folder)
     write_json(folder / "report.json", {"format": FORMAT, "versions": versions(), "report": report})
     for suffix, text in (
@@ -89,14 +89,16 @@ def write_report(report: Report, folder: Path) -> None:
 
 
 def read_report(path: Path) -> Report:
-    """Read a report again from its JSON or its folder.
+    """Read a report from its JSON file or its folder.
 
     Raises:
-        SettingsError: It is none, or of another version.
+        SettingsError: Not a report, or another format version.
     """
     record = read_json(path / "report.json" if path.is_dir() else path)
     if record.get("format") != FORMAT or "report" not in record:
-        raise SettingsError(f"{path}: expected a report of `seehear eval`, got something else")
+        raise SettingsError(
+            f"{path}: expected a report of `seehear eval` in format {FORMAT}, got another file"
+        )
     fields: dict[str, Any] = dict(record["report"])
     fields["scores"] = tuple(
         Score(**{**s, "value": float(s["value"]), "interval": tuple(map(float, s["interval"]))})

@@ -1,4 +1,4 @@
-"""Clips to evaluate on, from folders on this machine. Nothing here fetches anything."""
+"""Evaluation clips from local folders. Nothing is downloaded."""
 
 from seehear.evaluation.datasets.clip import (
     Clip,

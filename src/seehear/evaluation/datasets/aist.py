@@ -1,6 +1,6 @@
-"""AIST++, cropped to the dancer, in the layout of the copy that joint models use: `<split>/*.mp4`.
+"""AIST++ cropped to the dancer, in the layout that joint models use: `<split>/*.mp4`.
 
-A file is called after its recording, such as `gBR_sBM_c01_d04_mBR0_ch01.mp4`; the first part is the
+Files are named after the recording, such as `gBR_sBM_c01_d04_mBR0_ch01.mp4`. The first part is the
 genre, which becomes the label.
 
 Source: Tsuchida et al. 2019 (ISMIR); Li et al. 2021, arXiv:2101.08779.
@@ -21,17 +21,19 @@ GENRES = {
 
 
 def clips(folder: Path, split: str = "train") -> Iterator[Clip]:
-    """The clips of a split; a name that tells no genre gives no label.
+    """The clips of a split. The label is None if the name has no known genre.
 
     Args:
-        folder: Holds `train/` and perhaps others.
-        split: The name of one of them.
+        folder: Contains `train/` and possibly other splits.
+        split: Name of a subfolder.
 
     Raises:
-        MediaError: There is no such folder, or no clip in it.
+        MediaError: The folder is missing or has no clips.
     """
-    place = folder / split
-    if not place.is_dir():
-        raise MediaError(f"{place}: expected the folder {split} of AIST++, there is none")
-    for clip in clips_of_folder(place):
+    split_folder = folder / split
+    if not split_folder.is_dir():
+        raise MediaError(
+            f"{split_folder}: expected the folder {split} of AIST++, got no such folder"
+        )
+    for clip in clips_of_folder(split_folder):
         yield replace(clip, label=GENRES.get(clip.id.split("_")[0]))

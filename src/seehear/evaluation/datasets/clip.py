@@ -1,4 +1,4 @@
-"""A clip, and lists of clips that can be written down, published and read again."""
+"""Clips, and clip lists in CSV that can be published with results."""
 
 import csv
 import hashlib
@@ -15,36 +15,37 @@ FIELDS = ("id", "path", "sound", "label", "caption", "start_s", "duration_s")
 
 @dataclass(frozen=True, kw_only=True)
 class Clip:
-    """A real clip: what is seen and heard, and what is known of it."""
+    """A real clip: media files and metadata."""
 
-    id: str  # made clips are named after it, or after the file
-    path: Path  # the video, with its sound; or a picture; or a sound alone
-    sound: Path | None = None  # where the sound is a file of its own
-    label: str | None = None  # of the data set
+    id: str  # generated clips are named after the id or the file
+    path: Path  # video with audio, image, or audio
+    sound: Path | None = None  # separate audio file
+    label: str | None = None  # class in the data set
     caption: str | None = None
-    start_s: float | None = None  # where in its files the clip begins; None: at their start
-    duration_s: float | None = None  # None: to their end
+    start_s: float | None = None  # start in the files; None: 0
+    duration_s: float | None = None  # None: until the end
 
     @property
     def heard(self) -> Path:
-        """The file that holds the sound."""
+        """The file with the audio."""
         return self.sound or self.path
 
 
 def stable_hash(seed: int, *words: str) -> int:
-    """A number in [0, 2^64) for a seed and words: the same on every machine, in any order."""
+    """Platform-independent hash of a seed and words, in [0, 2^64)."""
     text = "\0".join((str(seed), *words))
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big")
 
 
 def sample(clips: Iterable[Clip], count: int, seed: int = 0) -> list[Clip]:
-    """`count` clips at random, or all if there are fewer, by id.
+    """Draw `count` random clips, or all if there are fewer, sorted by id.
 
-    Which ones depends on the seed and the ids alone, not on the order of the clips. A clip more or
-    less changes one place: who lacks some files of a data set has nearly the same sample.
+    The sample depends only on the seed and the ids, not on the order of the clips. Adding or
+    removing a clip changes at most one element, so incomplete copies of a data set give nearly the
+    same sample.
 
     Raises:
-        SettingsError: A count that is not positive.
+        SettingsError: `count` is not positive.
     """
     if count < 1:
         raise SettingsError(f"expected to sample at least 1 clip, got {count}")
@@ -55,29 +56,29 @@ def sample(clips: Iterable[Clip], count: int, seed: int = 0) -> list[Clip]:
 def random_segments(
     clips: Iterable[Clip], count: int, duration_s: float, seed: int = 0
 ) -> list[Clip]:
-    """`count` stretches of `duration_s` at random places, from every clip as often as from others.
+    """Draw `count` random segments of `duration_s`, equally many from every clip.
 
-    For models of short clips that are compared with parts of longer ones. A part is called
+    Used to compare models of short clips with longer real clips. The id of a segment is
     `<id>_part<k>`.
 
     Args:
         clips: Whole clips.
-        count: How many parts; more than there are clips gives several of each.
-        duration_s: Of every part.
-        seed: Of the places.
+        count: Number of segments. More segments than clips gives several per clip.
+        duration_s: Duration of every segment.
+        seed: Random seed of the start times.
 
     Raises:
-        MediaError: No clip, or one that is shorter than a part or cannot be read.
+        MediaError: No clips, or a clip that cannot be read or is shorter than a segment.
     """
     whole = sorted(clips, key=lambda clip: (stable_hash(seed, clip.id), clip.id))
     if not whole:
-        raise MediaError("expected clips to take parts of, got none")
+        raise MediaError("expected clips to draw segments from, got none")
     found = []
     for k in range(count):
         turn, clip = k // len(whole), whole[k % len(whole)]
         length = clip.duration_s or probe(clip.path).duration_s
         if length is None or length < duration_s:
-            known = "a length that its header does not tell" if length is None else f"{length:g} s"
+            known = "no duration in its header" if length is None else f"{length:g} s"
             raise MediaError(f"{clip.path}: expected at least {duration_s:g} s, got {known}")
         share = stable_hash(seed, clip.id, str(turn)) / 2**64
         start_s = round((clip.start_s or 0.0) + share * (length - duration_s), 3)
@@ -87,10 +88,10 @@ def random_segments(
 
 
 def write_list(clips: Iterable[Clip], path: Path) -> int:
-    """Write clips as CSV, their files relative to it; returns how many.
+    """Write clips as CSV with relative file paths, and return their number.
 
     Raises:
-        MediaError: The folder is missing or the disk refuses.
+        MediaError: The folder is missing, or a write error.
     """
     count = 0
     with replacing(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
@@ -107,10 +108,10 @@ def write_list(clips: Iterable[Clip], path: Path) -> int:
 
 
 def read_list(path: Path) -> Iterator[Clip]:
-    """Read a list that `write_list` wrote, line by line; relative files are found from its folder.
+    """Read a list of `write_list` line by line. Relative paths start at the folder of the list.
 
     Raises:
-        MediaError: It is no such list, a line lacks its id or file, or an id comes twice.
+        MediaError: Not such a list, a line without id or path, or a duplicate id.
     """
     try:
         with path.open(newline="", encoding="utf-8") as file:
@@ -118,22 +119,22 @@ def read_list(path: Path) -> Iterator[Clip]:
             missing = {"id", "path"} - set(reader.fieldnames or ())
             if missing:
                 raise MediaError(
-                    f"{path}: expected a list of clips with the columns {', '.join(FIELDS)}; "
-                    f"{' and '.join(sorted(missing))} are missing"
+                    f"{path}: expected a list of clips with the columns {', '.join(FIELDS)}, "
+                    f"but {' and '.join(sorted(missing))} are missing"
                 )
             known: set[str] = set()
             for row in reader:
                 clip = _clip_of(row, path, reader.line_num)
                 if clip.id in known:
-                    raise MediaError(f"{path}, line {reader.line_num}: {clip.id} comes twice")
+                    raise MediaError(f"{path}, line {reader.line_num}: duplicate id {clip.id}")
                 known.add(clip.id)
                 yield clip
     except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise MediaError(f"{path}: expected a list of clips in CSV; {error}") from error
+        raise MediaError(f"{path}: expected a CSV list of clips ({error})") from error
 
 
 def _clip_of(row: dict[str, str | None], path: Path, line: int) -> Clip:
-    """A row, where empty fields are unknown."""
+    """A clip from a row; empty fields become None."""
     id, file, sound = row["id"], row["path"], row.get("sound")
     if not id or not file:
         raise MediaError(f"{path}, line {line}: expected an id and a path, got {id!r}, {file!r}")
@@ -142,10 +143,10 @@ def _clip_of(row: dict[str, str | None], path: Path, line: int) -> Clip:
             float(text) if (text := row.get(name)) else None for name in ("start_s", "duration_s")
         )
     except ValueError as error:
-        raise MediaError(f"{path}, line {line}: expected seconds; {error}") from error
+        raise MediaError(f"{path}, line {line}: expected seconds ({error})") from error
     if (start_s or 0) < 0 or (duration_s is not None and not duration_s > 0):
         raise MediaError(
-            f"{path}, line {line}: expected a start from 0 and a positive duration, got "
+            f"{path}, line {line}: expected start_s >= 0 and duration_s > 0, got "
             f"{start_s} and {duration_s}"
         )
     return Clip(

@@ -1,7 +1,7 @@
-"""Landscape, in the layout of the copy that joint models use: `<split>/<class>/<id>#<s>#<e>.mp4`.
+"""Landscape in the layout that joint models use: `<split>/<class>/<id>#<start>#<end>.mp4`.
 
-The files are cut already: start and end of their names are those in the YouTube video. Joint models
-of 1.6 s are compared with parts of them, of the training split
+The files are already cut; start and end in the names refer to the YouTube video. Joint models with
+1.6 s clips are compared with random segments of the training split
 (`seehear.evaluation.datasets.random_segments`).
 
 Source: Lee et al. 2022 (ECCV), as shared with MM-Diffusion, arXiv:2212.09478.
@@ -20,18 +20,22 @@ def clips(folder: Path, split: str = "train") -> Iterator[Clip]:
     """The clips of a split, class by class; the class is the label.
 
     Args:
-        folder: Holds `train/` and `test/`.
-        split: The name of one of them.
+        folder: Contains `train/` and `test/`.
+        split: Name of a subfolder.
 
     Raises:
-        MediaError: There is no such folder, or no class in it.
+        MediaError: The folder is missing or has no class.
     """
-    place = folder / split
-    if not place.is_dir():
-        raise MediaError(f"{place}: expected the folder {split} of Landscape, there is none")
-    classes = sorted(path for path in place.iterdir() if path.is_dir())
+    split_folder = folder / split
+    if not split_folder.is_dir():
+        raise MediaError(
+            f"{split_folder}: expected the folder {split} of Landscape, got no such folder"
+        )
+    classes = sorted(path for path in split_folder.iterdir() if path.is_dir())
     if not classes:
-        raise MediaError(f"{place}: expected one folder per class, such as raining/; found none")
+        raise MediaError(
+            f"{split_folder}: expected one folder per class, such as raining/, got none"
+        )
     for path in classes:
         for clip in clips_of_folder(path):
             yield replace(clip, label=path.name.replace("_", " "))

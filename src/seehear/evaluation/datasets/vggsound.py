@@ -1,7 +1,7 @@
-"""VGGSound: its table of YouTube clips, and the files of them that lie in a folder.
+"""VGGSound: the table of YouTube clips and their files in a local folder.
 
-Copies differ in how they name the clip of video `ID` from 30 s to 40 s: `ID_000030` (seconds),
-`ID_30000_40000` (milliseconds) or `ID#30#40`. All are found, and a clip is called `ID_000030`.
+Copies of the data set name the clip of video `ID` from 30 s to 40 s differently: `ID_000030`
+(seconds), `ID_30000_40000` (milliseconds) or `ID#30#40`. All are found. The clip id is `ID_000030`.
 
 Source: Chen et al. 2020, arXiv:2004.14368; the table is licensed CC BY 4.0.
 """
@@ -16,7 +16,7 @@ from seehear.errors import MediaError, SettingsError
 from seehear.evaluation.datasets.clip import Clip
 from seehear.media.suffixes import AUDIO_SUFFIXES, VIDEO_SUFFIXES
 
-LENGTH_S = 10  # of every clip, from its start second
+LENGTH_S = 10  # duration of every clip
 Split = Literal["train", "test"]
 
 
@@ -24,19 +24,19 @@ Split = Literal["train", "test"]
 class Row:
     """A line of the table."""
 
-    video: str  # YouTube's id
-    start_s: int  # in that video
+    video: str  # YouTube id
+    start_s: int  # in the YouTube video
     label: str
     split: Split
 
     @property
     def id(self) -> str:
-        """What the clip is called here."""
+        """The clip id."""
         return self.names[0]
 
     @property
     def names(self) -> tuple[str, str, str]:
-        """File names without suffix under which copies keep the clip."""
+        """Possible file names of the clip without suffix."""
         start, end = self.start_s, self.start_s + LENGTH_S
         return (
             f"{self.video}_{start:06d}",
@@ -49,8 +49,8 @@ def rows(table: Path, split: str | None = None) -> Iterator[Row]:
     """The lines of the official `vggsound.csv`: id, start second, label, split; no header.
 
     Raises:
-        MediaError: It cannot be read, or a line is none of these.
-        SettingsError: There is no such split.
+        MediaError: The table cannot be read, or a line has another form.
+        SettingsError: Unknown split.
     """
     if split not in (None, "train", "test"):
         raise SettingsError(f"expected the split train or test, got {split!r}")
@@ -62,14 +62,16 @@ def rows(table: Path, split: str | None = None) -> Iterator[Row]:
                 if split in (None, row.split):
                     yield row
     except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise MediaError(f"{table}: expected vggsound.csv; {error}") from error
+        raise MediaError(f"{table}: expected vggsound.csv ({error})") from error
 
 
 def _row(line: list[str], where: str) -> Row:
     match line:
         case [video, start, label, "train" | "test" as split] if video and start.isdecimal():
             return Row(video, int(start), label, split)
-    raise MediaError(f"{where}: expected a YouTube id, seconds, a label and train or test: {line}")
+    raise MediaError(
+        f"{where}: expected a YouTube id, seconds, a label and train or test, got {line}"
+    )
 
 
 def clips(
@@ -78,32 +80,34 @@ def clips(
     split: str | None = None,
     on_missing: Callable[[Row], None] | None = None,
 ) -> Iterator[Clip]:
-    """The clips of the table whose files lie in a folder or below it, in the table's order.
+    """The clips of the table with files in a folder or its subfolders, in table order.
 
     Args:
         table: The official csv.
-        folder: Of videos, which hold their sound or have it beside them.
-        split: None: both.
-        on_missing: Called with every line that has no file.
+        folder: Videos with an audio track, or with an audio file of the same name.
+        split: "train" or "test"; None: both.
+        on_missing: Called with every row that has no file.
 
     Raises:
-        MediaError: Table or folder cannot be read.
-        SettingsError: There is no such split.
+        MediaError: The table or the folder cannot be read.
+        SettingsError: Unknown split.
     """
-    videos, sounds = (_files(folder, suffixes) for suffixes in (VIDEO_SUFFIXES, AUDIO_SUFFIXES))
+    videos, audio_files = (
+        _files(folder, suffixes) for suffixes in (VIDEO_SUFFIXES, AUDIO_SUFFIXES)
+    )
     for row in rows(table, split):
         path = _first(videos, row)
         if path is None:
             if on_missing is not None:
                 on_missing(row)
             continue
-        yield Clip(id=row.id, path=path, sound=_first(sounds, row), label=row.label)
+        yield Clip(id=row.id, path=path, sound=_first(audio_files, row), label=row.label)
 
 
 def _files(folder: Path, suffixes: frozenset[str]) -> dict[str, Path]:
-    """Files by name without suffix; of two with one name the first by path."""
+    """Files by name without suffix. For equal names, the first path in sorted order is used."""
     if not folder.is_dir():
-        raise MediaError(f"{folder}: expected a folder of videos, there is none")
+        raise MediaError(f"{folder}: expected a folder of videos, got no such folder")
     found: dict[str, Path] = {}
     for path in sorted(folder.rglob("*")):
         if path.suffix.lower() in suffixes:
