@@ -1,1 +1,1 @@
-"""What generated media are scored with. Nothing here is ever used in guidance."""
+"""Metrics of generated media. Nothing here is used in guidance."""

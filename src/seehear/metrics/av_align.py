@@ -1,8 +1,8 @@
-"""AV-Align: do sounds begin when the picture moves? From pixels and samples, without a network.
+"""AV-Align: agreement of audio onsets and motion peaks, computed without a network.
 
-Source: Yariv et al. 2023, arXiv:2309.16429 (TempoTokens). "paper" is the variant that was published
-with "Seeing and Hearing", where one movement may count for several onsets; "2025" is TempoTokens'
-correction.
+Source: Yariv et al. 2023, arXiv:2309.16429 (TempoTokens). "paper" is the variant published with
+"Seeing and Hearing", where a motion peak can match several onsets. "2025" is the correction by
+TempoTokens.
 """
 
 import math
@@ -19,10 +19,10 @@ from jaxtyping import Float, UInt8
 from torch import Tensor
 
 Version = Literal["2025", "paper"]
-AUDIO_RATE = 22_050  # of the onset detector
-ONSET_DELTA = 0.07  # librosa's own
-MIN_FLOW_PX = 0.1  # below it the 2025 version sees no movement
-_TIE = 1e-9  # a peak exceeds its neighbours by this: the mean of flow varies with memory alignment
+AUDIO_RATE = 22_050  # sample rate of the onset detector
+ONSET_DELTA = 0.07  # librosa's default
+MIN_FLOW_PX = 0.1  # minimum flow of a peak in the 2025 version
+_TIE = 1e-9  # tolerance of peaks: the mean of the flow varies with memory alignment
 _FARNEBACK: dict[str, Any] = {
     "pyr_scale": 0.5, "levels": 3, "winsize": 15, "iterations": 3, "poly_n": 5, "poly_sigma": 1.2,
     "flags": 0,
@@ -31,9 +31,9 @@ _FARNEBACK: dict[str, Any] = {
 
 @dataclass(frozen=True)
 class AvAlign:
-    """What was found in one clip."""
+    """Score, onsets and motion peaks of one clip."""
 
-    score: float  # nan where nothing moves and nothing sounds
+    score: float  # NaN without onsets and motion peaks
     onsets_s: tuple[float, ...]
     peaks_s: tuple[float, ...]
 
@@ -46,14 +46,14 @@ def av_align(
     *,
     version: Version = "2025",
 ) -> AvAlign:
-    """Intersection over union of onsets and peaks of motion. Higher is better.
+    """Intersection over union of onsets and motion peaks. Higher is better.
 
     Args:
         frames: RGB, at least two.
         fps: Frames per second.
         waveform: Mono in [-1, 1].
-        sample_rate: Of the waveform in Hz.
-        version: Whether a peak serves one onset ("2025") or many ("paper", which can exceed 1).
+        sample_rate: Sample rate of the waveform.
+        version: A peak matches one onset ("2025") or several ("paper"; the score can exceed 1).
 
     Raises:
         ValueError: Fewer than two frames.
@@ -64,15 +64,15 @@ def av_align(
 
 
 def motion_by_frame(frames: UInt8[Tensor, "n 3 height width"]) -> np.ndarray:
-    """Mean length of the optical flow into each frame in pixels; the first repeats the second.
+    """Mean optical-flow magnitude into each frame in pixels; the first repeats the second.
 
     Raises:
         ValueError: Fewer than two frames.
     """
     if len(frames) < 2:
-        raise ValueError(f"need at least 2 frames to see motion, got {len(frames)}")
-    pictures = frames.permute(0, 2, 3, 1).contiguous().cpu().numpy()
-    grey = [cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY) for picture in pictures]
+        raise ValueError(f"expected at least 2 frames for optical flow, got {len(frames)}")
+    images = frames.permute(0, 2, 3, 1).contiguous().cpu().numpy()
+    grey = [cv2.cvtColor(image, cv2.COLOR_RGB2GRAY) for image in images]
     flows = [
         cv2.calcOpticalFlowFarneback(before, after, None, **_FARNEBACK)  # type: ignore[call-overload]
         for before, after in pairwise(grey)
@@ -84,34 +84,34 @@ def motion_by_frame(frames: UInt8[Tensor, "n 3 height width"]) -> np.ndarray:
 def motion_peaks(
     motion: Sequence[float] | np.ndarray, fps: float, *, version: Version = "2025"
 ) -> tuple[float, ...]:
-    """Times in seconds at which motion exceeds that of both neighbouring frames."""
-    least = MIN_FLOW_PX if version == "2025" else -math.inf
+    """Times in seconds of the frames with more motion than both neighbours."""
+    minimum = MIN_FLOW_PX if version == "2025" else -math.inf
     return tuple(
         i / fps
         for i in range(1, len(motion) - 1)
         if motion[i] > motion[i - 1] + _TIE
         and motion[i] > motion[i + 1] + _TIE
-        and motion[i] >= least
+        and motion[i] >= minimum
     )
 
 
 def onset_times(
     waveform: Float[Tensor, " samples"], sample_rate: int, delta: float = ONSET_DELTA
 ) -> tuple[float, ...]:
-    """Times in seconds at which something begins to sound, by librosa's detector.
+    """Onset times in seconds by librosa's detector.
 
     Args:
         waveform: Mono in [-1, 1].
-        sample_rate: In Hz.
-        delta: How far an onset rises above its surroundings, of the strongest; AV-Align takes
-            0.07, CondFoleyGen 0.3.
+        sample_rate: Sample rate of the waveform.
+        delta: Minimum height of an onset above its local mean, relative to the strongest onset.
+            AV-Align uses 0.07, CondFoleyGen 0.3.
     """
-    heard = waveform.detach().float().cpu().numpy()
+    samples = waveform.detach().float().cpu().numpy()
     if sample_rate != AUDIO_RATE:
-        heard = librosa.resample(heard, orig_sr=sample_rate, target_sr=AUDIO_RATE)
-    if not np.abs(heard).max(initial=0.0):
+        samples = librosa.resample(samples, orig_sr=sample_rate, target_sr=AUDIO_RATE)
+    if not np.abs(samples).max(initial=0.0):
         return ()
-    strength = librosa.onset.onset_strength(y=heard, sr=AUDIO_RATE)
+    strength = librosa.onset.onset_strength(y=samples, sr=AUDIO_RATE)
     found = librosa.onset.onset_detect(onset_envelope=strength, sr=AUDIO_RATE, delta=delta)
     return tuple(float(t) for t in librosa.frames_to_time(found, sr=AUDIO_RATE))
 
@@ -119,7 +119,7 @@ def onset_times(
 def matched_share(
     onsets_s: Sequence[float], peaks_s: Sequence[float], fps: float, *, version: Version = "2025"
 ) -> float:
-    """Onsets within a frame of a peak, over all of both; nan where there is neither."""
+    """Onsets within a frame of a peak, divided by the union of both; NaN if both are empty."""
     free = list(peaks_s)
     matched = 0
     for onset in onsets_s:
@@ -134,7 +134,7 @@ def matched_share(
 
 
 def mean_score(clips: Sequence[AvAlign]) -> tuple[float, int]:
-    """Mean over the clips that have a score, and how many have none."""
+    """Mean score over the clips that have one, and the number of clips without a score."""
     scores = torch.tensor([clip.score for clip in clips], dtype=torch.float64)
     known = ~scores.isnan()
     mean = float(scores[known].mean()) if known.any() else math.nan

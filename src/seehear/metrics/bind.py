@@ -1,4 +1,4 @@
-"""Agreement of two kinds of embeddings, pair by pair: AV-, VT-, AT-bind, CLAP, CLIP scores."""
+"""Cosine of paired embeddings: AV-, VT- and AT-bind, CLAP and CLIP scores."""
 
 from jaxtyping import Float
 from torch import Tensor
@@ -6,17 +6,19 @@ from torch.nn import functional
 
 
 def paired_cosine(a: Float[Tensor, "n dim"], b: Float[Tensor, "m dim"]) -> Float[Tensor, " n"]:
-    """Cosine of every pair, in float64. Higher is better.
+    """Cosine similarity of every pair in float64. Higher is better.
 
-    Embeddings are normalised here: ImageBind's of sound and text are longer than 1, and a mean over
-    clips of unit vectors is shorter, so a plain product would be another number.
+    Embeddings are normalised here: audio and text embeddings of ImageBind have norms above 1, and
+    means of unit vectors have norms below 1, so a dot product would give other values.
 
-    Where the guidance made this very cosine larger it is no measure of quality: see the table's
-    warning, and judge by another network beside it.
+    If guidance optimised this cosine, it does not measure quality. Report the score of an
+    independent network as well.
 
     Raises:
-        ValueError: The sets are not pairs.
+        ValueError: The shapes differ.
     """
     if a.shape != b.shape:
-        raise ValueError(f"expected pairs, got {tuple(a.shape)} and {tuple(b.shape)}")
+        raise ValueError(
+            f"expected pairs of equal shape, got {tuple(a.shape)} and {tuple(b.shape)}"
+        )
     return functional.cosine_similarity(a.detach().double(), b.detach().double(), dim=1)

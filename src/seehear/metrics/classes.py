@@ -1,4 +1,4 @@
-"""Scores from class probabilities: the inception score and KL divergences of paired clips."""
+"""Scores of class probabilities: inception score and KL divergence of paired clips."""
 
 from typing import Literal
 
@@ -14,12 +14,12 @@ EPS = 1e-6  # added to generated probabilities by SpecVQGAN and audioldm_eval
 def inception_score(
     logits: Float[Tensor, "n classes"], *, splits: int = 10, shuffle: bool = True
 ) -> tuple[float, float]:
-    """Exp of the mean divergence of each clip's classes from its split's: ISc. Higher is better.
+    """Inception score (ISc): exp of the mean KL from the split's mean. Higher is better.
 
     Args:
         logits: One row per clip.
-        splits: Parts that are scored by themselves. The score cannot exceed n / splits.
-        shuffle: In the order that torch-fidelity and audioldm_eval draw.
+        splits: Number of splits that are scored separately. The score cannot exceed n / splits.
+        shuffle: Shuffle the clips in the order of torch-fidelity and audioldm_eval.
 
     Returns:
         Mean and population standard deviation over the splits.
@@ -34,7 +34,7 @@ def inception_score(
         raise ValueError(f"expected at least one clip per split, got {n} for {splits}")
     rows = logits.detach().double().cpu()
     if shuffle:
-        order = np.random.RandomState(2020).permutation(n)  # the peers' order
+        order = np.random.RandomState(2020).permutation(n)  # the order of the reference code
         rows = rows[torch.from_numpy(order)]
     log_p = rows.log_softmax(1)
     p = log_p.exp()
@@ -55,18 +55,18 @@ def paired_kl(
     kind: Literal["softmax", "sigmoid"] = "softmax",
     eps: float = EPS,
 ) -> float:
-    """Mean divergence of real from generated classes, pair by pair: KL, MKL. Lower is better.
+    """Mean KL divergence KL(real || generated) over pairs: KL, MKL. Lower is better.
 
     Args:
         real: Logits of real clips.
-        generated: Logits of the clips made for them, in the same order.
-        kind: "softmax" is MKL of SpecVQGAN and KL of audioldm_eval; "sigmoid" its KL_Sigmoid,
-            which sums p log(p/q) over classes and leaves the complements out.
-        eps: Added to the generated probabilities; 0 is exact. With it identical clips score
-            below 0, by eps times the number of classes.
+        generated: Logits of the generated clips, in the same order.
+        kind: "softmax" is MKL of SpecVQGAN and KL of audioldm_eval. "sigmoid" is KL_Sigmoid of
+            audioldm_eval: the sum of p log(p/q) over classes, without the complements.
+        eps: Added to the generated probabilities; 0 is exact. With eps > 0, identical clips
+            score -eps times the number of classes.
 
     Raises:
-        ValueError: The sets are not pairs.
+        ValueError: The shapes differ.
 
     Source: Iashin & Rahtu 2021, arXiv:2110.08791.
     """
@@ -80,9 +80,11 @@ def paired_kls(
     kind: Literal["softmax", "sigmoid"] = "softmax",
     eps: float = EPS,
 ) -> Float[Tensor, " n"]:
-    """`paired_kl` of every pair, for intervals."""
+    """`paired_kl` of every pair, used for intervals."""
     if real.shape != generated.shape:
-        raise ValueError(f"expected pairs, got {tuple(real.shape)} and {tuple(generated.shape)}")
+        raise ValueError(
+            f"expected pairs of equal shape, got {tuple(real.shape)} and {tuple(generated.shape)}"
+        )
     p, q = real.detach().double(), generated.detach().double()
     if kind == "softmax":
         log_p, log_q = p.log_softmax(1), q.log_softmax(1)

@@ -1,4 +1,4 @@
-"""The Fréchet distance between two sets of features: FD, FAD and FVD by the features given."""
+"""Fréchet distance between two sets of features: FD, FAD or FVD, depending on the features."""
 
 from dataclasses import dataclass
 
@@ -13,7 +13,7 @@ from seehear.metrics.rows import checked_rows
 
 @dataclass(frozen=True)
 class FrechetResult:
-    """The distance, and what is needed to judge it."""
+    """A Fréchet distance with the ranks and sizes that show how biased it is."""
 
     distance: float
     ranks: tuple[int, int]  # of both covariances
@@ -22,7 +22,7 @@ class FrechetResult:
 
     @property
     def is_singular(self) -> bool:
-        """Whether a covariance lacks rank: then most of the distance is bias."""
+        """Whether a covariance is rank-deficient. If so, most of the distance is bias."""
         return min(self.ranks) < self.dim
 
 
@@ -41,8 +41,8 @@ def frechet_distance(x: Float[Tensor, "n dim"], y: Float[Tensor, "m dim"]) -> Fl
         ValueError: x or y has fewer than two rows (a covariance needs two), or is not finite.
 
     Source: Heusel et al. 2017, arXiv:1706.08500, Eq. 6. Covariances divide by n - 1. Agrees with
-    implementations by `scipy.linalg.sqrtm` where those are accurate, and stays exact where a
-    covariance is singular and they lose five digits.
+    `scipy.linalg.sqrtm` implementations where those are accurate, and is exact for singular
+    covariances, where they lose five digits.
     """
     a, b = checked_rows(x), checked_rows(y)
     mean_term = float(np.square(a.mean(0) - b.mean(0)).sum())
@@ -64,7 +64,7 @@ def frechet_result(x: Float[Tensor, "n dim"], y: Float[Tensor, "m dim"]) -> Frec
 
 
 def _scaled(rows: np.ndarray) -> np.ndarray:
-    """Centred rows whose product with themselves is the covariance."""
+    """Centred and scaled rows X with X' X = covariance."""
     return (rows - rows.mean(0)) / np.sqrt(len(rows) - 1)
 
 

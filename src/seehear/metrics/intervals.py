@@ -1,4 +1,4 @@
-"""95 % intervals for what the tables report."""
+"""95 % confidence intervals."""
 
 import math
 from collections.abc import Callable
@@ -10,7 +10,7 @@ _Z = 1.959963984540054  # the normal quantile of 97.5 %
 
 
 def wilson_interval(hits: int, trials: int) -> tuple[float, float]:
-    """95 % interval of a proportion, also right near 0 and 1.
+    """95 % Wilson interval of a proportion, valid also near 0 and 1.
 
     Raises:
         ValueError: No trials, or more hits than trials.
@@ -32,15 +32,15 @@ def bootstrap_interval(
     seed: int = 0,
     around: float | None = None,
 ) -> tuple[float, float]:
-    """95 % percentile interval of `statistic(indices)` over resampled row indices.
+    """95 % percentile bootstrap interval of `statistic(indices)` over row indices.
 
     Args:
-        statistic: Maps int64 indices [rows] to the number of interest.
-        rows: How many clips there are.
-        resamples: Bootstrap draws.
-        seed: Of the draws.
-        around: The value of all rows, for statistics that repeated rows bias, such as distances
-            of sets: the interval is moved by as much as the draws' mean lies off it.
+        statistic: Maps int64 indices [rows] to a value.
+        rows: Number of clips.
+        resamples: Number of bootstrap draws.
+        seed: Random seed of the draws.
+        around: Value of the statistic on all rows, for statistics that repeated rows bias, such
+            as set distances. The interval is shifted by the difference to the mean of the draws.
 
     Source: Efron 1979, Annals of Statistics 7.
     """
@@ -54,5 +54,5 @@ def bootstrap_interval(
 
 
 def mean_of(values: Tensor, chosen: Tensor) -> float:
-    """The mean of some rows: the statistic of most intervals, with `values` bound."""
+    """Mean of the chosen values, the statistic of most intervals."""
     return values[chosen].mean().item()

@@ -1,4 +1,4 @@
-"""Kernel distances: unbiased squared maximum mean discrepancies under the names KVD, KID and KAD.
+"""Kernel distances KVD, KID and KAD: unbiased squared maximum mean discrepancy (MMD).
 
 Source: Gretton et al. 2012, JMLR 13; Binkowski et al. 2018, arXiv:1801.01401 (KID); Chung et al.
 2025, arXiv:2502.15602 (KAD).
@@ -15,13 +15,13 @@ from seehear.metrics.rows import checked_rows
 
 
 def polynomial_mmd(x: Float[Tensor, "n dim"], y: Float[Tensor, "m dim"]) -> float:
-    """Unbiased squared MMD of whole sets with k(a, b) = (a.b / dim + 1)^3: KVD. Lower is better.
+    """KVD: unbiased squared MMD with k(a, b) = (a.b / dim + 1)^3. Lower is better.
 
-    Unbiased, so near 0 it may be negative; of a set with itself it is. Grows with the sixth power
-    of the features' scale.
+    The estimate is unbiased, so it can be negative near 0, as for a set with itself. It grows with
+    the sixth power of the feature scale.
 
     Raises:
-        ValueError: A set has fewer than two rows, or is not finite.
+        ValueError: A set has fewer than two rows or non-finite values.
     """
     xx, yy, xy = _grams(x, y)
     return _mmd(xx, yy, xy)
@@ -35,18 +35,18 @@ def kernel_inception_distance(
     subset_size: int = 1000,
     seed: int = 2020,
 ) -> tuple[float, float]:
-    """Mean and standard deviation of that MMD over random subsets: KID. Lower is better.
+    """KID: mean and standard deviation of `polynomial_mmd` over subsets. Lower is better.
 
     Args:
         x: Features of real media.
         y: Features of generated media.
-        subsets: How many pairs of subsets are drawn.
-        subset_size: Rows of each, without replacement; at most as many as there are.
-        seed: Of the draws, which are those of torch-fidelity.
+        subsets: Number of drawn pairs of subsets.
+        subset_size: Rows per subset, without replacement; limited to the set size.
+        seed: Random seed. The draws are those of torch-fidelity.
     """
     xx, yy, xy = _grams(x, y)
     size = min(subset_size, len(xx), len(yy))
-    draws = np.random.RandomState(seed)  # the peers' draws
+    draws = np.random.RandomState(seed)  # the draws of the reference code
     values = []
     for _ in range(subsets):
         i = draws.choice(len(xx), size, replace=False)
@@ -62,18 +62,18 @@ def kernel_audio_distance(
     *,
     kernel: Literal["gaussian", "iq", "imq"] = "gaussian",
 ) -> float:
-    """100 times the unbiased squared MMD with a Gaussian kernel: KAD. Lower is better.
+    """KAD: 100 times the unbiased squared MMD with a Gaussian kernel. Lower is better.
 
     Args:
         x: Features of real media.
         y: Features of generated media.
-        bandwidth: Of the kernel; None: the median distance within the *real* media. (kadtk 1.1
-            takes that of the generated ones, although its paper says otherwise.)
-        kernel: exp(-u), or kadtk's others, the inverse quadric 1 / (1 + u) and its root, with u =
-            |a - b|^2 / (2 bandwidth^2).
+        bandwidth: Kernel bandwidth; None: the median distance within the *real* media. (kadtk 1.1
+            uses the generated media, in contrast to its paper.)
+        kernel: exp(-u), or the other kernels of kadtk: the inverse quadric 1 / (1 + u) and its
+            square root, with u = |a - b|^2 / (2 bandwidth^2).
 
     Raises:
-        ValueError: A set has fewer than two rows, or is not finite.
+        ValueError: A set has fewer than two rows or non-finite values.
     """
     a, b = checked_rows(x), checked_rows(y)
     within, across = _square_distances(a, a), _square_distances(a, b)
@@ -99,7 +99,7 @@ def _grams(x: Tensor, y: Tensor) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 
 def _mmd(xx: np.ndarray, yy: np.ndarray, xy: np.ndarray) -> float:
-    """From three Gram matrices, the diagonals of the first two left out."""
+    """Unbiased MMD^2 from three Gram matrices, without the diagonals of the first two."""
     inner = sum((k.sum() - np.trace(k)) / (len(k) * (len(k) - 1)) for k in (xx, yy))
     return float(inner - 2 * xy.mean())
 

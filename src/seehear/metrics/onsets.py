@@ -1,4 +1,4 @@
-"""Onset accuracy: whether as many things begin as should, and when they should."""
+"""Onset accuracy: agreement of onset times between real and generated audio."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -12,13 +12,13 @@ from torch import Tensor
 from seehear.metrics.av_align import AUDIO_RATE, onset_times
 
 WINDOW_S = 0.05  # mir_eval's and MIREX's tolerance
-CONDFOLEY_DELTA = 0.3  # how far an onset rises above its surroundings, for librosa's detector
-CONDFOLEY_WINDOW_S = 0.1  # within which an onset answers another
-_LOUDNESS_S = 0.05  # around an onset, where its loudness is looked for, and others are dropped
+CONDFOLEY_DELTA = 0.3  # minimum onset height above the local mean, for librosa's detector
+CONDFOLEY_WINDOW_S = 0.1  # maximum distance of matched onsets
+_LOUDNESS_S = 0.05  # half width of the loudness window, and minimum distance of onsets
 
 
 class OnsetScore(NamedTuple):
-    """All in [0, 1]; higher is better."""
+    """F1, precision and recall in [0, 1]. Higher is better."""
 
     f1: float
     precision: float
@@ -26,9 +26,9 @@ class OnsetScore(NamedTuple):
 
 
 class CondFoleyScore(NamedTuple):
-    """What CondFoleyGen's tables tell of onsets."""
+    """The onset scores in the tables of CondFoleyGen."""
 
-    accuracy: float  # share of real onsets that are answered
+    accuracy: float  # fraction of matched real onsets
     average_precision: float
     has_equal_count: bool
 
@@ -36,14 +36,14 @@ class CondFoleyScore(NamedTuple):
 def condfoley_onsets(
     real: Float[Tensor, " samples"], made: Float[Tensor, " samples"]
 ) -> CondFoleyScore:
-    """Onsets as CondFoleyGen scores them, to compare with published tables. Prefer `onset_f1`.
+    """CondFoleyGen's onset scores, for comparison with published tables. Prefer `onset_f1`.
 
     Args:
-        real: Mono at 22,050 Hz; the published numbers are of clips of 2 s.
-        made: The same.
+        real: Mono audio at 22,050 Hz. The published numbers use clips of 2 s.
+        made: Generated mono audio at 22,050 Hz.
 
-    Its average precision is kind: real onsets don't count any more once no made one is left, and
-    silence has the precision 1.
+    The average precision is lenient: real onsets are not counted after the last generated onset is
+    used, and silence has precision 1.
 
     Source: Du et al. 2023, arXiv:2305.18281.
     """
@@ -69,14 +69,14 @@ def condfoley_onsets(
 
 
 def _loud_onsets(waveform: Float[Tensor, " samples"]) -> dict[float, float]:
-    """Times in seconds with loudness of 0 to 1; of those within 50 ms the loudest."""
-    heard = np.abs(waveform.detach().cpu().numpy())
-    peak = heard.max(initial=0.0)
+    """Loudness in [0, 1] by onset time in seconds. Within 50 ms only the loudest onset is kept."""
+    magnitude = np.abs(waveform.detach().cpu().numpy())
+    peak = magnitude.max(initial=0.0)
     reach = round(_LOUDNESS_S * AUDIO_RATE)
     loudness = {}
     for at_s in onset_times(waveform, AUDIO_RATE, CONDFOLEY_DELTA):
         centre = round(at_s * AUDIO_RATE)
-        loudness[at_s] = float(heard[max(0, centre - reach) : centre + reach].max() / peak)
+        loudness[at_s] = float(magnitude[max(0, centre - reach) : centre + reach].max() / peak)
     kept: dict[float, float] = {}
     for at_s in sorted(loudness, key=loudness.__getitem__, reverse=True):
         if all(abs(at_s - other) > _LOUDNESS_S for other in kept):
@@ -87,9 +87,9 @@ def _loud_onsets(waveform: Float[Tensor, " samples"]) -> dict[float, float]:
 def onset_f1(
     real_s: Sequence[float], made_s: Sequence[float], window_s: float = WINDOW_S
 ) -> OnsetScore:
-    """F1 of onsets that lie within `window_s` of each other, one to one, by mir_eval.
+    """F1 of onsets matched one to one within `window_s`, by mir_eval.
 
-    Two sounds without any onset agree: 1.
+    The score is 1 if neither has onsets.
     """
     if not real_s and not made_s:
         return OnsetScore(1.0, 1.0, 1.0)
@@ -100,7 +100,7 @@ def onset_f1(
 
 
 def mean_offset_s(real_s: Sequence[float], made_s: Sequence[float]) -> float:
-    """Mean distance in seconds from each real onset to the nearest made one; nan without either."""
+    """Mean distance in seconds from real to nearest generated onsets; NaN if a side is empty."""
     if not real_s or not made_s:
         return float("nan")
     distance = np.abs(np.asarray(real_s)[:, None] - np.asarray(made_s)[None])

@@ -1,4 +1,4 @@
-"""Sets of features as the distances between sets take them."""
+"""Validate feature sets for set distances."""
 
 import numpy as np
 from jaxtyping import Float
@@ -6,15 +6,15 @@ from torch import Tensor
 
 
 def checked_rows(features: Float[Tensor, "n dim"]) -> np.ndarray:
-    """Features in float64, one row per clip.
+    """Convert features to float64 NumPy, one row per clip.
 
     Raises:
-        ValueError: Fewer than two rows, or rows that are not finite.
+        ValueError: Fewer than two rows, or non-finite rows.
     """
     if len(features) < 2:
-        raise ValueError(f"need at least 2 clips on each side, got {len(features)}")
+        raise ValueError(f"expected at least 2 clips in each set, got {len(features)}")
     rows = features.detach().double().cpu().numpy()
     if not np.isfinite(rows).all():
         bad = int((~np.isfinite(rows).all(1)).sum())
-        raise ValueError(f"expected finite features, {bad} of {len(rows)} rows are not")
+        raise ValueError(f"expected finite features, got NaN or inf in {bad} of {len(rows)} rows")
     return rows

@@ -1,1 +1,1 @@
-"""Networks whose features and classes the metrics read; `protocol` says what each must offer."""
+"""Feature networks of the metrics. `protocol` defines their interface."""

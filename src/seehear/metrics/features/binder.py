@@ -1,4 +1,4 @@
-"""A binder as a measure: its unit embeddings are features, and agree across kinds of media."""
+"""A binder as a feature network: unit embeddings that are comparable across modalities."""
 
 from collections.abc import Sequence
 
@@ -11,13 +11,13 @@ from seehear.metrics.features.protocol import Features
 
 
 class BinderFeatures:
-    """What a binder hears, sees and reads. It has no classes.
+    """Audio, video and text embeddings of a binder, without classes.
 
-    The binder that guided is no judge of what it guided.
+    A binder cannot judge the clips that it guided.
     """
 
     def __init__(self, binder: Binder, sample_rate: int):
-        """`sample_rate` is the one that the binder resamples to, in Hz."""
+        """`sample_rate` is the rate that the binder resamples to, in Hz."""
         self.binder, self.sample_rate = binder, sample_rate
 
     @torch.no_grad()
@@ -27,10 +27,10 @@ class BinderFeatures:
 
     @torch.no_grad()
     def see(self, frames: Float[Tensor, "batch frames 3 height width"], fps: float) -> Features:
-        """Embeddings of frames in [0, 1]; `fps` changes nothing."""
+        """Embeddings of frames in [0, 1]. `fps` is ignored."""
         return Features(self.binder.embed_video(frames))
 
     @torch.no_grad()
     def read(self, prompts: Sequence[str]) -> Float[Tensor, "n dim"]:
-        """Embeddings of sentences."""
+        """Embeddings of prompts."""
         return self.binder.embed_text(prompts)

@@ -1,4 +1,4 @@
-"""I3D names what happens in a video: the features of FVD and KVD.
+"""I3D, a video classifier: the features of FVD and KVD.
 
 Source: Carreira & Zisserman 2017, "Quo Vadis, Action Recognition?", arXiv:1705.07750, RGB, trained
 on Kinetics-400; Unterthiner et al. 2018, arXiv:1812.01717 (FVD). Features are the 400 logits,
@@ -21,11 +21,11 @@ from seehear.metrics.features.protocol import Features
 from seehear.models.weights import read_state_dict
 
 SIZE = 224
-LEAST_FRAMES = 9  # the last pooling needs two steps of time
+LEAST_FRAMES = 9  # the last pooling needs two time steps
 CLASSES = 400
 FILE = "i3d_pretrained_400.pt"
-# crop: the short side becomes 224 and the middle is cut out, as in MM-Diffusion, TATS, JavisDiT.
-# squash: the whole frame without its aspect, as in LVDM, cd-fvd and the original.
+# crop: resize the short side to 224 and centre-crop, as in MM-Diffusion, TATS and JavisDiT.
+# squash: resize without keeping the aspect ratio, as in LVDM, cd-fvd and the original.
 Fit = Literal["crop", "squash"]
 # Channels of the branches of each block: 1x1; 1x1 then 3x3; 1x1 then 3x3; pooled then 1x1.
 MIXED = {
@@ -42,16 +42,16 @@ MIXED = {
 
 
 def same_padded(x: Tensor, kernel: tuple[int, ...], stride: tuple[int, ...]) -> Tensor:
-    """Zeros around the last three axes, the odd one behind, as TensorFlow's "SAME" puts them."""
+    """Zero-pad the last three axes like TensorFlow's "SAME": an odd zero goes to the end."""
     padding: list[int] = []
     for size, k, s in zip(reversed(x.shape[2:]), reversed(kernel), reversed(stride), strict=True):
-        lacking = max(k - (s if size % s == 0 else size % s), 0)
-        padding += [lacking // 2, lacking - lacking // 2]
+        missing = max(k - (s if size % s == 0 else size % s), 0)
+        padding += [missing // 2, missing - missing // 2]
     return functional.pad(x, padding)
 
 
 def same_max_pool(x: Tensor, kernel: tuple[int, ...], stride: tuple[int, ...]) -> Tensor:
-    """Maximum over windows; padding with zeros changes nothing, since no input is negative."""
+    """Max pooling. Zero padding is neutral, because inputs are not negative."""
     return functional.max_pool3d(same_padded(x, kernel, stride), kernel, stride)
 
 
@@ -61,16 +61,18 @@ class Unit(nn.Module):
     def __init__(self, channels_in: int, channels_out: int, size: int, stride: int = 1):
         super().__init__()
         self.conv3d = nn.Conv3d(channels_in, channels_out, size, stride, bias=False)
-        self.bn = nn.BatchNorm3d(channels_out, eps=1e-5)  # this port's; I3D's is 1e-3
+        self.bn = nn.BatchNorm3d(
+            channels_out, eps=1e-5
+        )  # as in the PyTorch port; the original uses 1e-3
 
     def forward(self, x: Tensor) -> Tensor:
-        """[b, c, t, h, w], every axis divided by the stride and rounded up."""
+        """[b, c, t, h, w]; t, h and w are divided by the stride and rounded up."""
         padded = same_padded(x, self.conv3d.kernel_size, self.conv3d.stride)
         return self.bn(self.conv3d(padded)).relu()
 
 
 class Mixed(nn.Module):
-    """Four branches side by side."""
+    """Inception block with four parallel branches."""
 
     def __init__(self, channels_in: int, widths: Sequence[int]):
         super().__init__()
@@ -81,7 +83,7 @@ class Mixed(nn.Module):
         self.b3b = Unit(channels_in, four, 1)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Channels are those of all branches."""
+        """Concatenate the channels of all branches."""
         pooled = same_max_pool(x, (3, 3, 3), (1, 1, 1))
         branches = (self.b0(x), self.b1b(self.b1a(x)), self.b2b(self.b2a(x)), self.b3b(pooled))
         return torch.cat(branches, dim=1)
@@ -100,7 +102,7 @@ class Logits(nn.Module):
 
 
 class InceptionI3d(nn.Module):
-    """The network, under the published names."""
+    """The network, with the published parameter names."""
 
     def __init__(self):
         super().__init__()
@@ -131,7 +133,7 @@ class InceptionI3d(nn.Module):
 def fitted(
     frames: Float[Tensor, "n 3 height width"], fit: Fit = "crop"
 ) -> Float[Tensor, "n 3 224 224"]:
-    """RGB in [0, 1] as I3D takes it: 224 x 224 in [-1, 1], bilinear, without antialiasing."""
+    """Resize RGB in [0, 1] to 224 x 224 in [-1, 1], bilinear without antialiasing."""
     if fit == "squash":
         return 2 * functional.interpolate(frames, (SIZE, SIZE), mode="bilinear") - 1
     height, width = frames.shape[-2:]
@@ -143,36 +145,36 @@ def fitted(
 
 
 class I3d:
-    """I3D as FVD watches with it."""
+    """I3D with the preprocessing of FVD."""
 
     def __init__(self, network: InceptionI3d, fit: Fit = "crop"):
-        """Put parts together; `load` reads them."""
+        """Combine the parts that `load` reads."""
         self.network, self.fit = network.eval(), fit
 
     @torch.no_grad()
     def see(self, frames: Float[Tensor, "batch frames 3 height width"], fps: float) -> Features:
-        """400 logits per clip, which are features and classes alike. `fps` changes nothing.
+        """400 logits per clip, as features and as classes. `fps` is ignored.
 
         Raises:
             MediaError: Fewer than 9 frames.
         """
         batch, count = frames.shape[:2]
         if count < LEAST_FRAMES:
-            raise MediaError(f"I3D needs at least {LEAST_FRAMES} frames, got {count}")
+            raise MediaError(f"I3D: expected at least {LEAST_FRAMES} frames, got {count}")
         clips = fitted(frames.flatten(0, 1).float(), self.fit).unflatten(0, (batch, count))
         logits = self.network(clips.transpose(1, 2))
         return Features(logits, logits)
 
 
 def load(path: str | Path, fit: Fit = "crop") -> I3d:
-    """Read I3D from its published file, or the same tensors as .safetensors.
+    """Load I3D from the published file, or from the same tensors as .safetensors.
 
     Args:
-        path: Of the file.
-        fit: How frames become square.
+        path: The weight file.
+        fit: How frames are made square.
 
     Raises:
-        WeightsError: The file is missing, damaged or another network's.
+        WeightsError: The file is missing, damaged or for another network.
     """
     state = read_state_dict(Path(path))
     return I3d(load_strict(InceptionI3d, state, Path(path), published=f"I3D ({FILE})"), fit)

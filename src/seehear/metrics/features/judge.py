@@ -1,7 +1,7 @@
-"""The pocket judge: independent classifiers of sound and of picture, used for scores only.
+"""The pocket judge: independent audio and image classifiers, used only for scores.
 
-They share no weights, architecture, training seed or training scenes with the pocket binder, so a
-score of theirs says something that guidance could not have optimised.
+They share no weights, architecture, training seed or training scenes with the pocket binder, so
+guidance cannot have optimised their scores.
 """
 
 from collections.abc import Sequence
@@ -21,12 +21,12 @@ from seehear.models.cache import read_json
 from seehear.models.shipped import POCKET
 from seehear.models.weights import read_state_dict
 
-PATCH_SAMPLES = 15_360  # 0.96 s, as of FAD by VGGish
+PATCH_SAMPLES = 15_360  # 0.96 s, as for FAD with VGGish
 SHIPPED = POCKET / "judge"
 
 
 class Block(nn.Module):
-    """Two 3x3 convolutions with a short cut, then a halving of both axes."""
+    """Residual block of two 3x3 convolutions, followed by 2x2 average pooling."""
 
     def __init__(self, channels_in: int, channels_out: int):
         super().__init__()
@@ -43,7 +43,7 @@ class Block(nn.Module):
 
 
 class Classifier(nn.Module):
-    """A small residual network over a picture-like input: pooled features, then classes."""
+    """Small residual network on a 2D input: pooled features and a linear classifier."""
 
     def __init__(self, channels_in: int, widths: Sequence[int], num_classes: int):
         super().__init__()
@@ -52,7 +52,7 @@ class Classifier(nn.Module):
         self.classes = nn.Linear(2 * widths[-1], num_classes)
 
     def features(self, x: Float[Tensor, "b c h w"]) -> Float[Tensor, "b dim"]:
-        """Mean and maximum over all positions."""
+        """Mean and maximum of the last feature maps over all positions."""
         maps = self.blocks(x)
         return torch.cat([maps.mean(dim=(2, 3)), maps.amax(dim=(2, 3))], dim=1)
 
@@ -62,25 +62,25 @@ class Classifier(nn.Module):
 
 
 def sound_input(waveform: Float[Tensor, "batch samples"]) -> Float[Tensor, "batch 1 frames 64"]:
-    """Normalised log mel, at least 32 frames long, of 16 kHz mono."""
+    """Normalised log-mel of 16 kHz mono audio, at least 32 frames long."""
     mel = log_mel_from_waveform(waveform)[:, None]
     mel = nn.functional.pad(mel, (0, 0, 0, max(0, 64 - mel.shape[2])), value=-11.5)
     return normalised_mel(mel)
 
 
 def normalised_mel(mel: Float[Tensor, "batch 1 frames 64"]) -> Float[Tensor, "batch 1 half 64"]:
-    """Log mel around zero, at 50 frames a second: half the work, and names don't need more."""
+    """Log-mel shifted and scaled around zero, at 50 frames per second, enough for classes."""
     return nn.functional.avg_pool2d((mel + 6.0) / 3.0, (2, 1))
 
 
 def picture_input(frames: Float[Tensor, "n 3 h w"]) -> Float[Tensor, "n 3 64 64"]:
-    """Frames in [0, 1] as the picture judge reads them."""
+    """Resize and normalise frames in [0, 1] for the image classifier."""
     small = nn.functional.interpolate(frames, (64, 64), mode="bilinear", antialias=True)
     return (small - 0.5) / 0.25
 
 
 class Judge:
-    """Names what a sound or a picture shows. Frozen; every method runs without gradient."""
+    """Classifies audio and images. Frozen; all methods run without gradient."""
 
     sample_rate = SAMPLE_RATE
 
@@ -95,7 +95,7 @@ class Judge:
 
     @torch.no_grad()
     def see(self, frames: Float[Tensor, "batch frames 3 h w"], fps: float) -> Features:
-        """Features and classes of frames in [0, 1]; `fps` changes nothing."""
+        """Features and classes of frames in [0, 1]. `fps` is ignored."""
         features = self.picture_features(frames)
         return Features(features, self.picture.classes(features))
 
@@ -126,7 +126,7 @@ class Judge:
 
 
 class PatchJudge:
-    """The judge's ear, listening in steps: features of FAD by pocket features."""
+    """The audio classifier of the judge on patches of 0.96 s, for FAD."""
 
     sample_rate = SAMPLE_RATE
 
@@ -137,24 +137,26 @@ class PatchJudge:
     def hear(self, waveform: Float[Tensor, "batch samples"], sample_rate: int) -> Features:
         """Features per 0.96 s of mono waveforms in [-1, 1], the rows of the first clip first.
 
-        Shorter clips are padded with silence; what is left at the end of longer ones is dropped.
+        Shorter clips are padded with silence. A remainder shorter than a patch is dropped.
         """
-        heard = resample(waveform, sample_rate, SAMPLE_RATE)
-        heard = nn.functional.pad(heard, (0, max(0, PATCH_SAMPLES - heard.shape[1])))
-        patches = heard.unfold(1, PATCH_SAMPLES, PATCH_SAMPLES).flatten(0, 1)
+        samples = resample(waveform, sample_rate, SAMPLE_RATE)
+        samples = nn.functional.pad(samples, (0, max(0, PATCH_SAMPLES - samples.shape[1])))
+        patches = samples.unfold(1, PATCH_SAMPLES, PATCH_SAMPLES).flatten(0, 1)
         return Features(self.sound.features(sound_input(patches)))
 
 
 def load_in_patches(source: str | Path | None = None) -> PatchJudge:
-    """`load`, for sounds in patches."""
+    """Load a judge as a `PatchJudge`."""
     return PatchJudge(load(source))
 
 
 def load(source: str | Path | None = None) -> Judge:
-    """Load a folder with config.json, sound.safetensors and picture.safetensors; None: ours.
+    """Load a folder with config.json, sound.safetensors and picture.safetensors.
+
+    Without a folder, the judge in the package is loaded.
 
     Raises:
-        WeightsError: A file is missing, damaged or another network's.
+        WeightsError: A file is missing, damaged or for another network.
     """
     folder = Path(source) if source else SHIPPED
     config = read_json(folder / "config.json")
@@ -163,13 +165,13 @@ def load(source: str | Path | None = None) -> Judge:
         widths = {kind: config[f"{kind}_widths"] for kind in ("sound", "picture")}
     except KeyError as error:
         raise WeightsError(
-            f"{folder / 'config.json'}: expected a judge's, has no {error}"
+            f"{folder / 'config.json'}: expected settings of a pocket judge, but {error} is missing"
         ) from None
 
     def read(kind: str, channels_in: int) -> Classifier:
         path = folder / f"{kind}.safetensors"
         build = partial(Classifier, channels_in, widths[kind], len(classes))
-        # Batch counts, which only training reads, are not stored.
+        # The batch counts of BatchNorm are used only in training and not stored.
         counts = {k: v for k, v in build().state_dict().items() if k.endswith("batches_tracked")}
         return load_strict(build, counts | read_state_dict(path), path, published="a pocket judge")
 

@@ -1,4 +1,4 @@
-"""Published weights into networks of our own: every key and every shape is checked."""
+"""Load published weights into our networks, with a check of every key and shape."""
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -15,36 +15,36 @@ Network = TypeVar("Network", bound=nn.Module)
 def load_strict(
     kind: Callable[[], Network], state: Mapping[str, Tensor], path: Path, *, published: str
 ) -> Network:
-    """A network with the weights of a file, frozen, in float32.
+    """Build a frozen float32 network with the weights of a file.
 
     Args:
         kind: Builds the network.
-        state: Its named tensors.
-        path: The file they come from, for the error.
-        published: What the file is called where it comes from, also for the error.
+        state: State dict.
+        path: The weight file, for the error message.
+        published: Published name of the weights, for the error message.
 
     Raises:
-        WeightsError: Keys or shapes are not the network's.
+        WeightsError: Keys or shapes do not match the network.
     """
-    with torch.device("meta"):  # nothing is drawn, and nothing held twice
+    with torch.device("meta"):  # no random initialisation and no second copy in memory
         network = kind()
     problem = _mismatch(network.state_dict(), state)
     if problem:
-        raise WeightsError(f"{path}: expected the weights of {published}, {problem}")
+        raise WeightsError(f"{path}: expected the weights of {published}, but {problem}")
     network.load_state_dict(state, assign=True)
     return network.float().eval().requires_grad_(False)
 
 
 def _mismatch(wanted: Mapping[str, Tensor], found: Mapping[str, Tensor]) -> str | None:
-    """The first thing that keeps weights from fitting, None if they fit."""
+    """Description of the first mismatch, or None."""
     missing = [key for key in wanted if key not in found]
     if missing:
-        return f"{len(missing)} of {len(wanted)} tensors are missing, the first {missing[0]}"
-    strange = [key for key in found if key not in wanted]
-    if strange:
-        return f"{len(strange)} tensors do not belong there, the first {strange[0]}"
+        return f"{len(missing)} of {len(wanted)} tensors are missing, first {missing[0]}"
+    unexpected = [key for key in found if key not in wanted]
+    if unexpected:
+        return f"{len(unexpected)} tensors are unexpected, first {unexpected[0]}"
     for key, tensor in wanted.items():
         if tensor.shape != found[key].shape:
             sizes = (tuple(tensor.shape), tuple(found[key].shape))
-            return f"{key} should have the shape {sizes[0]} and has {sizes[1]}"
+            return f"{key} has shape {sizes[1]} instead of {sizes[0]}"
     return None

@@ -1,7 +1,8 @@
-"""PANNs' CNN14 names what sounds: the features of FD, and the classes of KL and ISc.
+"""PANNs CNN14, an audio classifier: the features of FD and the classes of KL and ISc.
 
 Source: Kong et al. 2020, "PANNs: Large-Scale Pretrained Audio Neural Networks", arXiv:1912.10211.
-Features are the 2048 numbers after the first linear layer and its ReLU, classes AudioSet's 527.
+Features are the 2048 outputs of the first linear layer after its ReLU. Classes are the 527 of
+AudioSet.
 """
 
 from dataclasses import dataclass
@@ -23,15 +24,15 @@ WIDTHS = (64, 128, 256, 512, 1024, 2048)
 NUM_MELS = 64
 CLASSES = 527
 POWER_FLOOR = 1e-10
-LEAST_S = 2.0  # shorter sounds are padded with silence, as audioldm_eval pads them
-# The published file stores its front end as tensors; we compute it.
+LEAST_S = 2.0  # shorter audio is padded with silence, as in audioldm_eval
+# The published file stores the front end as tensors; here it is computed.
 FRONT_END = ("spectrogram_extractor.", "logmel_extractor.")
 MEL_BANK = "logmel_extractor.melW"
 
 
 @dataclass(frozen=True, kw_only=True)
 class FrontEnd:
-    """How a waveform becomes a picture of 64 mel bands."""
+    """Log-mel spectrogram with 64 bands."""
 
     sample_rate: int
     window_samples: int
@@ -40,7 +41,7 @@ class FrontEnd:
     low_hz: float = 50.0
 
     def __call__(self, waveform: Float[Tensor, "batch samples"]) -> Float[Tensor, "batch 1 t 64"]:
-        """Decibels of mel power, floored at -100."""
+        """Mel power in dB, at least -100."""
         window = torch.hann_window(self.window_samples).to(waveform)
         spectrum = torch.stft(
             waveform, self.window_samples, self.hop_samples, window=window, pad_mode="reflect",
@@ -51,7 +52,7 @@ class FrontEnd:
         return 10 * mel.log10().transpose(1, 2)[:, None]
 
     def filters(self) -> Float[Tensor, "64 bins"]:
-        """Slaney's mel filters between both frequencies."""
+        """Slaney mel filters from `low_hz` to `high_hz`."""
         return mel_filters(
             NUM_MELS, self.window_samples, self.sample_rate, self.low_hz, self.high_hz
         )
@@ -79,7 +80,7 @@ class ConvBlock(nn.Module):
 
 
 class Cnn14(nn.Module):
-    """The network behind the front end, under the published names."""
+    """The network after the front end, with the published parameter names."""
 
     def __init__(self):
         super().__init__()
@@ -91,7 +92,7 @@ class Cnn14(nn.Module):
 
     def forward(self, mel: Float[Tensor, "batch 1 frames 64"]) -> Features:
         """Features and logits; needs at least 32 frames."""
-        x = self.bn0(mel.transpose(1, 3)).transpose(1, 3)  # the norm is over mel bands
+        x = self.bn0(mel.transpose(1, 3)).transpose(1, 3)  # normalises mel bands
         for k in range(1, len(WIDTHS) + 1):
             x = self.get_submodule(f"conv_block{k}")(x)
             if k < len(WIDTHS):
@@ -105,45 +106,47 @@ class Panns:
     """CNN14 at one of its two sample rates."""
 
     def __init__(self, network: Cnn14, sample_rate: int):
-        """Put parts together; `load` reads them."""
+        """Combine the parts that `load` reads."""
         self.network, self.front_end = network.eval(), FRONT_ENDS[sample_rate]
 
     @property
     def sample_rate(self) -> int:
-        """In Hz."""
+        """Sample rate of the network in Hz."""
         return self.front_end.sample_rate
 
     @torch.no_grad()
     def hear(self, waveform: Float[Tensor, "batch samples"], sample_rate: int) -> Features:
-        """2048 features and AudioSet's logits, one row per clip.
+        """2048 features and AudioSet logits, one row per clip.
 
-        The mean is taken off and clips shorter than 2 s are padded, as audioldm_eval does; whole
-        clips are heard, however long they are.
+        As in audioldm_eval, the mean is removed and clips shorter than 2 s are padded. Long clips
+        are used completely.
         """
-        heard = (waveform - waveform.mean(1, keepdim=True)).float()
-        heard = resample(heard, sample_rate, self.sample_rate)
-        lacking = max(0, round(LEAST_S * self.sample_rate) - heard.shape[1])
-        return self.network(self.front_end(functional.pad(heard, (0, lacking))))
+        samples = (waveform - waveform.mean(1, keepdim=True)).float()
+        samples = resample(samples, sample_rate, self.sample_rate)
+        missing = max(0, round(LEAST_S * self.sample_rate) - samples.shape[1])
+        return self.network(self.front_end(functional.pad(samples, (0, missing))))
 
 
 def load(path: str | Path, sample_rate: int = 16_000) -> Panns:
-    """Read CNN14 from its published file, or the same tensors as .safetensors.
+    """Load CNN14 from a published file, or from the same tensors as .safetensors.
 
     Args:
-        path: Of the file.
-        sample_rate: 16000, which audioldm_eval takes, or 32000.
+        path: The weight file.
+        sample_rate: 16000, as in audioldm_eval, or 32000.
 
     Raises:
-        WeightsError: The file is missing, damaged, another network's or of the other rate.
+        WeightsError: The file is missing, damaged, or for another network or sample rate.
     """
     state = read_state_dict(Path(path))
     stored = {key: state.pop(key) for key in list(state) if key.startswith(FRONT_END)}
     published = f"PANNs' CNN14 ({FILES[sample_rate]})"
-    # Both rates have the same network: only the stored front end tells them apart.
-    bank, ours = stored.get(MEL_BANK), FRONT_ENDS[sample_rate].filters().T
-    if bank is not None and (bank.shape != ours.shape or not torch.allclose(bank, ours, atol=1e-5)):
+    # Both rates use the same network. Only the stored front end differs.
+    bank, expected_bank = stored.get(MEL_BANK), FRONT_ENDS[sample_rate].filters().T
+    if bank is not None and (
+        bank.shape != expected_bank.shape or not torch.allclose(bank, expected_bank, atol=1e-5)
+    ):
         raise WeightsError(
-            f"{path}: expected the weights of {published}, its mel bank is not that of "
-            f"{sample_rate} Hz; is it the file of another sample rate?"
+            f"{path}: expected the weights of {published}, got a mel bank that is not for "
+            f"{sample_rate} Hz; use the file for this sample rate"
         )
     return Panns(load_strict(Cnn14, state, Path(path), published=published), sample_rate)

@@ -1,7 +1,7 @@
-"""What a network must offer to be a measure: features of sounds, of videos or of sentences.
+"""Interfaces of feature networks for audio, video and text.
 
-Networks resample, resize and normalise by themselves, so that every one of them can be shown the
-same clip. None takes part in guidance.
+Networks resample, resize and normalise internally, so all of them take the same clip. They are not
+used in guidance.
 """
 
 from collections.abc import Sequence
@@ -12,19 +12,19 @@ from torch import Tensor
 
 
 class Features(NamedTuple):
-    """What a network makes of media."""
+    """Features and optional class logits."""
 
-    embedding: Float[Tensor, "n dim"]  # a row per clip; VGGish: a row per 0.96 s of each
-    logits: Float[Tensor, "n classes"] | None = None  # of networks that name what they perceive
+    embedding: Float[Tensor, "n dim"]  # one row per clip; VGGish: one row per 0.96 s
+    logits: Float[Tensor, "n classes"] | None = None  # of classifiers
 
 
 @runtime_checkable
 class HearsSounds(Protocol):
-    """A frozen network that listens."""
+    """A frozen network with audio input."""
 
     @property
     def sample_rate(self) -> int:
-        """The rate in Hz that it resamples to; sounds that come at it are taken as they are."""
+        """The rate in Hz that the network resamples to. Audio at this rate is not resampled."""
         ...
 
     def hear(self, waveform: Float[Tensor, "batch samples"], sample_rate: int) -> Features:
@@ -34,22 +34,22 @@ class HearsSounds(Protocol):
 
 @runtime_checkable
 class SeesVideos(Protocol):
-    """A frozen network that watches."""
+    """A frozen network with video input."""
 
     def see(self, frames: Float[Tensor, "batch frames 3 height width"], fps: float) -> Features:
         """Features of RGB frames in [0, 1], without gradient.
 
         Args:
-            frames: Evenly spread over the clip.
-            fps: How many of them make a second.
+            frames: Evenly spaced frames of the clip.
+            fps: Rate of `frames` per second.
         """
         ...
 
 
 @runtime_checkable
 class ReadsText(Protocol):
-    """A frozen network whose space sentences share with sounds or videos."""
+    """A frozen network whose text embeddings are comparable with audio or video embeddings."""
 
     def read(self, prompts: Sequence[str]) -> Float[Tensor, "n dim"]:
-        """Embeddings to compare with those of `hear` or `see`, of any length."""
+        """Embeddings to compare with those of `hear` or `see`; they may be unnormalised."""
         ...

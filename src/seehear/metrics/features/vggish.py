@@ -1,9 +1,9 @@
-"""VGGish listens in steps of 0.96 s: the features of FAD.
+"""VGGish, an audio network on patches of 0.96 s: the features of FAD.
 
 Source: Hershey et al. 2017, "CNN Architectures for Large-Scale Audio Classification",
-arXiv:1609.09430; Kilgour et al. 2019, arXiv:1812.08466 (FAD). Features are the 128 numbers of the
-last linear layer: before its ReLU, without the principal components and the 8 bits of the released
-AudioSet embeddings, as audioldm_eval and others take them.
+arXiv:1609.09430; Kilgour et al. 2019, arXiv:1812.08466 (FAD). Features are the 128 outputs of the
+last linear layer before its ReLU, without the PCA and 8-bit quantisation of the released AudioSet
+embeddings, as in audioldm_eval and others.
 """
 
 from functools import lru_cache
@@ -27,7 +27,7 @@ NUM_MELS = 64
 LOW_HZ, HIGH_HZ = 125.0, 7500.0
 LOG_OFFSET = 0.01
 PATCH_FRAMES = 96  # 0.96 s, without overlap
-LEAST_S = 2.0  # shorter sounds are padded with silence, as audioldm_eval pads them
+LEAST_S = 2.0  # shorter audio is padded with silence, as in audioldm_eval
 FILE = "vggish-10086976.pth"
 
 
@@ -38,7 +38,7 @@ def htk_mel_from_hz(hz: Float[Tensor, " n"]) -> Float[Tensor, " n"]:
 
 @lru_cache(maxsize=1)
 def mel_bank() -> Float[Tensor, "mels bins"]:
-    """Weight of each FFT bin in each band: triangles on the mel axis, height 1, float64."""
+    """Mel filter bank in float64: triangles of height 1 on the mel axis."""
     first, last = htk_mel_from_hz(torch.tensor([LOW_HZ, HIGH_HZ], dtype=torch.float64)).tolist()
     edges = torch.linspace(first, last, NUM_MELS + 2, dtype=torch.float64)
     low, centre, high = edges[:-2, None], edges[1:-1, None], edges[2:, None]
@@ -50,7 +50,7 @@ def mel_bank() -> Float[Tensor, "mels bins"]:
 def patches_of(
     waveform: Float[Tensor, "batch samples"],
 ) -> Float[Tensor, "batch patches 96 64"]:
-    """Log-mel patches of 0.96 s of 16 kHz mono; what is left at the end is dropped.
+    """Log-mel patches of 0.96 s of 16 kHz mono audio. The remainder is dropped.
 
     Needs 15,600 samples for the first patch, 15,360 for each further one.
     """
@@ -62,7 +62,7 @@ def patches_of(
 
 
 class VggishNet(nn.Module):
-    """The network behind the front end, under the published names."""
+    """The network after the front end, with the published parameter names."""
 
     def __init__(self):
         super().__init__()
@@ -82,37 +82,37 @@ class VggishNet(nn.Module):
     def forward(self, patches: Float[Tensor, "n 96 64"]) -> Float[Tensor, "n 128"]:
         """One row per patch."""
         maps = self.features(patches[:, None])
-        # The weights were trained where channels come last.
+        # The weights expect channels-last order.
         return self.embeddings(maps.permute(0, 2, 3, 1).flatten(1))
 
 
 class Vggish:
-    """VGGish as FAD listens with it."""
+    """VGGish with the preprocessing of FAD."""
 
     sample_rate = SAMPLE_RATE
 
     def __init__(self, network: VggishNet):
-        """Put parts together; `load` reads them."""
+        """Combine the parts that `load` reads."""
         self.network = network.eval()
 
     @torch.no_grad()
     def hear(self, waveform: Float[Tensor, "batch samples"], sample_rate: int) -> Features:
-        """128 features per 0.96 s, the rows of the first clip first; there are no classes.
+        """128 features per 0.96 s, the rows of the first clip first, without classes.
 
-        The mean is taken off and clips shorter than 2 s are padded, as audioldm_eval does.
+        As in audioldm_eval, the mean is removed and clips shorter than 2 s are padded.
         """
-        heard = (waveform - waveform.mean(1, keepdim=True)).float()
-        heard = resample(heard, sample_rate, SAMPLE_RATE)
-        lacking = max(0, round(LEAST_S * SAMPLE_RATE) - heard.shape[1])
-        patches = patches_of(functional.pad(heard, (0, lacking)))
+        samples = (waveform - waveform.mean(1, keepdim=True)).float()
+        samples = resample(samples, sample_rate, SAMPLE_RATE)
+        missing = max(0, round(LEAST_S * SAMPLE_RATE) - samples.shape[1])
+        patches = patches_of(functional.pad(samples, (0, missing)))
         return Features(self.network(patches.flatten(0, 1)))
 
 
 def load(path: str | Path) -> Vggish:
-    """Read VGGish from its published file, or the same tensors as .safetensors.
+    """Load VGGish from the published file, or from the same tensors as .safetensors.
 
     Raises:
-        WeightsError: The file is missing, damaged or another network's.
+        WeightsError: The file is missing, damaged or for another network.
     """
     state = read_state_dict(Path(path))
     return Vggish(load_strict(VggishNet, state, Path(path), published=f"VGGish ({FILE})"))
