@@ -118,14 +118,14 @@ def test_a_page_shows_where_guidance_acted_and_plays_its_media_offline(tmp_path,
                  .map((model) => [model.left, model.right])"""
         )
         assert shaded == [[0.5, 3.5]] * 4
-        wait_until(page, "document.querySelector('#made video').readyState >= 1")
-        length = page.evaluate("document.querySelector('#made video').duration")
+        wait_until(page, "document.querySelector('#output video').readyState >= 1")
+        length = page.evaluate("document.querySelector('#output video').duration")
         assert length == pytest.approx(1.0, abs=0.1)
         strip = page.evaluate("[...document.querySelectorAll('.strip img')].map((i) => i.width)")
         assert len(strip) == 8
         assert min(strip) > 50
         # The line in the plots follows the player.
-        page.evaluate("document.querySelector('#made video').currentTime = 0.5")
+        page.evaluate("document.querySelector('#output video').currentTime = 0.5")
         wait_until(
             page, "Bokeh.documents[0].get_model_by_name('playhead: waveform').location === 0.5"
         )

@@ -73,7 +73,7 @@ def test_media_that_are_gone_or_changed_are_told_and_not_an_error(tmp_path):
     assert "out.mp4 has changed" in run.notes[0]
     assert "given.mp4 is neither at" in run.notes[1]
     (tmp_path / "out.mp4").unlink()
-    assert "out.mp4 is not beside the manifest" in page_text(manifest)
+    assert "out.mp4 is not in the folder of the manifest" in page_text(manifest)
 
 
 def test_an_output_is_looked_for_beside_the_manifest_and_nowhere_else(tmp_path):
@@ -91,7 +91,7 @@ def test_a_manifest_without_a_trace_is_shown_without_steps(tmp_path):
     manifest.write_text(json.dumps(record))
     text = page_text(manifest)
     assert "The manifest has no trace" in text
-    assert "Step by step" not in text
+    assert "<h2>Steps</h2>" not in text
     assert "Over time" in text
 
 
@@ -114,7 +114,7 @@ def test_runs_of_a_batch_have_no_times_and_none_are_shown(tmp_path):
 
 @pytest.mark.parametrize("trace", ["loss", [3], [{"i": 0, "losses": {"a": "high"}}], [{}]])
 def test_a_trace_that_was_edited_is_refused(tmp_path, trace):
-    with pytest.raises(SettingsError, match="its trace is not such as seehear writes"):
+    with pytest.raises(SettingsError, match="expected a trace as written by seehear"):
         read_run(edited(saved_run(tmp_path), trace=trace))
 
 
@@ -132,7 +132,7 @@ def test_a_file_that_is_no_manifest_and_a_folder_without_one_are_refused(tmp_pat
     (tmp_path / "other.json").write_text("{}")
     with pytest.raises(SettingsError, match="not a manifest of seehear"):
         read_runs([tmp_path / "other.json"])
-    with pytest.raises(SettingsError, match="holds no manifest"):
+    with pytest.raises(SettingsError, match="expected a folder with manifests"):
         read_runs([tmp_path])
     (tmp_path / "cut.json").write_text('{"schema_version": 1, "trace": [')
     with pytest.raises(SettingsError, match="expected a manifest in JSON"):
@@ -165,9 +165,9 @@ def test_a_sound_is_drawn_with_the_given_picture_where_it_has_none(tmp_path):
     PIL.Image.fromarray(np.full((300, 400, 3), 90, np.uint8)).save(tmp_path / "photo.png")
     manifest = saved_run(tmp_path, "out.wav", task="i2a", given=tmp_path / "photo.png")
     signals = signals_of(read_run(manifest))
-    assert signals.sound.name == "out.wav"
-    assert signals.film.name == "photo.png"
-    assert signals.film.frames[0].shape == (3, 112, 149)
+    assert signals.audio.name == "out.wav"
+    assert signals.strip.name == "photo.png"
+    assert signals.strip.frames[0].shape == (3, 112, 149)
     assert signals.timing is None
 
 
@@ -176,7 +176,7 @@ def test_a_waveforms_peaks_are_kept_however_long_it_is(tmp_path):
     wave[0, 77_777], wave[0, 99_999] = 0.9, -0.7
     write_audio(tmp_path / "x.wav", wave, 16_000)
     manifest = edited(saved_run(tmp_path), outputs=[{"file": "x.wav", "sha256": ""}])
-    sound = signals_of(read_run(manifest)).sound
+    sound = signals_of(read_run(manifest)).audio
     assert len(sound.highest) == 1000
     assert float(sound.highest.max()) == pytest.approx(0.9, abs=1e-3)
     assert float(sound.lowest.min()) == pytest.approx(-0.7, abs=1e-3)
@@ -198,7 +198,7 @@ def test_a_video_that_browsers_do_not_play_is_embedded_as_a_copy_and_said_so(tmp
     path = make_video(tmp_path / "clip.avi", codec="mpeg4")
     shown = embedded(path, tmp_path, 1_000_000)
     assert shown.address.startswith("data:video/mp4;base64,")
-    assert "clip.avi is of a kind that browsers don't play: this is a copy" in shown.note
+    assert "clip.avi has a format that browsers do not play. The page contains a copy" in shown.note
 
 
 def test_a_large_sound_is_embedded_as_a_copy_and_a_larger_one_is_linked(tmp_path):
@@ -209,7 +209,7 @@ def test_a_large_sound_is_embedded_as_a_copy_and_a_larger_one_is_linked(tmp_path
     assert "mono at 16 kHz" in copy.note
     link = embedded(path, tmp_path / "pages", 1000)
     assert link.address == link.link == "../a%20sound.wav"
-    assert "it is not inside this page" in link.note
+    assert "The page links to the file" in link.note
 
 
 def test_a_large_picture_is_embedded_smaller(tmp_path):
@@ -231,7 +231,7 @@ def test_the_page_of_a_noisy_clip_of_ten_seconds_is_below_five_megabytes(tmp_pat
     page = tmp_path / "page.html"
     text = page_text(manifest, page)
     assert page.stat().st_size < 5_000_000
-    assert "given.mp4 is large" in text
+    assert "given.mp4 is too large" in text
 
 
 # What is said
@@ -256,7 +256,7 @@ def test_settings_become_rows_down_to_the_last_value():
 def test_a_dead_gradient_is_told_with_its_steps(tmp_path):
     trace = [replace(step, dead_gradient=step.i == 2) for step in trace_of(0.9, 0.5)]
     text = page_text(saved_run(tmp_path, trace=trace))
-    assert "the latents left as they were, at step 2." in text
+    assert "the latents were not updated at step 2." in text
 
 
 def test_what_comes_from_a_file_is_escaped(tmp_path):

@@ -1,4 +1,4 @@
-"""Runs as HTML pages that explain them, and folders of runs as a gallery; all without a network."""
+"""HTML reports of single runs and galleries of many runs. The pages work offline."""
 
 from seehear.report.gallery import write_gallery
 from seehear.report.page import write_page

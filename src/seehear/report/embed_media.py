@@ -1,4 +1,4 @@
-"""Media inside a page: as data where they are small, as a smaller copy, or as a link."""
+"""Embed media in a page: as data URLs, as smaller copies, or as links."""
 
 import base64
 import io
@@ -17,13 +17,13 @@ from seehear.media.drawing import pil_image, shrink
 from seehear.media.kinds import Kind
 from seehear.media.opening import open_media, video_stream
 
-MADE_BYTES, GIVEN_BYTES = 1_500_000, 600_000  # what the page holds of either, at most
+MADE_BYTES, GIVEN_BYTES = 1_500_000, 600_000  # embedding limit per file
 PREVIEW_FPS, PREVIEW_SIDE, PREVIEW_CRF = 12.5, 240, 30  # pixels of the shorter side
-PREVIEW_RATE = 16_000  # of a sound's copy
+PREVIEW_RATE = 16_000  # sample rate of an audio copy
 MAX_PREVIEW_S = 60.0  # longer clips are linked
-IMAGE_SIDE = 720  # pixels of the shorter side of a picture's copy
+IMAGE_SIDE = 720  # shorter side of an image copy, in pixels
 
-# What browsers play; other files are shown as a copy.
+# Media types that browsers play. Other files are embedded as a copy.
 _TYPES: dict[str, str] = {
     ".mp4": "video/mp4", ".m4v": "video/mp4", ".mov": "video/mp4", ".webm": "video/webm",
     ".wav": "audio/wav", ".flac": "audio/flac", ".ogg": "audio/ogg", ".oga": "audio/ogg",
@@ -37,44 +37,44 @@ _PIXELS = frozenset({"yuv420p", "yuvj420p"})
 
 @dataclass(frozen=True, kw_only=True)
 class Embedded:
-    """How a page shows a file."""
+    """A media file in a page."""
 
     name: str
     kind: Kind
     address: str  # "data:..." or relative to the page
-    link: str  # to the file itself, relative to the page
-    note: str = ""  # what differs from the file, a sentence
+    link: str  # to the original file, relative to the page
+    note: str = ""  # how the page content differs from the file
 
 
 def embedded(path: Path, folder: Path, limit_bytes: int) -> Embedded:
-    """How a page in `folder` shows a file: as it is, else as a smaller copy, else by a link.
+    """Embed a file unchanged if possible, else as a smaller copy, else as a link.
 
     Args:
-        path: A picture, a video or a sound.
-        folder: Of the page; links are relative to it.
-        limit_bytes: How much of the page the file may take, before base64.
+        path: An image, video or audio file.
+        folder: Folder of the page; links are relative to it.
+        limit_bytes: Maximum embedded size before base64.
 
     Raises:
-        MediaError: The file is none of these, or damaged.
+        MediaError: The file is not media, or damaged.
     """
-    if (whole := embedded_as_it_is(path, folder, limit_bytes)) is not None:
-        return whole
-    found = probe(path)
-    why = "is large" if _type_in_browsers(path) else "is of a kind that browsers don't play"
-    if found.kind == "image" or (found.duration_s or 0.0) <= MAX_PREVIEW_S:
-        data, media_type, what = _COPIES[found.kind](path)
+    if (unchanged := embedded_unchanged(path, folder, limit_bytes)) is not None:
+        return unchanged
+    header = probe(path)
+    reason = "is too large" if _type_in_browsers(path) else "has a format that browsers do not play"
+    if header.kind == "image" or (header.duration_s or 0.0) <= MAX_PREVIEW_S:
+        data, media_type, description = _COPIES[header.kind](path)
         if len(data) <= limit_bytes:
-            note = f"{path.name} {why}: this is a copy, {what}."
+            note = f"{path.name} {reason}. The page contains a copy: {description}."
             return _as_data(path, folder, data, media_type, note)
-    note = f"{path.name} {why}: it is not inside this page, which plays it from where it lies."
+    note = f"{path.name} {reason}. The page links to the file instead of embedding it."
     return replace(linked(path, folder), note=note)
 
 
-def embedded_as_it_is(path: Path, folder: Path, limit_bytes: int) -> Embedded | None:
-    """A file as data, or None if it is too large or browsers don't play it.
+def embedded_unchanged(path: Path, folder: Path, limit_bytes: int) -> Embedded | None:
+    """Embed a file as a data URL; None if it is too large or browsers do not play it.
 
     Raises:
-        MediaError: The file is no picture, video or sound.
+        MediaError: The file is not an image, video or audio.
     """
     media_type = _type_in_browsers(path)
     if not media_type or path.stat().st_size > limit_bytes:
@@ -83,10 +83,10 @@ def embedded_as_it_is(path: Path, folder: Path, limit_bytes: int) -> Embedded | 
 
 
 def linked(path: Path, folder: Path) -> Embedded:
-    """A file by its address relative to the page.
+    """Link to a file relative to the page.
 
     Raises:
-        MediaError: The file is no picture, video or sound.
+        MediaError: The file is not an image, video or audio.
     """
     link = relative_link(path, folder)
     return Embedded(name=path.name, kind=probe(path).kind, address=link, link=link)
@@ -96,7 +96,7 @@ def _as_data(path: Path, folder: Path, data: bytes, media_type: str, note: str =
     kind = probe(path).kind
     return Embedded(
         name=path.name,
-        # An animated GIF is a video in a picture's clothes.
+        # `probe` reports an animated GIF as a video, but pages show it as an image.
         kind="image" if media_type.startswith("image/") else kind,
         address=data_address(data, media_type),
         link=relative_link(path, folder),
@@ -105,12 +105,12 @@ def _as_data(path: Path, folder: Path, data: bytes, media_type: str, note: str =
 
 
 def data_address(data: bytes, media_type: str) -> str:
-    """Bytes as an address."""
+    """Encode bytes as a data URL."""
     return f"data:{media_type};base64,{base64.b64encode(data).decode()}"
 
 
 def relative_link(path: Path, folder: Path) -> str:
-    """An address of a file as seen from a folder, percent-encoded."""
+    """Percent-encoded URL of a file relative to a folder."""
     try:
         return quote(Path(os.path.relpath(path.absolute(), folder.absolute())).as_posix())
     except ValueError:  # on another drive
@@ -118,12 +118,12 @@ def relative_link(path: Path, folder: Path) -> str:
 
 
 def jpeg_address(pixels: UInt8[Tensor, "3 height width"], quality: int = 80) -> str:
-    """A picture as an address."""
+    """Encode an image as a JPEG data URL."""
     return data_address(_jpeg(pixels, quality), "image/jpeg")
 
 
 def png_address(pixels: UInt8[Tensor, "3 height width"]) -> str:
-    """A picture of few colours as an address."""
+    """Encode an image with few colours as a PNG data URL."""
     file = io.BytesIO()
     pil_image(pixels).save(file, "PNG", optimize=True)
     return data_address(file.getvalue(), "image/png")
@@ -138,7 +138,7 @@ def _jpeg(pixels: UInt8[Tensor, "3 height width"], quality: int) -> bytes:
 def _type_in_browsers(path: Path) -> str:
     """The media type of a file that browsers play, else "".
 
-    Of videos that is an ordinary codec in 8 bits with halved chroma.
+    Videos need a common codec with 8-bit 4:2:0 pixels.
     """
     media_type = _TYPES.get(path.suffix.lower(), "")
     if not media_type.startswith("video/"):
@@ -148,11 +148,11 @@ def _type_in_browsers(path: Path) -> str:
         if stream is None:
             return media_type
         codec = stream.codec_context
-        is_ordinary = codec.name.removeprefix("lib") in _CODECS and codec.pix_fmt in _PIXELS
-        return media_type if is_ordinary else ""
+        is_playable = codec.name.removeprefix("lib") in _CODECS and codec.pix_fmt in _PIXELS
+        return media_type if is_playable else ""
 
 
-_Copy = tuple[bytes, str, str]  # bytes, media type, what it is
+_Copy = tuple[bytes, str, str]  # content, media type, description
 
 
 def _image_copy(path: Path) -> _Copy:
@@ -165,23 +165,23 @@ def _video_copy(path: Path) -> _Copy:
     video = read_video(
         path, frames_per_s=PREVIEW_FPS, short_side=PREVIEW_SIDE, max_duration_s=2 * MAX_PREVIEW_S
     )
-    sound = read_audio(path, 48_000) if video.has_audio else None
+    audio = read_audio(path, 48_000) if video.has_audio else None
     with tempfile.TemporaryDirectory() as folder:
         copy = Path(folder) / "copy.mp4"
         write_video(
-            copy, video.frames, PREVIEW_FPS, None if sound is None else sound.waveform,
+            copy, video.frames, PREVIEW_FPS, None if audio is None else audio.waveform,
             48_000, crf=PREVIEW_CRF,
         )  # fmt: skip
         data = copy.read_bytes()
     height, width = video.frames.shape[2:]
-    return data, "video/mp4", f"{width} by {height} pixels, {PREVIEW_FPS:g} frames a second, mono"
+    return data, "video/mp4", f"{width} by {height} pixels, {PREVIEW_FPS:g} fps, mono"
 
 
-def _sound_copy(path: Path) -> _Copy:
-    sound = read_audio(path, PREVIEW_RATE, max_duration_s=2 * MAX_PREVIEW_S)
+def _audio_copy(path: Path) -> _Copy:
+    audio = read_audio(path, PREVIEW_RATE, max_duration_s=2 * MAX_PREVIEW_S)
     with tempfile.TemporaryDirectory() as folder:
         copy = Path(folder) / "copy.ogg"
-        write_audio(copy, sound.waveform, PREVIEW_RATE)
+        write_audio(copy, audio.waveform, PREVIEW_RATE)
         data = copy.read_bytes()
     return data, "audio/ogg", f"mono at {PREVIEW_RATE // 1000} kHz, Ogg Vorbis"
 
@@ -189,5 +189,5 @@ def _sound_copy(path: Path) -> _Copy:
 _COPIES: dict[Kind, Callable[[Path], _Copy]] = {
     "image": _image_copy,
     "video": _video_copy,
-    "audio": _sound_copy,
+    "audio": _audio_copy,
 }

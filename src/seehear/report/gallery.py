@@ -1,4 +1,4 @@
-"""Many runs as a table with thumbnails, the worst first."""
+"""A gallery of runs: a table with thumbnails, highest final loss first."""
 
 import math
 from collections.abc import Sequence
@@ -9,7 +9,7 @@ from seehear.errors import MediaError
 from seehear.media.drawing import coloured, shrink
 from seehear.report.embed_media import (
     Embedded,
-    embedded_as_it_is,
+    embedded_unchanged,
     jpeg_address,
     linked,
     png_address,
@@ -17,41 +17,41 @@ from seehear.report.embed_media import (
 )
 from seehear.report.page import rendered, write_html
 from seehear.report.runs import Run
-from seehear.report.signals import Signals, glance_of
+from seehear.report.signals import Signals, quick_signals
 
-MEDIA_BYTES = 2_000_000  # what the page holds of all media, before base64
-EACH_BYTES = 300_000
+MEDIA_BYTES = 2_000_000  # embedding limit of all media, before base64
+EACH_BYTES = 300_000  # embedding limit per file
 THUMB_SIDE, THUMB_COLUMNS = 72, 128  # pixels
 SPARK_WIDTH, SPARK_HEIGHT = 120, 32
 
 
 @dataclass(frozen=True, kw_only=True)
 class Row:
-    """One run as the table shows it."""
+    """One table row."""
 
     run: Run
-    frame: str  # address of a thumbnail, or ""
-    spectrum: str  # the same, of its sound
+    frame: str  # URL of a frame thumbnail, or ""
+    spectrum: str  # URL of a spectrogram thumbnail, or ""
     media: Embedded | None
-    page: str  # address of its own report, where there is one
-    spark: str  # points of its loss, for an SVG polyline
+    page: str  # URL of the report of the run, or ""
+    spark: str  # loss curve as points of an SVG polyline
     notes: tuple[str, ...]
 
 
 def write_gallery(runs: Sequence[Run], path: str | Path, notes: Sequence[str] = ()) -> None:
-    """Write a page with all runs, those with the highest final loss first.
+    """Write a page with all runs, highest final loss first.
 
-    Names lead to a run's own report where one lies beside its manifest.
+    A name links to the report of the run if it is in the folder of the manifest.
 
     Raises:
         MediaError: The page cannot be written.
     """
     path = Path(path)
-    left = MEDIA_BYTES
+    remaining_bytes = MEDIA_BYTES
     rows = []
     for run in worst_first(runs):
-        row, used = _row(run, path.parent, min(left, EACH_BYTES))
-        left -= used
+        row, used = _row(run, path.parent, min(remaining_bytes, EACH_BYTES))
+        remaining_bytes -= used
         rows.append(row)
     title = f"{len(rows)} runs"
     write_html(
@@ -61,7 +61,7 @@ def write_gallery(runs: Sequence[Run], path: str | Path, notes: Sequence[str] = 
 
 
 def worst_first(runs: Sequence[Run]) -> list[Run]:
-    """By falling final loss; one that is not a number is the worst, runs without any come last."""
+    """Sort by falling final loss. NaN comes first, runs without loss come last."""
 
     def badness(run: Run) -> float:
         loss = run.final_loss
@@ -71,11 +71,11 @@ def worst_first(runs: Sequence[Run]) -> list[Run]:
 
 
 def _row(run: Run, folder: Path, limit_bytes: int) -> tuple[Row, int]:
-    """A row, and how many bytes of media it put into the page."""
-    signals, media, used, notes = glance_of(run), None, 0, []
+    """A row, and the number of embedded media bytes."""
+    signals, media, used, notes = quick_signals(run), None, 0, []
     if run.made is not None:
         try:
-            media = embedded_as_it_is(run.made, folder, limit_bytes)
+            media = embedded_unchanged(run.made, folder, limit_bytes)
             used = 0 if media is None else run.made.stat().st_size
             media = media or linked(run.made, folder)
         except MediaError as error:
@@ -94,22 +94,22 @@ def _row(run: Run, folder: Path, limit_bytes: int) -> tuple[Row, int]:
 
 
 def _frame(signals: Signals) -> str:
-    if signals.film is None:
+    if signals.strip is None:
         return ""
-    frames = signals.film.frames
+    frames = signals.strip.frames
     return jpeg_address(shrink(frames[len(frames) // 2], THUMB_SIDE), quality=70)
 
 
 def _spectrum(signals: Signals) -> str:
-    if signals.sound is None:
+    if signals.audio is None:
         return ""
-    loudness = signals.sound.loudness.flip(0)[::2]
+    loudness = signals.audio.loudness.flip(0)[::2]
     step = max(1, loudness.shape[1] // THUMB_COLUMNS)
     return png_address(coloured(loudness[:, ::step]).permute(2, 0, 1))
 
 
 def spark_of(losses: Sequence[float]) -> str:
-    """A curve's points in a box of 120 by 32: "x,y x,y ..."; those that aren't finite left out."""
+    """Points "x,y x,y ..." of a curve in a 120 x 32 box. Non-finite values are skipped."""
     finite = [(k, loss) for k, loss in enumerate(losses) if math.isfinite(loss)]
     if len(finite) < 2:
         return ""

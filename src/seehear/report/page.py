@@ -1,4 +1,4 @@
-"""One run as a page that needs nothing but itself."""
+"""The self-contained HTML report of one run."""
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -22,13 +22,13 @@ from seehear.report.embed_media import (
     relative_link,
 )
 from seehear.report.runs import Run
-from seehear.report.signals import Film, Signals, signals_of
+from seehear.report.signals import FrameStrip, Signals, signals_of
 from seehear.report.step_plots import step_plots
 from seehear.report.style import LEFT_PX, RIGHT_PX
 from seehear.report.time_plots import time_plots
 
 _TOLD_ELSEWHERE = frozenset({"prompt", "prompts", "named", "captioned_by"})
-# Bokeh draws; its widgets, tables and typesetting are not needed.
+# Bokeh's widgets, tables and MathJax are not needed.
 _BOKEH = Resources(mode="inline", components=["bokeh"])
 _TEMPLATES = Environment(
     loader=PackageLoader("seehear.report"), autoescape=True, undefined=StrictUndefined,
@@ -37,7 +37,7 @@ _TEMPLATES = Environment(
 
 
 def write_page(run: Run, path: str | Path) -> None:
-    """Write the report of one run as an HTML file that loads nothing from the network.
+    """Write the report of one run as a self-contained HTML file.
 
     Raises:
         MediaError: The page cannot be written.
@@ -47,13 +47,13 @@ def write_page(run: Run, path: str | Path) -> None:
 
 
 def write_html(path: Path, text: str) -> None:
-    """Write a page; it appears only when complete."""
+    """Write a page. The file appears only when complete."""
     with replacing(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
 
 
 def page_of(run: Run, folder: Path) -> str:
-    """The report of one run as HTML, for a page in `folder`."""
+    """HTML report of one run, with links relative to `folder`."""
     signals = signals_of(run)
     made, given, notes = _media(run, folder)
     plots = step_plots(run.steps) | time_plots(signals, plotted_s(run, signals))
@@ -62,20 +62,20 @@ def page_of(run: Run, folder: Path) -> str:
         "run.html",
         title=run.name,
         run=run,
-        what=TASKS[task].summary if (task := run.record["task"]) in TASKS else task,
+        task_words=TASKS[task].summary if (task := run.record["task"]) in TASKS else task,
         facts=list(_facts(run)),
         notes=[*run.notes, *signals.notes, *notes],
         made=made,
         given=given,
-        strip=_strip(signals.film),
+        strip=_strip(signals.strip),
         signals=signals,
         left_px=LEFT_PX,
         right_px=RIGHT_PX,
         plots={name: Markup(division) for name, division in divisions.items()},
-        # Written by Bokeh, which escapes what comes from the manifest.
+        # Bokeh escapes values from the manifest.
         bokeh=Markup(_BOKEH.render_js() + script) if plots else "",
-        falling=_falling(run),
-        settings=list(flat(_told_here(run.record["settings"]))),
+        loss_summary=_loss_summary(run),
+        settings=list(flat(_other_settings(run.record["settings"]))),
         versions=list(flat(run.record["versions"])),
         weights=weight_rows(run.record["weights"]),
         manifest=relative_link(run.path, folder),
@@ -83,41 +83,41 @@ def page_of(run: Run, folder: Path) -> str:
 
 
 def rendered(template: str, **values: Any) -> str:
-    """A page from one of the templates; everything in it is escaped."""
+    """Render a template with HTML escaping."""
     return _TEMPLATES.get_template(template).render(**values)
 
 
 def _media(run: Run, folder: Path) -> tuple[Embedded | None, Embedded | None, list[str]]:
-    found: list[Embedded | None] = []
+    media: list[Embedded | None] = []
     notes = []
     for path, limit_bytes in ((run.made, MADE_BYTES), (run.given, GIVEN_BYTES)):
         try:
-            found.append(None if path is None else embedded(path, folder, limit_bytes))
+            media.append(None if path is None else embedded(path, folder, limit_bytes))
         except MediaError as error:
-            found.append(None)
+            media.append(None)
             notes.append(f"{error}.")
-    made, given = found
+    made, given = media
     return made, given, list(dict.fromkeys(notes))
 
 
 def plotted_s(run: Run, signals: Signals) -> float:
-    """How many seconds the time axes show."""
-    lengths = [part.duration_s for part in (signals.sound, signals.film) if part is not None]
+    """Length of the time axes in seconds."""
+    lengths = [part.duration_s for part in (signals.audio, signals.strip) if part is not None]
     return run.duration_s or max(lengths, default=1.0) or 1.0
 
 
-def _strip(film: Film | None) -> list[tuple[str, str, float]]:
-    """Address, caption and time of every frame; nothing for a still, which is shown whole."""
-    if film is None or len(film.frames) < 2:
+def _strip(strip: FrameStrip | None) -> list[tuple[str, str, float]]:
+    """URL, label and time of every frame. Empty for an image, which is shown in full size."""
+    if strip is None or len(strip.frames) < 2:
         return []
     return [
         (jpeg_address(frame), f"{time_s:.2f} s", time_s)
-        for frame, time_s in zip(film.frames, film.times_s, strict=True)
+        for frame, time_s in zip(strip.frames, strip.times_s, strict=True)
     ]
 
 
 def _facts(run: Run) -> Iterator[tuple[str, str]]:
-    """What to know of a run before all else: names and values."""
+    """Names and values for the summary at the top of the page."""
     preset = run.record["settings"].get("preset")
     if run.duration_s:
         yield "length", f"{run.duration_s:.2f} s"
@@ -126,60 +126,60 @@ def _facts(run: Run) -> Iterator[tuple[str, str]]:
     yield "seed", str(run.record["seed"])
     if run.steps:
         guided = sum(step.is_guided for step in run.steps)
-        yield "steps", f"{len(run.steps)}, {guided} of them guided"
+        yield "steps", f"{len(run.steps)} ({guided} guided)"
     if run.seconds is not None:
         yield "time of all steps", f"{run.seconds:.1f} s"
     if run.final_loss is not None:
         yield "final loss", f"{run.final_loss:.4f}"
 
 
-def _falling(run: Run) -> str:
-    """What the loss did, and whether a gradient was dead, in words."""
+def _loss_summary(run: Run) -> str:
+    """Sentences about the loss and dead gradients."""
     words = []
     if run.losses:
         words.append(
-            f"The sum of the terms went from {run.losses[0]:.4f} to {run.losses[-1]:.4f} over "
-            f"{len(run.losses)} guided steps (before each step's update)."
+            f"The total loss went from {run.losses[0]:.4f} to {run.losses[-1]:.4f} over "
+            f"{len(run.losses)} guided steps (before the update of each step)."
         )
     elif run.steps:
-        words.append("No step was guided: there is no loss to show.")
+        words.append("No step was guided, so there is no loss.")
     dead = [str(step.i) for step in run.steps if step.dead_gradient]
     if dead:
         words.append(
-            "The gradient was zero or not finite, and the latents left as they were, at step "
+            "The gradient was zero or not finite and the latents were not updated at step "
             f"{', '.join(dead)}."
         )
     return " ".join(words)
 
 
-def _told_here(settings: Mapping[str, Any]) -> dict[str, Any]:
+def _other_settings(settings: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in settings.items() if name not in _TOLD_ELSEWHERE}
 
 
 def flat(value: Any, name: str = "") -> Iterator[tuple[str, str]]:
-    """Nested settings as rows: "preset.settings.aligner.rule" and its value."""
+    """Flatten nested settings to rows such as ("preset.settings.aligner.rule", value)."""
     if isinstance(value, Mapping) and value:
         for key, item in value.items():
             yield from flat(item, f"{name}.{key}" if name else str(key))
     else:
-        yield name, _worded(value)
+        yield name, _text_of(value)
 
 
-def _worded(value: Any) -> str:
+def _text_of(value: Any) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     if value is None or value == {}:
         return "–"
     if isinstance(value, list):
         return ", ".join(
-            "–".join(map(_worded, item)) if isinstance(item, list) else _worded(item)
+            "–".join(map(_text_of, item)) if isinstance(item, list) else _text_of(item)
             for item in value
         )
     return f"{value:.6g}" if isinstance(value, float) else str(value)
 
 
 def weight_rows(weights: Any) -> list[tuple[str, str, str, str]]:
-    """Name, licence, whether it permits commercial use and hash of every network."""
+    """Name, licence, commercial use ("yes", "no", "not known") and hash of every network."""
     rows = []
     for part in weights:
         terms = licence_terms(part.get("licence"))

@@ -1,4 +1,4 @@
-"""What a run left behind: its manifest, the media beside it, and what is missing of them."""
+"""Read a run from its manifest and locate its media."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
@@ -14,59 +14,57 @@ from seehear.pipeline.task import TASKS
 
 @dataclass(frozen=True, kw_only=True)
 class Run:
-    """One run, as far as its files are still there."""
+    """One run with the media that still exist."""
 
     path: Path  # of the manifest
-    record: Mapping[str, Any]  # the manifest as it is
-    steps: tuple[StepTrace, ...]  # its trace; empty where the manifest has none
-    made: Path | None  # what was made, beside the manifest
-    given: Path | None  # what it was made for
-    notes: tuple[str, ...]  # what is missing or has changed, a sentence each
+    record: Mapping[str, Any]  # content of the manifest
+    steps: tuple[StepTrace, ...]  # trace; empty if the manifest has none
+    made: Path | None  # generated file, in the folder of the manifest
+    given: Path | None  # input file
+    notes: tuple[str, ...]  # sentences about missing or changed files
 
     @property
     def name(self) -> str:
-        """What the run is called: the file that it made."""
+        """The name of the generated file, or else of the manifest."""
         return self.made.name if self.made else self.path.name
 
     @property
     def duration_s(self) -> float | None:
-        """How long what was made lasts, in seconds; None for a picture."""
+        """Duration of the output in seconds; None for an image."""
         task = TASKS.get(self.record["task"])
         value = None if task is not None and task.makes_still else self.record.get("duration_s")
         return float(value) if isinstance(value, int | float) else None
 
     @property
     def losses(self) -> tuple[float, ...]:
-        """The sum of all terms at every guided step, before its update."""
+        """Total loss at every guided step, before the update."""
         return tuple(sum(step.losses.values()) for step in self.steps if step.losses)
 
     @property
     def final_loss(self) -> float | None:
-        """The last of `losses`; None for a run without guidance."""
+        """Last value of `losses`; None for a run without guidance."""
         return self.losses[-1] if self.losses else None
 
     @property
     def seconds(self) -> float | None:
-        """How long all steps took; None where the manifest, as those of a batch, leaves it out."""
+        """Time of all steps; None if the manifest has no times, as in a batch."""
         return sum(step.seconds for step in self.steps) or None
 
 
 def read_run(path: str | Path) -> Run:
-    """Read a manifest and look for its media.
+    """Read a manifest and locate its media.
 
-    Media that are gone or have changed are no error: the run's notes say so.
+    Missing or changed media are not an error. They are listed in `notes`.
 
     Raises:
-        SettingsError: Not a manifest, or its trace is not such as this version writes.
+        SettingsError: Not a manifest, or a trace in another format.
     """
     path = Path(path)
     record = read_manifest(path)
     notes: list[str] = []
     steps = _steps(path, record.get("trace") or ())
     if not steps:
-        notes.append(
-            "The manifest has no trace: the steps are not known, so no losses, norms and times."
-        )
+        notes.append("The manifest has no trace, so the page has no losses, norms and times.")
     return Run(
         path=path,
         record=record,
@@ -78,20 +76,19 @@ def read_run(path: str | Path) -> Run:
 
 
 def read_runs(paths: Sequence[str | Path]) -> tuple[list[Run], list[str]]:
-    """Read manifests and the manifests in folders.
+    """Read manifests from files and folders.
 
     Args:
-        paths: Files, each of which must be a manifest; or folders, whose other JSON files are
-            passed over.
+        paths: Manifests, or folders. Other JSON files in folders are skipped.
 
     Returns:
-        The runs, each once; and a sentence for every file that was passed over.
+        The runs without duplicates, and a message for every skipped file.
 
     Raises:
-        SettingsError: A file is no manifest, a folder holds none, or nothing is at a path.
+        SettingsError: A file is not a manifest, a folder has none, or a path does not exist.
     """
     runs: dict[Path, Run] = {}
-    passed_over: list[str] = []
+    skipped: list[str] = []
     for path in map(Path, paths):
         if not path.is_dir():
             runs[path.absolute()] = read_run(path)
@@ -102,17 +99,17 @@ def read_runs(paths: Sequence[str | Path]) -> tuple[list[Run], list[str]]:
                 runs[child.absolute()] = read_run(child)
                 found += 1
             except SettingsError as error:
-                passed_over.append(str(error))
+                skipped.append(str(error))
         if not found:
             raise SettingsError(
-                f"{path}: the folder holds no manifest; expected the .json files that seehear "
-                "writes beside what it makes"
+                f"{path}: expected a folder with manifests (the .json files next to seehear's "
+                "outputs), got none"
             )
-    return list(runs.values()), passed_over
+    return list(runs.values()), skipped
 
 
 def _steps(path: Path, trace: Any) -> tuple[StepTrace, ...]:
-    """The trace as it was; the strings "nan" and "inf" of JSON become numbers again."""
+    """Parse the trace. The JSON strings "nan" and "inf" become numbers."""
     names = {field.name for field in fields(StepTrace)}
     try:
         return tuple(
@@ -121,7 +118,8 @@ def _steps(path: Path, trace: Any) -> tuple[StepTrace, ...]:
         )
     except (AttributeError, TypeError, ValueError) as error:
         raise SettingsError(
-            f"{path}: its trace is not such as seehear writes ({error}); it was cut or edited"
+            f"{path}: expected a trace as written by seehear ({error}); the file was truncated or "
+            "edited"
         ) from error
 
 
@@ -132,18 +130,20 @@ def _numbers(value: Any) -> Any:
 
 
 def _made(path: Path, record: Mapping[str, Any], notes: list[str]) -> Path | None:
-    """The file that the run wrote: a plain name, beside the manifest."""
+    """The output file. Only its name is used, in the folder of the manifest."""
     for entry in record["outputs"]:
         name = Path(str(entry.get("file", ""))).name if isinstance(entry, Mapping) else ""
         found = path.parent / name
         if not name or not found.is_file():
-            notes.append(f"{name or 'Its output'} is not beside the manifest, so it is not shown.")
+            notes.append(
+                f"{name or 'The output'} is not in the folder of the manifest and is not shown."
+            )
             continue
         if entry.get("sha256") != file_sha256(found):
             notes.append(f"{name} has changed since the manifest was written.")
         return found
     if not record["outputs"]:
-        notes.append("The manifest names no output: the run was not saved to a file.")
+        notes.append("The manifest lists no output: the run was not saved to a file.")
     return None
 
 
@@ -152,5 +152,5 @@ def _given(path: Path, record: Mapping[str, Any], notes: list[str]) -> Path | No
         try:
             return locate_input(entry, path)
         except (MediaError, OSError) as error:
-            notes.append(f"What it was made for is not shown. {error}.")
+            notes.append(f"The input is not shown: {error}.")
     return None

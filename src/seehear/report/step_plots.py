@@ -1,7 +1,7 @@
-"""What happened step by step: loss, gradient norm, step size, time.
+"""Plots per step: loss, gradient norm, step size, time.
 
-Every curve has a data source of its own, named "loss: audio-video local" and so on, so that a page
-can be asked for its numbers.
+Every curve has its own data source with a name such as "loss: audio-video local", so that scripts
+can read the numbers of a page.
 """
 
 import math
@@ -21,7 +21,7 @@ MARGIN = 0.06  # of a range beyond its values
 
 
 def step_plots(steps: Sequence[StepTrace]) -> dict[str, figure]:
-    """Loss, gradient norm, step size and time of every step, the guided ones shaded."""
+    """Loss, gradient norm, step size and time of every step. Guided steps are shaded."""
     if not steps:
         return {}
     losses = curves_of(steps, lambda step: step.losses)
@@ -30,27 +30,27 @@ def step_plots(steps: Sequence[StepTrace]) -> dict[str, figure]:
         losses = {**losses, SUM: sums}
     norms = curves_of(steps, lambda step: step.gradient_norm)
     sizes = curves_of(steps, lambda step: step.relative_step)
-    # Manifests of a batch don't say how long steps took.
-    found = {"seconds": _seconds(steps)} if any(step.seconds for step in steps) else {}
+    # Manifests of a batch have no step times.
+    plots = {"seconds": _seconds(steps)} if any(step.seconds for step in steps) else {}
     for kind, y_label, curves, is_log in (
         ("loss", "loss", losses, False),
         ("gradient norm", "norm", norms, True),
         ("step size", "change / size", sizes, False),
     ):
         if curves:
-            found[kind] = _curves(kind, y_label, steps, curves, is_log=is_log)
+            plots[kind] = _curves(kind, y_label, steps, curves, is_log=is_log)
     shared = Range1d(steps[0].i - 0.6, steps[-1].i + 0.6)
-    for plot in found.values():
+    for plot in plots.values():
         plot.x_range = shared
         _shade(plot, steps, lambda step: step.is_guided, BLUE)
         _shade(plot, steps, lambda step: step.dead_gradient, RED)
-    return found
+    return plots
 
 
 def curves_of(
     steps: Sequence[StepTrace], field: Callable[[StepTrace], Mapping[str, float]]
 ) -> dict[str, list[float]]:
-    """One curve for every name that any step has; nan where a step lacks it."""
+    """One curve per name over all steps; NaN where a step has no value."""
     names = dict.fromkeys(name for step in steps for name in field(step))
     return {name: [field(step).get(name, math.nan) for step in steps] for name in names}
 
@@ -63,7 +63,7 @@ def _curves(
     *,
     is_log: bool = False,
 ) -> figure:
-    """Lines with a dot at every step, since a step between unguided ones has no line."""
+    """Lines with a dot per step, because a step between unguided steps has no line."""
     values = [v for curve in curves.values() for v in curve if math.isfinite(v)]
     is_log = is_log and any(v > 0 for v in values)
     plot = blank_plot("step", y_label, "log" if is_log else "linear")
@@ -92,13 +92,13 @@ def _curves(
 
 
 def _untypeset(text: str) -> str:
-    """Text that Bokeh will not take for TeX, which it would fetch a typesetter for."""
+    """Escape TeX, for which Bokeh would download MathJax."""
     return text.replace("$", "$\u200b").replace("\\", "\\\u200b")
 
 
 def _range(values: Iterable[float]) -> Range1d:
     low, high = min(values, default=0.0), max(values, default=1.0)
-    low = min(low, 0.0) if low > 0 and low < 0.5 * high else low  # zero, where it is not far
+    low = min(low, 0.0) if low > 0 and low < 0.5 * high else low  # include zero if it is near
     margin = MARGIN * (high - low) or 0.5
     return Range1d(low - margin, high + margin)
 
@@ -109,10 +109,10 @@ def _log_range(values: Iterable[float]) -> Range1d:
 
 
 def _shade(
-    plot: figure, steps: Sequence[StepTrace], is_it: Callable[[StepTrace], bool], colour: str
+    plot: figure, steps: Sequence[StepTrace], condition: Callable[[StepTrace], bool], colour: str
 ) -> None:
-    for it_is, group in groupby(steps, is_it):
-        if it_is:
+    for is_shaded, group in groupby(steps, condition):
+        if is_shaded:
             run = list(group)
             plot.add_layout(
                 BoxAnnotation(
@@ -139,13 +139,13 @@ def _seconds(steps: Sequence[StepTrace]) -> figure:
     bars = {"x": "i", "width": 0.8, "source": source, "line_color": None}
     guidance = plot.vbar(top="align_seconds", color=BLUE, legend_label="guidance", **bars)
     rest = plot.vbar(
-        bottom="align_seconds", top="seconds", color=PALE, legend_label="the rest", **bars
+        bottom="align_seconds", top="seconds", color=PALE, legend_label="other", **bars
     )
     plot.y_range.start = 0
     plot.add_tools(
         HoverTool(
             tooltips=[("step", "@i"), ("seconds", "@seconds{0.000}"),
-                      ("of them guidance", "@align_seconds{0.000}")],
+                      ("guidance", "@align_seconds{0.000}")],
             renderers=[guidance, rest],
         )
     )  # fmt: skip

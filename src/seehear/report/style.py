@@ -1,16 +1,16 @@
-"""How plots look: as wide as the page, frames exactly below each other, legends under them."""
+"""Plot style: full page width, aligned frames, legends below."""
 
 import math
 
 from bokeh.plotting import figure
 
-# Borders are wide enough for any label, so that all frames begin and end at the same place.
+# Borders fit the longest labels, so that all frames are aligned.
 LEFT_PX, RIGHT_PX, HEIGHT_PX, LEGEND_ROW_PX = 64, 12, 220, 22
 BLUE, RED, PALE, INK = "#0072b2", "#d55e00", "#b9c7d6", "#333333"
 
 
 def blank_plot(x_label: str, y_label: str, y_axis_type: str = "linear") -> figure:
-    """An empty plot as wide as the page; a finger that drags scrolls the page, not the plot."""
+    """An empty full-width plot. Touch drags scroll the page, not the plot."""
     plot = figure(
         height=HEIGHT_PX, sizing_mode="stretch_width", tools="xpan,xbox_zoom,reset,save",
         active_drag=None, x_axis_label=x_label, y_axis_label=y_label, y_axis_type=y_axis_type,
@@ -18,7 +18,7 @@ def blank_plot(x_label: str, y_label: str, y_axis_type: str = "linear") -> figur
     )  # fmt: skip
     plot.toolbar.logo = None
     plot.toolbar.autohide = True
-    plot.toolbar_inner = True  # beside the frame it would move the frame's right end
+    plot.toolbar_inner = True  # outside, it would shift the right edge of the frame
     plot.grid.grid_line_color = "#e8e8e8"
     plot.axis.axis_label_text_font_style = "normal"
     plot.axis.axis_line_color = plot.axis.major_tick_line_color = "#888888"
@@ -27,7 +27,7 @@ def blank_plot(x_label: str, y_label: str, y_axis_type: str = "linear") -> figur
 
 
 def put_legend_below(plot: figure) -> None:
-    """Move the legend out of the frame; a click on an entry hides its curve."""
+    """Move the legend below the frame. A click on an entry hides its curve."""
     legend = plot.legend[0]
     plot.add_layout(legend, "below")
     plot.height += LEGEND_ROW_PX * math.ceil(len(legend.items) / 2)

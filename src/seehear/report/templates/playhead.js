@@ -1,4 +1,4 @@
-// A line in the plots over time that follows whichever player runs.
+// Move the line in the time plots with the active player.
 (() => {
   const lines = () =>
     ["playhead: waveform", "playhead: spectrogram"]

@@ -1,4 +1,4 @@
-// Sort the gallery by a column; a second press turns the order around. Empty cells stay last.
+// Sort the gallery by a column; a second click reverses the order. Empty cells stay last.
 (() => {
   const table = document.querySelector("table.gallery");
   const body = table.tBodies[0];
@@ -6,7 +6,7 @@
   const keyOf = (row, column) => row.cells[column].dataset.value ?? "";
   const compare = (a, b) => {
     const x = Number(a), y = Number(b);
-    if (a === "nan") return b === "nan" ? 0 : 1;  // not a number: worse than any
+    if (a === "nan") return b === "nan" ? 0 : 1;  // NaN sorts as the highest value
     if (b === "nan") return -1;
     return isNaN(x) || isNaN(y) ? a.localeCompare(b) : x - y;
   };
