@@ -1,4 +1,4 @@
-"""What a job will take, measured on the spot: time two of its steps, write nothing."""
+"""Measure the cost of a job by timing a few of its steps, without writing output."""
 
 import sys
 import time
@@ -15,55 +15,55 @@ from seehear.models.captioners.phrase_bank import Match
 from seehear.pipeline.job import Job
 from seehear.pipeline.studio import Studio
 
-# The first steps of a short job are slow (caches, thread pools), those of a long one drown it.
+# Warm-up (caches, thread pools) slows the first steps, but is negligible for long jobs.
 _LONG_JOB_WINDOWS = 4
 
 
 @dataclass(frozen=True, kw_only=True)
 class DryRun:
-    """What a job would do and take, before it is done."""
+    """Settings and measured costs of a job that has not run."""
 
     task: str
-    duration_s: float  # of what is made
-    prompt: str  # empty: none
+    duration_s: float  # of the output
+    prompt: str  # "" without a prompt
     named: tuple[Match, ...]  # best first, if the binder chose the prompt
     num_windows: int
     window_s: float  # length of a window
-    num_steps: int  # turns of the loop
-    steps: Mapping[str, int]  # of every stream; two that do not step in every turn make fewer
-    num_guided: int  # how many turns are guided
-    latents_shape: Mapping[str, tuple[int, ...]]  # of every stream
-    plain_s: float  # measured seconds of a step without guidance
-    guided_s: float  # and with it
+    num_steps: int  # iterations of the loop
+    steps: Mapping[str, int]  # per stream; lower than num_steps if a stream skips iterations
+    num_guided: int  # guided iterations
+    latents_shape: Mapping[str, tuple[int, ...]]  # per stream
+    plain_s: float  # measured time of an unguided step
+    guided_s: float  # measured time of a guided step
     decode_s: float  # of one window
-    other_s: float  # what happens once: embedding the condition, levelling a sound
-    peak_bytes: int | None  # resident memory of the process after the trial; None: not known here
-    peak_device_bytes: int | None  # the accelerator's; None on a CPU
+    other_s: float  # one-time costs: condition embedding, audio levelling
+    peak_bytes: int | None  # peak resident memory of the process; None: unknown on this system
+    peak_device_bytes: int | None  # of the accelerator; None on a CPU
 
     @property
     def seconds(self) -> float:
-        """Expected time of the whole job, models loaded."""
+        """Expected time of the whole job without loading models."""
         steps = (self.num_steps - self.num_guided) * self.plain_s + self.num_guided * self.guided_s
-        # What was timed is a turn in which every stream steps.
+        # The timed iterations step every stream.
         share = sum(self.steps.values()) / (len(self.steps) * self.num_steps)
         return self.other_s + share * steps + self.num_windows * self.decode_s
 
 
 def time_dry_run(studio: Studio, job: Job) -> DryRun:
-    """Time a plain step, a guided step and the decoding of a window of this very job.
+    """Time an unguided step, a guided step and the decoding of one window of a job.
 
-    The trial needs as much memory as the job, so what the process has used by then is what it
-    will use. Nothing is written.
+    The trial needs as much memory as the job, so the measured peak is that of the job. Nothing is
+    written.
     """
     settings = job.preset.settings
-    # Guided are 1 and, if there are so many, 3: every second step, the first never.
+    # Every second step is guided: step 1, and step 3 if there are four.
     num_trials = 2 if len(job.windows_s) >= _LONG_JOB_WINDOWS else 4
     aligner = replace(settings.aligner, start=0.0, end=1.0, every=2)
     trial = replace(
         job,
         preset=replace(
             job.preset,
-            # Every stream takes part in every step of the trial: the dearest case.
+            # Every stream steps in every iteration of the trial, the most expensive case.
             settings=replace(
                 settings, num_steps=num_trials, own_steps={}, spans={}, aligner=aligner
             ),
@@ -111,7 +111,7 @@ def time_dry_run(studio: Studio, job: Job) -> DryRun:
 
 
 def _first_window(backbone: Backbone, latents: torch.Tensor) -> None:
-    """Decode as much as is decoded at once."""
+    """Decode the first window, the unit of decoding."""
     if isinstance(backbone, WindowedBackbone):
         length = min(backbone.layout.window, latents.shape[backbone.time_axis])
         latents = latents.narrow(backbone.time_axis, 0, length)
@@ -119,16 +119,16 @@ def _first_window(backbone: Backbone, latents: torch.Tensor) -> None:
 
 
 def peak_resident_bytes() -> int | None:
-    """The most memory that this process has had so far, in bytes; None where nobody counts."""
+    """Peak resident memory of this process in bytes; None where the system does not report it."""
     status = Path("/proc/self/status")
     if status.is_file():
-        # Linux: `getrusage` would count the process that started this one, too.
+        # On Linux, `getrusage` would include the parent process.
         for line in status.read_text().splitlines():
             if line.startswith("VmHWM:"):
                 return int(line.split()[1]) * 1024
     if sys.platform == "win32":
         return None
-    import resource  # not there on Windows
+    import resource  # missing on Windows
 
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak if sys.platform == "darwin" else peak * 1024

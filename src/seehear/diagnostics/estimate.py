@@ -1,4 +1,4 @@
-"""What a recipe of the paper will take, by stage, without its weights: memory, arithmetic, time."""
+"""Estimate memory, FLOPs and time of the paper's runs by stage, without weights."""
 
 import math
 from collections.abc import Mapping
@@ -15,7 +15,7 @@ from seehear.models.binders.imagebind.towers import MODALITIES, Modality
 from seehear.pipeline.paper_runs import PaperRun
 
 PLAIN = MemoryPlan()
-_EMBEDDED: Mapping[str, tuple[Modality, ...]] = {  # towers that stay: those of what is made
+_EMBEDDED: Mapping[str, tuple[Modality, ...]] = {  # towers of the generated modality stay in memory
     "audio": ("audio",),
     "video": ("vision",),
 }
@@ -23,26 +23,26 @@ _EMBEDDED: Mapping[str, tuple[Modality, ...]] = {  # towers that stay: those of 
 
 @dataclass(frozen=True)
 class RunEstimate:
-    """Costs of every stream that a recipe makes, and what they add up to."""
+    """Costs of every generated stream of a run, and their totals."""
 
     recipe: str
     plan: MemoryPlan
     streams: Mapping[str, Costs]
-    resident_bytes: int  # all weights that are in memory while steps are taken
+    resident_bytes: int  # all weights in memory during sampling
     num_steps: int
     num_guided: int
-    num_windows: Mapping[str, int]  # of every stream; costs are those of one
+    num_windows: Mapping[str, int]  # per stream; `streams` has the costs of one window
 
     @property
     def peak_bytes(self) -> int:
-        """Weights and the most alive at once; the streams of a joint run share a graph."""
+        """Peak memory with weights. The streams of a joint run share a graph."""
         costs = self.streams.values()
         guided = sum(c.guided_peak_bytes for c in costs)
         other = max(max(c.plain_peak_bytes, c.decode_peak_bytes) for c in costs)
         return self.resident_bytes + max(guided, other)
 
     def seconds(self, flops_per_s: float) -> float:
-        """Of the whole run at a rate of arithmetic, such as `step_cost.measured_rate`."""
+        """Time of the whole run at a FLOP rate, for example from `step_cost.measured_rate`."""
         return sum(
             self.num_windows[stream] * costs.seconds(self.num_steps, self.num_guided, flops_per_s)
             for stream, costs in self.streams.items()
@@ -55,16 +55,16 @@ def estimate_run(
     duration_s: float | None = None,
     num_steps: int | None = None,
 ) -> RunEstimate:
-    """Cost a recipe at the published sizes of its models. Takes seconds and no memory.
+    """Estimate a run at the published model sizes. Takes seconds and allocates no weights.
 
     Args:
-        recipe: Of `seehear.pipeline.paper_runs`.
-        plan: How the models would be loaded.
-        duration_s: Of what is made; None: the recipe's, else 10 s. A model makes windows of its
-            own length, however short the rest of the last one is.
-        num_steps: How many every stream makes; None: the recipe's.
+        recipe: A run of `seehear.pipeline.paper_runs`.
+        plan: How the models are loaded.
+        duration_s: Output duration; None: that of the recipe, else 10 s. It is rounded up to whole
+            windows of the model.
+        num_steps: Steps per stream; None: those of the recipe.
     """
-    wanted = duration_s or recipe.duration_s or 10.0
+    output_s = duration_s or recipe.duration_s or 10.0
     aligner = recipe.preset.settings.aligner
     common: dict[str, Any] = {
         "device": "meta",
@@ -95,12 +95,12 @@ def estimate_run(
             frames_per_step=recipe.preset.frames.per_step,
         )
         layout = layout_of(backbone, recipe.preset.overlap)
-        length = positions_for(wanted, backbone.latents_per_s)
+        length = positions_for(output_s, backbone.latents_per_s)
         num_windows[stream] = 1 if layout is None else len(layout.spans(length))
         for name, size in streams[stream].weight_bytes.items():
             if not (plan.lean and name == "text_encoder"):
                 resident[f"{stream} {name}"] = size
-    if not plan.lean:  # what embeds the condition stays, too
+    if not plan.lean:  # the towers of the condition stay as well
         numbers = sum(math.prod(shape) for shape in published_shapes(MODALITIES).values())
         resident = {k: v for k, v in resident.items() if not k.endswith("towers")}
         resident["binder"] = numbers * plan.dtype.itemsize
@@ -118,7 +118,7 @@ def estimate_run(
 
 
 def estimate_lines(prediction: RunEstimate, flops_per_s: float | None = None) -> list[str]:
-    """Stage by stage, for a terminal."""
+    """Text lines with the costs by stage."""
     lines = [
         f"{prediction.recipe}: {prediction.peak_bytes / 1e9:.1f} GB at the peak, "
         f"{prediction.resident_bytes / 1e9:.1f} GB of it weights ({prediction.plan})"
@@ -135,5 +135,5 @@ def estimate_lines(prediction: RunEstimate, flops_per_s: float | None = None) ->
         lines.append(f"  {steps}: about {seconds:.0f} s at {flops_per_s / 1e9:.0f} GFLOP/s")
     else:
         total = prediction.seconds(1e12)
-        lines.append(f"  {steps}: {total:.0f} TFLOP in all")
+        lines.append(f"  {steps}: {total:.0f} TFLOP in total")
     return lines

@@ -1,4 +1,4 @@
-"""Every way from clean latents to an embedding: what guidance differentiates through."""
+"""Differentiable paths from clean latents to an embedding."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,37 +14,41 @@ Stage = Literal["decoder", "vocoder", "binder"]
 
 @dataclass(frozen=True)
 class Segment:
-    """A piece of the way, done by one model."""
+    """A part of a path that one network computes."""
 
     stage: Stage
     run: Callable[[Tensor], Tensor]
 
 
 def gradient_paths(backbone: Backbone, binder: Binder) -> dict[PathName, tuple[Segment, ...]]:
-    """The ways that both models know, the one that needs no further ability first.
+    """The paths that both models support; the first needs no optional method.
 
-    Their input is what `Backbone.predict` gives as the clean estimate, their output embeddings
-    [batch, dim].
+    Input is the clean estimate of `Backbone.predict`, output are embeddings [batch, dim].
     """
     if backbone.stream == "video":
         decode = Segment("decoder", backbone.decode)
-        seen: dict[PathName, tuple[Segment, ...]] = {
+        video_paths: dict[PathName, tuple[Segment, ...]] = {
             "by frames": (decode, Segment("binder", binder.embed_video))
         }
         if isinstance(binder, EmbedsNoisyFrames):
-            seen["by frames and eye"] = (decode, Segment("binder", binder.embed_noisy_frames))
-        return seen
+            video_paths["by frames and eye"] = (
+                decode,
+                Segment("binder", binder.embed_noisy_frames),
+            )
+        return video_paths
 
-    def hear(waveform: Tensor) -> Tensor:
+    def embed_audio(waveform: Tensor) -> Tensor:
         return binder.embed_audio(waveform, int(backbone.sample_rate))
 
     if not isinstance(backbone, DecodesToMel):
-        return {"by waveform": (Segment("decoder", backbone.decode), Segment("binder", hear))}
+        return {
+            "by waveform": (Segment("decoder", backbone.decode), Segment("binder", embed_audio))
+        }
     decode = Segment("decoder", backbone.mel_from_latents)
     vocode = Segment("vocoder", backbone.waveform_from_mel)
-    heard: dict[PathName, tuple[Segment, ...]] = {
-        "by waveform": (decode, vocode, Segment("binder", hear))
+    audio_paths: dict[PathName, tuple[Segment, ...]] = {
+        "by waveform": (decode, vocode, Segment("binder", embed_audio))
     }
     if isinstance(binder, EmbedsMel):
-        heard["by mel"] = (decode, Segment("binder", binder.embed_mel))
-    return heard
+        audio_paths["by mel"] = (decode, Segment("binder", binder.embed_mel))
+    return audio_paths

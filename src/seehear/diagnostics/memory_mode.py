@@ -1,4 +1,4 @@
-"""Ways to need less memory, dearest last, and which of them a budget asks for."""
+"""Memory plans from fastest to smallest, and the choice of a plan for a memory budget."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -8,33 +8,33 @@ import torch
 
 from seehear.errors import SettingsError
 
-# Of what is free: at true size, processes took up to 1.3 times what was predicted for tensors.
+# Fraction of free memory: full-size processes used up to 1.3 times the predicted tensor memory.
 HEADROOM = 0.75
 
 
 @dataclass(frozen=True)
 class MemoryPlan:
-    """How models are loaded and run. Every plan gives the same picture of the loss, in float32."""
+    """How models are loaded and run. All plans compute the loss in float32."""
 
     dtype: torch.dtype = torch.float32
     checkpointing: bool = False  # recompute activations in the backward pass
-    # Text encoders and the binder's towers leave the accelerator after use, and come when needed.
+    # CPU offload: text encoders and binder towers are on the accelerator only while used.
     lean: bool = False
 
     @property
     def options(self) -> dict[str, object]:
-        """As `seehear.load` takes them."""
+        """Keyword arguments of `seehear.load`."""
         return {"dtype": self.dtype, "checkpointing": self.checkpointing, "lean": self.lean}
 
     def __str__(self) -> str:
-        found = ["bfloat16" if self.dtype == torch.bfloat16 else "float32"]
-        found += ["activations recomputed"] if self.checkpointing else []
-        found += ["networks leave after use"] if self.lean else []
-        return ", ".join(found)
+        parts = ["bfloat16" if self.dtype == torch.bfloat16 else "float32"]
+        parts += ["activations recomputed"] if self.checkpointing else []
+        parts += ["networks offloaded after use"] if self.lean else []
+        return ", ".join(parts)
 
 
 def plans_for(device: str) -> tuple[MemoryPlan, ...]:
-    """Plans from the fastest to the smallest; on a CPU bfloat16 saves memory alone."""
+    """Plans from fastest to smallest. On a CPU, bfloat16 saves memory but no time."""
     half = torch.bfloat16
     if torch.device(device).type == "cpu":
         return (
@@ -52,22 +52,22 @@ def plans_for(device: str) -> tuple[MemoryPlan, ...]:
 
 
 def free_bytes(device: str) -> int:
-    """Memory that nobody uses now."""
+    """Free memory of a device in bytes."""
     if torch.device(device).type == "cuda":
         return int(torch.cuda.mem_get_info(device)[0])
     return int(psutil.virtual_memory().available)
 
 
 def fitting(device: str, budget: int, peak_of: Callable[[MemoryPlan], int]) -> MemoryPlan:
-    """The fastest plan whose peak fits.
+    """The fastest plan whose peak is within a budget.
 
     Args:
-        device: Where the models run.
-        budget: In bytes.
-        peak_of: Predicts the peak of a plan, in bytes.
+        device: Device of the models.
+        budget: Memory budget in bytes.
+        peak_of: Predicts the peak memory of a plan in bytes.
 
     Raises:
-        SettingsError: Not even the smallest does; says how much it would take.
+        SettingsError: No plan fits; the message states the smallest peak.
     """
     peak = 0
     for plan in plans_for(device):
@@ -75,6 +75,6 @@ def fitting(device: str, budget: int, peak_of: Callable[[MemoryPlan], int]) -> M
         if peak <= budget:
             return plan
     raise SettingsError(
-        f"expected a way to stay below {budget / 1e9:.1f} GB, the smallest takes "
-        f"{peak / 1e9:.1f} GB; make shorter or smaller clips, or use --models pocket"
+        f"expected a memory plan within {budget / 1e9:.1f} GB, but the smallest takes "
+        f"{peak / 1e9:.1f} GB; generate shorter or smaller clips, or use --models pocket"
     )

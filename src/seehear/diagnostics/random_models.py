@@ -1,8 +1,8 @@
-"""The paper's models at their published sizes, without their weights: to plan and to measure.
+"""The paper's models at their published sizes with random weights, for planning and timing.
 
 Sources of the sizes: arXiv:2301.12503 (AudioLDM), arXiv:2112.10752 (Stable Diffusion 1.5),
-arXiv:2307.04725 (AnimateDiff), arXiv:2305.05665 (ImageBind). What such a model makes is noise, but
-it takes the time and memory of the real one; on the device "meta" it takes neither.
+arXiv:2307.04725 (AnimateDiff), arXiv:2305.05665 (ImageBind). The output is noise, but time and
+memory are those of the real model. On the device "meta" a model takes neither.
 """
 
 from collections.abc import Iterator, Mapping
@@ -37,7 +37,7 @@ AUDIOLDM_WIDTHS = {
     "l": (256, 512, 768, 1280),
 }
 CLAP_DIM, CLIP_DIM, CLIP_TOKENS = 512, 768, 77
-# At the libraries' own scale a fresh vocoder is silent, and no gradient comes through.
+# With the default initialisation the vocoder output is silent and its gradient zero.
 _LOUD = 0.05
 _MOTION = {"v1": (24, False), "v2": (32, True), "v3": (32, False)}  # positions, middle module
 
@@ -53,10 +53,10 @@ def audioldm(
     """AudioLDM of size s, m or l with random weights.
 
     Raises:
-        SettingsError: There is no such size.
+        SettingsError: Unknown size.
     """
     if size not in AUDIOLDM_WIDTHS:
-        raise SettingsError(f"AudioLDM comes in the sizes s, m and l, got {size!r}")
+        raise SettingsError(f"expected the AudioLDM size s, m or l, got {size!r}")
     widths = AUDIOLDM_WIDTHS[size]
     with _placed(device, dtype):
         unet = UNet2DConditionModel(
@@ -104,21 +104,21 @@ def animatediff(
     with_text: bool = True,
     **clip: Any,
 ) -> AnimateDiff:
-    """Stable Diffusion 1.5 with random weights, and random motion modules unless it makes stills.
+    """Stable Diffusion 1.5 with random weights, with motion modules unless num_frames is 1.
 
     Args:
         motion: Version of the motion modules: v1, v2 or v3.
-        device: Where to put it.
-        dtype: What it computes in.
-        checkpointing: Trade time for memory in the backward pass.
-        with_text: Whether it has a text encoder.
-        **clip: Of `AnimateDiff`: num_frames, fps, height, width, decode_chunk.
+        device: Device of the weights.
+        dtype: Dtype of the weights.
+        checkpointing: Recompute activations in the backward pass.
+        with_text: Include a text encoder.
+        **clip: Options of `AnimateDiff`: num_frames, fps, height, width, decode_chunk.
 
     Raises:
-        SettingsError: There is no such version.
+        SettingsError: Unknown version.
     """
     if motion not in _MOTION:
-        raise SettingsError(f"motion modules come in versions {', '.join(_MOTION)}, got {motion!r}")
+        raise SettingsError(f"expected motion modules {', '.join(_MOTION)}, got {motion!r}")
     positions, has_middle = _MOTION[motion]
     with _placed(device, dtype):
         unet: nn.Module = UNet2DConditionModel(
@@ -145,7 +145,7 @@ def animatediff(
             else None
         )  # fmt: skip
     return AnimateDiff(
-        unet=unet,  # type: ignore[arg-type]  # one of the two that it takes
+        unet=unet,  # type: ignore[arg-type]  # both types are supported
         vae=vae,
         text_encoder=text,
         scheduler=DDIMScheduler(**ANIMATEDIFF_SCHEDULE),
@@ -175,14 +175,14 @@ def _small(
 ) -> Tensor:
     if device == "meta":
         return torch.empty(shape, device="meta", dtype=dtype)
-    if len(shape) < 2:  # norms are ones, biases too: nothing that matters for time
+    if len(shape) < 2:  # norms and biases, which do not affect the time
         return torch.ones(shape, device=device, dtype=dtype)
     return (torch.randn(shape, generator=generator) * 0.02).to(device, dtype)
 
 
 @contextmanager
 def _placed(device: str, dtype: torch.dtype) -> Iterator[None]:
-    """Whatever is built inside is born on a device and in a number format."""
+    """Create modules inside the context on a device and in a dtype."""
     before = torch.get_default_dtype()
     torch.set_default_dtype(dtype)
     try:
@@ -193,7 +193,7 @@ def _placed(device: str, dtype: torch.dtype) -> Iterator[None]:
 
 
 def prompt_rows(backbone: AudioLDM | AnimateDiff) -> Tensor:
-    """A prompt stack of the right shape, for models without a tokenizer."""
+    """A random prompt stack of the right shape, for models without a tokenizer."""
     shape = (2, CLAP_DIM) if isinstance(backbone, AudioLDM) else (2, CLIP_TOKENS, CLIP_DIM)
     wide = torch.promote_types(backbone.dtype, torch.float32)
     if backbone.device.type == "meta":
@@ -203,5 +203,5 @@ def prompt_rows(backbone: AudioLDM | AnimateDiff) -> Tensor:
 
 
 def num_parameters(networks: Mapping[str, nn.Module]) -> dict[str, int]:
-    """How many weights each network has."""
+    """Number of parameters of each network."""
     return {name: sum(p.numel() for p in n.parameters()) for name, n in networks.items()}

@@ -1,7 +1,7 @@
-"""What a denoising step takes, found without taking it: memory and arithmetic by stage.
+"""Memory and FLOPs of a denoising step by stage, without computing it.
 
-Models on PyTorch's device "meta" have shapes and no numbers. Run there, a guided step allocates
-nothing and computes nothing, but every tensor is born and dies as it would elsewhere.
+On PyTorch's device "meta", tensors have shapes but no data. A guided step there allocates and
+computes nothing, but creates and frees the same tensors as on other devices.
 """
 
 import time
@@ -24,12 +24,12 @@ from seehear.guidance.diffusion import NoiseLevel
 from seehear.guidance.protocols import Backbone, Binder
 from seehear.models.frozen_layers import freeze
 
-GUIDANCE_SCALE = 2.5  # any but 1: both halves of the prompt stack are denoised
-STEPS = 30  # of which the trial takes the noise level half-way
+GUIDANCE_SCALE = 2.5  # any value except 1 denoises both halves of the prompt stack
+STEPS = 30  # the trial uses the noise level in the middle of this schedule
 
 
 class LiveBytes(TorchDispatchMode):
-    """Counts the bytes of all tensors made inside, and the most that were alive at once."""
+    """Tracks the current and peak bytes of all tensors created in the context."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -39,9 +39,9 @@ class LiveBytes(TorchDispatchMode):
     def __torch_dispatch__(
         self, function: Any, types: Any, args: tuple = (), kwargs: dict | None = None
     ) -> Any:
-        """Let it happen, then look at what came of it."""
+        """Run the operation and track its outputs."""
         kwargs = kwargs or {}
-        # What comes from outside, such as weights, is not made here, nor are views of it.
+        # Tensors from outside, such as weights, and their views do not count.
         tree_map_only(Tensor, lambda tensor: self._watch(tensor, is_new=False), (args, kwargs))
         result = function(*args, **kwargs)
         tree_map_only(Tensor, lambda tensor: self._watch(tensor, is_new=True), result)
@@ -62,11 +62,11 @@ class LiveBytes(TorchDispatchMode):
 
 
 class _Attention(torch.autograd.Function):
-    """The memory of fused attention: its inputs, its output, and no matrix of weights."""
+    """Shape-only fused attention: saves inputs and output, but no attention matrix."""
 
     @staticmethod
     def forward(ctx: Any, q: Tensor, k: Tensor, v: Tensor, flops: list[float]) -> Tensor:
-        """Only shapes; two products of matrices."""
+        """Count two matrix products."""
         ctx.flops, ctx.products = flops, 2.0 * q.shape[:-1].numel() * k.shape[-2]
         flops.append(ctx.products * (q.shape[-1] + v.shape[-1]))
         out = q.new_empty(*q.shape[:-1], v.shape[-1])
@@ -75,7 +75,7 @@ class _Attention(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[override]
-        """Only shapes; five products of matrices, one of them recomputed."""
+        """Count five matrix products, one of them a recomputation."""
         q, k, v, _ = ctx.saved_tensors
         ctx.flops.append(2.5 * ctx.products * (q.shape[-1] + v.shape[-1]))
         return *(torch.empty_like(tensor) for tensor in (q, k, v)), None
@@ -83,33 +83,33 @@ class _Attention(torch.autograd.Function):
 
 @contextmanager
 def fused_attention() -> Iterator[list[float]]:
-    """Attention as every device fuses it; on "meta" PyTorch takes the way that nobody takes.
+    """Replace attention by a shape-only fused version; on "meta" PyTorch does not fuse it.
 
-    Yields its arithmetic, which the counter does not see.
+    Yields the list of its FLOPs, which the FLOP counter does not include.
     """
     flops: list[float] = []
 
     def stand_in(query: Tensor, key: Tensor, value: Tensor, *_: Any, **__: Any) -> Tensor:
         return _Attention.apply(query, key, value, flops)
 
-    # A mode for torch functions would be switched off while the backward pass recomputes.
+    # A TorchFunctionMode would be inactive during recomputation in the backward pass.
     with patch.object(functional, "scaled_dot_product_attention", stand_in):
         yield flops
 
 
 @dataclass(frozen=True)
 class StageCost:
-    """One stage of a step."""
+    """Costs of one stage of a step."""
 
     name: str
     flops: float  # multiply-adds count twice
-    live_bytes: int  # what stays until the backward pass
-    peak_bytes: int  # the most alive at once since the step began
+    live_bytes: int  # alive at the end of the stage
+    peak_bytes: int  # peak since the start of the step
 
 
 @dataclass(frozen=True)
 class Costs:
-    """What a plain and a guided step take beside the weights."""
+    """Costs of an unguided and a guided step, without weights."""
 
     stages: tuple[StageCost, ...]  # of the guided step, in order; the last is the backward pass
     plain_flops: float
@@ -120,22 +120,22 @@ class Costs:
 
     @property
     def guided_flops(self) -> float:
-        """Of a guided step, the plain one included."""
+        """FLOPs of a guided step, including denoising."""
         return sum(stage.flops for stage in self.stages)
 
     @property
     def guided_peak_bytes(self) -> int:
-        """The most alive at once in a guided step."""
+        """Peak memory of a guided step without weights."""
         return max(stage.peak_bytes for stage in self.stages)
 
     @property
     def peak_bytes(self) -> int:
-        """Weights and the most alive beside them."""
+        """Peak memory including weights."""
         alive = max(self.guided_peak_bytes, self.plain_peak_bytes, self.decode_peak_bytes)
         return sum(self.weight_bytes.values()) + alive
 
     def seconds(self, num_steps: int, num_guided: int, flops_per_s: float) -> float:
-        """Of a whole run at a rate of arithmetic; see `measured_rate`."""
+        """Time of a whole run at a FLOP rate; see `measured_rate`."""
         plain = (num_steps - num_guided) * self.plain_flops
         return (plain + num_guided * self.guided_flops + self.decode_flops) / flops_per_s
 
@@ -144,9 +144,9 @@ Reading = Callable[[str], None]  # called at the end of a stage, with its name
 
 
 def _measured(run: Callable[[Reading], None]) -> tuple[StageCost, ...]:
-    """Run twice, and take memory and arithmetic of every stage.
+    """Run twice to measure the memory and the FLOPs of every stage.
 
-    At once would not do: the counter of arithmetic keeps what the backward pass recomputes alive.
+    Two runs are needed: the FLOP counter keeps recomputed tensors alive.
     """
     names: list[str] = []
     alive: list[tuple[int, int]] = []
@@ -177,17 +177,17 @@ def step_costs(
     by_eye: bool = False,
     frames_per_step: int = 2,
 ) -> Costs:
-    """Cost of the steps that make one window of sound or video.
+    """Cost of the steps that generate one window of audio or video.
 
     Args:
-        backbone: On the device "meta", or anywhere if it may really be run.
+        backbone: On the device "meta", or on another device to really run it.
         binder: On the same device.
-        y: The prompt stack, of the shape that `Backbone.embed_prompt` returns.
-        duration_s: Of what is made.
+        y: Prompt stack with the shape of the output of `Backbone.embed_prompt`.
+        duration_s: Output duration.
         through_denoiser: Whether the gradient goes through the denoiser.
-        mel_bridge: Whether mels are compared instead of waveforms, where both models can.
-        by_eye: Whether the binder's way to look at unfinished pictures is used, if it has one.
-        frames_per_step: How many frames of a video are looked at.
+        mel_bridge: Embed mels instead of waveforms, if both models support it.
+        by_eye: Use the binder's encoder for noisy images, if it has one.
+        frames_per_step: Number of embedded video frames per step.
     """
     level = backbone.levels(STEPS)[STEPS // 2]
     z = backbone.prior(duration_s, 1, torch.Generator().manual_seed(0)).to(y.device)
@@ -196,17 +196,17 @@ def step_costs(
         mel_bridge=mel_bridge, by_eye=by_eye, frames_per_step=frames_per_step,
     )  # fmt: skip
 
-    def plainly(read: Reading) -> None:
+    def unguided_step(read: Reading) -> None:
         with torch.no_grad():
             backbone.predict(z, level, y, GUIDANCE_SCALE)
         read("plain")
 
-    def finally_(read: Reading) -> None:
+    def final_decode(read: Reading) -> None:
         with torch.no_grad():
             backbone.decode(z)
         read("decode")
 
-    (plain,), (decode,) = _measured(plainly), _measured(finally_)
+    (plain,), (decode,) = _measured(unguided_step), _measured(final_decode)
     return Costs(
         stages=_measured(guided),
         plain_flops=plain.flops,
@@ -229,55 +229,55 @@ def stages_of(
     by_eye: bool = False,
     frames_per_step: int = 2,
 ) -> Callable[[Reading], None]:
-    """A guided step that tells whenever a stage is done; arguments as `step_costs`."""
-    legs = _chosen(gradient_paths(backbone, binder), mel_bridge, by_eye)
+    """A guided step that calls `read` after every stage; arguments as in `step_costs`."""
+    segments = _chosen(gradient_paths(backbone, binder), mel_bridge, by_eye)
 
     def guided(read: Reading) -> None:
         leaf = z.clone().requires_grad_()
         with torch.set_grad_enabled(through_denoiser):
-            predicted = backbone.predict(leaf, level, y, GUIDANCE_SCALE)
+            prediction = backbone.predict(leaf, level, y, GUIDANCE_SCALE)
         with torch.enable_grad():
-            # Without its gradient the noise is a constant, and the clean estimate linear in z.
-            at = predicted.x0 if through_denoiser else leaf + predicted.eps
+            # Without a gradient the noise is constant, and the clean estimate is linear in z.
+            value = prediction.x0 if through_denoiser else leaf + prediction.eps
             read("denoiser")
             if backbone.stream == "video":
-                at = at[:, :, :frames_per_step]
-            for leg in legs:
-                at = leg.run(at)
-                read(leg.stage)
-            at.float().pow(2).sum().backward()
+                value = value[:, :, :frames_per_step]
+            for segment in segments:
+                value = segment.run(value)
+                read(segment.stage)
+            value.float().pow(2).sum().backward()
         read("backward")
 
     return guided
 
 
 def _chosen(
-    ways: Mapping[PathName, tuple[Segment, ...]], mel_bridge: bool, by_eye: bool
+    paths: Mapping[PathName, tuple[Segment, ...]], mel_bridge: bool, by_eye: bool
 ) -> tuple[Segment, ...]:
-    """The way that is wanted, if there is such, else the first."""
-    if by_eye and "by frames and eye" in ways:
-        return ways["by frames and eye"]
-    if mel_bridge and "by mel" in ways:
-        return ways["by mel"]
-    return next(iter(ways.values()))
+    """The requested path if the models support it, else the first."""
+    if by_eye and "by frames and eye" in paths:
+        return paths["by frames and eye"]
+    if mel_bridge and "by mel" in paths:
+        return paths["by mel"]
+    return next(iter(paths.values()))
 
 
 def weight_bytes(*owners: object) -> dict[str, int]:
-    """Bytes of every network that the models hold, by name; each network once."""
-    found: dict[str, int] = {}
+    """Bytes of every network of the models by name. Shared networks count once."""
+    sizes: dict[str, int] = {}
     seen: set[int] = set()
     for owner in owners:
-        held = dict(owner.named_children()) if isinstance(owner, nn.Module) else vars(owner)
-        for name, network in held.items():
+        members = dict(owner.named_children()) if isinstance(owner, nn.Module) else vars(owner)
+        for name, network in members.items():
             if isinstance(network, nn.Module) and id(network) not in seen:
                 seen.add(id(network))
                 tensors = [*network.parameters(), *network.buffers()]
-                found[name] = found.get(name, 0) + sum(t.nbytes for t in tensors)
-    return found
+                sizes[name] = sizes.get(name, 0) + sum(t.nbytes for t in tensors)
+    return sizes
 
 
 def measured_rate(device: str, dtype: torch.dtype, seconds: float = 1.0) -> float:
-    """Arithmetic per second that this device sustains in convolutions like the models' own."""
+    """Measured FLOP/s of a convolution typical for the models."""
     conv = nn.Conv2d(256, 256, 3, padding=1).to(device, dtype)
     freeze(conv)
     x = torch.randn(1, 256, 64, 64, device=device, dtype=dtype)

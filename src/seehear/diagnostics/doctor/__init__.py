@@ -1,4 +1,4 @@
-"""Is everything in order? The machine, and the way of the gradient through a family's models."""
+"""Checks of the machine and of the gradient flow through the models of a family."""
 
 from seehear.diagnostics.doctor.chains import Chain, chains_of
 from seehear.diagnostics.doctor.gradient_check import Finding, GradientSize, Link, check_gradients

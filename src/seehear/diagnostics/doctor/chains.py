@@ -1,4 +1,4 @@
-"""The chains of a family: from what guidance moves to what it compares."""
+"""Differentiable chains of a family: from latents or prompt to the embedding."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,35 +13,35 @@ from seehear.guidance.protocols import Backbone
 from seehear.models.catalogue import Part
 from seehear.models.families import Family
 
-TRIAL_DURATION_S = 0.64  # the links are the same however long a clip is
+TRIAL_DURATION_S = 0.64  # the links do not depend on the duration
 GUIDANCE_SCALE = 2.5
-STEPS = 30  # of which the trial looks at the noise level half-way
+STEPS = 30  # the check uses the noise level in the middle of this schedule
 PROMPT = "a dog barking"
 
-_LOOKS_AS: Mapping[PathName, str] = {
-    "by frames": "picture",
-    "by frames and eye": "eye",
-    "by waveform": "sound",
-    "by mel": "ear",
+_BINDER_INPUT: Mapping[PathName, str] = {
+    "by frames": "image",
+    "by frames and eye": "noisy image",
+    "by waveform": "audio",
+    "by mel": "mel",
 }
 
 
 @dataclass(frozen=True, kw_only=True)
 class Chain:
-    """Links, and what enters the first of them."""
+    """Links and the input of the first link."""
 
     name: str
     start: Tensor
     links: tuple[Link, ...]
 
     def walk(self) -> tuple[list[Finding], list[GradientSize]]:
-        """Push one gradient through it, of the distance to a direction drawn by chance."""
-        return check_gradients(self.links, self.start, _distance_to_anything)
+        """Check the gradients of the cosine distance to a random embedding."""
+        return check_gradients(self.links, self.start, _distance_to_random)
 
 
 def chains_of(family: Family, parts: tuple[Part, ...] = ("audio", "video")) -> list[Chain]:
-    """Latents and prompt of every model, each through all ways of a family to its binder."""
-    found = []
+    """Chains from the latents and the prompt of every model along all paths to the binder."""
+    chains = []
     for part in parts:
         backbone = family.backbone(part)
         level = backbone.levels(STEPS)[STEPS // 2]
@@ -57,49 +57,51 @@ def chains_of(family: Family, parts: tuple[Part, ...] = ("audio", "video")) -> l
             return backbone.predict(z, level, y, GUIDANCE_SCALE).x0
 
         modules = _modules_of(backbone, "unet")
-        for k, (way, rest) in enumerate(_links(family, backbone, part).items()):
+        for k, (path, rest) in enumerate(_links(family, backbone, part).items()):
             link = Link(name=f"{part} denoiser", run=of_latents, modules=modules)
-            found.append(Chain(name=f"{part} latents, {way}", start=z, links=(link, *rest)))
-            if k == 0:  # the links behind the denoiser are the same
+            chains.append(Chain(name=f"{part} latents, {path}", start=z, links=(link, *rest)))
+            if k == 0:  # the links after the denoiser are the same for every path
                 link = Link(name=f"{part} denoiser of the prompt", run=of_prompt, modules=modules)
-                found.append(Chain(name=f"{part} prompt, {way}", start=y, links=(link, *rest)))
-    return found
+                chains.append(Chain(name=f"{part} prompt, {path}", start=y, links=(link, *rest)))
+    return chains
 
 
 def _links(family: Family, backbone: Backbone, part: Part) -> dict[PathName, tuple[Link, ...]]:
-    """Every way from clean latents to an embedding, each leg with the networks that walk it."""
+    """All paths from clean latents to an embedding, with the networks of every segment."""
     modules = {
         "decoder": _modules_of(backbone, "vae") or _modules_of(backbone),
         "vocoder": _modules_of(backbone, "vocoder"),
         "binder": _modules_of(family.binder),
     }
     return {
-        way: tuple(
-            Link(name=_name_of(leg, way, part), run=leg.run, modules=modules[leg.stage])
-            for leg in legs
+        path: tuple(
+            Link(
+                name=_name_of(segment, path, part), run=segment.run, modules=modules[segment.stage]
+            )
+            for segment in segments
         )
-        for way, legs in gradient_paths(backbone, family.binder).items()
+        for path, segments in gradient_paths(backbone, family.binder).items()
     }
 
 
-def _name_of(leg: Segment, way: PathName, part: Part) -> str:
-    """As findings call it."""
-    if leg.stage == "decoder":
-        return f"{'sound' if part == 'audio' else part} decoder"
-    return f"binder, {_LOOKS_AS[way]}" if leg.stage == "binder" else leg.stage
+def _name_of(segment: Segment, path: PathName, part: Part) -> str:
+    """The link name in findings."""
+    if segment.stage == "decoder":
+        return f"{part} decoder"
+    return f"binder, {_BINDER_INPUT[path]}" if segment.stage == "binder" else segment.stage
 
 
 def _modules_of(owner: object, *names: str) -> dict[str, nn.Module]:
-    """The networks that a model consists of; those of some names alone."""
-    held = dict(owner.named_children()) if isinstance(owner, nn.Module) else vars(owner)
+    """The networks of a model, optionally only those with the given names."""
+    members = dict(owner.named_children()) if isinstance(owner, nn.Module) else vars(owner)
     return {
         name: module
-        for name, module in held.items()
+        for name, module in members.items()
         if isinstance(module, nn.Module) and (not names or name in names)
     }
 
 
-def _distance_to_anything(embedding: Tensor) -> Tensor:
+def _distance_to_random(embedding: Tensor) -> Tensor:
     generator = torch.Generator().manual_seed(1)
-    wanted = torch.randn(1, embedding.shape[1], generator=generator).to(embedding)
-    return cosine_distance(embedding, wanted).sum()
+    target = torch.randn(1, embedding.shape[1], generator=generator).to(embedding)
+    return cosine_distance(embedding, target).sum()

@@ -1,8 +1,8 @@
-"""Do gradients flow? A chain of differentiable links, walked one link at a time.
+"""Check the gradient flow through a chain of differentiable links, one link at a time.
 
-Guidance fails without a word where a link cuts the gradient: the output is as good as unguided. So
-every link gets its input as a leaf of its own and its gradient from the link behind it, and is
-asked what became of it. A link's graph is freed before the next one is looked at.
+If a link cuts the gradient, guidance fails silently: the output looks like an unguided one. So the
+input of every link is a separate leaf, and the gradient from the next link is passed to it and
+checked. The graph of a link is freed before the next link is checked.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from seehear.diagnostics.doctor.hooks import GradientHooks, is_finite
 
 Fault = Literal[
-    "detached",  # computed where no gradient is recorded, or detached
+    "detached",  # computed without gradient recording, or detached
     "cast to integers",
     "ignores its input",
     "dead",  # every gradient is exactly zero
@@ -25,9 +25,9 @@ Fault = Literal[
     "not frozen",
     "fails",
 ]
-SCALE_UP = 2.0**10  # what a gradient is multiplied by to see whether small values were lost
-LOST_SHARE = 0.01  # of a gradient's values; in float32 none are lost
-NUM_ELEMENTS_LOOKED_AT = 2**20  # of a gradient, to keep memory small
+SCALE_UP = 2.0**10  # gradient scale that reveals underflow
+LOST_SHARE = 0.01  # maximum fraction of underflowed values; in float32 there are none
+MAX_CHECKED_ELEMENTS = 2**20  # of a gradient, to limit memory
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,10 +41,10 @@ class Link:
 
 @dataclass(frozen=True)
 class Finding:
-    """Something wrong with a link."""
+    """A fault in a link."""
 
     link: str
-    part: str  # the module inside, as far as it is known; empty: the link itself
+    part: str  # the submodule; "" if unknown or the link itself
     fault: Fault
     detail: str
 
@@ -55,20 +55,20 @@ class Finding:
 
 @dataclass(frozen=True)
 class GradientSize:
-    """What became of a gradient in one link."""
+    """Size of the gradient at the input of one link."""
 
     link: str
-    gradient_rms: float | None  # in the link's input; None: there is none
+    gradient_rms: float | None  # None: no gradient
 
 
 @dataclass(frozen=True)
-class _Passed:
-    """A value that went through a link, with its graph."""
+class _Forward:
+    """Forward pass of a link, with its graph."""
 
-    leaf: Tensor  # what went in
+    leaf: Tensor  # input
     output: Tensor | None  # None: the link failed
-    watch: GradientHooks
-    findings: list[Finding]  # what can be seen without a gradient
+    hooks: GradientHooks
+    findings: list[Finding]  # faults that are visible without a gradient
 
 
 def check_gradients(
@@ -77,122 +77,122 @@ def check_gradients(
     """Push one value forward and one gradient backward through a chain.
 
     Args:
-        links: First to last; each takes what the one before returns.
-        start: What goes into the first, with values as they are in a run.
-        loss: A scalar of what the last link returns.
+        links: First to last; the output of a link is the input of the next.
+        start: Input of the first link, with realistic values.
+        loss: Scalar loss of the output of the last link.
 
     Returns:
-        What is wrong, in the order of the links; and the gradient's size at every link's input, in
-        the same order. A link behind which the gradient ended gets noise instead, so that one fault
-        does not hide the next.
+        Findings in the order of the links, and the gradient size at the input of every link. If a
+        link gets no usable gradient from the next one, it gets noise instead, so that one fault
+        does not hide another.
     """
-    found: list[Finding] = []
+    findings: list[Finding] = []
     inputs: list[Tensor] = []
     value = start.detach()
     for link in links:
         inputs.append(value)
-        passed = _forward(link, value)
-        found += passed.findings + _trainable(link)
-        if passed.output is None:
-            return found, []
-        value = _usable(passed.output.detach())
-        del passed
+        forward = _forward(link, value)
+        findings += forward.findings + _trainable(link)
+        if forward.output is None:
+            return findings, []
+        value = _usable(forward.output.detach())
+        del forward
     gradient: Tensor | None = _gradient_of(loss, value)
-    flows: list[GradientSize] = []
-    for link, entered in zip(reversed(links), reversed(inputs), strict=True):
-        gradient, faults = _backward(link, entered, gradient)
-        found += faults
-        flows.append(GradientSize(link.name, None if gradient is None else _rms(gradient)))
+    sizes: list[GradientSize] = []
+    for link, link_input in zip(reversed(links), reversed(inputs), strict=True):
+        gradient, faults = _backward(link, link_input, gradient)
+        findings += faults
+        sizes.append(GradientSize(link.name, None if gradient is None else _rms(gradient)))
     order = [link.name for link in links]
-    return sorted(dict.fromkeys(found), key=lambda f: order.index(f.link)), flows[::-1]
+    return sorted(dict.fromkeys(findings), key=lambda f: order.index(f.link)), sizes[::-1]
 
 
-def _forward(link: Link, value: Tensor) -> _Passed:
+def _forward(link: Link, value: Tensor) -> _Forward:
     leaf = value.clone().requires_grad_(True)
-    given = leaf.clone()  # not a leaf, so that an edit in place shows rather than stops the walk
-    watch = GradientHooks(link.modules)
+    link_input = leaf.clone()  # not a leaf, so that an in-place edit does not raise
+    hooks = GradientHooks(link.modules)
     try:
-        with torch.enable_grad(), watch:
-            output = link.run(given)
+        with torch.enable_grad(), hooks:
+            output = link.run(link_input)
     except RuntimeError as error:
-        failure = Finding(link.name, watch.last, "fails", _first_line(error))
-        return _Passed(leaf, None, watch, [failure])
-    found = []
-    if not torch.equal(torch.nan_to_num(given.detach()), torch.nan_to_num(value)):
-        detail = "what it was given has changed; clone it first"
-        found.append(Finding(link.name, "", "edits in place", detail))
+        failure = Finding(link.name, hooks.last, "fails", _first_line(error))
+        return _Forward(leaf, None, hooks, [failure])
+    findings = []
+    if not torch.equal(torch.nan_to_num(link_input.detach()), torch.nan_to_num(value)):
+        detail = "it changes its input in place; clone the input first"
+        findings.append(Finding(link.name, "", "edits in place", detail))
     if output.is_floating_point() and not is_finite(output):
         share = 1 - float(output.isfinite().float().mean())
-        detail = f"{share:.1%} of its output is nan or infinite"
-        found.append(Finding(link.name, watch.first_not_finite, "not finite", detail))
+        detail = f"{share:.1%} of its output is NaN or inf"
+        findings.append(Finding(link.name, hooks.first_not_finite, "not finite", detail))
     if not output.requires_grad:
-        found.append(Finding(link.name, watch.first_detached, *_why_detached(watch, output)))
-    return _Passed(leaf, output, watch, found)
+        findings.append(Finding(link.name, hooks.first_detached, *_why_detached(hooks, output)))
+    return _Forward(leaf, output, hooks, findings)
 
 
-def _why_detached(watch: GradientHooks, output: Tensor) -> tuple[Fault, str]:
-    if watch.without_grad:
-        return "detached", f"{watch.without_grad} ran where gradients are off (no_grad?)"
-    if watch.detached_by:
-        return "detached", f"{watch.detached_by} cut the gradient"
-    if watch.cast_by or not output.is_floating_point():
-        return "cast to integers", f"{watch.cast_by or 'its output'} has no gradient"
-    return "ignores its input", "its output does not depend on what it was given"
+def _why_detached(hooks: GradientHooks, output: Tensor) -> tuple[Fault, str]:
+    if hooks.without_grad:
+        return "detached", f"{hooks.without_grad} ran without gradient recording (no_grad?)"
+    if hooks.detached_by:
+        return "detached", f"{hooks.detached_by} detached the gradient"
+    if hooks.cast_by or not output.is_floating_point():
+        return "cast to integers", f"{hooks.cast_by or 'its output'} has no gradient"
+    return "ignores its input", "its output does not depend on its input"
 
 
 def _backward(
     link: Link, value: Tensor, gradient: Tensor | None
 ) -> tuple[Tensor | None, list[Finding]]:
-    """The gradient in a link's input, given that in its output, and what is wrong with it."""
-    passed = _forward(link, value)
-    leaf, output, watch = passed.leaf, passed.output, passed.watch
+    """The gradient at the input of a link from the gradient at its output, with findings."""
+    forward = _forward(link, value)
+    leaf, output, hooks = forward.leaf, forward.output, forward.hooks
     if output is None or not output.requires_grad:
         return None, []
     if gradient is None or not is_finite(gradient) or not gradient.any():
         gradient = _noise_like(output)
     gradient = gradient.to(output)
     try:
-        (found,) = torch.autograd.grad(output, leaf, gradient, retain_graph=True, allow_unused=True)
+        (grad,) = torch.autograd.grad(output, leaf, gradient, retain_graph=True, allow_unused=True)
         scaled = gradient * SCALE_UP
         (large,) = torch.autograd.grad(output, leaf, scaled, allow_unused=True)
     except RuntimeError as error:
         if "inplace operation" in str(error):
-            detail = "it changes a value that its own gradient needs"
-            return None, [Finding(link.name, watch.last, "edits in place", detail)]
-        return None, [Finding(link.name, watch.last, "fails", _first_line(error))]
-    if found is None:
-        detail = "its output does not depend on what it was given"
-        return None, [Finding(link.name, watch.first_detached, "ignores its input", detail)]
-    if not is_finite(found):
-        share = 1 - float(found.isfinite().float().mean())
-        detail = f"{share:.1%} of its gradient is nan or infinite"
-        return found, [Finding(link.name, watch.gradient_not_finite, "not finite", detail)]
-    lost = _lost_share(found, large)
+            detail = "it changes a value in place that its backward pass needs"
+            return None, [Finding(link.name, hooks.last, "edits in place", detail)]
+        return None, [Finding(link.name, hooks.last, "fails", _first_line(error))]
+    if grad is None:
+        detail = "its output does not depend on its input"
+        return None, [Finding(link.name, hooks.first_detached, "ignores its input", detail)]
+    if not is_finite(grad):
+        share = 1 - float(grad.isfinite().float().mean())
+        detail = f"{share:.1%} of its gradient is NaN or inf"
+        return grad, [Finding(link.name, hooks.gradient_not_finite, "not finite", detail)]
+    lost = _lost_share(grad, large)
     if lost > LOST_SHARE:
         detail = (
-            f"{lost:.1%} of its gradient is too small for {str(found.dtype)[6:]}: compute it in "
+            f"{lost:.1%} of its gradient is too small for {str(grad.dtype)[6:]}: compute it in "
             "bfloat16 or float32, or scale the loss"
         )
-        return found, [Finding(link.name, watch.gradient_dead, "underflow", detail)]
-    if not found.any():
+        return grad, [Finding(link.name, hooks.gradient_dead, "underflow", detail)]
+    if not grad.any():
         detail = "its gradient is exactly zero: rounded, clipped or saturated"
-        return found, [Finding(link.name, watch.gradient_dead, "dead", detail)]
-    return found, []
+        return grad, [Finding(link.name, hooks.gradient_dead, "dead", detail)]
+    return grad, []
 
 
 def _lost_share(gradient: Tensor, scaled: Tensor) -> float:
-    """Share of values that are zero only because they were not scaled up."""
-    few = gradient.flatten()[:NUM_ELEMENTS_LOOKED_AT]
-    there = scaled.flatten()[:NUM_ELEMENTS_LOOKED_AT] != 0
-    return float(((few == 0) & there).sum() / there.sum().clamp(min=1))
+    """Fraction of the non-zero values of the scaled gradient that are zero in the unscaled one."""
+    unscaled = gradient.flatten()[:MAX_CHECKED_ELEMENTS]
+    nonzero = scaled.flatten()[:MAX_CHECKED_ELEMENTS] != 0
+    return float(((unscaled == 0) & nonzero).sum() / nonzero.sum().clamp(min=1))
 
 
 def _trainable(link: Link) -> list[Finding]:
-    """Weights that would get a gradient of their own: time and memory for nothing."""
+    """Weights with requires_grad, which waste time and memory."""
     for name, module in link.modules.items():
         count = sum(p.numel() for p in module.parameters() if p.requires_grad)
         if count:
-            detail = f"{count} weights ask for gradients: call requires_grad_(False)"
+            detail = f"{count} weights require gradients: call requires_grad_(False)"
             return [Finding(link.name, name, "not frozen", detail)]
     return []
 
@@ -204,7 +204,7 @@ def _gradient_of(loss: Callable[[Tensor], Tensor], value: Tensor) -> Tensor:
 
 
 def _usable(value: Tensor) -> Tensor:
-    """What the next link can work with, whatever was wrong with this one."""
+    """Convert the output to finite floats, so that the next link can be checked."""
     value = value if value.is_floating_point() else value.float()
     return torch.nan_to_num(value, posinf=1.0, neginf=-1.0) if not is_finite(value) else value
 

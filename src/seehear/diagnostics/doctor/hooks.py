@@ -1,4 +1,4 @@
-"""See what happens to gradients inside a link: by module, and by operation."""
+"""Hooks that locate gradient faults inside a link, by module and by operation."""
 
 import math
 from collections.abc import Mapping
@@ -10,18 +10,18 @@ from torch.overrides import TorchFunctionMode
 
 
 class GradientHooks:
-    """While it is entered, notes where in some modules values and gradients go wrong.
+    """Context manager that records which modules break values or gradients.
 
-    Parts are named by their path, such as "vocoder.upsampler.1".
+    Modules are named by their path, such as "vocoder.upsampler.1".
     """
 
     def __init__(self, modules: Mapping[str, nn.Module]):
         self.last = ""  # the module that ran last
-        self.first_detached = ""  # got a value with a gradient and returned one without
+        self.first_detached = ""  # its input requires grad, its output does not
         self.first_not_finite = ""
-        self.gradient_not_finite = ""  # the first that the gradient reached as nan or infinite
-        self.gradient_dead = ""  # the first that it reached as exactly zero
-        self.without_grad = ""  # an operation on a value with a gradient, where none is recorded
+        self.gradient_not_finite = ""  # the first with a NaN or inf gradient
+        self.gradient_dead = ""  # the first with a gradient of exactly zero
+        self.without_grad = ""  # an operation on a value with grad under no_grad
         self.detached_by = ""
         self.cast_by = ""
         self._names = {
@@ -50,18 +50,18 @@ class GradientHooks:
 
     def _after(self, module: nn.Module, inputs: Any, output: Any) -> None:
         name = self.last = self._names[module]
-        made, noted = first_tensor(output), self._entered.pop()
-        if made is not None and made.requires_grad:
-            # What was noted inside did no harm: a layer with a backward pass of its own, say.
-            self.without_grad, self.detached_by, self.cast_by = noted
-        if made is None or not made.is_floating_point():
+        result, before = first_tensor(output), self._entered.pop()
+        if result is not None and result.requires_grad:
+            # Operations inside were harmless, for example a layer with a custom backward pass.
+            self.without_grad, self.detached_by, self.cast_by = before
+        if result is None or not result.is_floating_point():
             return
-        given = first_tensor(inputs)
-        if not self.first_not_finite and not is_finite(made):
+        argument = first_tensor(inputs)
+        if not self.first_not_finite and not is_finite(result):
             self.first_not_finite = name
-        if made.requires_grad:
-            made.register_hook(lambda gradient: self._gradient(name, gradient))
-        elif not self.first_detached and given is not None and given.requires_grad:
+        if result.requires_grad:
+            result.register_hook(lambda gradient: self._gradient(name, gradient))
+        elif not self.first_detached and argument is not None and argument.requires_grad:
             self.first_detached = name
 
     def _gradient(self, name: str, gradient: Tensor) -> None:
@@ -72,42 +72,42 @@ class GradientHooks:
 
 
 class _Operations(TorchFunctionMode):
-    """Notes operations that take a value with a gradient and return one without."""
+    """Records operations whose input requires grad and whose output does not."""
 
-    def __init__(self, watch: GradientHooks):
+    def __init__(self, hooks: GradientHooks):
         super().__init__()
-        self.watch = watch
+        self.hooks = hooks
 
     def __torch_function__(self, func, types, args=(), kwargs=None):
-        made = func(*args, **(kwargs or {}))
-        watch = self.watch
-        if not isinstance(made, Tensor) or made.requires_grad or not _has_gradient(args):
-            return made
+        result = func(*args, **(kwargs or {}))
+        hooks = self.hooks
+        if not isinstance(result, Tensor) or result.requires_grad or not _has_gradient(args):
+            return result
         name = getattr(func, "__name__", str(func))
-        if made.is_floating_point():
+        if result.is_floating_point():
             if not torch.is_grad_enabled():
-                watch.without_grad = watch.without_grad or name
+                hooks.without_grad = hooks.without_grad or name
             elif name in ("detach", "detach_"):
-                watch.detached_by = watch.detached_by or name
-        elif made.dtype != torch.bool and name in _CASTS:
-            watch.cast_by = watch.cast_by or name
-        return made
+                hooks.detached_by = hooks.detached_by or name
+        elif result.dtype != torch.bool and name in _CASTS:
+            hooks.cast_by = hooks.cast_by or name
+        return result
 
 
 _CASTS = frozenset({"to", "long", "int", "short", "char", "byte", "type", "type_as"})
 
 
 def is_finite(values: Tensor) -> bool:
-    """Whether every number is finite.
+    """Whether all values are finite.
 
-    A finite sum proves it in one pass, which matters for thousands of layers; one that is not may
-    have overflowed. `data`: a sum, unlike `isfinite`, would be recorded for the backward pass.
+    A finite sum proves it in one pass, which matters for thousands of layers. A non-finite sum can
+    be an overflow. `data` is used because autograd would record the sum, unlike `isfinite`.
     """
     return math.isfinite(float(values.data.sum())) or bool(values.isfinite().all())
 
 
 def first_tensor(values: Any) -> Tensor | None:
-    """The first tensor in what a module takes or returns."""
+    """The first tensor in nested inputs or outputs of a module."""
     if isinstance(values, Tensor):
         return values
     if isinstance(values, Mapping):

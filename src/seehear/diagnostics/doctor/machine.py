@@ -1,4 +1,4 @@
-"""What the machine offers: device, number format, memory, disk, codecs."""
+"""Checks of the machine: device, dtype, memory, disk, codecs."""
 
 import shutil
 import tempfile
@@ -17,7 +17,7 @@ LOW_DISK_BYTES = 2**30
 
 @dataclass(frozen=True)
 class Check:
-    """One thing looked at: what was found, and whether that is enough."""
+    """Result of one check."""
 
     name: str
     is_fine: bool
@@ -25,7 +25,7 @@ class Check:
 
 
 def machine_checks(device: str, dtype: torch.dtype) -> list[Check]:
-    """Look at everything around the models."""
+    """Run all checks of the machine."""
     return [
         device_check(device),
         dtype_check(device, dtype),
@@ -36,10 +36,10 @@ def machine_checks(device: str, dtype: torch.dtype) -> list[Check]:
 
 
 def device_problem(device: str) -> str | None:
-    """Why a tensor cannot be put there, in a sentence; None if it can."""
+    """Error message if PyTorch cannot use the device, else None."""
     try:
         torch.empty(1, device=device)
-    # PyTorch tells of unknown, absent and unsupported devices by three kinds of error.
+    # PyTorch raises three error types for unknown, missing and unsupported devices.
     except (RuntimeError, AssertionError, NotImplementedError) as error:
         reason = str(error).splitlines()[0]
         return (
@@ -50,7 +50,7 @@ def device_problem(device: str) -> str | None:
 
 
 def device_check(device: str) -> Check:
-    """Whether PyTorch can compute there."""
+    """Check that PyTorch can use the device."""
     problem = device_problem(device)
     if problem is not None:
         return Check("device", False, problem)
@@ -64,42 +64,44 @@ def device_check(device: str) -> Check:
 
 
 def dtype_check(device: str, dtype: torch.dtype) -> Check:
-    """Whether the device computes in that format at a useful speed."""
+    """Check that the dtype is usable on the device."""
     name = str(dtype).removeprefix("torch.")
     kind = torch.device(device).type
     if dtype == torch.float16:
         return Check("dtype", False, "float16 loses small gradients: use bfloat16 or float32")
     if dtype == torch.bfloat16 and kind == "cpu" and not computes_bfloat16():
-        detail = "this processor computes in float32 instead: it saves memory, not time"
+        detail = "this CPU computes in float32 instead, which saves memory but no time"
         return Check("dtype", True, f"{name}; {detail}")
     return Check("dtype", True, name)
 
 
 def memory_check() -> Check:
-    """How much memory is left for models and graphs."""
+    """Report the available memory."""
     memory = psutil.virtual_memory()
     detail = f"{memory.available / 2**30:.1f} of {memory.total / 2**30:.1f} GB available"
     return Check("memory", True, detail)
 
 
 def disk_check(folder: Path) -> Check:
-    """Whether the disk of temporary files has room for a long video."""
+    """Check that the disk of temporary files has space for a long video."""
     free = shutil.disk_usage(folder).free
     detail = f"{free / 2**30:.1f} GB free in {folder}"
     if free < LOW_DISK_BYTES:
-        return Check("disk", False, f"{detail}: long videos may not fit; set TMPDIR elsewhere")
+        return Check(
+            "disk", False, f"{detail}: long videos may not fit; set TMPDIR to another disk"
+        )
     return Check("disk", True, detail)
 
 
 def codec_checks() -> list[Check]:
-    """Whether PyAV's FFmpeg can write every kind of file that we offer."""
-    users: dict[str, list[str]] = {}
+    """Check that PyAV's FFmpeg has the encoders of all output containers."""
+    suffixes_of: dict[str, list[str]] = {}
     for suffix, container in CONTAINERS.items():
         for codec in (container.video_codec, container.audio_codec):
-            users.setdefault(codec, []).append(suffix)
-    missing = {codec: suffixes for codec, suffixes in users.items() if not _can_encode(codec)}
+            suffixes_of.setdefault(codec, []).append(suffix)
+    missing = {codec: suffixes for codec, suffixes in suffixes_of.items() if not _can_encode(codec)}
     if not missing:
-        return [Check("codecs", True, ", ".join(sorted(users)))]
+        return [Check("codecs", True, ", ".join(sorted(suffixes_of)))]
     return [
         Check("codecs", False, f"no encoder {codec}: {', '.join(suffixes)} cannot be written")
         for codec, suffixes in missing.items()
@@ -109,6 +111,6 @@ def codec_checks() -> list[Check]:
 def _can_encode(codec: str) -> bool:
     try:
         av.codec.Codec(codec, "w")
-    except ValueError:  # PyAV's UnknownCodecError is one
+    except ValueError:  # PyAV's UnknownCodecError is a ValueError
         return False
     return True

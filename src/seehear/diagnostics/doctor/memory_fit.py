@@ -1,4 +1,4 @@
-"""Whether the paper's runs fit this machine, how long they would take, and what to ask for."""
+"""Memory and time of the paper's runs on this machine, with a memory plan that fits."""
 
 from dataclasses import dataclass
 
@@ -13,13 +13,13 @@ from seehear.pipeline.paper_runs import PAPER_RUNS
 
 @dataclass(frozen=True)
 class Fit:
-    """One of the paper's runs on this machine."""
+    """Estimate of one of the paper's runs on this machine."""
 
     recipe: str
-    peak_bytes: int  # as it would be loaded without a word about memory
+    peak_bytes: int  # without memory options
     seconds: float
     free_bytes: int
-    advice: str  # the plan that fits, or that none does
+    advice: str  # the plan that fits, or the error if none does
 
     def __str__(self) -> str:
         return (
@@ -30,28 +30,30 @@ class Fit:
 
 
 def fits(device: str, dtype: torch.dtype) -> list[Fit]:
-    """Cost every recipe in a number format, and find a plan for those that don't fit.
+    """Estimate every run in a dtype, and find a memory plan for those that do not fit.
 
-    Rates of arithmetic are measured here, in a second; weights are not needed.
+    The FLOP rate of the device is measured in one second. Weights are not needed.
     """
     rate, free = measured_rate(device, dtype), free_bytes(device)
     budget = int(HEADROOM * free)
-    found = []
+    fits_found = []
     for recipe in PAPER_RUNS.values():
-        plain = estimate_run(recipe, MemoryPlan(dtype))
+        estimate = estimate_run(recipe, MemoryPlan(dtype))
         advice = "it fits"
-        if plain.peak_bytes > budget:
-            known: dict[MemoryPlan, RunEstimate] = {}
+        if estimate.peak_bytes > budget:
+            estimates: dict[MemoryPlan, RunEstimate] = {}
 
-            def peak_of(plan: MemoryPlan, recipe=recipe, known=known) -> int:
-                known[plan] = estimate_run(recipe, plan)
-                return known[plan].peak_bytes
+            def peak_of(plan: MemoryPlan, recipe=recipe, estimates=estimates) -> int:
+                estimates[plan] = estimate_run(recipe, plan)
+                return estimates[plan].peak_bytes
 
             try:
                 plan = fitting(device, budget, peak_of)
-                size = known[plan].peak_bytes / 1e9
+                size = estimates[plan].peak_bytes / 1e9
                 advice = f"--memory auto takes {size:.1f} GB ({plan})"
             except SettingsError as error:
                 advice = str(error)
-        found.append(Fit(recipe.name, plain.peak_bytes, plain.seconds(rate), free, advice))
-    return found
+        fits_found.append(
+            Fit(recipe.name, estimate.peak_bytes, estimate.seconds(rate), free, advice)
+        )
+    return fits_found

@@ -1,4 +1,4 @@
-"""Everything that the doctor looks at, in one record."""
+"""The report of all checks of `seehear doctor`."""
 
 import time
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from seehear.models.families import Family
 
 @dataclass(frozen=True)
 class ChainReport:
-    """One chain, walked."""
+    """Gradient sizes and findings of one chain."""
 
     name: str
     flows: tuple[GradientSize, ...]
@@ -23,7 +23,7 @@ class ChainReport:
 
 @dataclass(frozen=True)
 class Report:
-    """What was found, and how long it took."""
+    """Results of all checks, and the time they took."""
 
     models: str
     checks: tuple[Check, ...]
@@ -32,19 +32,19 @@ class Report:
 
     @property
     def is_healthy(self) -> bool:
-        """Whether nothing was found."""
+        """Whether all checks passed without findings."""
         return all(check.is_fine for check in self.checks) and not self.findings
 
     @property
     def findings(self) -> tuple[Finding, ...]:
-        """What is wrong with the links, each fault once however many chains share the link."""
+        """Findings of all chains without duplicates; chains share links."""
         return tuple(dict.fromkeys(f for chain in self.chains for f in chain.findings))
 
 
 def examine(
     family: Family, parts: tuple[Part, ...], device: str = "cpu", dtype: torch.dtype = torch.float32
 ) -> Report:
-    """Look at the machine, then walk every chain of a family's models."""
+    """Check the machine, then the gradient flow of every chain of a family."""
     began = time.monotonic()
     checks = machine_checks(device, dtype)
     chains = []
