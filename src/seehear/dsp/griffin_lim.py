@@ -1,8 +1,8 @@
-"""Polish a vocoder's waveform: keep its phases, and move its spectrum to the mel it was made from.
+"""Refine the waveform of a vocoder with fast Griffin-Lim towards its mel spectrogram.
 
-A small vocoder gets levels right and tones wrong. Alternating between the magnitudes that a mel
-spectrogram allows and the waveforms that exist (Griffin & Lim 1984) mends much of that, and needs
-few rounds when it starts from the vocoder's phases rather than from random ones.
+A small vocoder reproduces levels well but tones badly. Griffin-Lim (1984) alternates between
+magnitudes that match the mel and consistent spectra, which corrects much of this. Starting from
+the phases of the vocoder instead of random ones, it needs few iterations.
 """
 
 import torch
@@ -12,8 +12,8 @@ from torch import Tensor
 from seehear.dsp.mel import HOP_SAMPLES, WINDOW_SAMPLES, mel_filters
 
 MOMENTUM = 0.99  # Perraudin, Balazs & Søndergaard 2013: fast Griffin-Lim
-MAGNITUDE_UPDATES = 30  # the mel error no longer falls visibly after these
-SMALLEST = 1e-8  # keeps quotients of silence finite
+MAGNITUDE_UPDATES = 30  # the mel error hardly falls after these
+SMALLEST = 1e-8  # avoids division by zero in silence
 # AudioLDM's frames are centred half a hop later than those of torch.stft.
 LATE_SAMPLES = HOP_SAMPLES // 2
 
@@ -21,29 +21,29 @@ LATE_SAMPLES = HOP_SAMPLES // 2
 def magnitude_from_mel(
     mel: Float[Tensor, "batch frames mels"],
 ) -> Float[Tensor, "batch bins frames"]:
-    """A non-negative magnitude spectrum with this log-mel spectrum: 513 bins, 100 frames a second.
+    """Non-negative magnitude spectrum with a given log-mel: 513 bins, 100 frames per second.
 
     Source: multiplicative updates for least squares, Lee & Seung, NIPS 2000.
     """
     filters = mel_filters().to(mel)
-    wanted = filters.T @ mel.exp().transpose(1, 2)
-    found = wanted.clamp(min=SMALLEST)
+    projected = filters.T @ mel.exp().transpose(1, 2)
+    magnitude = projected.clamp(min=SMALLEST)
     gram = filters.T @ filters
     for _ in range(MAGNITUDE_UPDATES):
-        found = found * wanted / (gram @ found).clamp(min=SMALLEST)
-    return found
+        magnitude = magnitude * projected / (gram @ magnitude).clamp(min=SMALLEST)
+    return magnitude
 
 
 @torch.no_grad()
 def refine_phase(
     waveform: Float[Tensor, "batch samples"], mel: Float[Tensor, "batch frames mels"], rounds: int
 ) -> Float[Tensor, "batch samples"]:
-    """The waveform nearest in phase whose magnitudes fit the mel better; 0 rounds change nothing.
+    """Refine a waveform so that its magnitudes match a mel better. 0 rounds return the input.
 
     Args:
-        waveform: Mono at 16 kHz: what a vocoder made of `mel`; 160 samples per frame or fewer.
-        mel: Natural log mel magnitudes, as `seehear.dsp.mel.log_mel_from_waveform` gives them.
-        rounds: Griffin-Lim iterations; 8 are enough after a vocoder. Each costs two Fourier
+        waveform: Vocoder output for `mel`, mono at 16 kHz, at most 160 samples per frame.
+        mel: Natural-log mel magnitudes from `seehear.dsp.mel.log_mel_from_waveform`.
+        rounds: Griffin-Lim iterations; 8 are enough after a vocoder. Each takes two Fourier
             transforms of the clip.
     """
     if rounds == 0:

@@ -1,7 +1,7 @@
-"""The frames of a clip that show it best: sharp, well lit, and different from each other.
+"""Key frames of a clip: sharp, well lit, and different from each other.
 
-The idea is Katna's, which the paper's authors took to find a picture to describe; measures and
-choice are our own.
+The idea is from Katna, which the paper's authors use to choose the image to caption. The measures
+and the selection are our own.
 """
 
 import torch
@@ -9,30 +9,30 @@ from jaxtyping import Float, UInt8
 from torch import Tensor
 from torch.nn import functional
 
-SIDE = 128  # pixels: larger frames are looked at smaller, so that grain is not taken for detail
+SIDE = 128  # pixels: larger frames are scaled down, so that grain does not count as detail
 BINS = 8  # of a colour histogram, per channel
 GREY = (0.299, 0.587, 0.114)  # luminance of red, green and blue, ITU-R BT.601
-DARK, BRIGHT = 0.06, 0.94  # beyond them a pixel shows nothing
+DARK, BRIGHT = 0.06, 0.94  # darker or brighter pixels count as black or white
 
 
 def key_frames(frames: UInt8[Tensor, "n 3 height width"], count: int = 1) -> list[int]:
-    """Indices of the frames that show a clip best, best first; as many as there are, at most.
+    """Indices of the key frames, best first; at most the number of frames.
 
-    The first is the sharpest of the well-lit ones. Every further one is a compromise: sharp and
-    well lit, and unlike those chosen before.
+    The first has the highest sharpness times lighting. Further frames trade this score against the
+    colour distance to the chosen frames.
 
     Args:
         frames: RGB in [0, 255], in order of time.
-        count: How many are wanted.
+        count: Number of key frames.
     """
     small = _small(frames)
-    worth = sharpness(small) * lighting(small)
-    worth = worth / worth.max().clamp(min=1e-12)
+    score = sharpness(small) * lighting(small)
+    score = score / score.max().clamp(min=1e-12)
     histograms = colour_histograms(small)
-    chosen = [int(worth.argmax())]
+    chosen = [int(score.argmax())]
     while len(chosen) < min(count, len(frames)):
         distance = torch.cdist(histograms, histograms[chosen], p=1).amin(1) / 2  # in [0, 1]
-        value = (worth + 1e-3) * distance
+        value = (score + 1e-3) * distance
         value[chosen] = -1.0
         chosen.append(int(value.argmax()))
     return chosen
@@ -61,15 +61,15 @@ def sharpness(pixels: Float[Tensor, "n 3 h w"]) -> Float[Tensor, " n"]:
 
 
 def lighting(pixels: Float[Tensor, "n 3 h w"]) -> Float[Tensor, " n"]:
-    """In [0, 1]: the share of pixels that are neither black nor white, less for a dim middle."""
+    """In [0, 1]: fraction of pixels neither black nor white, less for a dark or bright mean."""
     grey = _grey(pixels).flatten(1)
-    shows = ((grey > DARK) & (grey < BRIGHT)).to(grey).mean(1)
-    middle = grey.mean(1)
-    return shows * (1 - (2 * middle - 1).abs()).clamp(min=0.05)
+    visible = ((grey > DARK) & (grey < BRIGHT)).to(grey).mean(1)
+    mean = grey.mean(1)
+    return visible * (1 - (2 * mean - 1).abs()).clamp(min=0.05)
 
 
 def colour_histograms(pixels: Float[Tensor, "n 3 h w"]) -> Float[Tensor, "n bins"]:
-    """Shares of pixels by colour, which sum to 1."""
+    """Normalised RGB histograms, which sum to 1."""
     level = (pixels * BINS).long().clamp(max=BINS - 1).flatten(2)
     code = (level[:, 0] * BINS + level[:, 1]) * BINS + level[:, 2]
     counts = torch.zeros(len(pixels), BINS**3, dtype=pixels.dtype)

@@ -1,4 +1,4 @@
-"""The last touch on a generated sound: no offset, no clicks at its ends, room at the top."""
+"""Finish generated audio: remove offset, fade the ends, limit the peak."""
 
 import math
 
@@ -11,7 +11,7 @@ _DRIFT_WINDOW_S = 0.05
 
 
 def peak_dbfs(waveform: Float[Tensor, "*channels samples"]) -> float:
-    """The largest magnitude in decibels, where 1.0 is 0 dBFS; -inf for silence."""
+    """Peak magnitude in dBFS (1.0 is 0 dBFS); -inf for silence."""
     peak = waveform.abs().max().item() if waveform.numel() else 0.0
     return 20 * math.log10(peak) if peak > 0 else -math.inf
 
@@ -19,28 +19,28 @@ def peak_dbfs(waveform: Float[Tensor, "*channels samples"]) -> float:
 def finish_level(
     waveform: Float[Tensor, "*channels samples"], sample_rate: int, *, max_dbfs: float = -1.0
 ) -> Float[Tensor, "*channels samples"]:
-    """Remove offset and drift, fade the ends over 5 ms and turn down to `max_dbfs` if louder.
+    """Remove offset and drift, fade the ends over 5 ms and limit the peak to `max_dbfs`.
 
-    Never turns up. The drift removed is the mean under a triangle of 0.1 s that glides along, a
-    high-pass of about 11 Hz (-3 dB) that shifts no phase.
+    The gain is never above 1. Drift is removed by subtracting a moving average with a triangular
+    window of 0.1 s: a zero-phase high-pass at about 11 Hz (-3 dB).
 
     Raises:
-        ValueError: a sample is not a finite number.
+        ValueError: a sample is NaN or infinite.
     """
     if not waveform.isfinite().all():
-        raise ValueError("the waveform has samples that are not finite numbers")
+        raise ValueError("expected finite samples, got a waveform with NaN or inf")
     window = max(1, round(_DRIFT_WINDOW_S * sample_rate))
-    level = _gliding_mean(_gliding_mean(waveform.double(), window), window)
+    level = _moving_average(_moving_average(waveform.double(), window), window)
     finished = (waveform.double() - level) * _fades(waveform.shape[-1], sample_rate).to(level)
     finished = finished - finished.mean(-1, keepdim=True) if waveform.shape[-1] else finished
     peak, limit = finished.abs().max().item() if finished.numel() else 0.0, 10 ** (max_dbfs / 20)
-    # A hair below, so that rounding to float32 or 16 bits cannot exceed the limit.
+    # Slightly below the limit, so that rounding to float32 or 16 bits cannot exceed it.
     finished = finished * (limit * (1 - 1e-4) / peak) if peak > limit * (1 - 1e-4) else finished
     return finished.to(waveform.dtype)
 
 
-def _gliding_mean(x: Float[Tensor, "*channels n"], window: int) -> Float[Tensor, "*channels n"]:
-    """Mean over `window` samples around each one; fewer at the ends, where they are missing."""
+def _moving_average(x: Float[Tensor, "*channels n"], window: int) -> Float[Tensor, "*channels n"]:
+    """Moving average over `window` samples; the window is truncated at the ends."""
     total = torch.nn.functional.pad(x.cumsum(-1), (1, 0))
     index = torch.arange(x.shape[-1], device=x.device)
     first = (index - window // 2).clamp(min=0)
@@ -49,7 +49,7 @@ def _gliding_mean(x: Float[Tensor, "*channels n"], window: int) -> Float[Tensor,
 
 
 def _fades(num_samples: int, sample_rate: int) -> Float[Tensor, " n"]:
-    """Half-cosine rise at the start and fall at the end; a quarter of very short sounds each."""
+    """Half-cosine fade-in and fade-out, each at most a quarter of the audio."""
     length = min(round(_FADE_S * sample_rate), num_samples // 4)
     rise = 0.5 - 0.5 * torch.cos(
         math.pi * (torch.arange(length, dtype=torch.float64) + 0.5) / length

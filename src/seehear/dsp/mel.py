@@ -1,4 +1,4 @@
-"""AudioLDM's log-mel spectrogram, differentiable: what its autoencoder and its vocoder work on."""
+"""Differentiable log-mel spectrogram of AudioLDM, as used by its autoencoder and vocoder."""
 
 from functools import lru_cache
 
@@ -14,14 +14,14 @@ LOG_FLOOR = 1e-5
 
 
 def hz_from_slaney_mel(mel: Float[Tensor, " n"]) -> Float[Tensor, " n"]:
-    """Frequencies in Hz of Slaney mels: linear below 1 kHz (15 mel), logarithmic above."""
+    """Convert Slaney mels to Hz: linear below 1 kHz (15 mel), logarithmic above."""
     linear = mel * (200.0 / 3)
     log_step = torch.log(torch.tensor(6.4, dtype=mel.dtype)) / 27.0
     return torch.where(mel < 15, linear, 1000.0 * torch.exp(log_step * (mel - 15).clamp(min=0)))
 
 
 def slaney_mel_from_hz(hz: float) -> float:
-    """Slaney mels of a frequency in Hz; the inverse of `hz_from_slaney_mel`."""
+    """Convert Hz to Slaney mels, the inverse of `hz_from_slaney_mel`."""
     if hz < 1000.0:
         return hz * 3 / 200.0
     return 15.0 + 27.0 * float(torch.log(torch.tensor(hz / 1000.0)) / torch.log(torch.tensor(6.4)))
@@ -51,7 +51,7 @@ def mel_filters(
 def log_mel_from_waveform(
     waveform: Float[Tensor, "batch samples"],
 ) -> Float[Tensor, "batch frames mels"]:
-    """Natural log of the mel magnitude spectrum, 100 frames of 64 bands a second.
+    """Natural log of the mel magnitude spectrum, 100 frames per second, 64 bands.
 
     Args:
         waveform: Mono at 16 kHz, in [-1, 1].
@@ -60,7 +60,7 @@ def log_mel_from_waveform(
         `samples // 160` frames, floored at ln(1e-5) = -11.5. Magnitudes, not powers.
 
     Source: AudioLDM's front end (arXiv:2301.12503, 5.1): 1024-sample Hann window, hop 160,
-    0 to 8000 Hz; frames are centred as in HiFi-GAN, by reflecting (1024 - 160) / 2 samples.
+    0 to 8000 Hz; frames are centred as in HiFi-GAN: reflection padding of (1024 - 160) / 2.
     """
     pad = (WINDOW_SAMPLES - HOP_SAMPLES) // 2
     padded = torch.nn.functional.pad(waveform[:, None], (pad, pad), mode="reflect")[:, 0]

@@ -1,4 +1,4 @@
-"""Change the sample rate of a waveform, differentiably, in PyTorch alone."""
+"""Differentiable resampling in pure PyTorch."""
 
 import math
 from functools import lru_cache
@@ -15,11 +15,11 @@ KAISER_BETA = 12.0  # about 118 dB of stop-band attenuation
 
 @lru_cache(maxsize=16)
 def _filters(old: int, new: int) -> tuple[Float[Tensor, "new 1 taps"], int]:
-    """One windowed-sinc filter per output phase, and the samples that it looks back.
+    """One windowed-sinc filter per output phase, and the number of samples before the block.
 
     Source: Smith, "Digital Audio Resampling", ccrma.stanford.edu/~jos/resample.
     """
-    cutoff = ROLLOFF * min(old, new) / old  # of the input's Nyquist frequency
+    cutoff = ROLLOFF * min(old, new) / old  # fraction of the input Nyquist frequency
     reach = math.ceil(ZERO_CROSSINGS / cutoff)
     taps = torch.arange(-reach, old + reach, dtype=torch.float64)
     # Output phase p lies at p * old / new input samples after the block's first sample.
@@ -36,16 +36,16 @@ def _filters(old: int, new: int) -> tuple[Float[Tensor, "new 1 taps"], int]:
 def resample(
     waveform: Float[Tensor, "batch samples"], from_rate: int, to_rate: int
 ) -> Float[Tensor, "batch resampled"]:
-    """The same sound at another sample rate, low-passed so that nothing folds back.
+    """Resample audio with an anti-aliasing low-pass filter.
 
     Args:
-        waveform: Mono waveforms; silence is assumed before and after.
-        from_rate: Their sample rate in Hz.
-        to_rate: The wanted one.
+        waveform: Mono waveforms, zero-padded at both ends.
+        from_rate: Input sample rate in Hz.
+        to_rate: Output sample rate in Hz.
 
     Returns:
-        `ceil(samples * to_rate / from_rate)` samples, sample 0 at the same instant; the input
-        itself where the rates agree.
+        `ceil(samples * to_rate / from_rate)` samples; sample 0 keeps its time. The input itself if
+        the rates are equal.
 
     Raises:
         ValueError: a rate is not positive.
@@ -58,8 +58,8 @@ def resample(
     old, new = from_rate // divisor, to_rate // divisor
     kernel, reach = _filters(old, new)
     samples = waveform.shape[-1]
-    wanted = -(-samples * new // old)
+    num_samples = -(-samples * new // old)
     blocks = -(-samples // old)
     padded = functional.pad(waveform[:, None], (reach, reach + blocks * old - samples))
     phases = functional.conv1d(padded, kernel.to(waveform), stride=old)
-    return phases.transpose(1, 2).flatten(1)[:, :wanted]
+    return phases.transpose(1, 2).flatten(1)[:, :num_samples]
