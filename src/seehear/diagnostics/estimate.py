@@ -127,7 +127,7 @@ def estimate_lines(prediction: RunEstimate, flops_per_s: float | None = None) ->
         for stage in costs.stages:
             lines.append(
                 f"  {stream} {stage.name:9} {stage.flops / 1e12:7.2f} TFLOP  "
-                f"{stage.peak_bytes / 1e9:6.2f} GB beside the weights"
+                f"{stage.peak_bytes / 1e9:6.2f} GB without weights"
             )
     steps = f"{prediction.num_steps} steps, {prediction.num_guided} of them guided"
     if flops_per_s:

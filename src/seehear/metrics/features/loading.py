@@ -35,15 +35,15 @@ def load_strict(
     return network.float().eval().requires_grad_(False)
 
 
-def _mismatch(wanted: Mapping[str, Tensor], found: Mapping[str, Tensor]) -> str | None:
+def _mismatch(expected: Mapping[str, Tensor], found: Mapping[str, Tensor]) -> str | None:
     """Description of the first mismatch, or None."""
-    missing = [key for key in wanted if key not in found]
+    missing = [key for key in expected if key not in found]
     if missing:
-        return f"{len(missing)} of {len(wanted)} tensors are missing, first {missing[0]}"
-    unexpected = [key for key in found if key not in wanted]
+        return f"{len(missing)} of {len(expected)} tensors are missing, first {missing[0]}"
+    unexpected = [key for key in found if key not in expected]
     if unexpected:
         return f"{len(unexpected)} tensors are unexpected, first {unexpected[0]}"
-    for key, tensor in wanted.items():
+    for key, tensor in expected.items():
         if tensor.shape != found[key].shape:
             sizes = (tuple(tensor.shape), tuple(found[key].shape))
             return f"{key} has shape {sizes[1]} instead of {sizes[0]}"
