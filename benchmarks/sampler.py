@@ -23,7 +23,7 @@ from seehear.guidance.sampling import sample
 from seehear.guidance.streams import Stream
 from seehear.guidance.sync import SyncTerm
 from seehear.models.families import Family
-from seehear.pipeline.job import distance_of
+from seehear.pipeline.losses import distance_of
 from seehear.pipeline.presets import Preset
 from seehear.pipeline.task import MAKES
 

@@ -15,7 +15,7 @@ from seehear.errors import Cancelled, MediaError, SettingsError
 from seehear.models.captioners.phrases import PHRASES
 from seehear.models.load_options import LoadOptions
 from seehear.pipeline import studio as studio_module
-from seehear.pipeline.inputs import as_image, as_video
+from seehear.pipeline.inputs import as_audio, as_image, as_video
 from seehear.pipeline.manifest import to_json
 from seehear.pipeline.presets import (
     AUTHORS,
@@ -260,4 +260,57 @@ def test_load_keeps_what_the_manifest_needs_to_load_again(monkeypatch, family, t
     }
     assert LoadOptions.from_json("pocket", record) == replace(
         studio.options, audio=str(tmp_path / "mine")
+    )
+
+
+def test_the_package_exports_its_face():
+    assert {"Audio", "Image", "Preset", "Result", "Studio", "Video", "errors", "load"} <= set(
+        seehear.__all__
+    )
+    assert all(hasattr(seehear, name) for name in seehear.__all__)
+    assert seehear.Studio is Studio
+
+
+def test_tensors_are_taken_where_arrays_are(studio):
+    frames = moving_frames(6)
+    first_of, last_of = (
+        torch.from_numpy(frames),
+        torch.from_numpy(frames).permute(0, 3, 1, 2).contiguous(),
+    )
+    expected = as_video(frames, fps=6.0).frames
+    assert torch.equal(as_video(first_of, fps=6.0).frames, expected)
+    assert torch.equal(as_video(last_of, fps=6.0).frames, expected)
+    assert torch.equal(as_image(last_of[0]).pixels, last_of[0])
+    samples = torch.rand(2, 1600) - 0.5
+    assert torch.equal(as_audio(samples, 16_000).waveform, samples)
+    with pytest.raises(MediaError, match=r"uint8, got float32"):
+        as_video(last_of / 255, fps=6.0)
+
+
+def test_a_list_of_seeds_gives_the_results_of_its_seeds(studio):
+    results = studio.video_to_audio(moving_frames(), "rain", [3, 4], fps=25.0, preset=QUICK)
+    alone = studio.video_to_audio(moving_frames(), "rain", 4, fps=25.0, preset=QUICK)
+    assert [result.seed for result in results] == [3, 4]
+    assert torch.equal(results[1].waveform, alone.waveform)
+    assert not torch.equal(results[0].waveform, alone.waveform)
+    for seed in ([], [-1], 1.5, True):
+        with pytest.raises((SettingsError, TypeError), match="seed"):
+            studio.video_to_audio(moving_frames(), "rain", seed, fps=25.0, preset=QUICK)
+
+
+def test_a_result_of_an_array_is_saved_as_a_video_with_every_frame(studio, tmp_path):
+    frames = moving_frames(25, 32, 32)
+    result = studio.video_to_audio(frames, "rain", fps=25.0, preset=QUICK)
+    result.save(tmp_path / "out.mp4")
+    read = media.read_video(tmp_path / "out.mp4", frames_per_s=25.0)
+    assert read.frames.shape == (25, 3, 32, 32)
+    assert read.has_audio
+    difference = read.frames.float() - torch.from_numpy(frames).permute(0, 3, 1, 2).float()
+    assert difference.abs().mean() < 12  # of 255, after lossy coding
+
+
+def test_the_repr_of_a_result_is_one_line(studio):
+    result = studio.video_to_audio(moving_frames(), "rain", 7, fps=25.0, preset=QUICK)
+    assert repr(result) == (
+        "Result(v2a, audio [1, 16000] at 16000 Hz, 1.00 s, prompt 'rain', seed 7)"
     )

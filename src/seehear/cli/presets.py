@@ -38,7 +38,7 @@ def _preset_rows(preset: Preset) -> dict[str, str]:
     return {
         "steps (--steps)": str(settings.steps_each),
         "guided": f"{guided} of {settings.num_steps}",
-        "compared by": preset.distance,
+        "compared by": str(preset.distance),
         "step rule": aligner.rule,
         "rate of latents (--lr)": str(aligner.lr_latents),
         "rate of the prompt": str(aligner.lr_prompt),

@@ -221,3 +221,10 @@ def positions_for(duration_s: float, rate: float) -> int:
     The tolerance keeps 2.56 s at 6.25 frames a second from becoming 17 by rounding.
     """
     return max(1, math.ceil(duration_s * rate - 1e-6))
+
+
+def frames_for(video: Backbone, duration_s: float) -> int:
+    """How many frames last at least `duration_s` seconds; 1 for a backbone that makes stills."""
+    if not isinstance(video, WindowedBackbone):
+        return 1
+    return positions_for(duration_s, video.sample_rate)

@@ -28,6 +28,7 @@ from seehear.media.read import MAX_SOUND_S, mono_or_stereo
 from seehear.pipeline.task import TASKS
 
 Media = Video | Image | Audio  # what a task starts from
+Array = np.ndarray | Tensor  # frames, pixels or samples without a file
 
 FRAMES_PER_S = 4.0  # how densely the binder sees a video; its towers read single frames
 MOTION_FRAMES_PER_S = 25.0  # how densely movement is looked for
@@ -37,11 +38,13 @@ MOTION_SHORT_SIDE = 64  # pixels: what moves is larger than grain
 
 
 def as_video(
-    video: str | Path | Video | np.ndarray,
+    video: str | Path | Video | Array,
     fps: float | None = None,
     frames_per_s: float = FRAMES_PER_S,
 ) -> Video:
-    """A video from a file, from frames [n, height, width, 3] in uint8 with `fps`, or as it is.
+    """A video from a file, from frames in uint8 with `fps`, or as it is.
+
+    Frames are an array or tensor [n, height, width, 3], or a tensor [n, 3, height, width].
 
     Args:
         video: The file, the frames, or the video.
@@ -54,8 +57,9 @@ def as_video(
     """
     if isinstance(video, Video):
         return video
-    if not isinstance(video, np.ndarray):
+    if not isinstance(video, Array):
         return read_video(video, frames_per_s=frames_per_s)
+    video = _colours_last(video)
     if video.ndim != 4 or video.shape[-1] != 3 or video.dtype != np.uint8 or not len(video):
         raise MediaError(
             "expected frames of shape [n, height, width, 3] in uint8, got "
@@ -74,16 +78,19 @@ def as_video(
     )
 
 
-def as_image(image: str | Path | Image | np.ndarray) -> Image:
-    """A picture from a file, from pixels [height, width, 3] in uint8, or as it is.
+def as_image(image: str | Path | Image | Array) -> Image:
+    """An image from a file, from pixels in uint8, or as it is.
+
+    Pixels are an array or tensor [height, width, 3], or a tensor [3, height, width].
 
     Raises:
         MediaError: The file cannot be read, or the array is not such pixels.
     """
     if isinstance(image, Image):
         return image
-    if not isinstance(image, np.ndarray):
+    if not isinstance(image, Array):
         return read_image(image)
+    image = _colours_last(image)
     if image.ndim != 3 or image.shape[-1] != 3 or image.dtype != np.uint8:
         raise MediaError(
             "expected pixels of shape [height, width, 3] in uint8, got "
@@ -93,11 +100,13 @@ def as_image(image: str | Path | Image | np.ndarray) -> Image:
 
 
 def as_audio(
-    audio: str | Path | Audio | np.ndarray,
+    audio: str | Path | Audio | Array,
     sample_rate: int | None = None,
     max_duration_s: float = MAX_SOUND_S,
 ) -> Audio:
-    """A sound from a file, from samples [n] or [channels, n] in [-1, 1] with a rate, or as it is.
+    """Audio from a file, from samples [n] or [channels, n] in [-1, 1] with a rate, or as it is.
+
+    Samples are an array or tensor of floats.
 
     Args:
         audio: The file (at 48 kHz, more than two channels as their mean), the samples, or the
@@ -112,7 +121,8 @@ def as_audio(
     if isinstance(audio, str | Path):
         read = read_audio(audio, KEPT_RATE, mono=False, max_duration_s=max_duration_s)
         return mono_or_stereo(read)
-    if isinstance(audio, np.ndarray):
+    if isinstance(audio, Array):
+        audio = _numpy(audio)
         if not sample_rate or sample_rate <= 0:
             raise SettingsError(f"samples in an array need a positive sample_rate, {sample_rate=}")
         channels = np.atleast_2d(audio)
@@ -122,7 +132,7 @@ def as_audio(
                 f"{audio.dtype} {list(audio.shape)}"
             )
         if not np.isfinite(channels).all():
-            raise MediaError("expected finite samples in [-1, 1], got some that are not numbers")
+            raise MediaError("expected finite samples in [-1, 1], got NaN or inf")
         waveform = torch.from_numpy(np.ascontiguousarray(channels, dtype=np.float32))
         audio = Audio(waveform=waveform, sample_rate=sample_rate)
     if audio.duration_s > max_duration_s:
@@ -130,6 +140,26 @@ def as_audio(
             f"expected at most {max_duration_s:g} s of sound, got {audio.duration_s:.1f} s"
         )
     return audio
+
+
+def all_frames(video: Video | Array, fps: float | None) -> tuple[Tensor, float] | None:
+    """Every frame [n, 3, height, width] of a video without a file, and its frame rate."""
+    if isinstance(video, Video):
+        return None if video.path else (video.frames, video.frames_per_s)
+    assert fps is not None
+    frames = np.ascontiguousarray(_colours_last(video))
+    return torch.from_numpy(frames).permute(0, 3, 1, 2), float(fps)
+
+
+def _numpy(values: Array) -> np.ndarray:
+    return values.detach().cpu().numpy() if isinstance(values, Tensor) else values
+
+
+def _colours_last(pixels: Array) -> np.ndarray:
+    """Pixels [..., height, width, 3]; a tensor may have them as [..., 3, height, width]."""
+    values = _numpy(pixels)
+    is_first = values.ndim >= 3 and values.shape[-1] != 3 and values.shape[-3] == 3
+    return np.moveaxis(values, -3, -1) if isinstance(pixels, Tensor) and is_first else values
 
 
 def condition_of(media: Media) -> Condition:
@@ -207,13 +237,13 @@ def check_kind(task: str, source: Path, name: str | None = None) -> None:
     given, found, name = TASKS[task].given, probe(source), name or str(source)
     if given == "image":
         if found.kind != "image":
-            raise MediaError(f"{name}: expected a picture, got a file of kind {found.kind}")
+            raise MediaError(f"{name}: expected an image, got a file of kind {found.kind}")
         read_image(source)
     if given == "video" and found.kind != "video":
         hint = "use seehear i2a" if found.kind == "image" else "there is no picture to go by"
         raise MediaError(f"{name}: expected a video, got a file of kind {found.kind}; {hint}")
     if given == "audio" and found.kind != "audio" and not found.has_audio:
         raise MediaError(
-            f"{name}: expected a sound, or a video with one; got a file of kind {found.kind} "
+            f"{name}: expected audio, or a video with audio; got a file of kind {found.kind} "
             "without"
         )

@@ -12,13 +12,13 @@ from seehear.errors import SettingsError
 from seehear.guidance.conditions import Condition
 from seehear.guidance.decoding import AugmentedViews
 from seehear.guidance.frame_sampling import FrameSampler
-from seehear.guidance.losses import Distance, NamesDistance, cosine_distance
-from seehear.guidance.objective import Agreement
+from seehear.guidance.losses import Distance, cosine_distance
+from seehear.guidance.objective import Agreement, LossTerm
 from seehear.guidance.protocols import Backbone
 from seehear.guidance.sampling import SamplingResult, StepProgress, sample
 from seehear.guidance.streams import Stream
 from seehear.guidance.sync import SyncTerm
-from seehear.guidance.windows import WindowedBackbone, layout_of, positions_for
+from seehear.guidance.windows import WindowedBackbone, frames_for, layout_of, positions_for
 from seehear.media import Audio, finish_level
 from seehear.models.captioners.phrase_bank import Match
 from seehear.models.families import Family
@@ -44,10 +44,16 @@ class Job:
         Match, ...
     ] = ()  # the binder's nearest phrases if nobody gave a prompt, best first
     captioned_by: str | None = None  # which captioner wrote the prompt, if one did
-    sync: SyncTerm | None = None  # if sound shall begin when something begins to move
+    terms: tuple[LossTerm, ...] = ()  # beside the pairs of embeddings
+    distance: Distance = cosine_distance
     path: Path | None = None  # of what is given, if it came from a file
     sound: Audio | None = None  # what is given, to go with the pictures
     asked_prompt: str | None = None  # what the caller gave; None: the binder names the thing
+
+    @property
+    def sync(self) -> SyncTerm | None:
+        """The sync loss, if it is one of the terms."""
+        return next((term for term in self.terms if isinstance(term, SyncTerm)), None)
 
     @property
     def prompt(self) -> str:
@@ -94,15 +100,6 @@ def sampled_job(family: Family, job: Job, on_step: OnStep | None = None) -> Samp
     )
 
 
-def distance_of(family: Family, preset: Preset) -> Distance:
-    """How the preset compares embeddings of the family's binder."""
-    if preset.distance == "cosine":
-        return cosine_distance
-    return NamesDistance(
-        phrases=family.phrases.embeddings, target_temperature=preset.target_temperature
-    )
-
-
 def _objective(family: Family, job: Job, latents: Mapping[Stream, Tensor]) -> Agreement:
     spans = _spans(job, latents)
     samplers: tuple[FrameSampler, ...] = ()
@@ -125,8 +122,8 @@ def _objective(family: Family, job: Job, latents: Mapping[Stream, Tensor]) -> Ag
         duration_s=job.duration_s,
         mel_bridge=job.preset.mel_bridge,
         by_eye=job.preset.by_eye,
-        distance=distance_of(family, job.preset),
-        terms=(job.sync,) if job.sync else (),
+        distance=job.distance,
+        terms=job.terms,
         samplers=samplers,
         views=AugmentedViews(job.preset.looks, job.preset.hearings, job.seed),
     )
@@ -180,19 +177,12 @@ def decoded_frames(job: Job, latents: Tensor) -> UInt8[Tensor, "frames 3 height 
     _check_finite(job, "the picture", latents)  # frames are clamped, which hides infinities
     with torch.no_grad():
         frames = video.decode(latents)[0].float().cpu()
-    return (frames[: num_frames(video, job.duration_s)] * 255).round().to(torch.uint8)
-
-
-def num_frames(video: Backbone, duration_s: float) -> int:
-    """How many frames last at least `duration_s` seconds; a still is one."""
-    if not isinstance(video, WindowedBackbone):
-        return 1
-    return positions_for(duration_s, video.sample_rate)
+    return (frames[: frames_for(video, job.duration_s)] * 255).round().to(torch.uint8)
 
 
 def whole_frames_s(video: Backbone, duration_s: float) -> float:
     """The duration of the whole frames that last at least `duration_s` seconds."""
-    return num_frames(video, duration_s) / float(video.sample_rate)
+    return frames_for(video, duration_s) / float(video.sample_rate)
 
 
 def _check_finite(job: Job, what: str, values: Tensor) -> None:

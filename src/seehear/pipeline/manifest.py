@@ -10,6 +10,7 @@ import platform
 from collections.abc import Mapping, Sequence
 from fractions import Fraction
 from pathlib import Path
+from types import FunctionType
 from typing import Any
 
 import numpy as np
@@ -159,6 +160,8 @@ def to_json(value: Any) -> Any:
         return float(value)
     if isinstance(value, os.PathLike):
         return os.fspath(value)
+    if isinstance(value, FunctionType | type):
+        return f"{value.__module__}:{value.__qualname__}"
     raise TypeError(f"no plain form of {type(value).__name__} for a manifest: {value!r}")
 
 

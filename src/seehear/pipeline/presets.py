@@ -3,7 +3,7 @@
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal
+from typing import Any
 
 from seehear.errors import SettingsError
 from seehear.guidance.settings import (
@@ -28,7 +28,8 @@ class Preset:
     pairs: tuple[Pair, ...] = V2A  # Eq. 15
     weights: tuple[float, ...] = (1.0, 1.0)  # Eqs. 14-16 are plain sums; so is the authors' code
     # cosine: Eqs. 14-16. names: ours, see `seehear.guidance.losses.NamesDistance`.
-    distance: Literal["cosine", "names"] = "cosine"
+    # A name of `seehear.pipeline.losses`, or a function of two embeddings.
+    distance: str | Callable[..., Any] = "cosine"
     # Of the names of what is given, or of the other stream; the lower, the sharper.
     target_temperature: float = 0.05
     # Long clips are ours: neither the paper nor its code has windows.
@@ -37,6 +38,7 @@ class Preset:
     )
     # Of the sync term: sound shall begin when the picture begins to move. Ours; 0 turns it off.
     sync_weight: float = 0.0
+    terms: Mapping[str, float] = field(default_factory=dict)  # weights of further loss terms
     # Compare mels with the condition, where model and binder can, rather than waveforms: a third
     # of the cost, and no vocoder for the gradient to get lost in.
     mel_bridge: bool = False

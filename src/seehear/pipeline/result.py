@@ -27,16 +27,18 @@ from seehear.pipeline.manifest import frames_sha256, manifest, samples_sha256, w
 SMALL, TIMES = 128, 4  # pictures of fewer pixels a side are saved so much larger, unless told
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class Result:
-    """What a task made: sound, pictures or both, and everything that is needed to repeat it."""
+    """The output of a task, audio, frames or both, and everything that is needed to repeat it."""
 
     task: str  # "v2a", "i2a", "a2v", "a2i" or "joint"
     waveform: Float[Tensor, "channels samples"] | None = None  # in [-1, 1]
     sample_rate: int | None = None
     frames: UInt8[Tensor, "n 3 height width"] | None = None  # made by the task, if it makes any
     fps: float | Fraction | None = None
-    video_path: Path | None = None  # the picture to put the sound to, if a file was given
+    video_path: Path | None = None  # the video to mux the audio with, if it came from a file
+    input_frames: UInt8[Tensor, "m 3 height width"] | None = None  # the same, if it did not
+    input_fps: float | None = None
     caption: str | None = None  # the prompt that was used
     seed: int = 0
     settings: Mapping[str, Any] = field(default_factory=dict)
@@ -49,8 +51,20 @@ class Result:
             raise ValueError("a result holds a waveform, frames or both; got neither")
         if self.waveform is not None and not self.sample_rate:
             raise ValueError("a waveform needs its sample_rate")
+        if self.input_frames is not None and not self.input_fps:
+            raise ValueError("input_frames need their input_fps")
         if self.frames is not None and not self.fps:
             raise ValueError("frames need their fps")
+
+    def __repr__(self) -> str:
+        parts = [self.task]
+        if self.waveform is not None:
+            parts.append(f"audio {list(self.waveform.shape)} at {self.sample_rate} Hz")
+        if self.frames is not None:
+            size = "x".join(map(str, self.frames.shape[:1] + self.frames.shape[2:]))
+            parts.append(f"frames {size} at {float(self.fps or 0):g} fps")
+        parts += [f"{self.duration_s:.2f} s", f"prompt {self.caption!r}", f"seed {self.seed}"]
+        return f"Result({', '.join(parts)})"
 
     @property
     def audio(self) -> Float[np.ndarray, "channels samples"] | None:
@@ -127,6 +141,8 @@ class Result:
                 path, upscaled(self.frames, upscale), self.fps, self.waveform, self.sample_rate,
                 comment=comment,
             )  # fmt: skip
+        elif self.input_frames is not None and self.input_fps:
+            write_video(path, self.input_frames, self.input_fps, self.waveform, self.sample_rate)
         elif self.video_path is None:
             raise SettingsError(
                 f"{path}: this result has no picture; choose one of {', '.join(SOUND_FORMATS)}"

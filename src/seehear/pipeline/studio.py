@@ -1,15 +1,14 @@
 """The tasks, start here: v2a and i2a make a sound, a2v and a2i a picture, joint makes both."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from numbers import Integral
 from pathlib import Path
-from typing import Any
+from typing import Any, overload
 
-import numpy as np
 import torch
 from torch import Tensor
 
-from seehear.dsp.events import motion_starts
 from seehear.dsp.key_frames import key_frames
 from seehear.errors import MediaError, SettingsError
 from seehear.guidance.conditions import (
@@ -20,10 +19,9 @@ from seehear.guidance.conditions import (
     pixels_of,
 )
 from seehear.guidance.frame_sampling import evenly_spaced_indices
-from seehear.guidance.protocols import Backbone, CaptionsAudio, CaptionsImages
+from seehear.guidance.protocols import CaptionsAudio, CaptionsImages
 from seehear.guidance.sampling import SamplingResult
 from seehear.guidance.streams import JOINT, JOINT_OWN, Pair, Stream
-from seehear.guidance.sync import SyncTerm
 from seehear.media import Audio, Image, Video
 from seehear.models import captioners
 from seehear.models.captioners.phrase_bank import Match
@@ -32,14 +30,13 @@ from seehear.models.load_options import DtypeName, LoadOptions
 from seehear.pipeline.inputs import (
     FRAMES_PER_S,
     MOTION_FRAMES_PER_S,
+    Array,
     Media,
+    all_frames,
     as_audio,
     as_image,
     as_video,
-    audio_condition,
     condition_of,
-    motion_curve,
-    onset_curve,
 )
 from seehear.pipeline.job import (
     Job,
@@ -47,11 +44,11 @@ from seehear.pipeline.job import (
     backbones_for,
     decoded_frames,
     decoded_sound,
-    num_frames,
     sampled_job,
     whole_frames_s,
     windows_of,
 )
+from seehear.pipeline.losses import JobContext, check_recordable, distance_of, terms_of
 from seehear.pipeline.manifest import describe_input, to_json
 from seehear.pipeline.presets import Preset, preset_for
 from seehear.pipeline.result import Result
@@ -166,22 +163,46 @@ class Studio:
         self.family, self.captioner = family, captioner
         self.options = options or LoadOptions(models=family.name)
 
+    @overload
     def video_to_audio(
         self,
-        video: str | Path | Video | np.ndarray,
+        video: str | Path | Video | Array,
         prompt: str | None = None,
         seed: int = 0,
         *,
         preset: str | Preset = "default",
         fps: float | None = None,
         on_step: OnStep | None = None,
-    ) -> Result:
+    ) -> Result: ...
+
+    @overload
+    def video_to_audio(
+        self,
+        video: str | Path | Video | Array,
+        prompt: str | None = None,
+        seed: Sequence[int] = ...,
+        *,
+        preset: str | Preset = "default",
+        fps: float | None = None,
+        on_step: OnStep | None = None,
+    ) -> list[Result]: ...
+
+    def video_to_audio(
+        self,
+        video: str | Path | Video | Array,
+        prompt: str | None = None,
+        seed: int | Sequence[int] = 0,
+        *,
+        preset: str | Preset = "default",
+        fps: float | None = None,
+        on_step: OnStep | None = None,
+    ) -> Result | list[Result]:
         """Make a sound that belongs to a video, exactly as long as the video.
 
         Args:
             video: A file, a `Video`, or frames [n, height, width, 3], uint8, with `fps`.
             prompt: What is to be heard.
-            seed: Of the initial noise.
+            seed: Of the initial noise; a list of seeds gives a list of results.
             preset: How the picture pulls the sound.
             fps: Frames per second, for frames given as an array.
             on_step: Called after every step.
@@ -197,20 +218,45 @@ class Studio:
         chosen = preset_for("v2a", preset)
         # Frames in an array are all that can tell of movement later.
         dense = MOTION_FRAMES_PER_S if chosen.sync_weight else FRAMES_PER_S
-        read = as_video(video, fps, dense if isinstance(video, np.ndarray) else FRAMES_PER_S)
-        job = self.job("v2a", read, prompt=prompt, seed=seed, preset=chosen)
-        return self.make(job, on_step)
+        read = as_video(video, fps, dense if isinstance(video, Array) else FRAMES_PER_S)
+        job = self.job("v2a", read, prompt=prompt, seed=_first(seed), preset=chosen)
+        frames = None if isinstance(video, str | Path) else all_frames(video, fps)
+        return self._make_each(job, seed, on_step, frames)
 
+    @overload
     def image_to_audio(
         self,
-        image: str | Path | Image | np.ndarray,
+        image: str | Path | Image | Array,
         duration_s: float = 4.0,
         prompt: str | None = None,
         seed: int = 0,
         *,
         preset: str | Preset = "default",
         on_step: OnStep | None = None,
-    ) -> Result:
+    ) -> Result: ...
+
+    @overload
+    def image_to_audio(
+        self,
+        image: str | Path | Image | Array,
+        duration_s: float = 4.0,
+        prompt: str | None = None,
+        seed: Sequence[int] = ...,
+        *,
+        preset: str | Preset = "default",
+        on_step: OnStep | None = None,
+    ) -> list[Result]: ...
+
+    def image_to_audio(
+        self,
+        image: str | Path | Image | Array,
+        duration_s: float = 4.0,
+        prompt: str | None = None,
+        seed: int | Sequence[int] = 0,
+        *,
+        preset: str | Preset = "default",
+        on_step: OnStep | None = None,
+    ) -> Result | list[Result]:
         """Make a sound of `duration_s` seconds that belongs to a picture.
 
         Args:
@@ -226,20 +272,45 @@ class Studio:
             SettingsError: A duration out of range, or as in `video_to_audio`.
         """
         job = self.job(
-            "i2a", as_image(image), prompt=prompt, seed=seed, preset=preset, duration_s=duration_s
-        )
-        return self.make(job, on_step)
+            "i2a", as_image(image), prompt=prompt, seed=_first(seed), preset=preset,
+            duration_s=duration_s,
+        )  # fmt: skip
+        return self._make_each(job, seed, on_step)
 
+    @overload
     def audio_to_video(
         self,
-        audio: str | Path | Audio | np.ndarray,
+        audio: str | Path | Audio | Array,
         prompt: str | None = None,
         seed: int = 0,
         *,
         preset: str | Preset = "default",
         sample_rate: int | None = None,
         on_step: OnStep | None = None,
-    ) -> Result:
+    ) -> Result: ...
+
+    @overload
+    def audio_to_video(
+        self,
+        audio: str | Path | Audio | Array,
+        prompt: str | None = None,
+        seed: Sequence[int] = ...,
+        *,
+        preset: str | Preset = "default",
+        sample_rate: int | None = None,
+        on_step: OnStep | None = None,
+    ) -> list[Result]: ...
+
+    def audio_to_video(
+        self,
+        audio: str | Path | Audio | Array,
+        prompt: str | None = None,
+        seed: int | Sequence[int] = 0,
+        *,
+        preset: str | Preset = "default",
+        sample_rate: int | None = None,
+        on_step: OnStep | None = None,
+    ) -> Result | list[Result]:
         """Make a video that belongs to a sound, at most one frame longer than the sound.
 
         Args:
@@ -259,24 +330,49 @@ class Studio:
                 without a video model.
         """
         given = as_audio(audio, sample_rate, MAX_DURATION_S)
-        job = self.job("a2v", given, prompt=prompt, seed=seed, preset=preset)
-        return self.make(job, on_step)
+        job = self.job("a2v", given, prompt=prompt, seed=_first(seed), preset=preset)
+        return self._make_each(job, seed, on_step)
 
+    @overload
     def audio_to_image(
         self,
-        audio: str | Path | Audio | np.ndarray,
+        audio: str | Path | Audio | Array,
         prompt: str | None = None,
         seed: int = 0,
         *,
         preset: str | Preset = "default",
         sample_rate: int | None = None,
         on_step: OnStep | None = None,
-    ) -> Result:
+    ) -> Result: ...
+
+    @overload
+    def audio_to_image(
+        self,
+        audio: str | Path | Audio | Array,
+        prompt: str | None = None,
+        seed: Sequence[int] = ...,
+        *,
+        preset: str | Preset = "default",
+        sample_rate: int | None = None,
+        on_step: OnStep | None = None,
+    ) -> list[Result]: ...
+
+    def audio_to_image(
+        self,
+        audio: str | Path | Audio | Array,
+        prompt: str | None = None,
+        seed: int | Sequence[int] = 0,
+        *,
+        preset: str | Preset = "default",
+        sample_rate: int | None = None,
+        on_step: OnStep | None = None,
+    ) -> Result | list[Result]:
         """Make a picture that belongs to a sound; arguments and errors as `audio_to_video`."""
         given = as_audio(audio, sample_rate, MAX_DURATION_S)
-        job = self.job("a2i", given, prompt=prompt, seed=seed, preset=preset)
-        return self.make(job, on_step)
+        job = self.job("a2i", given, prompt=prompt, seed=_first(seed), preset=preset)
+        return self._make_each(job, seed, on_step)
 
+    @overload
     def text_to_both(
         self,
         prompt: str,
@@ -287,7 +383,32 @@ class Studio:
         duration_s: float | None = None,
         preset: str | Preset = "default",
         on_step: OnStep | None = None,
-    ) -> Result:
+    ) -> Result: ...
+
+    @overload
+    def text_to_both(
+        self,
+        prompt: str,
+        seed: Sequence[int] = ...,
+        *,
+        sound_prompt: str | None = None,
+        picture_prompt: str | None = None,
+        duration_s: float | None = None,
+        preset: str | Preset = "default",
+        on_step: OnStep | None = None,
+    ) -> list[Result]: ...
+
+    def text_to_both(
+        self,
+        prompt: str,
+        seed: int | Sequence[int] = 0,
+        *,
+        sound_prompt: str | None = None,
+        picture_prompt: str | None = None,
+        duration_s: float | None = None,
+        preset: str | Preset = "default",
+        on_step: OnStep | None = None,
+    ) -> Result | list[Result]:
         """Make a video and its sound from a sentence (Joint-VA, Eq. 16).
 
         Args:
@@ -308,10 +429,27 @@ class Studio:
                 video model.
         """
         job = self.job(
-            "joint", prompt=prompt, seed=seed, preset=preset, duration_s=duration_s,
+            "joint", prompt=prompt, seed=_first(seed), preset=preset, duration_s=duration_s,
             audio_prompt=sound_prompt, video_prompt=picture_prompt,
         )  # fmt: skip
-        return self.make(job, on_step)
+        return self._make_each(job, seed, on_step)
+
+    def _make_each(
+        self,
+        job: Job,
+        seed: int | Sequence[int],
+        on_step: OnStep | None,
+        frames: tuple[Tensor, float] | None = None,
+    ) -> Result | list[Result]:
+        """One result, or one for every seed of a list; `frames` are those to mux the audio with."""
+
+        def make(number: int) -> Result:
+            result = self.make(replace(job, seed=int(number)), on_step)
+            if frames is None:
+                return result
+            return replace(result, input_frames=frames[0], input_fps=frames[1])
+
+        return [make(s) for s in seed] if isinstance(seed, Sequence) else make(seed)
 
     def job(
         self,
@@ -340,11 +478,12 @@ class Studio:
 
         Raises:
             MediaError: The given media are shorter than 0.1 s.
-            SettingsError: A duration out of range, no preset of that name, or too few frames for
-                the sync loss.
+            SettingsError: A duration out of range, no preset of that name, an unknown distance or
+                loss term, a setting that a manifest cannot record, or too few frames for sync.
         """
         row = TASKS[task]
         chosen = preset_for(task, preset)
+        check_recordable(chosen)
         prompts: dict[Stream, str] | None = None
         condition: Condition
         if given is None:
@@ -374,7 +513,11 @@ class Studio:
             seed=seed,
             named=named,
             captioned_by=None if caption is None else type(self.captioner).__name__,
-            sync=_sync_term(row, given, chosen.sync_weight, backbones, wanted_s),
+            terms=terms_of(
+                chosen,
+                JobContext(task=row, given=given, backbones=backbones, duration_s=wanted_s),
+            ),
+            distance=distance_of(self.family, chosen),
             path=None if given is None else given.path,
             sound=given if isinstance(given, Audio) else None,
             asked_prompt=prompt,
@@ -476,7 +619,7 @@ class Studio:
                 "captioned_by": job.captioned_by,
                 "duration_s": job.duration_s,
                 "windows_s": job.windows_s,
-                "preset": to_json(job.preset),
+                "preset": _recorded(job.preset),
             },
             trace=[to_json(step) for step in sampled.trace],
             inputs=[describe_input(job.path, job.duration_s)] if job.path else [],
@@ -491,22 +634,22 @@ def _text_condition(prompts: Mapping[Stream, str]) -> tuple[TextCondition, tuple
     return TextCondition({f"{s} text": text for s, text in prompts.items()}), JOINT_OWN
 
 
-def _sync_term(
-    row: Task,
-    given: Media | None,
-    weight: float,
-    backbones: Mapping[Stream, Backbone],
-    duration_s: float,
-) -> SyncTerm | None:
-    """The sync loss of a job, between the given and the generated media or two generated ones."""
-    if not weight or row.makes_still or isinstance(given, Image):
-        return None  # an image has no motion
-    if isinstance(given, Video):
-        return SyncTerm(starts=motion_starts(motion_curve(given)), weight=weight)
-    if num_frames(backbones["video"], duration_s) < 2:
+def _recorded(preset: Preset) -> dict[str, Any]:
+    """The preset as manifests record it; without further loss terms as version 0.1.0 did."""
+    record = to_json(preset)
+    return record if record["terms"] else {k: v for k, v in record.items() if k != "terms"}
+
+
+def _first(seed: int | Sequence[int]) -> int:
+    """The first of several seeds.
+
+    Raises:
+        SettingsError: There is none, or one is not a whole number from 0 to 2^63 - 1.
+    """
+    seeds = list(seed) if isinstance(seed, Sequence) else [seed]
+    is_fine = all(isinstance(s, Integral) and 0 <= s < 2**63 for s in seeds)
+    if not seeds or not is_fine or any(isinstance(s, bool) for s in seeds):
         raise SettingsError(
-            f"expected at least two frames to be in step with a sound, {duration_s:.3f} s are one; "
-            "leave sync out"
+            f"expected a seed from 0 to 2^63 - 1, or a list of seeds, got {seed!r:.60}"
         )
-    onsets = onset_curve(audio_condition(given)) if given else None
-    return SyncTerm(onsets=onsets, weight=weight)
+    return int(seeds[0])
