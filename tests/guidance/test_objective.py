@@ -105,19 +105,21 @@ def frame_latents():
 
 def test_only_the_frames_that_are_looked_at_are_decoded():
     video, z_0 = FewFrames(), frame_latents()
-    media = decode_estimate({"video": video}, TwoLooks(), {"video": z_0}, None, looked_at=(1, 6))
+    media = decode_estimate(
+        {"video": video}, TwoLooks(), {"video": z_0}, None, frame_indices=(1, 6)
+    )
     assert video.num_decoded == [2]
     torch.testing.assert_close(media["video"].frames, z_0.transpose(1, 2)[:, [1, 6]])
 
 
 def test_motion_takes_all_frames_and_the_binder_still_looks_at_few():
     video, z_0, binder = FewFrames(), frame_latents(), TwoLooks()
-    options = {"looked_at": (1, 6), "is_dense": True}
+    options = {"frame_indices": (1, 6), "is_dense": True}
     media = decode_estimate({"video": video}, binder, {"video": z_0}, 1.5, **options)
     assert video.num_decoded == [8]
     assert media["video"].frames.shape[1] == 6  # 1.5 s of 4 frames a second
     assert media["video"].starts().values.shape == (2, 5)
-    few = decode_estimate({"video": video}, binder, {"video": z_0}, None, looked_at=(1, 6))
+    few = decode_estimate({"video": video}, binder, {"video": z_0}, None, frame_indices=(1, 6))
     whole = decode_estimate({"video": video}, binder, {"video": z_0}, None, **options)
     torch.testing.assert_close(
         embed_media(binder, whole)["video"], embed_media(binder, few)["video"]

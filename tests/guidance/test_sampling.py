@@ -285,7 +285,7 @@ def test_no_graph_outlives_the_run():
 
 def test_streams_must_agree():
     backbone = gaussian.load()
-    with pytest.raises(SettingsError, match="same streams"):
+    with pytest.raises(SettingsError, match="the same streams"):
         sample({"audio": backbone}, {}, {}, None, PLAIN)
 
 
@@ -320,5 +320,5 @@ def test_a_stream_that_leads_is_not_touched_by_the_one_that_follows(side_by_side
 
 @pytest.mark.parametrize("span", [(0.5, 0.5), (-0.1, 1.0), (0.0, 1.1), (0.9, 0.1)])
 def test_parts_of_a_run_that_are_none_are_refused(span):
-    with pytest.raises(SettingsError, match="shares of a run"):
+    with pytest.raises(SettingsError, match="fractions of the run"):
         SamplingSettings(spans={"audio": span})

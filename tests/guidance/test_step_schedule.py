@@ -27,7 +27,7 @@ def test_streams_are_never_further_apart_than_one_of_the_longer_steps():
 
 @pytest.mark.parametrize("own", [0, 11])
 def test_a_stream_with_more_steps_than_turns_or_none_is_refused(own):
-    with pytest.raises(SettingsError, match=r"video makes 1 to 10 steps"):
+    with pytest.raises(SettingsError, match=r"expected 1 to 10 steps for video"):
         step_schedule(10, {"audio": 10, "video": own})
 
 
@@ -43,5 +43,5 @@ def test_a_stream_that_leads_begins_first_and_is_waited_for():
 
 
 def test_steps_have_to_fit_into_their_part_of_the_run():
-    with pytest.raises(SettingsError, match="audio makes 1 to 3 steps of a run of 9, got 4"):
+    with pytest.raises(SettingsError, match="expected 1 to 3 steps for audio in a run of 9, got 4"):
         step_schedule(9, {"audio": 4}, {"audio": (2 / 3, 1.0)})

@@ -1,4 +1,4 @@
-"""Gradient steps that pull noisy latents (Eq. 13) and prompt embeddings (Eq. 17) into agreement."""
+"""Gradient steps on noisy latents (Eq. 13) and prompt embeddings (Eq. 17)."""
 
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -26,7 +26,7 @@ Piece = Callable[[dict[Stream, Tensor], dict[Stream, Tensor]], dict[str, Tensor]
 
 @dataclass(frozen=True, kw_only=True)
 class StepTrace:
-    """What happened at one denoising step. Losses, norms and steps are means over the batch."""
+    """Record of one denoising step. Losses, norms and step sizes are means over the batch."""
 
     i: int
     seconds: float = 0.0  # of the whole step
@@ -35,14 +35,14 @@ class StepTrace:
     losses: dict[str, float] = field(default_factory=dict)  # every term, before the first update
     gradient_norm: dict[str, float] = field(default_factory=dict)  # "audio", "audio prompt", ...
     relative_step: dict[str, float] = field(default_factory=dict)  # rms(change) / rms(before)
-    moved_s: dict[str, float] = field(default_factory=dict)  # how far latents were moved in time
-    # Some sample got a gradient that is exactly zero or not finite, and was left as it was: the
+    moved_s: dict[str, float] = field(default_factory=dict)  # mean time shift of the latents
+    # The gradient of a sample was exactly zero or not finite, so that sample was not updated. The
     # decoder is silent, a front end is saturated, or the objective doesn't depend on the stream.
     dead_gradient: bool = False
 
 
 class Aligner:
-    """Takes the gradient steps of one sampling run and remembers the optimiser's moments."""
+    """Makes the gradient steps of one sampling run and keeps the optimiser's moments."""
 
     def __init__(self, config: AlignerConfig):
         self.config = config
@@ -62,13 +62,13 @@ class Aligner:
         Args:
             i: Step index, from 0.
             num_steps: S.
-            z: Latents per stream, batch first. For `mpgd`, predicted clean latents.
+            z: Latents per stream, batch first; for `mpgd`, predicted clean latents.
             y: Prompt embeddings per stream: unconditional rows, then conditional ones.
             pieces: The objective is the sum over pieces, terms and batch.
-            moving: The streams that may be updated; None: all.
+            moving: The streams that may be updated; None allows all.
 
         Returns:
-            New latents, new prompt embeddings and what happened; unguided steps return the same.
+            New latents, new prompt embeddings and the trace; an unguided step changes nothing.
         """
         z, y = dict(z), dict(y)
         guided = self.config.guided(i, num_steps, [s for s in z if moving is None or s in moving])
@@ -111,7 +111,7 @@ class Aligner:
         norm = grad.flatten(1).norm(dim=1)
         is_alive = (norm > 0) & norm.isfinite()
         is_alive = is_alive.view(-1, *[1] * (value.ndim - 1))
-        # A dead gradient must not poison the moments either.
+        # NaN or inf must not enter the moments.
         grad = torch.where(is_alive, grad, 0.0)
         if self.config.clip_norm is not None:
             grad = grad * (self.config.clip_norm / sample_norm(grad)).clamp(max=1.0)
@@ -127,7 +127,7 @@ class Aligner:
         return torch.where(is_alive, moved, value), not bool(is_alive.all())
 
     def _update_prompt(self, name: str, y: Tensor, grad: Tensor, lr: float) -> tuple[Tensor, bool]:
-        """One step on the tuned half of a prompt stack; a sample owns a row of either half."""
+        """One step on the tuned half of a prompt stack; each sample has one row in each half."""
         first, last = {"both": (0, 2), "uncond": (0, 1), "cond": (1, 2)}[self.config.tuned_half]
         stack, grad = (t.unflatten(0, (2, -1)).transpose(0, 1) for t in (y, grad))
         before = stack[:, first:last]
@@ -145,9 +145,9 @@ def gradients(
     tuned_y: Sequence[Stream],
     pieces: Sequence[Piece],
 ) -> tuple[dict[Stream, Tensor], dict[Stream, Tensor], dict[str, float]]:
-    """Gradients of the objective in the named latents and prompts, and the mean of every term.
+    """Gradients with respect to the named latents and prompts, and the mean of every loss term.
 
-    Every piece's graph is freed before the next one is built: memory is that of one piece.
+    The graph of a piece is freed before the next one is built, so memory is that of one piece.
     """
     z = {s: v.detach().requires_grad_(s in tuned_z) for s, v in z.items()}
     y = {s: v.detach().requires_grad_(s in tuned_y) for s, v in y.items()}

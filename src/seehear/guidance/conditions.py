@@ -1,4 +1,4 @@
-"""Given media as fixed embeddings to align with, computed once per run."""
+"""Conditions: input media as fixed target embeddings, computed once per run."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -22,27 +22,27 @@ class Targets:
 
 @runtime_checkable
 class Condition(Protocol):
-    """What a task is given to align with."""
+    """The input that guidance aligns the generated media with."""
 
     def targets(
         self, binder: Binder, windows_s: Sequence[tuple[float, float]], prompt: str | None
     ) -> Targets:
-        """Embeddings for every window and for all of it, with those of the prompt if there is one.
+        """Embeddings of every window and of the whole clip, and of the prompt if there is one.
 
         Args:
-            binder: The network whose embeddings are compared.
+            binder: The network that embeds the media.
             windows_s: Start and end of every window in seconds.
-            prompt: What the clip shows; None or empty for no text.
+            prompt: A description of the clip; None or empty for no text.
         """
         ...
 
 
 @dataclass(frozen=True, eq=False)
 class VideoCondition:
-    """A video that is given, or with one frame a picture."""
+    """An input video, or an image as a video of one frame."""
 
     frames: Shaped[Tensor, "frames 3 height width"]  # RGB, uint8 or floats in [0, 1]
-    times_s: tuple[float, ...]  # when each frame is on screen, rising
+    times_s: tuple[float, ...]  # presentation time of each frame, ascending
 
     def targets(
         self, binder: Binder, windows_s: Sequence[tuple[float, float]], prompt: str | None
@@ -53,7 +53,7 @@ class VideoCondition:
 
 @dataclass(frozen=True, eq=False)
 class AudioCondition:
-    """A sound that is given."""
+    """An input audio clip."""
 
     waveform: Float[Tensor, " samples"]  # mono, in [-1, 1]
     sample_rate: int
@@ -67,7 +67,7 @@ class AudioCondition:
 
 @dataclass(frozen=True)
 class TextCondition:
-    """Words alone, under the names that the task's pairs use: "text", or one for each stream."""
+    """Text only, by the names in the task's pairs: "text", or one name per stream."""
 
     texts: Mapping[str, str]
 
@@ -75,9 +75,9 @@ class TextCondition:
     def targets(
         self, binder: Binder, windows_s: Sequence[tuple[float, float]], prompt: str | None
     ) -> Targets:
-        """Embeddings of the texts that are not empty, the same for all windows."""
-        found = {name: binder.embed_text([text]) for name, text in self.texts.items() if text}
-        return Targets(local=(found,) * len(windows_s), whole=found)
+        """Embeddings of all texts that are not empty; all windows share them."""
+        embeddings = {name: binder.embed_text([text]) for name, text in self.texts.items() if text}
+        return Targets(local=(embeddings,) * len(windows_s), whole=embeddings)
 
 
 @torch.no_grad()
@@ -90,23 +90,23 @@ def targets_for_video(
     *,
     max_batch: int = 2,
 ) -> Targets:
-    """Embed a video window by window, and its prompt; a picture is a video of one frame.
+    """Embed a video window by window, and its prompt. An image is a video of one frame.
 
-    The whole clip's embedding is the mean of its windows', made unit length again: it costs
-    nothing more, and no clip is too long for the binder. The text counts in every window.
+    The embedding of the whole clip is the normalised mean of its windows' embeddings. This needs no
+    extra forward pass and has no limit on the clip's length. Every window has the text's embedding.
 
     Args:
-        binder: The network whose embeddings are compared.
-        frames: RGB, uint8 or floats in [0, 1]; as many per second as the binder should see.
-        times_s: When each frame is shown, in seconds, rising.
-        windows_s: Start and end of each window of sound. A window without a frame takes the
-            frame shown at its middle, so a picture gives the same target to all.
-        prompt: What the clip shows; None or empty for no text.
-        max_batch: Windows that are embedded at once; memory grows with it, speed hardly.
+        binder: The network that embeds the media.
+        frames: RGB, uint8 or floats in [0, 1], at the frame rate to embed.
+        times_s: Presentation time of each frame in seconds, ascending.
+        windows_s: Start and end of each audio window. A window without a frame uses the frame on
+            screen at its middle, so an image gives all windows the same target.
+        prompt: A description of the clip; None or empty for no text.
+        max_batch: Windows to embed in one batch. More need more memory and are hardly faster.
 
     Raises:
-        MediaError: No frame, or not one time per frame.
-        SettingsError: No window.
+        MediaError: There is no frame, or the number of times differs from that of frames.
+        SettingsError: There is no window.
     """
     if len(frames) == 0 or len(frames) != len(times_s):
         raise MediaError(
@@ -128,22 +128,24 @@ def targets_for_audio(
     windows_s: Sequence[tuple[float, float]],
     prompt: str | None,
 ) -> Targets:
-    """Embed a sound window by window, and its prompt; the whole is the mean of the windows.
+    """Embed audio window by window, and its prompt.
+
+    The embedding of the whole clip is the normalised mean of its windows' embeddings.
 
     Args:
-        binder: The network whose embeddings are compared.
+        binder: The network that embeds the media.
         waveform: Mono, in [-1, 1].
-        sample_rate: Of the waveform, in Hz.
-        windows_s: Start and end of each window of pictures. One that ends after the sound hears
-            the last part of it that is as long.
-        prompt: What is heard; None or empty for no text.
+        sample_rate: Sample rate of the waveform, in Hz.
+        windows_s: Start and end of each video window. A window that ends after the audio is moved
+            back to the end of the audio.
+        prompt: A description of the clip; None or empty for no text.
 
     Raises:
-        MediaError: No sample.
-        SettingsError: No window.
+        MediaError: The waveform is empty.
+        SettingsError: There is no window.
     """
     if not len(waveform):
-        raise MediaError("expected a sound of at least one sample, got none")
+        raise MediaError("expected audio of at least one sample, got none")
     if not windows_s:
         raise SettingsError("expected at least one window, got none")
     embeddings = []
@@ -161,7 +163,7 @@ def _text(binder: Binder, prompt: str | None) -> dict[str, Tensor]:
 
 
 def _targets(name: str, embeddings: Sequence[Tensor], text: Mapping[str, Tensor]) -> Targets:
-    """One embedding per window, and their mean, made unit length again, for the whole clip."""
+    """One embedding per window, and their normalised mean for the whole clip."""
     local = tuple({name: embedding, **text} for embedding in embeddings)
     if all(embedding is embeddings[0] for embedding in embeddings):
         return Targets(local=local, whole=local[0])
@@ -170,12 +172,12 @@ def _targets(name: str, embeddings: Sequence[Tensor], text: Mapping[str, Tensor]
 
 
 def pixels_of(frames: Shaped[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
-    """Frames as floats in [0, 1]; a clip is kept as uint8, a quarter of that."""
+    """Frames as floats in [0, 1]; clips are stored as uint8 to save memory."""
     return frames.float() / 255 if frames.dtype == torch.uint8 else frames
 
 
 def frames_in_window(times_s: Sequence[float], start_s: float, end_s: float) -> tuple[int, ...]:
-    """Indices of the frames shown first within [start, end), or else the one on screen midway."""
+    """Frames that start within [start, end); without any, the frame on screen at its middle."""
     inside = tuple(k for k, t in enumerate(times_s) if start_s <= t < end_s)
     if inside:
         return inside
@@ -186,13 +188,13 @@ def frames_in_window(times_s: Sequence[float], start_s: float, end_s: float) -> 
 def _embed_each(
     binder: Binder, frames: Tensor, choices: Sequence[tuple[int, ...]], max_batch: int
 ) -> dict[tuple[int, ...], Tensor]:
-    """An embedding (1, dim) for each choice of frames; those of equal length share a batch."""
+    """An embedding (1, dim) per selection of frames; selections of equal length share a batch."""
     embeddings: dict[tuple[int, ...], Tensor] = {}
     for count in sorted({len(indices) for indices in choices}):
-        alike = [indices for indices in choices if len(indices) == count]
-        for first in range(0, len(alike), max_batch):
-            batch = alike[first : first + max_batch]
-            pictures = torch.stack([pixels_of(frames[list(indices)]) for indices in batch])
-            found = binder.embed_video(pictures)
-            embeddings.update(zip(batch, found.split(1), strict=True))
+        same_length = [indices for indices in choices if len(indices) == count]
+        for first in range(0, len(same_length), max_batch):
+            batch = same_length[first : first + max_batch]
+            frame_batch = torch.stack([pixels_of(frames[list(indices)]) for indices in batch])
+            embedded = binder.embed_video(frame_batch)
+            embeddings.update(zip(batch, embedded.split(1), strict=True))
     return embeddings

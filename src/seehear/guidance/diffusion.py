@@ -1,4 +1,4 @@
-"""Noise paths z = alpha x0 + sigma eps, and what follows from a prediction at one noise level."""
+"""Noise paths z = alpha x0 + sigma eps, conversions between predictions, and the DDIM step."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ class NoiseLevel:
     linear flow has alpha = 1 - sigma.
     """
 
-    t: float  # what the network is told: a training timestep, or sigma for flow models
+    t: float  # the denoiser's time input: a training timestep, or sigma for flow models
     alpha: float
     sigma: float
     # Reference implementations multiply by a float32 reciprocal; golden tests need the same number.
@@ -30,7 +30,7 @@ class NoiseLevel:
 
 @dataclass(frozen=True)
 class Prediction:
-    """What a denoiser says about z at one noise level, where z = alpha x0 + sigma eps."""
+    """A denoiser's prediction for z at one noise level, where z = alpha x0 + sigma eps."""
 
     x0: Tensor  # predicted clean latents, z̃_0 of Eq. 11
     eps: Tensor  # predicted noise
@@ -45,12 +45,12 @@ def vp_levels(
 
     Args:
         alphas_cumprod: alpha-bar of every training timestep, float32.
-        timesteps: The S timesteps to visit, falling.
+        timesteps: The S timesteps to visit, in decreasing order.
         final_alpha_cumprod: alpha-bar after the last step (1, or alpha-bar of timestep 0).
 
     Returns:
-        S + 1 levels. Every scalar is evaluated in float32 whatever the latents' type, as the
-        reference schedulers do: evaluated in float64 the authors' latents move by 3e-5.
+        S + 1 levels. Every scalar is computed in float32 for any dtype of the latents, as in the
+        reference schedulers. With float64 scalars the authors' latents change by 3e-5.
     """
     final = alphas_cumprod.new_tensor(float(final_alpha_cumprod)).float()
     alpha_bars = [alphas_cumprod[t].float().cpu() for t in timesteps] + [final.cpu()]
@@ -68,27 +68,27 @@ def vp_levels(
 def flow_levels(sigmas: Sequence[float]) -> tuple[NoiseLevel, ...]:
     """Noise levels of the linear path z = (1 - sigma) x0 + sigma eps, one per sigma in [0, 1].
 
-    `sigmas` falls and ends with the level to arrive at, usually 0: S + 1 numbers for S steps.
+    `sigmas` decreases and includes the final level, usually 0: S + 1 numbers for S steps.
     """
     return tuple(NoiseLevel(t=float(s), alpha=1.0 - float(s), sigma=float(s)) for s in sigmas)
 
 
 def x0_from_eps(z: Tensor, eps: Tensor, level: NoiseLevel) -> Tensor:
-    """Clean latents from the noise in z (Eq. 11). Infinite at pure noise, where alpha is 0."""
+    """Clean latents from z and its noise (Eq. 11). Infinite at pure noise, where alpha is 0."""
     return (z - level.sigma * eps) / level.alpha
 
 
 def x0_from_eps_by_reciprocal(z: Tensor, eps: Tensor, level: NoiseLevel) -> Tensor:
-    """Eq. 11 with the authors' rounding: times the float32 number 1 / alpha, not divided by alpha.
+    """Eq. 11 with the authors' rounding: multiply by a float32 1 / alpha, don't divide by alpha.
 
-    In float64 the two differ by 2e-6 in the latents, which golden numbers show.
+    With float64 latents the two differ by 2e-6, which the golden tests detect.
     """
     inv_alpha = 1 / level.alpha if level.inv_alpha is None else level.inv_alpha
     return (z - level.sigma * eps) * inv_alpha
 
 
 def eps_from_x0(z: Tensor, x0: Tensor, level: NoiseLevel) -> Tensor:
-    """Noise in z when its clean latents are x0. Undefined without noise, where sigma is 0."""
+    """Noise in z, given its clean latents x0. Undefined at the clean level, where sigma is 0."""
     return (z - level.alpha * x0) / level.sigma
 
 
@@ -115,10 +115,10 @@ def eps_from_velocity(z: Tensor, velocity: Tensor, level: NoiseLevel) -> Tensor:
 def prediction_from(
     kind: PredictionKind, output: Tensor, z: Tensor, level: NoiseLevel
 ) -> Prediction:
-    """Clean latents and noise from a network's output, whatever it was trained to predict.
+    """Clean latents and noise from the output of a network trained to predict `kind`.
 
     Raises:
-        ValueError: `kind` is none of the four.
+        ValueError: `kind` is not a `PredictionKind`.
     """
     if kind == "eps":
         return Prediction(x0=x0_from_eps(z, output, level), eps=output)
@@ -130,29 +130,29 @@ def prediction_from(
         )
     if kind == "x0":
         return Prediction(x0=output, eps=eps_from_x0(z, output, level))
-    raise ValueError(f"expected a prediction of eps, v, velocity or x0, got {kind!r}")
+    raise ValueError(f"expected kind eps, v, velocity or x0, got {kind!r}")
 
 
 def step(prediction: Prediction, next_level: NoiseLevel) -> Tensor:
     """Move to the next noise level without fresh noise.
 
     On a variance-preserving path this is DDIM with eta 0 (Song et al. 2021, arXiv:2010.02502,
-    Eq. 12), on a linear path one Euler step.
+    Eq. 12). On a linear path it is one Euler step.
     """
     return next_level.alpha * prediction.x0 + next_level.sigma * prediction.eps
 
 
 def rows_for_guidance(y: Float[Tensor, "stack ..."], guidance_scale: float) -> Tensor:
-    """The part of a prompt stack [unconditional, conditional] that a denoiser has to see.
+    """The rows of a prompt stack [unconditional, conditional] that the denoiser needs.
 
-    Both halves, unless the second says it all: at a scale of 1, and where the halves are the
-    same, as for the empty prompt, because then guidance extrapolates from a prediction to itself.
-    A stack that a gradient is wanted for is never cut, since guidance scales that gradient.
+    The conditional half is enough at a scale of 1, and where both halves are equal (the empty
+    prompt): guidance then extrapolates from a prediction to itself. A stack that requires a
+    gradient is never cut, because guidance scales that gradient.
     """
     unconditional, conditional = y.chunk(2)
     if guidance_scale == 1:
         return conditional
-    # Numbers on the device "meta" cannot be compared.
+    # Tensors on the device "meta" have no values to compare.
     is_same = not (y.requires_grad or y.is_meta) and torch.equal(unconditional, conditional)
     return conditional if is_same else y
 
@@ -160,10 +160,10 @@ def rows_for_guidance(y: Float[Tensor, "stack ..."], guidance_scale: float) -> T
 def after_guidance(
     output: Float[Tensor, "rows ..."], batch: int, guidance_scale: float
 ) -> Float[Tensor, "batch ..."]:
-    """A denoiser's output for the rows of `rows_for_guidance` after classifier-free guidance.
+    """Apply classifier-free guidance to a denoiser's output for the rows of `rows_for_guidance`.
 
-    Source: Ho & Salimans 2022, "Classifier-Free Diffusion Guidance", arXiv:2207.12598, with the
-    scale counted as Stable Diffusion does: 1 is the conditional prediction itself.
+    Source: Ho & Salimans 2022, "Classifier-Free Diffusion Guidance", arXiv:2207.12598, with Stable
+    Diffusion's convention for the scale: 1 is the conditional prediction itself.
     """
     if len(output) == batch:
         return output

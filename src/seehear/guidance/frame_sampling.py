@@ -1,4 +1,4 @@
-"""Which frames of a generated clip the binder looks at: a few per step, all of them over a run."""
+"""Frame sampling: a guided step embeds a few frames, and a run covers all of them."""
 
 from collections.abc import Sequence
 from itertools import pairwise
@@ -10,31 +10,31 @@ from seehear.guidance.settings import FrameSampling
 
 
 class FrameSampler:
-    """Draws frames step by step from equal parts of the clip, each part like a deck of cards.
+    """Stratified sampling without replacement: one frame from each equal part of the clip.
 
-    Every draw takes one frame of every part. No frame of a part comes again before all of them
-    have come, so every frame is guided nearly equally often.
+    A frame is drawn again only after all frames of its part have been drawn, so all frames are
+    guided about equally often.
     """
 
-    def __init__(self, choice: FrameSampling, num_frames: int):
+    def __init__(self, settings: FrameSampling, num_frames: int):
         if num_frames < 1:
             raise SettingsError(f"expected a clip of at least one frame, got {num_frames}")
-        count = min(choice.per_step, num_frames)
+        count = min(settings.per_step, num_frames)
         edges = [round(k * num_frames / count) for k in range(count + 1)]
         self._parts = [range(a, b) for a, b in pairwise(edges)]
-        self._decks: list[list[int]] = [[] for _ in self._parts]
-        self._generator = torch.Generator().manual_seed(choice.seed)
+        self._remaining: list[list[int]] = [[] for _ in self._parts]
+        self._generator = torch.Generator().manual_seed(settings.seed)
         self.num_frames = num_frames
 
     def next(self) -> tuple[int, ...]:
-        """The frames of the next step: rising, all different, one of every part of the clip."""
-        for part, deck in zip(self._parts, self._decks, strict=True):
-            if not deck:
+        """Frame indices for the next step, ascending and distinct, one per part of the clip."""
+        for part, remaining in zip(self._parts, self._remaining, strict=True):
+            if not remaining:
                 order = torch.randperm(len(part), generator=self._generator).tolist()
-                deck.extend(part[k] for k in order)
-        return tuple(deck.pop() for deck in self._decks)
+                remaining.extend(part[k] for k in order)
+        return tuple(remaining.pop() for remaining in self._remaining)
 
 
 def evenly_spaced_indices(count: int, wanted: int) -> Sequence[int]:
-    """`wanted` indices spread evenly over `count`, ends included; all if there are fewer."""
+    """`wanted` evenly spaced indices below `count`, both ends included; all if count is smaller."""
     return torch.linspace(0, count - 1, min(count, wanted)).round().long().tolist()

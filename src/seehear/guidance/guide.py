@@ -1,4 +1,4 @@
-"""Where guidance acts inside a denoising step, and what it may change there."""
+"""Where guidance acts inside a denoising step, and which tensors it changes."""
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
@@ -31,22 +31,22 @@ class LoopState:
     y: dict[Stream, Tensor]
     predicted: dict[Stream, Prediction] = field(default_factory=dict)
     i: int = 0
-    moving: tuple[Stream, ...] = ()  # the streams that step now
-    due: list[Stream] = field(default_factory=list)  # the streams to predict in this step
+    moving: tuple[Stream, ...] = ()  # streams that step now
+    due: list[Stream] = field(default_factory=list)  # streams to predict in this step
     before: dict[Stream, NoiseLevel] = field(default_factory=dict)
     after: dict[Stream, NoiseLevel] = field(default_factory=dict)
     trace: StepTrace = field(default_factory=lambda: StepTrace(i=0))
 
     def begin(self, i: int, step: LoopStep) -> None:
-        """Go to step i: noise levels before and after it, and what has to be predicted."""
+        """Go to step i: set the noise levels before and after it, and the streams to predict."""
         self.i, self.moving, self.trace = i, step.moving, StepTrace(i=i)
         self.before = {s: self.levels[s][step.at[s]] for s in self.backbones}
         self.after = {s: self.levels[s][step.after(s)] for s in self.backbones}
-        # A stream that waits keeps its latents, and with them its prediction.
+        # A waiting stream keeps its latents, so its prediction stays valid.
         self.due = [s for s in self.backbones if s in step.moving or s not in self.predicted]
 
     def predict(self, streams: Iterable[Stream]) -> None:
-        """Run the denoisers of some streams."""
+        """Run the denoisers of `streams`."""
         for s in streams:
             self.predicted[s] = self.backbones[s].predict(
                 self.z[s], self.before[s], self.y[s], self.scales[s]
@@ -54,10 +54,10 @@ class LoopState:
 
 
 class Guide:
-    """Guidance of one run: when, on which variable and through which estimate it acts.
+    """Guidance of one run: when it acts, on which variable and through which estimate.
 
-    By `AlignerConfig`, one of the three methods takes the gradient steps: before the step through
-    the denoiser, on the clean estimate (MPGD), or after the step with a constant eps.
+    `AlignerConfig` selects which of the three methods makes the gradient steps: before the step
+    through the denoiser, on the clean estimate (MPGD), or after the step with a constant eps.
     """
 
     def __init__(
@@ -70,14 +70,14 @@ class Guide:
         self.config, self.objective, self.num_steps = config, objective, num_steps
         self.shifts_at = shifts_at
         self.aligner = Aligner(config)
-        self.is_shift_due = False  # a stream that waits is shifted when it goes on
+        self.is_shift_due = False  # a waiting stream is shifted at its next step
 
     def before_step(self, now: LoopState) -> None:
-        """Eqs. 13 and 17 with the denoiser in the graph: eps depends on latents and prompt."""
+        """Eqs. 13 and 17 with the denoiser in the graph; eps depends on latents and prompt."""
         guided = self._guided(now)
         if not (guided and self.config.through_denoiser):
             return
-        # Streams that are not guided now are predicted once, for their own step and as targets.
+        # Unguided streams are predicted once; the guided ones are compared with them.
         now.predict([s for s in now.due if s not in guided])
         now.due = list(guided)
         fixed = {s: p.x0 for s, p in now.predicted.items() if s not in guided}
@@ -100,8 +100,8 @@ class Guide:
     def after_step(self, now: LoopState) -> None:
         """Eq. 13 with a constant eps.
 
-        The authors guide after the step. With the level that the latents have by then ("matching")
-        this is Eq. 11 as written.
+        The authors guide after the step. With the noise level of the new latents ("matching") this
+        is Eq. 11 as written.
         """
         guided = self._guided(now)
         if not guided or self.config.through_denoiser or self.config.rule == "mpgd":
@@ -126,7 +126,7 @@ class Guide:
         now.trace = replace(trace, moved_s=moved_s)
 
     def _shift_in_time(self, now: LoopState) -> None:
-        """Ours: cut out what happens too early or too late, and put it where it belongs."""
+        """Ours: shift the latents of a stream in time so that its events match the other stream."""
         self.is_shift_due = self.is_shift_due or self.shifts_at(now.i)
         objective = self.objective
         if not (self.is_shift_due and isinstance(objective, ShiftsInTime)):
@@ -150,9 +150,9 @@ def frozen_estimate(
     is_stale: bool,
     fixed: Mapping[Stream, Tensor],
 ) -> Estimate:
-    """Clean latents by Eq. 11 with a constant noise; a stale level uses the authors' rounding.
+    """Clean latents by Eq. 11 with constant noise; a stale level uses the authors' rounding.
 
-    Streams that are not guided now have the clean estimate of their last step: `fixed`.
+    `fixed` holds the clean estimates of the unguided streams, from their last step.
     """
     x0_from = x0_from_eps_by_reciprocal if is_stale else x0_from_eps
 
@@ -170,21 +170,21 @@ def denoising_estimate(
     scales: Mapping[Stream, float],
     fixed: Mapping[Stream, Tensor],
 ) -> Estimate:
-    """Clean latents from a fresh prediction, differentiable in latents and prompt.
+    """Clean latents from a new prediction, differentiable in latents and prompt.
 
-    Streams that are not guided now have the clean estimate of their last step: `fixed`.
+    `fixed` holds the clean estimates of the unguided streams, from their last step.
     """
 
     def estimate(z, y, spans=None):
         z = parts(backbones, {s: v for s, v in z.items() if s not in fixed}, spans)
-        fresh = {s: backbones[s].predict(z[s], levels[s], y[s], scales[s]).x0 for s in z}
-        return fresh | parts(backbones, fixed, spans)
+        x0 = {s: backbones[s].predict(z[s], levels[s], y[s], scales[s]).x0 for s in z}
+        return x0 | parts(backbones, fixed, spans)
 
     return estimate
 
 
 def clean_estimate(backbones: Mapping[Stream, Backbone]) -> Estimate:
-    """Latents that are clean already."""
+    """The identity, for latents that are clean estimates already (MPGD)."""
 
     def estimate(z, y, spans=None):
         return parts(backbones, z, spans)

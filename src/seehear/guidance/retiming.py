@@ -1,8 +1,8 @@
-"""Moving what a stream shows in time, while it is still being decided how it will look (ours).
+"""Shifting a stream's latents in time early in the run (ours).
 
-The gradient of a sync term has to make an onset vanish here and appear there, and what lies between
-is worse. Latents can simply be cut and put elsewhere: noise that is moved is noise still, and the
-denoiser mends the seams. What each of the two brings: docs/results/pocket_sync.md.
+The gradient of a sync term has to remove an onset in one place and create it in another, and the
+states in between have a higher loss. Latents can be cut and moved instead: shifted noise is still
+noise, and the denoiser repairs the seams. Measurements of both: docs/results/pocket_sync.md.
 """
 
 from collections.abc import Sequence
@@ -16,13 +16,13 @@ from torch import Tensor
 def source_positions(
     moves: Sequence[Int[Tensor, " batch"]], spans: Sequence[slice], length: int
 ) -> Int[Tensor, "batch length"]:
-    """From which position of the time axis every position is taken.
+    """For every position of the time axis, the position that it takes its latents from.
 
     Args:
-        moves: For every window, by how many positions what it shows is late, for each sample.
-        spans: The windows as slices of the axis, in order; neighbours change over midway in what
-            they share.
-        length: Of the axis. What leaves at one end comes in at the other.
+        moves: How late each sample is, in latent positions; one tensor per window.
+        spans: The windows as slices of the time axis, in order. The shift changes from one window
+            to the next in the middle of their overlap.
+        length: Length of the time axis. The shift is circular.
     """
     here = torch.arange(length, device=moves[0].device)
     borders = [(before.stop + after.start) // 2 for before, after in pairwise(spans)]
@@ -31,14 +31,14 @@ def source_positions(
 
 
 def gather_in_time(latents: Tensor, source: Int[Tensor, "batch length"], time_axis: int) -> Tensor:
-    """Latents with every position of their time axis taken from another, sample by sample."""
+    """Latents reordered along their time axis by `source`, one row per sample."""
     return torch.stack(
         [z.index_select(time_axis - 1, k) for z, k in zip(latents, source, strict=True)]
     )
 
 
 def mean_shift(source: Int[Tensor, "batch length"]) -> float:
-    """By how many positions things move on average, the shorter way round; 0 if nothing does."""
+    """Mean circular distance between positions and their sources, in latent positions."""
     length = source.shape[1]
     ahead = (source - torch.arange(length, device=source.device)) % length
     return float(torch.minimum(ahead, length - ahead).double().mean())

@@ -1,4 +1,4 @@
-"""The denoising loop, Algorithm 1: every task runs through it."""
+"""The denoising loop, Algorithm 1. Every task uses it."""
 
 import time
 from collections.abc import Callable, Mapping
@@ -24,18 +24,18 @@ from seehear.guidance.streams import Stream
 
 @dataclass(frozen=True)
 class StepProgress:
-    """What a callback is told after every step. It may raise `errors.Cancelled` to stop."""
+    """The argument of a callback after every step. It may raise `errors.Cancelled` to stop."""
 
-    i: int  # the step just made, from 0
+    i: int  # the completed step, from 0
     num_steps: int
     trace: StepTrace
-    # Decodes the present clean estimate of every stream, without gradients, when it is called.
+    # Decodes the current clean estimate of every stream, without gradients.
     preview: Callable[[], dict[Stream, Tensor]]
 
 
 @dataclass(frozen=True)
 class SamplingResult:
-    """Clean latents to decode, and how they came about."""
+    """Clean latents to decode, tuned prompt embeddings and the trace of the run."""
 
     latents: dict[Stream, Tensor]
     prompts: dict[Stream, Tensor]  # as tuned by Eq. 17; unchanged without prompt tuning
@@ -57,16 +57,16 @@ def sample(
         backbones: One frozen model per generated stream.
         latents: Their initial latents, batch first, drawn from `Backbone.prior`.
         prompts: Their prompt embeddings y, from `Backbone.embed_prompt`.
-        objective: What guidance minimises; None samples the models as they are.
-        settings: Steps, guidance scale and alignment.
-        on_step: Called after every step; an exception that it raises ends the run.
+        objective: The loss that guidance minimises; None samples without guidance.
+        settings: Steps, classifier-free guidance scale and alignment.
+        on_step: Called after every step. An exception that it raises ends the run.
 
     Raises:
-        SettingsError: The streams of the arguments differ.
+        SettingsError: The arguments name different streams.
     """
     if not backbones.keys() == latents.keys() == prompts.keys():
         raise SettingsError(
-            "backbones, latents and prompts must have the same streams, got "
+            "expected backbones, latents and prompts with the same streams, got "
             f"{list(backbones)}, {list(latents)} and {list(prompts)}"
         )
     num_steps = settings.num_steps
@@ -98,7 +98,7 @@ def preview_of(
     eps: Mapping[Stream, Tensor],
     levels: Mapping[Stream, NoiseLevel],
 ) -> Callable[[], dict[Stream, Tensor]]:
-    """Decode the clean estimate when asked to, and not before."""
+    """A function that decodes the clean estimates; nothing is decoded before it is called."""
 
     @torch.no_grad()
     def preview() -> dict[Stream, Tensor]:
@@ -115,5 +115,5 @@ def _scale_of(scale: Rate, stream: Stream) -> float:
     if not isinstance(scale, Mapping):
         return scale
     if stream not in scale:
-        raise SettingsError(f"guidance_scale names {list(scale)} but {stream!r} is generated too")
+        raise SettingsError(f"expected a guidance_scale for {stream!r}, got only {list(scale)}")
     return scale[stream]

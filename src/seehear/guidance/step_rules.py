@@ -1,4 +1,4 @@
-"""From a gradient to a direction: the arithmetic of the aligner's step rules, sample by sample."""
+"""Step directions from gradients: the arithmetic of the aligner's step rules, per sample."""
 
 import torch
 from jaxtyping import Float
@@ -7,7 +7,7 @@ from torch import Tensor
 ADAM_BETAS = (0.9, 0.999)  # PyTorch's defaults, as in the authors' code
 ADAM_EPS = 1e-8
 
-Moments = dict[str, Tensor]  # what a rule remembers of one variable
+Moments = dict[str, Tensor]  # optimiser state of one variable
 
 
 def adam_direction(grad: Tensor, moments: Moments) -> Tensor:
@@ -25,7 +25,7 @@ def adam_direction(grad: Tensor, moments: Moments) -> Tensor:
 
 
 def heavy_ball(grad: Tensor, moments: Moments, momentum: float) -> Tensor:
-    """The gradient plus `momentum` times the direction before."""
+    """The gradient plus `momentum` times the previous direction."""
     if momentum > 0:
         grad = grad + momentum * moments.get("direction", torch.zeros_like(grad))
         moments["direction"] = grad
@@ -33,13 +33,13 @@ def heavy_ball(grad: Tensor, moments: Moments, momentum: float) -> Tensor:
 
 
 def sample_norm(samples: Float[Tensor, "batch ..."]) -> Float[Tensor, "batch ..."]:
-    """Euclidean norm of every sample, ready to broadcast; never 0, so that one can divide by it."""
+    """Euclidean norm of every sample, broadcastable; at least the smallest positive number."""
     norm = samples.flatten(1).norm(dim=1).view(-1, *[1] * (samples.ndim - 1))
     return norm.clamp(min=torch.finfo(samples.dtype).tiny)
 
 
 def sample_rms(samples: Float[Tensor, "batch ..."]) -> Float[Tensor, "batch ..."]:
-    """Root mean square of every sample, ready to broadcast; never 0."""
+    """Root mean square of every sample, broadcastable; never 0."""
     return sample_norm(samples) / samples[0].numel() ** 0.5
 
 

@@ -1,4 +1,4 @@
-"""Two backbones side by side: streams with step counts of their own take turns in one loop."""
+"""The schedule of one loop for streams with different step counts and active intervals."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,13 +9,13 @@ from seehear.guidance.streams import Stream
 
 @dataclass(frozen=True)
 class LoopStep:
-    """One pass of the denoising loop: where every stream is, and which of them step now."""
+    """One step of the loop: the noise level of every stream, and the streams that step."""
 
-    at: Mapping[Stream, int]  # index of the noise level that each stream's latents have
-    moving: tuple[Stream, ...]  # the streams that go on to their next level
+    at: Mapping[Stream, int]  # index of each stream's current noise level
+    moving: tuple[Stream, ...]  # the streams that go to their next noise level
 
     def after(self, stream: Stream) -> int:
-        """Index of the level that a stream has after this turn."""
+        """Index of a stream's noise level after this loop step."""
         return self.at[stream] + (stream in self.moving)
 
 
@@ -24,39 +24,41 @@ def step_schedule(
     own_steps: Mapping[Stream, int],
     spans: Mapping[Stream, tuple[float, float]] | None = None,
 ) -> tuple[LoopStep, ...]:
-    """Spread every stream's steps evenly over its part of `num_steps` turns.
+    """Spread every stream's steps evenly over its active interval of the loop.
 
-    Streams that share a part are about equally noisy whenever they are compared, whatever their
-    step counts. One whose part begins earlier leads: it is clean enough to follow when the others
-    begin.
+    Streams with the same interval have about the same noise level at every loop step, whatever
+    their step counts. A stream that starts earlier leads: its estimate is already informative when
+    the others start.
 
     Args:
-        num_steps: Turns in all.
-        own_steps: Steps of every stream, 1 to the turns of its part.
-        spans: Where the parts begin and end, in shares of the run, 0 to 1; all of it for streams
-            that are not named.
+        num_steps: Loop steps in total.
+        own_steps: Steps of every stream, from 1 to the number of loop steps in its interval.
+        spans: Start and end of each stream's interval, as fractions of the run from 0 to 1. The
+            default for a stream without an entry is the whole run.
 
     Raises:
-        SettingsError: A stream with more steps than turns, or with none.
+        SettingsError: A stream has no step, or more steps than its interval.
     """
-    made = {s: _made(s, num_steps, own, (spans or {}).get(s)) for s, own in own_steps.items()}
+    levels = {
+        s: _level_indices(s, num_steps, own, (spans or {}).get(s)) for s, own in own_steps.items()
+    }
     return tuple(
         LoopStep(
-            at={s: m[i] for s, m in made.items()},
-            moving=tuple(s for s, m in made.items() if m[i + 1] > m[i]),
+            at={s: k[i] for s, k in levels.items()},
+            moving=tuple(s for s, k in levels.items() if k[i + 1] > k[i]),
         )
         for i in range(num_steps)
     )
 
 
-def _made(
+def _level_indices(
     stream: Stream, num_steps: int, own: int, span: tuple[float, float] | None
 ) -> tuple[int, ...]:
-    """How many of its steps a stream has made before every turn, and after the last."""
+    """Steps that a stream has completed before every loop step, and after the last one."""
     first, last = active_interval(num_steps, span)
     if not 1 <= own <= last - first:
         raise SettingsError(
-            f"{stream} makes 1 to {last - first} steps of a run of {num_steps}, got {own}"
+            f"expected 1 to {last - first} steps for {stream} in a run of {num_steps}, got {own}"
         )
     return tuple(
         (min(max(i, first), last) - first) * own // (last - first) for i in range(num_steps + 1)
@@ -64,6 +66,6 @@ def _made(
 
 
 def active_interval(num_steps: int, span: tuple[float, float] | None) -> tuple[int, int]:
-    """The first turn of a part of the run, and the one after its last."""
+    """First loop step of an interval, and the one after its last; None is the whole run."""
     first, last = span or (0.0, 1.0)
     return round(first * num_steps), round(last * num_steps)

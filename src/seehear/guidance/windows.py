@@ -1,4 +1,4 @@
-"""Clips longer than a model's own length: overlapping windows of latents, fused at every step."""
+"""Clips longer than a model's native length: overlapping latent windows, fused at every step."""
 
 import math
 from collections.abc import Callable, Iterator, Sequence
@@ -12,36 +12,37 @@ from seehear.errors import SettingsError
 from seehear.guidance.diffusion import NoiseLevel, Prediction
 from seehear.guidance.protocols import Backbone, HasPreview
 
-_GOLDEN = (math.sqrt(5) - 1) / 2  # multiples of it fall evenly between 0 and 1, in any number
+# Multiples of the golden ratio modulo 1 cover [0, 1) evenly for any number of steps.
+_GOLDEN = (math.sqrt(5) - 1) / 2
 
 
 @dataclass(frozen=True, kw_only=True)
 class WindowLayout:
-    """How windows lie over a clip, counted in latent positions."""
+    """Length and overlap of windows, in latent positions."""
 
     window: int  # length of a window
-    overlap: int  # least number of positions that neighbours share
+    overlap: int  # smallest overlap of neighbouring windows
 
     def __post_init__(self):
         if not 0 < self.overlap < self.window:
             raise SettingsError(
-                f"windows need 0 < overlap < window, got window={self.window}, "
-                f"overlap={self.overlap}"
+                f"expected 0 < overlap < window, got window={self.window}, overlap={self.overlap}"
             )
 
     def spans(self, length: int, moved: float = 0.0) -> tuple[slice, ...]:
-        """The windows as slices of the time axis, evenly spread; the clip itself if it fits in one.
+        """Evenly spaced windows as slices of the time axis; one slice if the clip fits in it.
 
         Args:
-            length: Of the clip.
-            moved: Share of their distance by which the windows stand further back, in [0, 1). The
-                first still begins with the clip, and one more closes the gap at the end.
+            length: Length of the clip, in latent positions.
+            moved: Fraction of the window distance by which all windows are shifted back, in
+                [0, 1). The first window still starts at 0, and an extra one covers the end.
         """
         last = length - self.window
         if last <= 0:
             return (slice(0, length),)
         count = math.ceil((length - self.overlap) / (self.window - self.overlap))
-        back = round(moved * last / (count - 1))  # the same for all, or neighbours might only touch
+        # One shift for all windows: rounding each alone could reduce their overlap to 0.
+        back = round(moved * last / (count - 1))
         places = (round(k * last / (count - 1)) - back for k in range(count + 1))
         starts = {min(max(0, place), last) for place in places}
         return tuple(slice(start, start + self.window) for start in sorted(starts))
@@ -49,7 +50,7 @@ class WindowLayout:
     def times_s(
         self, length: int, latents_per_s: float, duration_s: float
     ) -> list[tuple[float, float]]:
-        """Start and end of each window in seconds, no later than the clip's own end."""
+        """Start and end of each window in seconds; the end is limited to `duration_s`."""
         return [
             (span.start / latents_per_s, min(span.stop / latents_per_s, duration_s))
             for span in self.spans(length)
@@ -57,7 +58,10 @@ class WindowLayout:
 
 
 def layout_of(backbone: Backbone, overlap: float) -> WindowLayout | None:
-    """Windows of a model's own length that share at least `overlap` of it; None for a still."""
+    """Windows of a model's native length; None for an image.
+
+    `overlap` is the smallest overlap of neighbours, as a fraction of a window.
+    """
     window = round(backbone.native_duration_s * backbone.latents_per_s)
     return (
         WindowLayout(window=window, overlap=max(1, round(window * overlap))) if window > 1 else None
@@ -65,7 +69,7 @@ def layout_of(backbone: Backbone, overlap: float) -> WindowLayout | None:
 
 
 def weights_of(spans: Sequence[slice], length: int) -> Float[Tensor, "windows window"]:
-    """How much each window says at each of its positions: triangles that sum to one."""
+    """Blending weight of each window at each of its positions: triangles that sum to one."""
     ramp = torch.arange(spans[0].stop - spans[0].start, dtype=torch.float64) + 0.5
     triangle = torch.minimum(ramp, ramp.flip(0))
     total = torch.zeros(length, dtype=torch.float64)
@@ -75,11 +79,11 @@ def weights_of(spans: Sequence[slice], length: int) -> Float[Tensor, "windows wi
 
 
 class WindowedBackbone:
-    """A backbone for clips of any length, made of one for clips of a fixed length.
+    """Extends a backbone with a fixed clip length to clips of any length.
 
-    A clip no longer than the native length is generated as one native window, which the caller
-    then cuts: models are at their best at the length that they were trained on. With one window
-    everything is bit for bit the inner backbone's.
+    A clip no longer than the native length is generated as one native window, and the caller trims
+    it: models work best at the length that they were trained on. With one window all results equal
+    the inner backbone's bit for bit.
     """
 
     def __init__(
@@ -94,16 +98,17 @@ class WindowedBackbone:
 
         Args:
             backbone: The model.
-            layout: Window and overlap in its latent positions.
-            max_batch: Windows that are denoised at once (times the batch of samples).
+            layout: Window length and overlap, in latent positions of the model.
+            max_batch: Windows to denoise in one batch (times the batch of samples).
             crossfade: Latent positions over which decoded neighbours are blended, in the middle
-                of what they share; the rest of it is the margin that hides the decoder's edges.
+                of their overlap. The rest of the overlap is discarded with the decoder's edge
+                artefacts.
         """
-        # Evenly spread starts lie at least half of (window - overlap) apart: fades never meet.
+        # Starts are at least (window - overlap) / 2 apart, so crossfades never overlap.
         longest = min(layout.overlap, max(1, (layout.window - layout.overlap) // 2))
         if not 0 < crossfade <= longest:
             raise SettingsError(
-                f"crossfade must lie within 1 and {longest} latent positions for this layout, "
+                f"expected a crossfade of 1 to {longest} latent positions for this layout, "
                 f"got {crossfade}"
             )
         self.backbone = backbone
@@ -117,22 +122,22 @@ class WindowedBackbone:
         self.sample_rate = backbone.sample_rate
 
     def levels(self, num_steps: int) -> tuple[NoiseLevel, ...]:
-        """The inner backbone's."""
+        """The inner backbone's noise levels."""
         return self.backbone.levels(num_steps)
 
     def prior(self, duration_s: float, batch: int, generator: torch.Generator) -> Tensor:
-        """The inner backbone's, for at least one native window."""
+        """The inner backbone's initial latents, at least one native window long."""
         return self.backbone.prior(max(duration_s, self.native_duration_s), batch, generator)
 
     def embed_prompt(self, prompts: Sequence[str]) -> Tensor:
-        """The inner backbone's: every window hears the same prompt."""
+        """The inner backbone's embedding; all windows share it."""
         return self.backbone.embed_prompt(prompts)
 
     def predict(self, z: Tensor, level: NoiseLevel, y: Tensor, guidance_scale: float) -> Prediction:
         """Predict window by window and average where windows overlap.
 
-        From one noise level to the next the windows move, so that no place in the clip is always
-        the beginning of one: models begin a sound at the beginning.
+        The windows shift from one noise level to the next, so that no position of the clip is
+        always the start of a window: models tend to place an onset there.
         """
         length = z.shape[self.time_axis]
         if length <= self.layout.window:
@@ -145,23 +150,22 @@ class WindowedBackbone:
         for first in range(0, len(spans), self.max_batch):
             chosen = range(first, min(first + self.max_batch, len(spans)))
             windows = torch.cat([self._part(z, spans[k]) for k in chosen])
-            found = self.backbone.predict(
+            prediction = self.backbone.predict(
                 windows, level, self._for_windows(y, len(chosen)), guidance_scale
             )
-            for k, x0_k, eps_k in zip(
-                chosen, found.x0.chunk(len(chosen)), found.eps.chunk(len(chosen)), strict=True
-            ):
+            parts = (t.chunk(len(chosen)) for t in (prediction.x0, prediction.eps))
+            for k, x0_k, eps_k in zip(chosen, *parts, strict=True):
                 weight = weights[k].view(shape)
                 self._part(x0, spans[k]).add_(weight * x0_k)
                 self._part(eps, spans[k]).add_(weight * eps_k)
         return Prediction(x0=x0, eps=eps)
 
     def decode(self, z_0: Tensor) -> Tensor:
-        """Decode the clip; one longer than a window is decoded in chunks and lands on the CPU."""
+        """Decode the clip. A clip longer than a window is decoded in chunks, on to the CPU."""
         return self._whole(z_0, self.backbone.decode)
 
     def preview(self, z_0: Tensor) -> Tensor:
-        """As `decode`, by the inner backbone's preview if it has one."""
+        """As `decode`, with the inner backbone's preview if it has one."""
         inner = self.backbone
         return self._whole(z_0, inner.preview if isinstance(inner, HasPreview) else inner.decode)
 
@@ -173,15 +177,16 @@ class WindowedBackbone:
     def decode_chunks(
         self, z_0: Tensor, decode: Callable[[Tensor], Tensor] | None = None
     ) -> Iterator[Tensor]:
-        """Decode piece by piece; the pieces, on the CPU, join along axis 1 to the whole clip.
+        """Decode window by window; concatenate the chunks along axis 1 to get the whole clip.
 
-        Each chunk is one window. Where two overlap, they are blended linearly in the middle.
+        The chunks are on the CPU. Neighbouring windows are crossfaded in the middle of their
+        overlap.
         """
         decode = decode or self.backbone.decode
         spans = self.layout.spans(z_0.shape[self.time_axis])
         per_latent = self.sample_rate / self.latents_per_s
-        tail: Tensor | None = None  # of the chunk before: the part to blend with
-        begin = 0  # first sample of the clip that is not yet out, where `tail` starts
+        tail: Tensor | None = None  # the end of the previous chunk, to be crossfaded
+        begin = 0  # first sample that is not yet returned, where `tail` starts
         for k, span in enumerate(spans):
             media = decode(self._part(z_0, span)).cpu()
             media = media[:, begin - round(span.start * per_latent) :]
@@ -209,16 +214,16 @@ class WindowedBackbone:
 
 
 def _crossfaded(old: Tensor, new: Tensor) -> Tensor:
-    """Go from old to new linearly along axis 1; the two show the same thing, so gains add to 1."""
+    """Linear crossfade along axis 1. Both show the same content, so the gains add up to 1."""
     ramp = (torch.arange(old.shape[1], dtype=old.dtype) + 0.5) / old.shape[1]
     ramp = ramp.view(1, -1, *[1] * (old.ndim - 2))
     return old * (1 - ramp) + new * ramp
 
 
 def positions_for(duration_s: float, rate: float) -> int:
-    """The fewest positions, `rate` of them a second, that last `duration_s` seconds; at least one.
+    """Smallest number of positions that covers `duration_s` at `rate` per second; at least 1.
 
-    The tolerance keeps 2.56 s at 6.25 frames a second from becoming 17 by rounding.
+    The tolerance prevents a rounding error from making 2.56 s at 6.25 frames/s 17 frames.
     """
     return max(1, math.ceil(duration_s * rate - 1e-6))
 
