@@ -1,7 +1,8 @@
-"""Writes docs/models.md from the table of checkpoints, and what each memory plan takes.
+"""Writes docs/models.md from the catalogue of checkpoints and from memory estimates.
 
-`python scripts/write_models_page.py` writes it (some minutes: every plan is costed at the true
-sizes of the models); `--check` compares the table of checkpoints alone.
+`python scripts/write_models_page.py` writes the page. It takes some minutes, because it estimates
+every memory plan at the published model sizes. `--check` compares the text and the table of
+checkpoints only.
 """
 
 import argparse
@@ -19,31 +20,34 @@ PAGE = Path(__file__).resolve().parents[1] / "docs" / "models.md"
 MARK = "\n## What the paper's runs take\n"
 HEAD = """# Models
 
-This page is written by `python scripts/write_models_page.py`; `seehear models list` shows the same
-table and which of them are on your machine.
+`python scripts/write_models_page.py` writes this page. `seehear models list` shows this table and
+which models are on your machine.
 
-The **pocket** family ships with the package: nothing to fetch ([its card](pocket.md)). For the
-others `seehear models pull NAME` says size and licence, asks, fetches, and goes on where it was cut
-off. `--audio`, `--video`, `--motion` and `--captioner` take a name of the table or of the hub, or a
-folder, `--binder` a file or folder, so any model in one of these formats loads, listed or not:
-fine-tunes of Stable Diffusion 1.5, other sizes of AudioLDM, adapters of AnimateDiff, its own
-`.ckpt` files, and converted weights (`seehear models convert`). No code in a weight file is ever
-run. A `measure` scores clips, in `seehear eval --features NAME` ([evaluation](evaluation.md)).
+The **pocket** family ships with the package, without downloads ([model card](pocket.md)). For all
+other models `seehear models pull NAME` shows size and licence, asks for confirmation and downloads
+the files. An interrupted download is resumed.
 
-`--commercial` refuses parts whose licence forbids commercial use or does not say, and names what to
-use instead; every manifest lists the licences of all parts. The words in the table are a summary
-and no legal advice.
+`--audio`, `--video`, `--motion` and `--captioner` take a name from the table, a hub name or a
+folder; `--binder` takes a file or a folder. Models that are not in the table load too, if they have
+one of these formats: fine-tunes of Stable Diffusion 1.5, other sizes of AudioLDM, adapters of
+AnimateDiff, the AnimateDiff authors' `.ckpt` files, and converted weights
+(`seehear models convert`). Code in a weight file is never run. A `measure` is a feature network for
+`seehear eval --features NAME` ([evaluation](evaluation.md)).
+
+`--commercial` raises an error for parts whose licence forbids commercial use or is unknown, and
+suggests an alternative. Every manifest lists the licences of all parts. The terms in the table are
+a summary and not legal advice.
 
 ## Checkpoints
 
 """
 TAIL = """
-Weights beside all that is alive at once in a guided step, predicted stage by stage at the published
-sizes of the models without computing anything (`seehear.diagnostics.estimate`; what it
-predicts is compared with what a process takes in [results/true_size.md](results/true_size.md)).
-v2a and i2a make 10 s, a2v
-and joint 16 frames of 224 x 224 pixels. `--memory GB` chooses the fastest plan that fits;
-`seehear doctor --models paper` says which that is on your machine, and how long it would take.
+The table shows the peak memory of a guided step: weights and all live tensors. It is estimated
+stage by stage at the published model sizes without running the models
+(`seehear.diagnostics.estimate`).
+[results/true_size.md](results/true_size.md) compares estimates with measured memory. v2a and i2a
+generate 10 s, a2v and joint 16 frames of 224 x 224 pixels. `--memory GB` selects the fastest plan
+that fits. `seehear doctor --models paper` shows the plan for your machine and the estimated time.
 """
 PLANS = (
     MemoryPlan(),
@@ -60,8 +64,8 @@ def row(*cells: object) -> str:
 
 
 def checkpoints() -> str:
-    """The table of what loads from where, and what the licences permit."""
-    text = row("name", "for", "where", "about", "licence", "option") + "|" + " --- |" * 6 + "\n"
+    """The tables of checkpoints and of licences."""
+    text = row("name", "role", "source", "size", "licence", "option") + "|" + " --- |" * 6 + "\n"
     for entry in ENTRIES:
         where = entry.source if entry.is_file else f"`{entry.source}` on the hub"
         size = f"{entry.bytes_ / 1e9:.2f} GB"
@@ -75,16 +79,16 @@ def checkpoints() -> str:
 
 
 def memory() -> str:
-    """Predicted gigabytes by recipe and plan."""
+    """The table of estimated peak memory by paper run and memory plan."""
     text = row("plan", *PAPER_RUNS) + "|" + " --- |" * (len(PAPER_RUNS) + 1) + "\n"
     for plan in PLANS:
-        peaks = (estimate_run(recipe, plan).peak_bytes / 1e9 for recipe in PAPER_RUNS.values())
+        peaks = (estimate_run(run, plan).peak_bytes / 1e9 for run in PAPER_RUNS.values())
         text += row(plan, *(f"{peak:.1f} GB" for peak in peaks))
     return text
 
 
 def main() -> None:
-    """Write the page, or compare what can be compared quickly."""
+    """Write the page, or compare its text and first tables."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--check", action="store_true", help="fail if the table is stale")
     options = parser.parse_args()

@@ -29,7 +29,11 @@ NETWORK_FILES = ("config.json", "README.md", f"diffusion_pytorch_model{SAFE_SUFF
 
 
 def read_json(path: Path) -> dict[str, Any]:
-    """Parse a JSON object; WeightsError says which file is broken."""
+    """Parse a JSON object.
+
+    Raises:
+        WeightsError: The file cannot be read or does not contain a JSON object.
+    """
     try:
         value = json.loads(path.read_text(encoding="utf-8"))
     except (ValueError, OSError) as error:
@@ -40,7 +44,7 @@ def read_json(path: Path) -> dict[str, Any]:
 
 
 def weight_files(folder: Path) -> list[Path]:
-    """The weight files in a folder, safetensors if there are any, else the pickled kinds."""
+    """The weight files in a folder: safetensors if there are any, else pickles."""
     for suffixes in ((SAFE_SUFFIX,), PICKLE_SUFFIXES):
         found = sorted(path for path in folder.iterdir() if path.suffix in suffixes)
         if found:
@@ -49,17 +53,17 @@ def weight_files(folder: Path) -> list[Path]:
 
 
 def cache_dir() -> Path:
-    """Where files that are not on the hub are kept: $SEEHEAR_HOME, else ~/.cache/seehear."""
+    """Cache folder for files that are not on the hub: $SEEHEAR_HOME, or ~/.cache/seehear."""
     return Path(os.environ.get("SEEHEAR_HOME") or Path.home() / ".cache" / "seehear")
 
 
 def path_of(entry: ModelEntry) -> Path | None:
-    """Where a checkpoint lies on this machine; None if it has not been fetched."""
+    """Local path of a checkpoint; None if it has not been downloaded."""
     if entry.is_file:
         target = cache_dir() / entry.name / entry.file_name
         return target if target.is_file() else None
     try:
-        # The hub's cache is asked for a folder, which may hold what an interrupted download left.
+        # The folder in the hub's cache can be left over from an interrupted download.
         folder = Path(snapshot_download(entry.source, local_files_only=True))
     except HUB_ERRORS:
         return None
@@ -67,15 +71,15 @@ def path_of(entry: ModelEntry) -> Path | None:
 
 
 def is_whole(folder: Path) -> bool:
-    """Whether a folder has the weights of all networks that its own files speak of.
+    """Whether a folder has the weights of all networks that its index lists.
 
     Args:
-        folder: With a model_index.json and components, or with the files of one network.
+        folder: A folder with a model_index.json and components, or with the files of one network.
     """
     index = folder / "model_index.json"
     if not index.is_file():
         return _has_weights(folder)
-    # A component is [library, class]; [None, None] means that there is none.
+    # A component is [library, class]; [None, None] stands for a missing one.
     named = [k for k, v in read_json(index).items() if isinstance(v, list) and v[0]]
     components = [folder / name for name in named if f"{name}/*" not in NOT_FETCHED]
     return all(
@@ -85,7 +89,7 @@ def is_whole(folder: Path) -> bool:
 
 
 def _has_weights(folder: Path) -> bool:
-    """Whether a network's weights are there: all of them, where an index lists the parts."""
+    """Whether a network's weights exist, including all shards of an index."""
     shards = {
         name
         for path in folder.glob("*.index.json")

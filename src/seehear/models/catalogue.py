@@ -1,6 +1,6 @@
-"""The known checkpoints: where each comes from, how big it is, what its licence allows.
+"""Catalogue of known checkpoints: source, size and licence.
 
-A folder or hub name that is not in the table loads as well, if its format is one of these.
+Folders and hub names that are not in the catalogue load too, if they have one of these formats.
 """
 
 from collections.abc import Iterable, Mapping
@@ -21,13 +21,13 @@ Role = Literal[
     "binder",
     "picture captioner",
     "sound captioner",
-    "measure",  # what `seehear eval` hears or sees with
+    "measure",  # feature networks of `seehear eval`
 ]
 
 
 @dataclass(frozen=True)
 class Licence:
-    """What a licence permits, in one sentence; not legal advice."""
+    """A one-line summary of what a licence permits; not legal advice."""
 
     name: str
     allows_commercial: bool
@@ -35,54 +35,54 @@ class Licence:
 
 
 LICENCES: Mapping[str, Licence] = {
-    "apache-2.0": Licence("Apache-2.0", True, "any use, with its notice"),
-    "mit": Licence("MIT", True, "any use, with its notice"),
-    "bsd-3-clause": Licence("BSD-3-Clause", True, "any use, with its notice"),
+    "apache-2.0": Licence("Apache-2.0", True, "any use, with the licence notice"),
+    "mit": Licence("MIT", True, "any use, with the licence notice"),
+    "bsd-3-clause": Licence("BSD-3-Clause", True, "any use, with the licence notice"),
     "cc-by-4.0": Licence("CC BY 4.0", True, "any use, with attribution"),
     "creativeml-openrail-m": Licence(
-        "CreativeML OpenRAIL-M", True, "any use but the harmful ones that its attachment A lists"
+        "CreativeML OpenRAIL-M", True, "any use except the harmful ones in its attachment A"
     ),
     "cc-by-nc-sa-4.0": Licence(
-        "CC BY-NC-SA 4.0", False, "no commercial use; attribution, and share alike"
+        "CC BY-NC-SA 4.0", False, "no commercial use; attribution and share-alike"
     ),
 }
 
 
 @dataclass(frozen=True, kw_only=True)
 class ModelEntry:
-    """A checkpoint, or one file that serves as one."""
+    """A checkpoint of the catalogue: a repository on the hub or a single file."""
 
-    name: str  # what `seehear models` calls it
+    name: str  # name in `seehear models`
     role: Role
-    source: str  # a hub name, or the address of a file
+    source: str  # a hub name, or the URL of a file
     licence: str  # a key of `LICENCES`
-    parameters: int  # of what is loaded; those of published models are counted, not exact
-    bytes_: int  # about what a download takes
-    revision: str | None = None  # None: the newest
-    # By file, where it was published; sometimes its first digits alone, in the file's own name.
+    parameters: int  # of the loaded networks; rounded for most published models
+    bytes_: int  # approximate size of the download
+    revision: str | None = None  # None is the newest
+    # Published hash by file name; sometimes only its first digits, from the file name.
     sha256: Mapping[str, str] = field(default_factory=dict)
-    takes: str = ""  # the option that takes it
+    takes: str = ""  # the command-line option for it
 
     @property
     def terms(self) -> Licence:
-        """What the licence permits."""
+        """Terms of the licence."""
         return LICENCES[self.licence]
 
     @property
     def is_file(self) -> bool:
-        """Whether it is a single file at an address, and not a name on the hub."""
+        """Whether the source is the URL of a single file, not a name on the hub."""
         return self.source.startswith("https://")
 
     @property
     def file_name(self) -> str:
-        """The last part of its address."""
+        """The last part of the URL."""
         return self.source.rsplit("/", 1)[-1]
 
 
-_OWN_MODEL = "--models pocket, or a model of your own under another licence"
-_INSTEAD = {  # by what a part's name begins with
-    "binder": "--models pocket, whose binder is under Apache-2.0 and CC BY 4.0",
-    "captioner": "the binder's own phrases: leave --captioner out",
+_OWN_MODEL = "--models pocket, or another model with a suitable licence"
+_INSTEAD = {  # by the first part of a weight record's name
+    "binder": "--models pocket (its binder has the licences Apache-2.0 and CC BY 4.0)",
+    "captioner": "the binder's phrase bank: leave --captioner out",
 }
 _SD = "creativeml-openrail-m"
 _M = 10**6
@@ -125,7 +125,7 @@ def _panns(rate: str, file: str, parameters: int) -> ModelEntry:
         role="measure",
         source=f"https://zenodo.org/records/3987831/files/{file}",
         licence="cc-by-4.0",
-        parameters=parameters,  # with the stored front end
+        parameters=parameters,  # with the stored spectrogram layers
         bytes_=4 * parameters,
         takes="--features",
     )
@@ -187,22 +187,22 @@ BY_NAME: Mapping[str, ModelEntry] = {entry.name: entry for entry in ENTRIES}
 
 
 def require_model(name: str) -> ModelEntry:
-    """An entry by its name or its source.
+    """An entry by its name or source.
 
     Raises:
-        WeightsError: The table has neither.
+        WeightsError: The catalogue has no such entry.
     """
     found = find_model(name)
     if found is None:
         raise WeightsError(
-            f"no model is called {name!r}; `seehear models list` shows those that are known, "
-            "and --audio, --video and --motion take any folder or hub name"
+            f"expected the name of a known model, got {name!r}; `seehear models list` shows all "
+            "names, and --audio, --video and --motion take any folder or hub name"
         )
     return found
 
 
 def find_model(source: str | Path) -> ModelEntry | None:
-    """The entry that has this name or source, or whose file is called so; else None."""
+    """The entry with this name, source or file name; None if there is none."""
     text = str(source)
     if text in BY_NAME:
         return BY_NAME[text]
@@ -213,18 +213,19 @@ def find_model(source: str | Path) -> ModelEntry | None:
 
 
 def licence_terms(licence: str | None) -> Licence | None:
-    """What a model card's licence tag permits; None where the tag is missing or unknown."""
+    """Terms of a model card's licence tag; None if the tag is missing or unknown."""
     return LICENCES.get((licence or "").lower())
 
 
 def refuse_non_commercial(weights: Iterable[Mapping[str, Any]]) -> None:
-    """Insist that every part may be used commercially.
+    """Check that the licences of all parts allow commercial use.
 
     Args:
         weights: Records of `Family.weights`: name and licence of every file.
 
     Raises:
-        SettingsError: A licence forbids it, or none is known; says which, why and what instead.
+        SettingsError: A licence forbids commercial use or is unknown. The message gives the part,
+            the reason and an alternative.
     """
     for part in weights:
         terms = licence_terms(part["licence"])
@@ -233,11 +234,11 @@ def refuse_non_commercial(weights: Iterable[Mapping[str, Any]]) -> None:
         if terms is not None:
             why = f"is under {terms.name}: {terms.permits}"
         elif part["licence"]:
-            why = f"is under {part['licence']!r}, which is not known here"
+            why = f"is under {part['licence']!r}, which is not in the catalogue"
         else:
-            why = "says nothing of its licence"
+            why = "has no licence tag"
         instead = _INSTEAD.get(part["name"].split("/")[0], _OWN_MODEL)
         raise SettingsError(
-            f"--commercial: expected parts that may be used commercially, {part['name']} {why}; "
+            f"--commercial: expected licences that allow commercial use, {part['name']} {why}; "
             f"use {instead}"
         )

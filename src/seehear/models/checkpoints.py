@@ -1,4 +1,4 @@
-"""Checkpoints of the table on this machine: fetch, find, check and convert them."""
+"""Local checkpoints of the catalogue: download, find and verify them."""
 
 import re
 from collections.abc import Iterator
@@ -24,7 +24,7 @@ from seehear.models.cache import (
 from seehear.models.catalogue import ModelEntry
 from seehear.models.weights import download, read_state_dict
 
-# ImageBind reads text by CLIP's vocabulary, which its own file does not hold.
+# ImageBind's text tower uses CLIP's vocabulary, which is not in ImageBind's weight file.
 CLIP_VOCABULARY = "openai/clip-vit-large-patch14"
 VOCABULARY_FILES = ("vocab.json", "merges.txt", "tokenizer_config.json", "special_tokens_map.json")
 _FETCH_ERRORS: tuple[type[Exception], ...] = (*HUB_ERRORS, RuntimeError)
@@ -33,14 +33,14 @@ _GIGABYTE = 1e9
 
 
 def files_of(entry: ModelEntry) -> tuple[str, ...]:
-    """Which files of the repository are fetched."""
+    """Patterns of the files to download from the repository."""
     if entry.role in ("motion", "decoder"):
         return NETWORK_FILES
     return CHECKPOINT_FILES if entry.role in ("sound", "picture") else CAPTIONER_FILES
 
 
 def download_notice(entry: ModelEntry) -> str:
-    """What to know before a download: how big, from where, under which licence."""
+    """Size, source and licence of a download, in one line."""
     return (
         f"{entry.name}: about {entry.bytes_ / _GIGABYTE:.2f} GB from {entry.source}; licence "
         f"{entry.terms.name}: {entry.terms.permits}"
@@ -48,18 +48,18 @@ def download_notice(entry: ModelEntry) -> str:
 
 
 def pull(entry: ModelEntry, *, folder: Path | None = None, revision: str | None = None) -> Path:
-    """Fetch a checkpoint, with a progress bar, going on where an earlier download stopped.
+    """Download a checkpoint with a progress bar; an interrupted download is resumed.
 
     Args:
-        entry: Of the table.
-        folder: Where to put plain files; None: the hub's own cache, or `cache_dir`.
-        revision: A commit, branch or tag instead of the table's.
+        entry: Entry of the catalogue.
+        folder: Folder for plain files; None is the hub's cache, or `cache_dir` for single files.
+        revision: A commit, branch or tag instead of the catalogue's.
 
     Returns:
-        The folder, or the file where the checkpoint is one.
+        The folder, or the path of a single-file checkpoint.
 
     Raises:
-        WeightsError: It cannot be fetched.
+        WeightsError: The download failed.
     """
     if not entry.is_file:
         wanted = revision or entry.revision
@@ -72,7 +72,7 @@ def pull(entry: ModelEntry, *, folder: Path | None = None, revision: str | None 
 
 
 def _fetch_file(entry: ModelEntry, target: Path) -> None:
-    """Fetch one file; half of one keeps another name, so that it is never taken for the whole."""
+    """Download one file. A partial file has the suffix .part until it is complete."""
     if target.is_file():
         return
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -89,26 +89,26 @@ def _fetch_file(entry: ModelEntry, target: Path) -> None:
         response = getattr(error, "response", None)
         status = getattr(response, "status_code", None)
         if response is not None and status == HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
-            # Nothing was left to fetch; the server says how long the whole is ("bytes */123").
-            whole = response.headers.get("Content-Range", "").rpartition("/")[2]
+            # The partial file is complete; the server reports the full size ("bytes */123").
+            full_size = response.headers.get("Content-Range", "").rpartition("/")[2]
             size = partial.stat().st_size
-            if whole in ("", "*", str(size)):
+            if full_size in ("", "*", str(size)):
                 partial.replace(target)
                 return
             raise WeightsError(
-                f"{partial}: expected at most {whole} bytes of {entry.source}, got {size}; delete "
-                "it and run it again"
+                f"{partial}: expected at most {full_size} bytes of {entry.source}, got {size}; "
+                "delete it and run the command again"
             ) from error
         raise WeightsError(
-            f"{entry.source}: could not be fetched ({type(error).__name__}); check the "
-            f"connection and run it again, which goes on from {partial}"
+            f"{entry.source}: download failed ({type(error).__name__}); check the connection and "
+            f"run the command again, which resumes from {partial}"
         ) from error
     partial.replace(target)
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """What was found of one weight file."""
+    """Result of the check of one weight file."""
 
     path: Path
     is_fine: bool
@@ -116,18 +116,20 @@ class Verdict:
 
 
 def verify(place: Path, entry: ModelEntry | None = None) -> Iterator[Verdict]:
-    """Check every weight file: that it is whole, and that it is the published one where known.
+    """Check that every weight file is complete, and that it has the published hash if known.
 
     Args:
         place: A file or a folder.
-        entry: What it should be, if it is one of the table.
+        entry: Expected checkpoint, if it is in the catalogue.
 
     Raises:
         WeightsError: There is no weight file.
     """
     paths = [place] if place.is_file() else _all_weights(place)
     if not paths:
-        raise WeightsError(f"{place}: expected weight files, found none; pull or copy it again")
+        raise WeightsError(
+            f"{place}: expected weight files, found none; download or copy them again"
+        )
     for path in paths:
         yield _verdict(path, entry, _listed_hash(path, place))
 
@@ -138,7 +140,7 @@ def _all_weights(place: Path) -> list[Path]:
 
 
 def _listed_hash(path: Path, place: Path) -> str | None:
-    """What a list of hashes in the folder says, written by the usual tool `sha256sum`."""
+    """The hash of a file in the folder's SHA256SUMS (format of `sha256sum`); None without one."""
     table = place / "SHA256SUMS"
     if not table.is_file():
         return None
@@ -152,7 +154,7 @@ def _verdict(path: Path, entry: ModelEntry | None, listed: str | None) -> Verdic
         parameters = count_parameters(path)
     except WeightsError as error:
         return Verdict(path, False, str(error))
-    detail = f"{parameters / 1e6:.1f} M numbers"
+    detail = f"{parameters / 1e6:.1f} M parameters"
     if entry is not None and entry.is_file and parameters != entry.parameters:
         return Verdict(path, False, f"{detail}, expected {entry.parameters / 1e6:.1f} M")
     published = entry.sha256.get(path.name) if entry else None
@@ -160,21 +162,23 @@ def _verdict(path: Path, entry: ModelEntry | None, listed: str | None) -> Verdic
     if wanted is None:
         return Verdict(path, True, f"{detail}; no published hash to compare with")
     if not file_sha256(path).startswith(wanted):
-        return Verdict(path, False, f"{detail}; its SHA-256 is not the published {wanted[:12]}...")
+        return Verdict(
+            path, False, f"{detail}; SHA-256 differs from the published {wanted[:12]}..."
+        )
     return Verdict(path, True, f"{detail}; SHA-256 as published")
 
 
 def _hash_by_cache(path: Path) -> str | None:
-    """The hub's cache names large files by their hash and links to them."""
+    """The hash of a file in the hub's cache, which links to large files named by their hash."""
     name = path.resolve().name
     return name if path.is_symlink() and _SHA256.match(name) else None
 
 
 def count_parameters(path: Path) -> int:
-    """How many numbers a weight file holds, read from the header where there is one.
+    """Number of parameters in a weight file, read from the header of a safetensors file.
 
     Raises:
-        WeightsError: The file is cut off or is not one of named tensors.
+        WeightsError: The file is truncated or does not contain named tensors.
     """
     if path.suffix != SAFE_SUFFIX:
         return sum(tensor.numel() for tensor in read_state_dict(path).values())
@@ -183,6 +187,6 @@ def count_parameters(path: Path) -> int:
             shapes = [file.get_slice(key).get_shape() for key in file.keys()]  # noqa: SIM118
     except (SafetensorError, OSError) as error:
         raise WeightsError(
-            f"{path}: expected a whole safetensors file ({error}); pull or copy it again"
+            f"{path}: expected a complete safetensors file ({error}); download or copy it again"
         ) from error
     return sum(torch.Size(shape).numel() for shape in shapes)

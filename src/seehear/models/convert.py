@@ -14,37 +14,41 @@ from seehear.models.weights import read_state_dict
 
 
 def convert(source: Path, target: Path, *, dtype: torch.dtype | None = None) -> Path:
-    """Turn a published file into safetensors, without a pickle and without what is not needed.
+    """Convert a published weight file to safetensors, without unused weights.
 
-    ImageBind loses the towers that are not used; one of AnimateDiff's motion files becomes the
+    ImageBind keeps only its vision, audio and text towers. A motion file of AnimateDiff becomes the
     folder of a diffusers MotionAdapter.
 
     Args:
         source: imagebind_huge.pth, a motion file, or any file of named tensors.
-        target: A .safetensors file, or for motion modules a folder.
-        dtype: What to store; None: as it is.
+        target: A .safetensors file, or a folder for motion modules.
+        dtype: Data type to store; None keeps the original.
 
     Returns:
-        What was written.
+        The path of the converted file or folder.
 
     Raises:
-        WeightsError: The source cannot be read, or holds something else than its name says.
-        SettingsError: The target is of the wrong kind.
+        WeightsError: The source cannot be read, or it has unexpected contents.
+        SettingsError: The target must be a folder or a .safetensors file, and is not.
     """
     state = read_state_dict(source)
     if any("motion_modules." in key for key in state):
         if target.suffix:
-            raise SettingsError(f"{target}: expected the name of a folder for a motion adapter")
+            raise SettingsError(
+                f"{target}: expected a folder for a motion adapter, got a file name"
+            )
         adapter = motion_adapter_from_original(source)
         if dtype is not None:
             adapter.to(dtype=dtype)  # type: ignore[call-arg]  # a decorator hides `self`
         adapter.save_pretrained(target)
         return target
     if target.suffix != SAFE_SUFFIX:
-        raise SettingsError(f"{target}: expected a name that ends in {SAFE_SUFFIX}")
+        raise SettingsError(f"{target}: expected a file name that ends in {SAFE_SUFFIX}")
     licence = {}
     if any(key.startswith("modality_trunks.") for key in state):
-        towers_from_state(state, heads=dict.fromkeys(MODALITIES, 1))  # is anything missing?
+        towers_from_state(
+            state, heads=dict.fromkeys(MODALITIES, 1)
+        )  # raises if a weight is missing
         state = {k: v for k, v in state.items() if any(f".{m}." in k for m in MODALITIES)}
         licence = {"licence": "cc-by-nc-sa-4.0"}
     target.parent.mkdir(parents=True, exist_ok=True)

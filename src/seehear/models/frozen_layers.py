@@ -1,12 +1,12 @@
-"""Layers whose weights never learn: they keep less for the backward pass, and no processor is slow.
+"""Frozen layers that save less for the backward pass and avoid slow bfloat16 kernels on the CPU.
 
-PyTorch keeps the input of every convolution, because the gradient of the weights needs it. Ours
-have none, and the gradient of the input needs the weights alone. The numbers are the same, bit for
-bit; a decoder's graph is a third to a half smaller, and nothing is computed twice.
+PyTorch saves the input of every convolution, because the gradient of the weights needs it. Frozen
+weights have no gradient, and the gradient of the input needs the weights only. Results are equal
+bit for bit, a decoder's graph is a third to a half smaller, and nothing is recomputed.
 
-Where a processor has no instructions for bfloat16, PyTorch has slow loops: two hundred times
-slower than float32 for a convolution, nine times for a matrix product. There, weights and
-activations are kept in bfloat16, each layer computes in float32, and its result is rounded once.
+On a CPU without bfloat16 instructions, PyTorch's kernels are slow: two hundred times slower than
+float32 for a convolution, nine times for a matrix product. There, weights and activations stay in
+bfloat16, but each layer computes in float32 and rounds its result once.
 """
 
 from collections.abc import Callable
@@ -20,31 +20,31 @@ from torch.nn import functional
 
 CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.ConvTranspose1d, nn.ConvTranspose2d)
 _CONVOLVE = tuple(layer.forward for layer in CONVOLUTIONS)
-# Names that PyTorch gives to the instructions of processors that compute in bfloat16.
+# PyTorch's names of the CPU capabilities that include bfloat16 arithmetic.
 _INSTRUCTIONS = ("avx512_bf16", "amx_bf16", "bf16", "sve_bf16")
 
 
 @cache
 def computes_bfloat16() -> bool:
-    """Whether this processor has instructions for bfloat16."""
+    """Whether this CPU has bfloat16 instructions."""
     capabilities = torch.cpu.get_capabilities()
     return any(capabilities.get(name, False) for name in _INSTRUCTIONS)
 
 
 def freeze(network: nn.Module) -> None:
-    """Put a network into its final state, in place: no training mode, no gradients of weights."""
+    """Set a network to eval mode, disable its weight gradients and patch its layers, in place."""
     patch_layers(network.eval().requires_grad_(False))
 
 
 def patch_layers(network: nn.Module) -> None:
-    """Change every frozen layer of a network in place. Doing it twice changes nothing.
+    """Patch every frozen layer of a network in place; a second call changes nothing.
 
-    Layers that learn later, because somebody asks for gradients of their weights, do so as ever.
+    A layer whose weights require gradients later uses its original computation.
     """
     for module in network.modules():
         if "forward" in vars(module) or any(p.requires_grad for p in module.parameters()):
             continue
-        compute = type(module).forward  # subclasses may do more than their layer does
+        compute = type(module).forward  # subclasses can have a different forward
         if compute is nn.Linear.forward:
             module.forward = partial(_linear, module)  # type: ignore[method-assign]
         elif (
@@ -56,9 +56,9 @@ def patch_layers(network: nn.Module) -> None:
 
 
 def linear(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
-    """A matrix product with frozen weights that is as fast as the processor allows."""
-    learns = weight.requires_grad or (bias is not None and bias.requires_grad)
-    if _is_slow(x) and not learns:
+    """A linear layer with frozen weights that avoids slow bfloat16 kernels."""
+    is_trainable = weight.requires_grad or (bias is not None and bias.requires_grad)
+    if _is_slow(x) and not is_trainable:
         return _WideLinear.apply(x, weight, bias)
     return functional.linear(x, weight, bias)
 
@@ -67,7 +67,7 @@ def _is_slow(x: Tensor) -> bool:
     return x.dtype == torch.bfloat16 and x.device.type == "cpu" and not computes_bfloat16()
 
 
-# Callers may name the argument, as PyTorch's layers do.
+# The argument is named as in PyTorch's layers, because callers can pass it by keyword.
 def _linear(layer: Any, input: Tensor) -> Tensor:
     return linear(input, layer.weight, layer.bias)
 
@@ -76,19 +76,19 @@ def _convolution(conv: Any, plain: Callable[..., Tensor], input: Tensor, *more: 
     if any(p.requires_grad for p in conv.parameters()):
         return plain(input, *more)
     if _is_slow(input):
-        plain = partial(_widely, conv)
+        plain = partial(_float32_forward, conv)
     if more or not (torch.is_grad_enabled() and input.requires_grad):
         return plain(input, *more)
     return _FrozenConvolution.apply(input, conv, plain)
 
 
-def _widely(conv: nn.Module, x: Tensor, *more: Any) -> Tensor:
+def _float32_forward(conv: nn.Module, x: Tensor, *more: Any) -> Tensor:
     wide = {name: p.float() for name, p in conv.named_parameters()}
     return functional_call(conv, wide, (x.float(), *more)).to(x.dtype)
 
 
 class _FrozenConvolution(torch.autograd.Function):
-    """A convolution that remembers the shape of its input."""
+    """A convolution that saves only the shape of its input for the backward pass."""
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, conv: nn.Module, plain: Callable[[Tensor], Tensor]) -> Tensor:
@@ -103,7 +103,7 @@ class _FrozenConvolution(torch.autograd.Function):
             gradient, weight = gradient.float(), weight.float()
         gradient_of_input, _, _ = torch.ops.aten.convolution_backward(
             gradient,
-            gradient.new_empty(1).expand(ctx.shape),  # only its shape is looked at
+            gradient.new_empty(1).expand(ctx.shape),  # only its shape is used
             weight,
             None,
             conv.stride,
@@ -118,7 +118,7 @@ class _FrozenConvolution(torch.autograd.Function):
 
 
 class _WideLinear(torch.autograd.Function):
-    """A matrix product of bfloat16 in float32; the graph keeps no wide copy of the weights."""
+    """A bfloat16 linear layer that computes in float32; its graph has no float32 weights."""
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:

@@ -1,7 +1,6 @@
-"""Components of checkpoints, one by one: read by library classes, with one kind of error.
+"""Load components of diffusers and transformers checkpoints, with WeightsError for all failures.
 
-Backbones in the formats of diffusers and transformers share this; what is peculiar to a model stays
-in its own file.
+The backbones share this module. Code for one model is in the model's own file.
 """
 
 from collections.abc import Iterator
@@ -22,7 +21,7 @@ from seehear.guidance.diffusion import NoiseLevel, PredictionKind, vp_levels
 from seehear.models.cache import read_json
 from seehear.models.weights import Checkpoint
 
-# What the libraries raise for files that are absent, damaged or another class's.
+# Errors that the libraries raise for missing or damaged files, or files of another class.
 _READ_ERRORS = (
     OSError,
     ValueError,
@@ -32,7 +31,7 @@ _READ_ERRORS = (
     SafetensorError,
     UnpicklingError,
 )
-# The scheduler's names for what the UNet predicts, and ours.
+# The scheduler's names of prediction types, and ours.
 _PREDICTION_KINDS: dict[str, PredictionKind] = {
     "epsilon": "eps",
     "v_prediction": "v",
@@ -41,12 +40,12 @@ _PREDICTION_KINDS: dict[str, PredictionKind] = {
 
 
 def prediction_kind(scheduler: DDIMScheduler) -> PredictionKind:
-    """What the UNet that belongs to a scheduler predicts."""
+    """The prediction type of the UNet that belongs to a scheduler."""
     return _PREDICTION_KINDS[scheduler.config["prediction_type"]]
 
 
 def scheduler_levels(scheduler: DDIMScheduler, num_steps: int) -> tuple[NoiseLevel, ...]:
-    """`num_steps + 1` noise levels of a checkpoint's own schedule, spaced as it says."""
+    """`num_steps + 1` noise levels of a checkpoint's schedule, with its timestep spacing."""
     scheduler.set_timesteps(num_steps)
     return vp_levels(
         scheduler.alphas_cumprod,
@@ -56,7 +55,7 @@ def scheduler_levels(scheduler: DDIMScheduler, num_steps: int) -> tuple[NoiseLev
 
 
 def text_class(found: Checkpoint) -> type[PreTrainedModel]:
-    """The text encoder's class, named by the index or by the encoder's own config."""
+    """The class of the text encoder, from the index or from the encoder's config."""
     name = found.class_name("text_encoder")
     if name is None:
         config = read_json(found.component("text_encoder") / "config.json")
@@ -64,15 +63,18 @@ def text_class(found: Checkpoint) -> type[PreTrainedModel]:
     kind = getattr(transformers, name, None)
     if not (isinstance(kind, type) and issubclass(kind, PreTrainedModel)):
         raise WeightsError(
-            f"{found.source}: expected a text model of transformers as text encoder, got {name!r}"
+            f"{found.source}: expected a transformers model as text encoder, got {name!r}"
         )
     return kind
 
 
 def read_network(kind: Any, folder: Path, *, optional: tuple[str, ...] = (), **options: Any) -> Any:
-    """Read a network and insist that every weight came from the file.
+    """Read a network and check that the file has every weight.
 
-    The libraries only log a warning when they fill a missing weight with random numbers.
+    The libraries initialise missing weights randomly and only log a warning.
+
+    Raises:
+        WeightsError: A weight is missing or has another shape, or the files cannot be read.
     """
     network, info = read_component(kind, folder, output_loading_info=True, **options)
     missing = [key for key in info["missing_keys"] if not key.startswith(optional)]
@@ -80,27 +82,27 @@ def read_network(kind: Any, folder: Path, *, optional: tuple[str, ...] = (), **o
         wrong = [*sorted(missing), *(str(key) for key in info["mismatched_keys"])]
         raise WeightsError(
             f"{folder}: expected all weights of {folder.name} ({kind.__name__}) in the file, "
-            f"{len(wrong)} are missing or of another shape, first {wrong[0]}; the file and "
-            "config.json do not belong together"
+            f"{len(wrong)} are missing or have another shape, first {wrong[0]}; check that the "
+            "file and config.json belong together"
         )
     return network
 
 
 def read_component(kind: Any, folder: Path, **options: Any) -> Any:
-    """Let a library class read its component, with one kind of error for whatever goes wrong."""
+    """Read a component with its library class; all failures raise WeightsError."""
     try:
         with quiet_libraries():
             return kind.from_pretrained(folder, local_files_only=True, **options)
     except _READ_ERRORS as error:
         raise WeightsError(
             f"{folder}: expected {kind.__name__} files, could not read them ({error}); copy or "
-            "download that folder again"
+            "download the folder again"
         ) from error
 
 
 @contextmanager
 def quiet_libraries() -> Iterator[None]:
-    """No progress bar and no load report: `read_network` turns what matters in them into errors."""
+    """Silence progress bars and load reports; `read_network` raises errors instead."""
     of_diffusers = diffusers.utils.logging.get_verbosity()
     diffusers.utils.logging.set_verbosity_error()
     verbosity, bar = logging.get_verbosity(), logging.is_progress_bar_enabled()

@@ -1,4 +1,4 @@
-"""A network that is on its device while it speaks, and may leave afterwards."""
+"""CPU offload: a network that is on its device only while it runs."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,19 +10,19 @@ OFFLOAD_DEVICE = torch.device("cpu")
 
 
 class OffloadedModel:
-    """A frozen network with a device of its own.
+    """A frozen network that can be offloaded to the CPU between calls.
 
-    A captioner says one sentence before the first step and is not needed again, so on a small
-    accelerator it gives its room to the models that make something.
+    A captioner runs once before the first step. Offloading it leaves the memory of a small
+    accelerator to the generating models.
     """
 
     def __init__(self, model: Any, device: str | torch.device, *, lean: bool = False):
-        """Put the network where it waits.
+        """Move the network to the device where it waits.
 
         Args:
-            model: Of transformers.
-            device: Where it runs.
-            lean: Wait in the computer's own memory.
+            model: A model of transformers.
+            device: Device that the model runs on.
+            lean: Offload the model to the CPU between calls.
         """
         self.device = torch.device(device)
         self.waits_on = OFFLOAD_DEVICE if lean else self.device
@@ -30,7 +30,7 @@ class OffloadedModel:
 
     @contextmanager
     def on_device(self) -> Iterator[Any]:
-        """The network on its device; afterwards it is where it waits."""
+        """A context in which the network is on its device."""
         self.model.to(self.device)
         try:
             yield self.model

@@ -1,4 +1,4 @@
-"""Where the weights that ship with the package lie."""
+"""Path of the weights that ship with the package."""
 
 from pathlib import Path
 

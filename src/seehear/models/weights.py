@@ -1,4 +1,4 @@
-"""Where weights come from: find a checkpoint, read it without running code, name its licence."""
+"""Find checkpoints, read their weights without running code, and look up their licences."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -30,26 +30,26 @@ from seehear.models.cache import (
 class Checkpoint:
     """A folder in diffusers' layout: `model_index.json` and one sub-folder per component."""
 
-    source: str  # as the user named it
+    source: str  # the path or hub name that the user gave
     folder: Path
     index: dict[str, Any] = field(repr=False)  # the parsed model_index.json
 
     def component(self, name: str) -> Path:
-        """The folder of one component, which several checkpoints may share.
+        """The folder of one component. Checkpoints can share components.
 
-        An entry `"_shared": {"text_encoder": "../text"}` in model_index.json, relative to the
-        checkpoint's folder, takes the component from there instead of from the sub-folder.
+        An entry `"_shared": {"text_encoder": "../text"}` in model_index.json replaces the
+        sub-folder by a path relative to the checkpoint's folder.
 
         Raises:
-            WeightsError: the index does not list the component, or its folder is not there.
+            WeightsError: The index does not list the component, or its folder does not exist.
         """
         shared = self.index.get("_shared", {})
         folder = (self.folder / shared.get(name, name)).resolve()
         if name not in self.index and name not in shared:
             listed = ", ".join(key for key in self.index if not key.startswith("_")) or "nothing"
             raise WeightsError(
-                f"{self.source}: expected a component {name!r} in model_index.json, which lists "
-                f"{listed}; is this a checkpoint of another model?"
+                f"{self.source}: expected a component {name!r} in model_index.json, got {listed}; "
+                "check that this is not a checkpoint of another model"
             )
         if not folder.is_dir():
             raise WeightsError(
@@ -59,7 +59,7 @@ class Checkpoint:
         return folder
 
     def class_name(self, name: str) -> str | None:
-        """The class that model_index.json gives for a component, None if it gives none."""
+        """The class of a component in model_index.json; None if it is not listed."""
         entry = self.index.get(name)
         return entry[1] if isinstance(entry, list) and len(entry) == 2 else None
 
@@ -72,20 +72,20 @@ class Checkpoint:
         }
 
     def licence(self) -> str | None:
-        """What the model card (README.md) says under `license`, None if it does not say."""
+        """The `license` tag of the model card (README.md); None without one."""
         return licence_of(self.folder)
 
 
 def find_checkpoint(source: str | Path, *, local_files_only: bool = False) -> Checkpoint:
-    """Find a checkpoint in a folder or, by its hub name, in the cache or on the hub.
+    """Find a checkpoint by folder or hub name; download it from the hub if necessary.
 
     Args:
         source: A folder with a model_index.json, or a name such as "cvssp/audioldm-s-full-v2".
-        local_files_only: Never use the network; a hub name must be in the cache already.
+        local_files_only: Never use the network; find hub names in the local cache only.
 
     Raises:
-        WeightsError: neither a folder nor a name that the hub or the cache knows, or a folder
-            without a readable model_index.json.
+        WeightsError: There is no such folder or hub name, or the folder has no readable
+            model_index.json.
     """
     folder = Path(source)
     if not folder.is_dir():
@@ -94,16 +94,17 @@ def find_checkpoint(source: str | Path, *, local_files_only: bool = False) -> Ch
     if not path.is_file():
         raise WeightsError(
             f"{source}: expected a model_index.json in the folder, found none; "
-            "give the folder that holds unet/, vae/ and so on"
+            "pass the folder that contains unet/, vae/ and so on"
         )
     return Checkpoint(source=str(source), folder=folder, index=read_json(path))
 
 
 def read_state_dict(path: Path) -> dict[str, Tensor]:
-    """Read named tensors from a .safetensors file or from a pickle that holds tensors only.
+    """Read named tensors from a .safetensors file or from a pickle of tensors only.
 
     Raises:
-        WeightsError: the file is missing, of another kind, damaged or holds more than tensors.
+        WeightsError: The file is missing or damaged, has another format, or contains other objects
+            than tensors.
     """
     if not path.is_file():
         raise WeightsError(f"{path}: expected a weight file, found none; check the path")
@@ -116,22 +117,22 @@ def read_state_dict(path: Path) -> dict[str, Tensor]:
         state = torch.load(path, map_location="cpu", weights_only=True)
     except WeightsError:
         raise
-    # torch.load reports damaged files and forbidden pickles by several unrelated errors.
+    # torch.load raises several unrelated errors for damaged files and forbidden pickles.
     except Exception as error:
         raise WeightsError(
             f"{path}: expected a file of named tensors, could not read it "
             f"({type(error).__name__}); download it again"
         ) from error
-    for wrapper in ("state_dict", "model"):  # as training scripts wrap it
+    for wrapper in ("state_dict", "model"):  # training scripts often nest the state dict
         if isinstance(state, dict) and isinstance(state.get(wrapper), dict):
             state = state[wrapper]
     if not isinstance(state, dict) or not all(isinstance(v, Tensor) for v in state.values()):
-        raise WeightsError(f"{path}: expected a plain dictionary of tensors")
+        raise WeightsError(f"{path}: expected a flat dictionary of tensors, got other values")
     return state
 
 
 def licence_of(folder: Path) -> str | None:
-    """The `license` line in the front matter of a model card, None where there is none."""
+    """The `license` tag in the front matter of a model card; None without one."""
     card = folder / "README.md"
     if not card.is_file():
         return None
@@ -148,7 +149,7 @@ def licence_of(folder: Path) -> str | None:
 
 
 def licence_in(path: Path) -> str | None:
-    """The licence that a safetensors file names in its own header, None if it names none."""
+    """The licence in the header of a safetensors file; None without one."""
     if path.suffix != SAFE_SUFFIX:
         return None
     with safe_open(path, "pt") as file:
@@ -156,18 +157,18 @@ def licence_in(path: Path) -> str | None:
 
 
 def find_network(source: str | Path, local_files_only: bool) -> Path:
-    """The folder of a network that comes without a model_index.json, by path or hub name.
+    """The folder of a single network without a model_index.json, by path or hub name.
 
     Raises:
-        WeightsError: There is no such folder or name, or no config.json in it.
+        WeightsError: There is no such folder or hub name, or it has no config.json.
     """
     folder = Path(source)
     if not folder.is_dir():
         folder = download(str(source), NETWORK_FILES, local_files_only=local_files_only)
     if not (folder / "config.json").is_file():
         raise WeightsError(
-            f"{source}: expected a config.json in the folder, found none; give the folder that "
-            "holds the network's own files"
+            f"{source}: expected a config.json in the folder, found none; pass the folder of the "
+            "network itself"
         )
     return folder
 
@@ -180,18 +181,18 @@ def download(
     folder: Path | None = None,
     local_files_only: bool = False,
 ) -> Path:
-    """Fetch files of a hub repository, going on where an earlier download stopped.
+    """Download files of a hub repository; an interrupted download is resumed.
 
     Args:
-        name: Of the repository.
-        files: Patterns. A network without safetensors is taken as it is: one that is the whole
-            repository, or one of its components.
-        revision: A commit, branch or tag; None: the newest.
-        folder: Where to put plain files; None: the hub's own cache.
+        name: Name of the repository.
+        files: Patterns of file names. If a network (the repository or a component) has no
+            safetensors, its pickles are downloaded as well.
+        revision: A commit, branch or tag; None is the newest.
+        folder: Folder for plain files; None is the hub's cache.
         local_files_only: Never use the network.
 
     Raises:
-        WeightsError: Neither the hub nor the cache has it.
+        WeightsError: The repository is neither on the hub nor in the cache.
     """
     common: dict[str, Any] = {
         "revision": revision,
@@ -213,12 +214,12 @@ def download(
 
 @contextmanager
 def _hub_errors(name: str, local_files_only: bool) -> Iterator[None]:
-    """Whatever keeps the hub from finding a name becomes one sentence."""
+    """Convert errors of the hub to a WeightsError."""
     try:
         yield
     except HUB_ERRORS as error:
         where = "in the local cache" if local_files_only else "on the hub"
         raise WeightsError(
-            f"{name}: expected a folder on this machine or the name of a model {where}, found "
-            f"neither ({type(error).__name__}); check the spelling, or the connection"
+            f"{name}: expected a local folder or the name of a model {where}, found neither "
+            f"({type(error).__name__}); check the spelling and the connection"
         ) from error

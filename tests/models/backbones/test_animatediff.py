@@ -345,7 +345,7 @@ def test_sizes_that_cannot_be_decoded_are_refused(folders):
     assert latents(wide).shape == (2, 4, FRAMES, 6, 10)
     with pytest.raises(SettingsError, match="multiples of 2 pixels for this model, got 13"):
         loaded(folders, height=13)
-    with pytest.raises(SettingsError, match="count from 1"):
+    with pytest.raises(SettingsError, match="expected num_frames >= 1"):
         loaded(folders, decode_chunk=0)
     with pytest.raises(SettingsError, match="at most 16 frames at once, got num_frames=17"):
         animatediff.load(folders["whole"], num_frames=17)

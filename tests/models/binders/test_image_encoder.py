@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from seehear.models.binders.pocket.image_encoder import ImageEncoder, eye_input
+from seehear.models.binders.pocket.image_encoder import ImageEncoder, image_encoder_input
 
 
 @pytest.fixture(scope="module")
@@ -25,7 +25,7 @@ def test_pictures_of_any_size_become_unit_vectors(eye, size):
 
 def test_a_picture_of_its_own_size_is_read_pixel_by_pixel():
     picture = pictures(64, 64)
-    torch.testing.assert_close(eye_input(picture) * 0.25 + 0.5, picture)
+    torch.testing.assert_close(image_encoder_input(picture) * 0.25 + 0.5, picture)
 
 
 def test_gradients_reach_all_pixels(eye):

@@ -7,8 +7,8 @@ from seehear.dsp.mel import log_mel_from_waveform
 from seehear.models.binders.pocket.mel_encoder import (
     BLOCK_FRAMES,
     MelEncoder,
-    ear_input,
     mel_blocks,
+    mel_encoder_input,
 )
 
 
@@ -36,7 +36,7 @@ def test_what_lies_far_below_the_loudest_cell_is_not_heard():
     mel[:, 20, 20] = 0.0
     quieter = mel.clone()
     quieter[:, 40:] = -10.0
-    assert torch.equal(ear_input(mel), ear_input(quieter))
+    assert torch.equal(mel_encoder_input(mel), mel_encoder_input(quieter))
 
 
 @pytest.mark.parametrize(

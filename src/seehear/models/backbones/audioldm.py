@@ -1,8 +1,9 @@
-"""AudioLDM and other text-to-sound models in its format: latent diffusion of log-mel spectrograms.
+"""AudioLDM and other text-to-audio models in its format: latent diffusion of log mels.
 
 Source: Liu et al. 2023, "AudioLDM: Text-to-Audio Generation with Latent Diffusion Models",
-arXiv:2301.12503. On disk: `cvssp/audioldm-*`. Driven by components, since pipelines sample under
-`no_grad` and hide what the denoiser predicts.
+arXiv:2301.12503. Checkpoints: `cvssp/audioldm-*`. The code uses the components of the diffusers
+pipeline, because the pipeline itself samples under `no_grad` and does not return the denoiser's
+predictions.
 """
 
 import math
@@ -47,13 +48,13 @@ STREAM: Stream = "audio"
 PIPELINES = ("AudioLDMPipeline",)
 
 # AudioLDM was trained on 10.24 s (arXiv:2301.12503, 5.1). The UNet's `sample_size` is only the
-# length that a pipeline falls back on.
+# default length of the pipeline.
 TRAINING_DURATION_S = 10.24
 WEIGHT_COMPONENTS = ("unet", "vae", "vocoder", "text_encoder")
 
 
 class AudioLDM:
-    """A frozen text-to-sound model: latents (batch, channels, time, mel bands / downscale)."""
+    """A frozen text-to-audio model: latents (batch, channels, time, mel bands / downscale)."""
 
     stream: Stream = "audio"
     time_axis = 2
@@ -72,21 +73,21 @@ class AudioLDM:
         checkpointing: bool = False,
         checkpoint: Checkpoint | None = None,
     ):
-        """Put components together; `load` does it from a checkpoint.
+        """Build the model from components; `load` reads them from a checkpoint.
 
         Args:
             unet: Denoiser that takes the pooled text embedding as `class_labels`.
             vae: Autoencoder of log-mel spectrograms (batch, 1, frames, bands).
-            vocoder: Log-mel (batch, frames, bands) to waveform.
+            vocoder: Converts log mels (batch, frames, bands) to waveforms.
             scheduler: Source of the noise schedule and of the prediction type.
-            text_encoder: Any text model; without one `embed_prompt` cannot be used.
-            tokenizer: The text encoder's.
+            text_encoder: Any text model; without one `embed_prompt` raises an error.
+            tokenizer: Tokenizer of the text encoder.
             native_duration_s: The clip length that the model was trained on.
-            polish_rounds: Rounds of phase retrieval that `decode` adds to the vocoder when no
-                gradient is wanted; for a vocoder too small to be left alone.
+            polish_rounds: Rounds of phase retrieval that `decode` adds to the vocoder when
+                gradients are disabled; for vocoders too small for good quality alone.
             checkpointing: Recompute activations of all networks in the backward pass: less than
                 half the memory of guidance for about a fifth more time.
-            checkpoint: Where the components come from, for records.
+            checkpoint: Source of the components, for records.
         """
         self.unet, self.vae, self.vocoder = unet, vae, vocoder
         self.scheduler, self.text_encoder, self.tokenizer = scheduler, text_encoder, tokenizer
@@ -94,12 +95,12 @@ class AudioLDM:
         self.checkpoint, self.checkpointing = checkpoint, checkpointing
         for network in (unet, vae, vocoder, text_encoder):
             if network is not None:
-                # Fresh modules are in train mode; weight gradients would only cost memory.
+                # New modules are in train mode, and weight gradients only cost memory.
                 freeze(network)
         if checkpointing:
             self.unet.enable_gradient_checkpointing()
             self.vae.enable_gradient_checkpointing()
-            # One by one: recomputing the vocoder as a whole would need the whole of it again.
+            # Block by block: recomputing the whole vocoder at once would not save memory.
             for block in self.vocoder.resblocks:
                 block.forward = partial(recompute, block.forward, use_reentrant=False)
         self.prediction_kind = prediction_kind(scheduler)
@@ -111,16 +112,16 @@ class AudioLDM:
 
     @property
     def device(self) -> torch.device:
-        """Where the networks are."""
+        """Device of the networks."""
         return self.unet.device
 
     @property
     def dtype(self) -> torch.dtype:
-        """What the networks compute in. Latents and waveforms stay in float32 or wider."""
+        """Data type of the networks. Latents and waveforms are float32 or wider."""
         return self.unet.dtype
 
     def levels(self, num_steps: int) -> tuple[NoiseLevel, ...]:
-        """`num_steps + 1` noise levels of the checkpoint's own schedule, spaced as it says."""
+        """`num_steps + 1` noise levels of the checkpoint's schedule and timestep spacing."""
         return scheduler_levels(self.scheduler, num_steps)
 
     def prior(
@@ -128,7 +129,8 @@ class AudioLDM:
     ) -> Float[Tensor, "batch channels time bands"]:
         """Draw standard normal latents for at least `duration_s` seconds.
 
-        The draw happens on the generator's device, so that one seed gives one sound everywhere.
+        The latents are drawn on the generator's device, so a seed gives the same audio on any
+        device.
         """
         positions = positions_for(duration_s, self.latents_per_s)
         shape = (batch, self.unet.config["in_channels"], positions, self.num_mels // self.downscale)
@@ -141,11 +143,11 @@ class AudioLDM:
         """Unit text embeddings: one row of the empty prompt per prompt, then the prompts' rows.
 
         Raises:
-            WeightsError: the model was put together without a text encoder.
+            WeightsError: The model has no text encoder.
         """
         if self.text_encoder is None or self.tokenizer is None:
             raise WeightsError("expected a text encoder and a tokenizer, this model has none")
-        # Each text once, so that an empty prompt *is* the unconditional embedding, bit for bit.
+        # Encode each text once, so that an empty prompt equals the unconditional row bit for bit.
         row_of = {text: row for row, text in enumerate(dict.fromkeys(["", *prompts]))}
         tokens = self.tokenizer(
             list(row_of),
@@ -170,23 +172,23 @@ class AudioLDM:
     ) -> Prediction:
         """Clean estimate and noise after classifier-free guidance (Ho & Salimans 2022).
 
-        What is needed of `y` goes through the UNet in one call.
+        The required rows of `y` pass through the UNet in one call.
         """
         rows = rows_for_guidance(y, guidance_scale)
         copies = len(rows) // len(z)
         output = self.unet(
             z.to(self.dtype).repeat(copies, 1, 1, 1),
             level.t,
-            encoder_hidden_states=None,  # text enters as the class label alone
+            encoder_hidden_states=None,  # the text is conditioned through the class labels only
             class_labels=rows.to(self.dtype),
         ).sample.to(z.dtype)
         output = after_guidance(output, len(z), guidance_scale)
         return prediction_from(self.prediction_kind, output, z, level)
 
     def decode(self, z_0: Float[Tensor, "batch channels time bands"]) -> Float[Tensor, "batch n"]:
-        """Clean latents to a waveform, some samples longer than the latents' duration.
+        """Decode clean latents to a waveform, a few samples longer than the latents' duration.
 
-        With gradients enabled it is the vocoder's own, otherwise polished if the model says so.
+        With gradients disabled, `polish_rounds` of phase retrieval refine the vocoder's output.
         """
         mel = self.mel_from_latents(z_0)
         waveform = self.waveform_from_mel(mel)
@@ -197,32 +199,35 @@ class AudioLDM:
     def mel_from_latents(
         self, z_0: Float[Tensor, "batch channels time bands"]
     ) -> Float[Tensor, "batch frames mels"]:
-        """Clean latents to a natural-log mel spectrogram, `downscale` frames per position."""
+        """Decode clean latents to natural-log mels, `downscale` frames per latent position."""
         scaled = (z_0 / self.vae.config["scaling_factor"]).to(self.dtype)
         return self.vae.decode(scaled).sample.squeeze(1).to(z_0.dtype)
 
     def waveform_from_mel(
         self, mel: Float[Tensor, "batch frames mels"]
     ) -> Float[Tensor, "batch samples"]:
-        """Natural-log mel spectrogram to a mono waveform in [-1, 1], in the spectrogram's dtype.
+        """Convert a natural-log mel spectrogram to a mono waveform in [-1, 1] of the same dtype.
 
-        A vocoder with odd paddings adds a few samples: AudioLDM's gives 160 * frames + 32.
+        A vocoder with odd padding adds a few samples: AudioLDM's returns 160 * frames + 32.
         """
         return self.vocoder(mel.to(self.dtype)).to(mel.dtype)
 
     def latents_from_mel(
         self, mel: Float[Tensor, "batch frames mels"]
     ) -> Float[Tensor, "batch channels time bands"]:
-        """Natural-log mel spectrogram to the mean of its latents, last frame repeated to fit."""
-        short = -mel.shape[1] % self.downscale
-        padded = torch.cat([mel, mel[:, -1:].expand(-1, short, -1)], dim=1)
+        """Encode a natural-log mel spectrogram to the mean of its latents.
+
+        The last frame is repeated to reach a multiple of `downscale` frames.
+        """
+        missing = -mel.shape[1] % self.downscale
+        padded = torch.cat([mel, mel[:, -1:].expand(-1, missing, -1)], dim=1)
         posterior = self.vae.encode(padded[:, None].to(self.dtype)).latent_dist
         return (posterior.mean * self.vae.config["scaling_factor"]).to(mel.dtype)
 
     def latents_from_waveform(
         self, waveform: Float[Tensor, "batch samples"]
     ) -> Float[Tensor, "batch channels time bands"]:
-        """Mono waveform at `sample_rate` to the mean of its latents."""
+        """Encode a mono waveform at `sample_rate` to the mean of its latents."""
         return self.latents_from_mel(log_mel_from_waveform(waveform))
 
 
@@ -239,17 +244,17 @@ def load(
 
     Args:
         source: A folder with model_index.json, or a name such as "cvssp/audioldm-m-full".
-        device: Where to put the networks.
-        dtype: What they compute in: float32, bfloat16, or float64 for tests.
+        device: Device of the networks.
+        dtype: Data type of the networks: float32, bfloat16, or float64 for tests.
         checkpointing: Trade time for memory in the backward pass.
-        lean: Keep the text encoder, which is used once, in the computer's own memory.
+        lean: Keep the text encoder, which runs once, on the CPU.
         local_files_only: Never use the network.
 
     Raises:
-        WeightsError: the checkpoint or one of its components is missing or not in the format.
+        WeightsError: The checkpoint or a component is missing or has another format.
     """
     found = find_checkpoint(source, local_files_only=local_files_only)
-    # Loading with less memory needs another package, and says so in many lines.
+    # low_cpu_mem_usage needs the package accelerate and logs a long warning without it.
     for_diffusers: dict[str, Any] = {"torch_dtype": dtype, "low_cpu_mem_usage": False}
     return AudioLDM(
         unet=read_network(UNet2DConditionModel, found.component("unet"), **for_diffusers).to(
@@ -270,7 +275,7 @@ def load(
 
 
 def _longest_prompt(tokenizer: Any, text_encoder: PreTrainedModel) -> int:
-    """How many tokens fit. Tokenizers without a limit report an absurdly large one."""
+    """Maximum number of tokens. Tokenizers without a limit report a very large number."""
     # RoBERTa-like models count positions from the padding index + 1, hence 514 for 512 tokens.
     config = text_encoder.config
     positions = config.max_position_embeddings - 2
@@ -278,7 +283,7 @@ def _longest_prompt(tokenizer: Any, text_encoder: PreTrainedModel) -> int:
 
 
 def _pool(output: Any, mask: Tensor) -> Float[Tensor, "rows dim"]:
-    """The encoder's own pooled embedding, else the mean over attended tokens."""
+    """The encoder's pooled embedding if it has one, else the mean over attended tokens."""
     if getattr(output, "text_embeds", None) is not None:
         return output.text_embeds
     attended = mask[..., None].to(output.last_hidden_state)

@@ -1,4 +1,4 @@
-"""A diffusion model whose data are Gaussian, so that its score is a formula: ground truth."""
+"""A diffusion model of Gaussian data with an exact score, as ground truth for tests."""
 
 import zlib
 from collections.abc import Sequence
@@ -19,9 +19,9 @@ TRAIN_STEPS = 1000
 
 
 class GaussianModel:
-    """Latents (batch, channels, positions): every position is drawn from N(mean + y, covariance).
+    """Latents (batch, channels, positions), each position drawn from N(mean + y, covariance).
 
-    Positions are independent, so overlapping windows predict the same and fuse without error.
+    Positions are independent, so overlapping windows have equal predictions and fuse without error.
     The latents are the media: a position holds `channels` samples of a waveform.
     """
 
@@ -41,7 +41,7 @@ class GaussianModel:
         self.sample_rate = round(len(mean) * LATENTS_PER_S)
 
     def levels(self, num_steps: int) -> tuple[NoiseLevel, ...]:
-        """AudioLDM's noise schedule down to no noise at all, or evenly spaced flow levels."""
+        """AudioLDM's noise schedule with a final noiseless level, or evenly spaced flow levels."""
         if self.path == "flow":
             return flow_levels(torch.linspace(1, 0, num_steps + 1).tolist())
         betas = torch.linspace(0.0015**0.5, 0.0195**0.5, TRAIN_STEPS) ** 2
@@ -49,19 +49,19 @@ class GaussianModel:
         return vp_levels((1 - betas).cumprod(0), timesteps.tolist(), 1.0)
 
     def prior(self, duration_s: float, batch: int, generator: torch.Generator) -> Tensor:
-        """White noise, at least one native window and a whole number of positions."""
+        """White noise for at least one native window, in whole positions."""
         length = positions_for(max(duration_s, self.native_duration_s), LATENTS_PER_S)
         return torch.randn(
             batch, len(self.mean), length, generator=generator, dtype=self.mean.dtype
         )
 
     def embed_prompt(self, prompts: Sequence[str]) -> Float[Tensor, "rows channels"]:
-        """How far each prompt shifts the mean: a fixed pseudo-random vector; none for ""."""
+        """Shift of the mean by each prompt: a fixed pseudo-random vector, zero for ""."""
         shifts = [self._shift_of(prompt) for prompt in prompts]
         return torch.stack([torch.zeros_like(self.mean)] * len(prompts) + shifts)
 
     def predict(self, z: Tensor, level: NoiseLevel, y: Tensor, guidance_scale: float) -> Prediction:
-        """The posterior mean of clean latents given z, and the noise that goes with it."""
+        """The posterior mean of the clean latents given z, and the matching noise."""
         uncond, cond = (self._posterior(z, level, shift) for shift in y.chunk(2))
         return Prediction(
             x0=uncond.x0 + guidance_scale * (cond.x0 - uncond.x0),
@@ -69,18 +69,18 @@ class GaussianModel:
         )
 
     def decode(self, z_0: Tensor) -> Float[Tensor, "batch samples"]:
-        """Lay the channels of every position one after the other."""
+        """Interleave the channels to a waveform."""
         return z_0.transpose(1, 2).flatten(1)
 
     def _posterior(self, z: Tensor, level: NoiseLevel, shift: Tensor) -> Prediction:
         mean = (self.mean + shift)[:, :, None]
         noisy_variances = level.alpha**2 * self.variances + level.sigma**2
-        # Cov(z)^-1 (z - E z): x0 and eps are both linear in it, also where there's no noise.
-        whitened = self._through_axes(z - level.alpha * mean, 1 / noisy_variances)
-        x0 = mean + level.alpha * self._through_axes(whitened, self.variances)
+        # Cov(z)^-1 (z - E z): x0 and eps are linear in it, even at the level without noise.
+        whitened = self._scale_along_axes(z - level.alpha * mean, 1 / noisy_variances)
+        x0 = mean + level.alpha * self._scale_along_axes(whitened, self.variances)
         return Prediction(x0=x0, eps=level.sigma * whitened)
 
-    def _through_axes(self, z: Tensor, factors: Tensor) -> Tensor:
+    def _scale_along_axes(self, z: Tensor, factors: Tensor) -> Tensor:
         return torch.einsum("ij,j,kj,bkt->bit", self.axes, factors, self.axes, z)
 
     def _shift_of(self, prompt: str) -> Tensor:
@@ -101,20 +101,21 @@ def load(
 
     Args:
         mean: Mean of one latent position, one number per channel.
-        covariance: Its covariance; one number per channel stands for a diagonal.
+        covariance: Its covariance matrix, or one variance per channel for a diagonal matrix.
         path: Variance-preserving noise schedule, or the linear path of flow matching.
         dtype: Type of the latents.
 
     Raises:
-        ValueError: The covariance doesn't fit the mean or has a negative eigenvalue.
+        ValueError: The covariance has another size than the mean, or a negative eigenvalue.
     """
-    centre, spread = torch.tensor(mean, dtype=dtype), torch.tensor(covariance, dtype=dtype)
-    spread = torch.diag(spread) if spread.ndim == 1 else spread
-    if spread.shape != (len(centre), len(centre)):
+    centre, matrix = torch.tensor(mean, dtype=dtype), torch.tensor(covariance, dtype=dtype)
+    matrix = torch.diag(matrix) if matrix.ndim == 1 else matrix
+    if matrix.shape != (len(centre), len(centre)):
         raise ValueError(
-            f"expected a covariance of {len(centre)} channels like the mean's, "
-            f"got shape {tuple(spread.shape)}"
+            f"expected a covariance for {len(centre)} channels, like the mean, "
+            f"got shape {tuple(matrix.shape)}"
         )
-    if torch.linalg.eigvalsh(spread).min() < 0:
-        raise ValueError("a covariance has no negative eigenvalue; this one does")
-    return GaussianModel(centre, spread, path)
+    smallest = torch.linalg.eigvalsh(matrix).min().item()
+    if smallest < 0:
+        raise ValueError(f"expected a covariance without negative eigenvalues, got {smallest}")
+    return GaussianModel(centre, matrix, path)

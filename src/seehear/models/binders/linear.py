@@ -8,11 +8,11 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn.functional import adaptive_avg_pool2d, normalize
 
-PATCHES = 4  # a frame is seen as 4 x 4 mean colours
+PATCHES = 4  # a frame is reduced to 4 x 4 mean colours
 
 
 class RandomLinearBinder:
-    """Embeddings are random projections of means over time; directions mean nothing."""
+    """Embeddings are random projections of means over time, without semantic meaning."""
 
     def __init__(
         self,
@@ -25,7 +25,7 @@ class RandomLinearBinder:
     def embed_audio(
         self, waveform: Float[Tensor, "batch samples"], sample_rate: int
     ) -> Float[Tensor, "batch dim"]:
-        """Fold the waveform to one period, average, project."""
+        """Average the waveform over periods and project it."""
         period = len(self.audio)
         missing = -waveform.shape[1] % period
         folds = torch.nn.functional.pad(waveform, (0, missing)).unflatten(1, (-1, period))
@@ -34,12 +34,12 @@ class RandomLinearBinder:
     def embed_video(
         self, frames: Float[Tensor, "batch frames 3 height width"]
     ) -> Float[Tensor, "batch dim"]:
-        """Average over time and in patches, project."""
+        """Average over time and patches, and project."""
         pooled = adaptive_avg_pool2d(frames.mean(dim=1), PATCHES).flatten(1)
         return normalize(pooled @ self.video.to(frames), dim=-1)
 
     def embed_text(self, prompts: Sequence[str]) -> Float[Tensor, "batch dim"]:
-        """A fixed pseudo-random direction per sentence."""
+        """A fixed pseudo-random unit vector per sentence."""
         return torch.cat([self._direction(prompt) for prompt in prompts])
 
     def _direction(self, prompt: str) -> Float[Tensor, "1 dim"]:
@@ -58,16 +58,16 @@ def load(
     dtype: torch.dtype = torch.float64,
     lean: bool = False,
 ) -> RandomLinearBinder:
-    """Draw the matrices.
+    """Create a binder with random matrices.
 
     Args:
         source: There are no weights to read.
         dim: Size of an embedding.
-        period: Samples that the waveform is folded to before it is projected.
-        device: Where the matrices lie.
+        period: Period in samples over which the waveform is averaged.
+        device: Device of the matrices.
         lean: Has no effect.
-        seed: Of the matrices and of the sentences' directions.
-        dtype: Type of the embeddings of text; media keep their own.
+        seed: Seed of the matrices and of the text embeddings.
+        dtype: Data type of text embeddings; media embeddings keep the type of the media.
     """
     noise = torch.Generator().manual_seed(seed)
     return RandomLinearBinder(

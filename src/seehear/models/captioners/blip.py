@@ -1,4 +1,4 @@
-"""BLIP describes pictures: small, fast, plain sentences.
+"""BLIP, a small and fast image captioner.
 
 Source: Li et al. 2022, "BLIP: Bootstrapping Language-Image Pre-training", arXiv:2201.12086.
 """
@@ -15,25 +15,28 @@ from seehear.models.hf_components import read_component, read_network
 from seehear.models.offload import OffloadedModel
 
 MAX_TOKENS = 40
-# The paper asks for less than 35 words, which a few beams keep sensible.
+# The paper asks for fewer than 35 words; a small beam search improves the captions.
 BEAMS = 3
 
 
 class Blip:
-    """A frozen describer of pictures."""
+    """A frozen image captioner."""
 
     def __init__(self, network: OffloadedModel, tokenizer, images):
-        """Put parts together; `load` reads them."""
+        """Build from components; `load` reads them from a folder."""
         self.network, self.tokenizer, self.images = network, tokenizer, images
 
     @torch.no_grad()
     def caption_image(self, pixels: UInt8[Tensor, "3 height width"]) -> str:
-        """One sentence about an RGB picture."""
-        given = self.images(images=[pixels.permute(1, 2, 0).numpy()], return_tensors="pt")
+        """A one-sentence caption of an RGB image in [0, 255]."""
+        inputs = self.images(images=[pixels.permute(1, 2, 0).numpy()], return_tensors="pt")
         with self.network.on_device() as model:
-            looked = given["pixel_values"].to(model.device, model.dtype)
+            pixel_values = inputs["pixel_values"].to(model.device, model.dtype)
             ids = model.generate(
-                pixel_values=looked, max_new_tokens=MAX_TOKENS, num_beams=BEAMS, do_sample=False
+                pixel_values=pixel_values,
+                max_new_tokens=MAX_TOKENS,
+                num_beams=BEAMS,
+                do_sample=False,
             )
         return self.tokenizer.decode(ids[0], skip_special_tokens=True).strip()
 
@@ -41,10 +44,10 @@ class Blip:
 def load(
     folder: Path, *, device: str | torch.device, dtype: torch.dtype, lean: bool = False
 ) -> Blip:
-    """Read BLIP from a folder.
+    """Load BLIP from a folder.
 
     Raises:
-        WeightsError: A part is missing or damaged.
+        WeightsError: A file is missing or damaged.
     """
     model = read_network(BlipForConditionalGeneration, folder, dtype=dtype)
     return Blip(

@@ -1,4 +1,4 @@
-"""Name what an embedding shows or sounds like: the nearest phrases of a bank."""
+"""Zero-shot captions: the phrases of a bank that are nearest to an embedding."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -12,14 +12,14 @@ from seehear.models.captioners.phrases import PHRASES
 
 
 class Match(NamedTuple):
-    """A phrase and how near it is: the cosine of its embedding and the media's."""
+    """A phrase, and the cosine between its embedding and that of the media."""
 
     phrase: str
     score: float
 
 
 class PhraseBank:
-    """Phrases with their embeddings, computed once: finds the best for any picture or sound."""
+    """Phrases with precomputed embeddings; finds the nearest ones for image, video or audio."""
 
     def __init__(self, binder: Binder, phrases: Sequence[str] = PHRASES):
         self.phrases = tuple(phrases)
@@ -32,8 +32,8 @@ class PhraseBank:
         """The `count` best phrases for each unit vector, best first.
 
         Args:
-            embedding: Unit vectors from the binder that the bank was made with.
-            count: How many phrases; at most as many as the bank has.
+            embedding: Unit vectors of the bank's binder.
+            count: Number of phrases, limited to the size of the bank.
         """
         scores = embedding.detach().to(self.embeddings) @ self.embeddings.T
         top = scores.topk(min(count, len(self.phrases)), dim=1)

@@ -1,4 +1,4 @@
-"""A bank of things that sound, as short English noun phrases: what an automatic caption may say."""
+"""A bank of short English noun phrases for things that make a sound, for automatic captions."""
 
 ANIMALS = (
     "a dog barking", "a puppy whimpering", "a dog growling", "a dog howling", "a cat meowing",

@@ -1,8 +1,8 @@
-"""AnimateDiff: Stable Diffusion 1.5 with a motion adapter makes clips, without one makes stills.
+"""AnimateDiff: Stable Diffusion 1.5 with a motion adapter for videos, without one for images.
 
 Source: Guo et al. 2023, "AnimateDiff: Animate Your Personalized Text-to-Image Diffusion Models
-without Specific Tuning", arXiv:2307.04725. Driven by components, since pipelines sample under
-`no_grad` and hide what the denoiser predicts.
+without Specific Tuning", arXiv:2307.04725. The code uses the components of the diffusers pipeline,
+because the pipeline itself samples under `no_grad` and does not return the denoiser's predictions.
 """
 
 from seehear.guidance.streams import Stream

@@ -1,4 +1,4 @@
-"""Read the model from disk or hub: Stable Diffusion 1.5's folders and diffusers' MotionAdapter."""
+"""Load AnimateDiff: a Stable Diffusion 1.5 checkpoint and a diffusers MotionAdapter."""
 
 from collections.abc import Mapping
 from inspect import signature
@@ -20,8 +20,8 @@ from seehear.models.cache import read_json
 from seehear.models.hf_components import quiet_libraries, read_component, read_network, text_class
 from seehear.models.weights import Checkpoint, find_checkpoint, find_network
 
-# AnimateDiff's motion modules were trained with these betas, whatever the picture model's own are
-# (its inference configuration; Stable Diffusion's grow by their square roots).
+# AnimateDiff's motion modules were trained with these betas (from its inference configuration), for
+# any image model. Stable Diffusion's own schedule is linear in the square roots.
 ANIMATEDIFF_SCHEDULE: dict[str, Any] = {
     "num_train_timesteps": 1000,
     "beta_start": 0.00085,
@@ -53,43 +53,43 @@ def load(
     lean: bool = False,
     local_files_only: bool = False,
 ) -> AnimateDiff:
-    """Load a video model, or with `num_frames=1` its picture model alone, from folders or the hub.
+    """Load a video model from folders or the hub; with `num_frames=1` only its image model.
 
-    A checkpoint may say in its model_index.json what its clips are like: `_num_frames`, `_fps`,
-    `_prompt_tokens` and `_negative_prompt`.
+    A checkpoint can set defaults in its model_index.json: `_num_frames`, `_fps`, `_prompt_tokens`
+    and `_negative_prompt`.
 
     Args:
         source: Stable Diffusion 1.5, a fine-tune of it or an AnimateDiff pipeline: a folder with
             model_index.json, or a name.
         motion: A MotionAdapter: a folder with config.json, or a name such as
-            "guoyww/animatediff-motion-adapter-v1-5-2"; or a file of AnimateDiff's own, such as
-            mm_sd_v15.ckpt. None: the one that `source` holds.
+            "guoyww/animatediff-motion-adapter-v1-5-2", or a file of the AnimateDiff authors such as
+            mm_sd_v15.ckpt. None uses the adapter in `source`.
         tiny_decoder: An AutoencoderTiny for guidance and previews: a folder or a name such as
-            "madebyollin/taesd". None: the one that `source` holds, if any.
-        num_frames: Length of a clip; None: the checkpoint's, else 16. 1 makes stills: no motion
-            adapter is read, and the noise schedule is the picture model's own.
-        fps: Frames per second; None: the checkpoint's, else 8.
-        height: Of the pictures in pixels; None: the UNet's own. The paper's are 224 high and wide.
-        width: As height.
-        negative_prompt: What to stay away from; None: the checkpoint's, else nothing.
-        decode_chunk: Frames that are decoded at once.
-        device: Where to put the networks.
-        dtype: What they compute in: float32, bfloat16, or float64 for tests.
+            "madebyollin/taesd". None uses the one in `source`, if any.
+        num_frames: Length of a clip; None is the checkpoint's, else 16. 1 generates images: the
+            motion adapter is not loaded, and the noise schedule is that of the image model.
+        fps: Frames per second; None is the checkpoint's, else 8.
+        height: Height of the frames in pixels; None is the UNet's. The paper uses 224 x 224.
+        width: Width of the frames in pixels; None is the UNet's.
+        negative_prompt: Text of the unconditional embedding; None is the checkpoint's, else empty.
+        decode_chunk: Frames to decode in one batch.
+        device: Device of the networks.
+        dtype: Data type of the networks: float32, bfloat16, or float64 for tests.
         checkpointing: Trade time for memory in the backward pass.
-        lean: Keep the text encoder, which is used once, in the computer's own memory.
+        lean: Keep the text encoder, which runs once, on the CPU.
         local_files_only: Never use the network.
 
     Raises:
-        WeightsError: A checkpoint or a component is missing or not in the format.
-        SettingsError: A size or a count that the model cannot have.
+        WeightsError: A checkpoint or a component is missing or has another format.
+        SettingsError: The model does not support a size or a count.
     """
     found = find_checkpoint(source, local_files_only=local_files_only)
     adapter = None if motion is None else _motion_path(motion, local_files_only)
     tiny = _tiny_folder(found, tiny_decoder, local_files_only)
     index = found.index
     length = int(index.get("_num_frames", NUM_FRAMES)) if num_frames is None else num_frames
-    unwanted = index.get("_negative_prompt", "") if negative_prompt is None else negative_prompt
-    # Loading with less memory needs another package, and says so in many lines.
+    negative = index.get("_negative_prompt", "") if negative_prompt is None else negative_prompt
+    # low_cpu_mem_usage needs the package accelerate and logs a long warning without it.
     for_diffusers: dict[str, Any] = {"torch_dtype": dtype, "low_cpu_mem_usage": False}
     return AnimateDiff(
         unet=_unet(found, adapter, length == 1, for_diffusers).to(device),
@@ -106,7 +106,7 @@ def load(
         fps=float(index.get("_fps", FPS)) if fps is None else fps,
         height=height,
         width=width,
-        negative_prompt=unwanted,
+        negative_prompt=negative,
         prompt_tokens=index.get("_prompt_tokens"),
         decode_chunk=decode_chunk,
         checkpointing=checkpointing,
@@ -118,13 +118,13 @@ def load(
 def _unet(
     found: Checkpoint, adapter: Path | None, is_still: bool, options: Mapping[str, Any]
 ) -> Any:
-    """The denoiser: of stills, of clips as it was saved, or put together with a motion adapter."""
+    """The denoiser: an image UNet, a saved video UNet, or an image UNet with a motion adapter."""
     folder = found.component("unet")
     if found.class_name("unet") == "UNetMotionModel":
         if is_still or adapter is not None:
             raise WeightsError(
-                f"{found.source}: expected the UNet of a picture model, this one holds motion "
-                "modules already; give the Stable Diffusion checkpoint that it was made from"
+                f"{found.source}: expected the UNet of an image model, this one has motion "
+                "modules already; pass the Stable Diffusion checkpoint that it was built from"
             )
         return read_network(UNetMotionModel, folder, **options)
     unet = read_network(UNet2DConditionModel, folder, **options)
@@ -133,8 +133,8 @@ def _unet(
     if adapter is None:
         if not _holds(found, "motion_adapter"):
             raise WeightsError(
-                f"{found.source}: expected a motion adapter, this checkpoint has none; name one, "
-                "or ask for one frame to make stills"
+                f"{found.source}: expected a motion adapter, this checkpoint has none; pass one, "
+                "or set num_frames to one frame for images"
             )
         adapter = found.component("motion_adapter")
     if adapter.is_file():
@@ -146,27 +146,26 @@ def _unet(
             return UNetMotionModel.from_unet2d(unet, motion)
     except (ValueError, RuntimeError, KeyError) as error:
         raise WeightsError(
-            f"{adapter}: expected motion modules that fit the UNet of {found.source}, they do not "
-            f"({error}); give an adapter that was made for this kind of model"
+            f"{adapter}: expected motion modules that fit the UNet of {found.source} ({error}); "
+            "pass an adapter for this kind of model"
         ) from error
 
 
 def _scheduler(found: Checkpoint, *, is_still: bool, is_foreign: bool) -> DDIMScheduler:
-    """DDIM on the picture model's own betas for stills, on AnimateDiff's for clips.
+    """DDIM with the image model's betas for images and AnimateDiff's betas for videos.
 
-    A checkpoint that was saved as AnimateDiff's, adapter and all, says itself what it was trained
-    with.
+    A checkpoint that was saved as an AnimateDiff pipeline with its adapter has the right betas.
     """
     own = read_json(found.component("scheduler") / "scheduler_config.json")
     is_animatediff = str(found.index.get("_class_name", "")).startswith("AnimateDiff")
     keeps_own = is_still or (is_animatediff and not is_foreign)
     schedule = own if keeps_own else own | ANIMATEDIFF_SCHEDULE
-    known = signature(DDIMScheduler.__init__).parameters  # other schedulers have other options too
+    known = signature(DDIMScheduler.__init__).parameters  # other schedulers have more options
     return DDIMScheduler(**{name: value for name, value in schedule.items() if name in known})
 
 
 def _motion_path(motion: str | Path, local_files_only: bool) -> Path:
-    """A file of AnimateDiff's own, or the folder of an adapter."""
+    """A motion file of the AnimateDiff authors, or the folder of an adapter."""
     path = Path(motion)
     return path if path.is_file() else find_network(motion, local_files_only)
 
@@ -178,7 +177,7 @@ def _holds(found: Checkpoint, name: str) -> bool:
 def _tiny_folder(
     found: Checkpoint, named: str | Path | None, local_files_only: bool
 ) -> Path | None:
-    """Where the tiny decoder lies: the one asked for, else the checkpoint's, else nowhere."""
+    """The folder of the tiny decoder: the named one, else the checkpoint's, else None."""
     if named is not None:
         return find_network(named, local_files_only)
     return found.component("tiny_decoder") if _holds(found, "tiny_decoder") else None

@@ -1,4 +1,4 @@
-"""The model itself: noisy latents of frames in, clean ones and pictures out, all differentiable."""
+"""The AnimateDiff backbone: denoiser, decoder and prompt embedding, differentiable."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -30,14 +30,14 @@ from seehear.models.hf_components import prediction_kind, scheduler_levels
 from seehear.models.weights import Checkpoint
 
 NUM_FRAMES = 16  # AnimateDiff was trained on clips of 16 frames (arXiv:2307.04725, 5.1)
-FPS = 8.0  # at which AnimateDiff's own scripts save them
+FPS = 8.0  # frame rate of AnimateDiff's scripts
 
 
 class AnimateDiff:
     """A frozen text-to-video model: latents (batch, channels, frames, height / 8, width / 8).
 
-    With a UNet that has no motion modules it makes a still: a clip of one frame. One latent
-    position is one frame and is decoded by itself, so `decode(z_0[:, :, chosen])` decodes any
+    With a UNet without motion modules it generates an image: a clip of one frame. Every latent
+    position is one frame and is decoded independently, so `decode(z_0[:, :, chosen])` decodes any
     subset of frames.
     """
 
@@ -64,33 +64,33 @@ class AnimateDiff:
         checkpoint: Checkpoint | None = None,
         motion_path: Path | None = None,
     ):
-        """Put components together; `load` does it from a checkpoint.
+        """Build the model from components; `load` reads them from a checkpoint.
 
         Args:
-            unet: Denoiser of clips, or of stills.
-            vae: Autoencoder of single pictures in [-1, 1].
+            unet: Denoiser of videos or of images.
+            vae: Autoencoder of images in [-1, 1].
             scheduler: Source of the noise schedule and of the prediction type.
-            text_encoder: Its last hidden states are what the UNet attends to; without one
-                `embed_prompt` cannot be used.
-            tokenizer: The text encoder's.
-            tiny_decoder: A cheap stand-in for the autoencoder wherever gradients are wanted, and
-                for previews. What is kept in the end is always decoded by the autoencoder.
-            num_frames: The clip length that the model was trained on; a still has one.
+            text_encoder: Encoder whose last hidden states are the UNet's cross-attention input.
+                Without one `embed_prompt` raises an error.
+            tokenizer: Tokenizer of the text encoder.
+            tiny_decoder: A cheaper decoder for guidance and previews. The final output always uses
+                the autoencoder.
+            num_frames: The clip length that the model was trained on; 1 for images.
             fps: Frames per second.
-            height: Of the pictures in pixels, a multiple of the autoencoder's reduction (8 for
-                Stable Diffusion); None: the UNet's own.
-            width: As height.
-            negative_prompt: What the unconditional half of the prompt stack says.
-            prompt_tokens: Length that every prompt is padded or cut to; None: what fits.
-            decode_chunk: Frames that are decoded at once.
+            height: Height of the frames in pixels, a multiple of the autoencoder's downscaling (8
+                for Stable Diffusion); None is the UNet's.
+            width: Width of the frames in pixels, as height.
+            negative_prompt: Text of the unconditional half of the prompt stack.
+            prompt_tokens: Token length to which prompts are padded or cut; None is the longest.
+            decode_chunk: Frames to decode in one batch.
             checkpointing: Recompute activations in the backward pass, the decoder's chunk by
                 chunk: about half the memory of guidance for about a third more time.
-            checkpoint: Where the components come from, for records.
-            motion_path: Where the motion adapter comes from if not from there.
+            checkpoint: Source of the components, for records.
+            motion_path: Source of the motion adapter, if it is not part of `checkpoint`.
 
         Raises:
-            SettingsError: A size that the autoencoder cannot decode to, a count below 1, or more
-                frames than the motion modules have positions for.
+            SettingsError: The autoencoder cannot decode to a size, a count is below 1, or there are
+                more frames than positions in the motion modules.
         """
         self.unet, self.vae, self.tiny_decoder = unet, vae, tiny_decoder
         self.scheduler, self.text_encoder, self.tokenizer = scheduler, text_encoder, tokenizer
@@ -99,7 +99,7 @@ class AnimateDiff:
         self.negative_prompt = negative_prompt
         for network in (unet, vae, tiny_decoder, text_encoder):
             if network is not None:
-                # Fresh modules are in train mode; weight gradients would only cost memory.
+                # New modules are in train mode, and weight gradients only cost memory.
                 freeze(network)
         if checkpointing:
             unet.enable_gradient_checkpointing()
@@ -108,13 +108,13 @@ class AnimateDiff:
         self.num_frames = 1 if self.is_still else num_frames
         if min(self.num_frames, decode_chunk) < 1 or fps <= 0:
             raise SettingsError(
-                "num_frames and decode_chunk count from 1 and fps is positive, got "
+                "expected num_frames >= 1, decode_chunk >= 1 and fps > 0, got "
                 f"num_frames={num_frames}, decode_chunk={decode_chunk}, fps={fps}"
             )
         self.max_frames = None if self.is_still else int(unet.config["motion_max_seq_length"])
         if self.max_frames is not None and num_frames > self.max_frames:
             raise SettingsError(
-                f"the motion modules know at most {self.max_frames} frames at once, got "
+                f"the motion modules take at most {self.max_frames} frames at once, got "
                 f"num_frames={num_frames}"
             )
         self.sample_rate = self.latents_per_s = float(fps)
@@ -126,24 +126,25 @@ class AnimateDiff:
 
     @property
     def device(self) -> torch.device:
-        """Where the networks are."""
+        """Device of the networks."""
         return self.unet.device
 
     @property
     def dtype(self) -> torch.dtype:
-        """What the networks compute in. Latents and pictures stay in float32 or wider."""
+        """Data type of the networks. Latents and frames are float32 or wider."""
         return self.unet.dtype
 
     def levels(self, num_steps: int) -> tuple[NoiseLevel, ...]:
-        """`num_steps + 1` noise levels of the scheduler, spaced as it says."""
+        """`num_steps + 1` noise levels with the scheduler's timestep spacing."""
         return scheduler_levels(self.scheduler, num_steps)
 
     def prior(
         self, duration_s: float, batch: int, generator: torch.Generator
     ) -> Float[Tensor, "batch channels frames rows columns"]:
-        """Draw standard normal latents for at least `duration_s` seconds; a still has one frame.
+        """Draw standard normal latents for at least `duration_s` seconds; one frame for an image.
 
-        The draw happens on the generator's device, so that one seed gives one clip everywhere.
+        The latents are drawn on the generator's device, so a seed gives the same clip on any
+        device.
         """
         frames = 1 if self.is_still else positions_for(duration_s, self.latents_per_s)
         rows, columns = self.height // self.downscale, self.width // self.downscale
@@ -154,30 +155,30 @@ class AnimateDiff:
 
     @torch.no_grad()
     def embed_prompt(self, prompts: Sequence[str]) -> Float[Tensor, "rows tokens dim"]:
-        """Hidden states of the text: a row of the negative prompt per prompt, then the prompts'.
+        """Hidden states of the text: one row of the negative prompt per prompt, then the prompts.
 
-        Every prompt has the same number of tokens, so no row depends on its neighbours. The
-        empty prompt is the unconditional embedding itself unless there is a negative prompt.
+        All prompts have the same number of tokens, so no row depends on the others. The empty
+        prompt has the unconditional embedding, unless there is a negative prompt.
 
         Raises:
-            WeightsError: The model was put together without a text encoder.
+            WeightsError: The model has no text encoder.
         """
         if self.text_encoder is None or self.tokenizer is None:
             raise WeightsError("expected a text encoder and a tokenizer, this model has none")
-        # Each text once, so that equal texts have equal embeddings, bit for bit.
+        # Encode each text once, so that equal texts have equal embeddings bit for bit.
         texts = dict.fromkeys([self.negative_prompt, *prompts])
         row_of = {text: row for row, text in enumerate(texts)}
         config = self.text_encoder.config
-        fitting = min(self.tokenizer.model_max_length, config.max_position_embeddings)
+        longest = min(self.tokenizer.model_max_length, config.max_position_embeddings)
         tokens = self.tokenizer(
             list(row_of),
             padding="max_length",
             truncation=True,
-            max_length=min(self.prompt_tokens or fitting, fitting),
+            max_length=min(self.prompt_tokens or longest, longest),
             return_tensors="pt",
         )
-        # Stable Diffusion was trained with a CLIP that reads its padding: being causal, it never
-        # lets that disturb the words. Encoders that look both ways need the mask.
+        # Stable Diffusion was trained without a padding mask: CLIP's attention is causal, so the
+        # padding does not affect the words before it. Bidirectional encoders need the mask.
         is_clip = isinstance(self.text_encoder, CLIPTextModel | CLIPTextModelWithProjection)
         mask = None if is_clip else tokens["attention_mask"].to(self.text_encoder.device)
         ids = tokens["input_ids"].to(self.text_encoder.device)
@@ -194,36 +195,36 @@ class AnimateDiff:
     ) -> Prediction:
         """Clean estimate and noise after classifier-free guidance (Ho & Salimans 2022).
 
-        What is needed of `y` goes through the UNet in one call.
+        The required rows of `y` pass through the UNet in one call.
 
         Raises:
-            SettingsError: More frames than the motion modules have positions for.
+            SettingsError: There are more frames than positions in the motion modules.
         """
         if self.max_frames is not None and z.shape[2] > self.max_frames:
             raise SettingsError(
-                f"the motion modules know at most {self.max_frames} frames at once, got "
-                f"{z.shape[2]}; make a longer clip window by window"
+                f"the motion modules take at most {self.max_frames} frames at once, got "
+                f"{z.shape[2]}; use WindowedBackbone for longer clips"
             )
         rows = rows_for_guidance(y, guidance_scale)
         copies = len(rows) // len(z)
         noisy = z.to(self.dtype).repeat(copies, 1, 1, 1, 1)
-        # Every frame attends to the same words.
-        words = rows.to(self.dtype).repeat_interleave(z.shape[2], dim=0)
+        # All frames attend to the same tokens.
+        text = rows.to(self.dtype).repeat_interleave(z.shape[2], dim=0)
         if self.is_still:
-            stills = noisy.transpose(1, 2).flatten(0, 1)
-            output = self.unet(stills, level.t, encoder_hidden_states=words).sample
+            images = noisy.transpose(1, 2).flatten(0, 1)
+            output = self.unet(images, level.t, encoder_hidden_states=text).sample
             output = output.unflatten(0, (len(rows), -1)).transpose(1, 2)
         else:
-            output = self.unet(noisy, level.t, encoder_hidden_states=words).sample
+            output = self.unet(noisy, level.t, encoder_hidden_states=text).sample
         output = after_guidance(output.to(z.dtype), len(z), guidance_scale)
         return prediction_from(self.prediction_kind, output, z, level)
 
     def decode(
         self, z_0: Float[Tensor, "batch channels frames rows columns"]
     ) -> Float[Tensor, "batch frames 3 height width"]:
-        """Clean latents to RGB frames in [0, 1].
+        """Decode clean latents to RGB frames in [0, 1].
 
-        With gradients enabled by the tiny decoder, if the model has one; else by the autoencoder.
+        With gradients enabled the tiny decoder is used, if there is one, else the autoencoder.
         """
         if torch.is_grad_enabled() and self.tiny_decoder is not None:
             return self._decoded(self.tiny_decoder, z_0)
@@ -232,39 +233,39 @@ class AnimateDiff:
     def preview(
         self, z_0: Float[Tensor, "batch channels frames rows columns"]
     ) -> Float[Tensor, "batch frames 3 height width"]:
-        """Clean latents to RGB frames in [0, 1] as cheaply as the model can."""
+        """Decode clean latents to RGB frames in [0, 1] with the cheapest decoder."""
         return self._decoded(self.tiny_decoder or self.vae, z_0)
 
     def latents_from_frames(
         self, frames: Float[Tensor, "batch frames 3 height width"]
     ) -> Float[Tensor, "batch channels frames rows columns"]:
-        """RGB frames in [0, 1] to the mean of their latents."""
-        pictures = (2 * frames - 1).flatten(0, 1).to(self.dtype)
+        """Encode RGB frames in [0, 1] to the mean of their latents."""
+        images = (2 * frames - 1).flatten(0, 1).to(self.dtype)
         means = [
-            self.vae.encode(chunk).latent_dist.mean for chunk in pictures.split(self.decode_chunk)
+            self.vae.encode(chunk).latent_dist.mean for chunk in images.split(self.decode_chunk)
         ]
         latents = (torch.cat(means) * self.vae.config["scaling_factor"]).to(frames.dtype)
         return latents.unflatten(0, tuple(frames.shape[:2])).transpose(1, 2)
 
     def _decoded(self, decoder: AutoencoderKL | AutoencoderTiny, z_0: Tensor) -> Tensor:
-        """Decode frame by frame, a few at once; each chunk's activations are its own."""
+        """Decode frames in chunks; with checkpointing each chunk is recomputed separately."""
         scaled = (z_0 / decoder.config["scaling_factor"]).to(self.dtype)
-        pictures = []
+        images = []
         for chunk in scaled.transpose(1, 2).flatten(0, 1).split(self.decode_chunk):
             if self.checkpointing and torch.is_grad_enabled():
-                pictures.append(recompute(_pixels_of, decoder, chunk, use_reentrant=False))
+                images.append(recompute(_pixels_of, decoder, chunk, use_reentrant=False))
             else:
-                pictures.append(_pixels_of(decoder, chunk))
-        frames = (torch.cat(pictures).to(z_0.dtype) / 2 + 0.5).clamp(0, 1)
+                images.append(_pixels_of(decoder, chunk))
+        frames = (torch.cat(images).to(z_0.dtype) / 2 + 0.5).clamp(0, 1)
         return frames.unflatten(0, (len(z_0), -1))
 
     def _pixels(self, wanted: int | None) -> int:
-        own = self.unet.config["sample_size"] or 0  # latent positions; not every UNet says
+        own = self.unet.config["sample_size"] or 0  # latent positions; None in some UNets
         size = own * self.downscale if wanted is None else wanted
         if size < 1 or size % self.downscale:
             raise SettingsError(
-                f"height and width are multiples of {self.downscale} pixels for this model, "
-                f"got {size}"
+                f"expected height and width in multiples of {self.downscale} pixels for this "
+                f"model, got {size}"
             )
         return size
 

@@ -1,7 +1,7 @@
-"""AnimateDiff's own motion files (`mm_sd_v15.ckpt` and the like) as a diffusers MotionAdapter.
+"""Convert the AnimateDiff authors' motion files (e.g. `mm_sd_v15.ckpt`) to a MotionAdapter.
 
 Source of the key names: the published files of Guo et al. 2023, arXiv:2307.04725. Versions 1 to 3
-differ in how many positions they have and in whether there is a module in the middle.
+differ in the number of positions and in whether there is a mid-block module.
 """
 
 import re
@@ -16,7 +16,7 @@ from torch import Tensor
 from seehear.errors import WeightsError
 from seehear.models.weights import read_state_dict
 
-# Published names and what diffusers calls the same weights.
+# Patterns of the published names, and their replacements in diffusers' names.
 _RENAMED = (
     (re.compile(r"^module\."), ""),
     (re.compile(r"\.temporal_transformer\."), "."),
@@ -27,20 +27,20 @@ _RENAMED = (
     (re.compile(r"\.norms\.1\."), ".norm2."),
     (re.compile(r"\.ff_norm\."), ".norm3."),
 )
-# The second attention has the same table of positions: diffusers keeps one.
+# The second attention repeats the position table; diffusers keeps only one.
 _LEFT_OUT = re.compile(r"attention_blocks\.1\.pos_encoder\.")
-HEADS = 8  # of every published module
+HEADS = 8  # attention heads of all published modules
 
 
 def motion_adapter_from_original(path: Path, *, heads: int = HEADS) -> MotionAdapter:
-    """Read a motion file and check that every weight has found its place.
+    """Read a motion file and check that its weights match the adapter.
 
     Args:
-        path: A .ckpt or .safetensors file; no code in it is run.
-        heads: Attention heads, which the weights do not tell.
+        path: A .ckpt or .safetensors file. Code in it is never run.
+        heads: Number of attention heads, which cannot be inferred from the weights.
 
     Raises:
-        WeightsError: The file is not readable or holds something else.
+        WeightsError: The file is not readable or has other contents.
     """
     found = renamed(read_state_dict(path))
     try:
@@ -50,13 +50,13 @@ def motion_adapter_from_original(path: Path, *, heads: int = HEADS) -> MotionAda
     except (RuntimeError, KeyError, ValueError) as error:
         raise WeightsError(
             f"{path}: expected AnimateDiff's motion modules ({type(error).__name__}: {error}); "
-            "give mm_sd_v14, v15 or v15_v2.ckpt, v3_sd15_mm.ckpt, or an adapter of diffusers"
+            "pass mm_sd_v14, v15 or v15_v2.ckpt, v3_sd15_mm.ckpt, or a diffusers adapter"
         ) from error
     return adapter
 
 
 def renamed(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Motion weights by diffusers' names; whatever else the file holds is left out."""
+    """The motion weights by their diffusers names; all other weights are dropped."""
     found = {}
     for key, tensor in state.items():
         if "motion_modules." not in key or _LEFT_OUT.search(key):
@@ -68,7 +68,7 @@ def renamed(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 
 def _sizes(state: Mapping[str, Tensor]) -> dict[str, Any]:
-    """The adapter's options, read off its weights."""
+    """The adapter's configuration, inferred from its weights."""
     norm = re.compile(r"^down_blocks\.(\d+)\.motion_modules\.(\d+)\.norm\.weight$")
     widths: dict[int, int] = {}
     layers = 0

@@ -1,4 +1,4 @@
-"""ImageBind's ears: a Kaldi-style log-mel filter bank of a waveform, differentiable and batched.
+"""ImageBind's audio preprocessing: a differentiable, batched Kaldi-style log-mel filter bank.
 
 Source: Kaldi's `compute-fbank-feats`, with the options listed in the constants below.
 """
@@ -18,8 +18,8 @@ NUM_MELS = 128
 LOW_HZ = 20.0
 PRE_EMPHASIS = 0.97
 LOG_FLOOR = 2.0**-23
-NUM_FRAMES = 204  # what the audio trunk takes; 2 s give 198, the rest is padding
-MEAN, STD = -4.268, 9.138  # of log-mel values in ImageBind's training sounds
+NUM_FRAMES = 204  # input length of the audio tower; 2 s give 198, the rest is padding
+MEAN, STD = -4.268, 9.138  # of log-mel values in ImageBind's training data
 
 
 def kaldi_mel_from_hz(hz: float) -> float:
@@ -29,10 +29,10 @@ def kaldi_mel_from_hz(hz: float) -> float:
 
 @lru_cache(maxsize=1)
 def mel_bank() -> Float[Tensor, "mels bins"]:
-    """Weight of each FFT bin in each mel band: triangles on the mel axis, height 1, float32.
+    """Weights of FFT bins in mel bands: triangles on the mel axis with height 1, float32.
 
-    The Nyquist bin is left out, as in Kaldi. Rounded as float32 arithmetic rounds it: a float64
-    bank moves embeddings by 1e-4.
+    There is no Nyquist bin, as in Kaldi. The weights are computed in float32: float64 weights
+    change embeddings by 1e-4.
     """
     low, high = kaldi_mel_from_hz(LOW_HZ), kaldi_mel_from_hz(SAMPLE_RATE / 2)
     step = (high - low) / (NUM_MELS + 1)
@@ -48,17 +48,17 @@ def mel_bank() -> Float[Tensor, "mels bins"]:
 def log_mel_frames(
     waveform: Float[Tensor, "batch samples"], bank: Float[Tensor, "mels bins"] | None = None
 ) -> Float[Tensor, "batch mels frames"]:
-    """Natural log of the mel power spectrum of whole 25 ms frames, one every 10 ms.
+    """Natural log of the mel power spectrum of complete 25 ms frames with a 10 ms hop.
 
     Args:
         waveform: Mono at 16 kHz with at least 400 samples.
-        bank: Mel weights instead of `mel_bank()`.
+        bank: Mel filter weights instead of `mel_bank()`.
 
     Returns:
         `1 + (samples - 400) // 160` frames, floored at ln(2**-23) = -15.9.
 
     Raises:
-        ValueError: fewer than 400 samples.
+        ValueError: There are fewer than 400 samples.
     """
     if waveform.shape[-1] < WINDOW_SAMPLES:
         raise ValueError(
@@ -71,7 +71,7 @@ def log_mel_frames(
         WINDOW_SAMPLES, periodic=False, dtype=waveform.dtype, device=waveform.device
     )
     spectrum = torch.fft.rfft((frames - PRE_EMPHASIS * previous) * window, n=FFT_SAMPLES)
-    # Not |.|**2: the derivative of the root is infinite in silence.
+    # Not abs().square(): the derivative of the root in abs() is infinite for silence.
     power = spectrum.real.square() + spectrum.imag.square()
     weights = (mel_bank() if bank is None else bank).to(power)
     mel = power[..., :-1] @ weights.T
@@ -81,10 +81,10 @@ def log_mel_frames(
 def audio_input(
     clips: Float[Tensor, "batch samples"], bank: Float[Tensor, "mels bins"] | None = None
 ) -> Float[Tensor, "batch 1 mels 204"]:
-    """What the audio trunk takes: log-mel of clips without DC, cut or zero-padded to 204 frames.
+    """Input of the audio tower: log mels of DC-free clips, cut or zero-padded to 204 frames.
 
-    Padding comes before normalisation, so that it reads +0.467, a loud constant; ImageBind was
-    trained with it.
+    Padding comes before normalisation, so padded frames have the high value +0.467. ImageBind was
+    trained this way.
     """
     mel = log_mel_frames(clips - clips.mean(-1, keepdim=True), bank)[..., :NUM_FRAMES]
     padded = torch.nn.functional.pad(mel, (0, NUM_FRAMES - mel.shape[-1]))

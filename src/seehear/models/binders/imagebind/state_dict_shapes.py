@@ -1,4 +1,4 @@
-"""Names and shapes of everything in `imagebind_huge.pth`, to check a file or to build one like it.
+"""Names and shapes of all tensors in `imagebind_huge.pth`, to check a file or build a test file.
 
 The architecture: Girdhar et al. 2023, arXiv:2305.05665; the names are those of the published file.
 """
@@ -14,13 +14,13 @@ Shapes = dict[str, tuple[int, ...]]
 class _Tower:
     dim: int
     depth: int
-    stem: tuple[tuple[str, tuple[int, ...]], ...]  # what the preprocessor holds
-    head_index: int = 2  # of the projection among the head's layers
+    stem: tuple[tuple[str, tuple[int, ...]], ...]  # tensors of the preprocessor
+    head_index: int = 2  # index of the projection in the head
     has_extra_token: bool = True
 
 
 def _patches(stem: str, dim: int, positions: int) -> tuple[tuple[str, tuple[int, ...]], ...]:
-    """A convolution over a one-channel picture, its norm, class token and positions."""
+    """A convolution over a one-channel image, its norm, class token and positions."""
     return (
         ("cls_token", (1, 1, dim)),
         (f"{stem}.proj.weight", (dim, 1, 16, 16)),
@@ -70,7 +70,7 @@ _TOWERS = {
 
 
 def published_shapes(modalities: tuple[str, ...] = tuple(_TOWERS)) -> Shapes:
-    """Every key of some towers with its shape; of all six, the whole file."""
+    """Shapes by key of some towers; all six make up the whole file."""
     shapes: Shapes = {}
     for modality in modalities:
         tower = _TOWERS[modality]

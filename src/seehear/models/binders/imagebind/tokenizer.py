@@ -1,4 +1,4 @@
-"""CLIP's byte-pair tokens of a sentence, as ImageBind's text tower reads them."""
+"""CLIP's byte-pair tokenizer with the preprocessing of ImageBind's text tower."""
 
 import html
 from collections.abc import Sequence
@@ -16,13 +16,13 @@ END_TOKEN = 49407
 
 
 class Tokenizer:
-    """Sentences to ids, by CLIP's vocabulary."""
+    """Converts sentences to token ids of CLIP's vocabulary."""
 
     def __init__(self, vocabulary: str | Path):
-        """Read `vocab.json` and `merges.txt` from a folder, such as that of any CLIP checkpoint.
+        """Read `vocab.json` and `merges.txt` from a folder, e.g. of any CLIP checkpoint.
 
         Raises:
-            WeightsError: the folder lacks them, or they are another model's.
+            WeightsError: The folder has no such files, or those of another model.
         """
         try:
             self._tokenizer = CLIPTokenizer.from_pretrained(vocabulary, local_files_only=True)
@@ -31,19 +31,19 @@ class Tokenizer:
                 f"{vocabulary}: expected a folder with CLIP's vocab.json and merges.txt, could "
                 f"not read them ({error})"
             ) from error
-        # An empty folder gives an empty vocabulary without an error.
+        # transformers reads an empty folder as an empty vocabulary without an error.
         if self._tokenizer.eos_token_id != END_TOKEN:
             raise WeightsError(
-                f"{vocabulary}: expected CLIP's vocab.json and merges.txt, whose end token is "
-                f"{END_TOKEN}; this end token is {self._tokenizer.eos_token_id}"
+                f"{vocabulary}: expected CLIP's vocab.json and merges.txt with the end token "
+                f"{END_TOKEN}, got the end token {self._tokenizer.eos_token_id}"
             )
 
     def __call__(self, prompts: Sequence[str]) -> Int[Tensor, "batch 77"]:
         """Start token, at most 75 tokens, end token, zeros.
 
-        The authors' older tokenizer cut the end token off long prompts; this one never does.
+        The authors' older tokenizer drops the end token of long prompts; this one keeps it.
         """
-        # Captions scraped from the web are escaped once or twice.
+        # Web captions can be HTML-escaped once or twice.
         texts = [" ".join(html.unescape(html.unescape(p)).split()).lower() for p in prompts]
         rows = self._tokenizer(texts, truncation=True, max_length=CONTEXT_TOKENS)["input_ids"]
         ids = torch.zeros(len(rows), CONTEXT_TOKENS, dtype=torch.long)

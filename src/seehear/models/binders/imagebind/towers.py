@@ -1,7 +1,7 @@
-"""ImageBind's picture, sound and text towers: transformers whose weights load by the original keys.
+"""ImageBind's vision, audio and text towers: transformers with the published weight names.
 
 Source: Girdhar et al. 2023, "ImageBind: One Embedding Space To Bind Them All", arXiv:2305.05665.
-Attribute names spell out the keys of the published state dict. Inference only.
+Attribute names match the keys of the published state dict. Inference only.
 """
 
 from collections.abc import Mapping, Sequence
@@ -17,7 +17,7 @@ from seehear.models.frozen_layers import freeze, linear
 
 Modality = Literal["vision", "audio", "text"]
 MODALITIES: tuple[Modality, ...] = ("vision", "audio", "text")
-# Heads cannot be read off the weights; these are the published model's, by trunk width.
+# The number of heads cannot be inferred from the weights; these are the published ones, by width.
 Heads = Mapping[Modality, int]
 PUBLISHED_HEADS = {1280: 16, 768: 12, 1024: 16}
 MAX_LOGIT_SCALE = 100.0
@@ -29,7 +29,7 @@ _HEAD_KEYS = {
 
 
 class Attention(nn.Module):
-    """Multi-head self-attention with one packed projection; for sound with an extra token."""
+    """Multi-head self-attention with one packed projection; the audio tower has an extra token."""
 
     def __init__(self, dim: int, heads: int, *, extra_token: bool):
         super().__init__()
@@ -45,7 +45,7 @@ class Attention(nn.Module):
     def forward(
         self, tokens: Float[Tensor, "batch n dim"], causal: bool
     ) -> Float[Tensor, "batch n dim"]:
-        """Attend over a sequence, only backwards if `causal`."""
+        """Attend over a sequence; if `causal`, only to earlier tokens."""
         q, k, v = linear(tokens, self.in_proj_weight, self.in_proj_bias).chunk(3, -1)
         if self.extra_token:
             rows = len(tokens)
@@ -69,13 +69,13 @@ class Block(nn.Module):
     def forward(
         self, tokens: Float[Tensor, "batch n dim"], causal: bool
     ) -> Float[Tensor, "batch n dim"]:
-        """Attend, then think token by token, each on top of what came."""
+        """Residual self-attention and a residual MLP."""
         tokens = tokens + self.attn(self.norm_1(tokens), causal)
         return tokens + self.mlp["fc2"](functional.gelu(self.mlp["fc1"](self.norm_2(tokens))))
 
 
 class Positions(nn.Module):
-    """Learned positions, one per token."""
+    """Learned position embeddings, one per token."""
 
     def __init__(self, tokens: int, dim: int):
         super().__init__()
@@ -83,13 +83,13 @@ class Positions(nn.Module):
 
 
 class VisionStem(nn.Module):
-    """Two frames to a class token and one token per 14 x 14 patch."""
+    """Embeds two frames as a class token and one token per 14 x 14 patch."""
 
     def __init__(self, dim: int, tokens: int, kernel: tuple[int, int, int]):
         super().__init__()
         self.cls_token = nn.Parameter(torch.empty(1, 1, dim))
         conv = nn.Conv3d(3, dim, kernel, stride=kernel, bias=False)
-        # The published stem has a layer without weights in front, hence the 1 in the key.
+        # The published stem starts with a layer without weights, hence the 1 in the key.
         self.rgbt_stem = nn.ModuleDict({"proj": nn.Sequential(nn.Identity(), conv)})
         self.pos_embedding_helper = Positions(tokens, dim)
 
@@ -103,7 +103,7 @@ class VisionStem(nn.Module):
 
 
 class AudioStem(nn.Module):
-    """A spectrogram to a class token and one token per overlapping 16 x 16 patch, stride 10."""
+    """Embeds a spectrogram as a class token and overlapping 16 x 16 patches with stride 10."""
 
     def __init__(self, dim: int, tokens: int, kernel: int):
         super().__init__()
@@ -122,7 +122,7 @@ class AudioStem(nn.Module):
 
 
 class TextStem(nn.Module):
-    """Token ids to token embeddings with positions."""
+    """Embeds token ids and adds position embeddings."""
 
     def __init__(self, dim: int, tokens: int, vocabulary: int):
         super().__init__()
@@ -135,7 +135,7 @@ class TextStem(nn.Module):
 
 
 class Trunk(nn.Module):
-    """The blocks of one modality, and the norm that only vision has in front of them."""
+    """The transformer blocks of one modality; vision has a norm before them."""
 
     def __init__(self, dim: int, depth: int, heads: int, modality: Modality):
         super().__init__()
@@ -181,10 +181,10 @@ class TextHead(nn.Module):
 
 
 class ImageBindTowers(nn.Module):
-    """The towers of some modalities, built to fit a state dict in the published layout."""
+    """The towers of some modalities, sized to fit a state dict in the published layout."""
 
     def __init__(self, state: Mapping[str, Tensor], modalities: Sequence[Modality], heads: Heads):
-        """Build from the shapes in `state`, on the meta device; `towers_from_state` fills in."""
+        """Build from the shapes in `state`; `towers_from_state` loads the weights."""
         super().__init__()
         self.modality_preprocessors = nn.ModuleDict()
         self.modality_trunks = nn.ModuleDict()
@@ -200,13 +200,13 @@ class ImageBindTowers(nn.Module):
             self.modality_trunks[modality] = Trunk(dim, depth, heads[modality], modality)
             if modality == "text":
                 self.modality_heads[modality] = TextHead(norm, linear)
-            else:  # the published head picks the class token between the two layers
+            else:  # the published head selects the class token between the two layers
                 self.modality_heads[modality] = nn.Sequential(norm, nn.Identity(), linear)
-            if modality != "vision":  # learned for text, a constant ln 20 for sound
+            if modality != "vision":  # learned for text, a constant ln 20 for audio
                 self.modality_postprocessors[modality] = nn.Sequential(nn.Identity(), LogitScale())
 
     def move(self, modality: Modality, device: torch.device | str) -> None:
-        """Put the tower of one modality somewhere else."""
+        """Move the tower of one modality to a device."""
         for parts in self.children():
             if isinstance(parts, nn.ModuleDict) and modality in parts:
                 parts[modality].to(device)
@@ -224,7 +224,7 @@ class ImageBindTowers(nn.Module):
         return self._embed("audio", clips.flatten(0, 1)).unflatten(0, clips.shape[:2]).mean(1)
 
     def embed_text(self, ids: Int[Tensor, "batch 77"]) -> Float[Tensor, "batch dim"]:
-        """Embeddings of token ids, read at the end token, which has the largest id."""
+        """Embeddings of token ids, taken at the end token, which has the largest id."""
         rows = torch.arange(len(ids), device=ids.device)
         tokens = self.modality_trunks["text"](self.modality_preprocessors["text"](ids))
         return self._scaled("text", self.modality_heads["text"](tokens[rows, ids.argmax(-1)]))
@@ -247,16 +247,16 @@ def towers_from_state(
     heads: Heads | None = None,
     dtype: torch.dtype = torch.float32,
 ) -> ImageBindTowers:
-    """Frozen towers with the weights of a state dict; its other modalities are ignored.
+    """Frozen towers with the weights of a state dict; other modalities are ignored.
 
     Args:
         state: Tensors by the published keys, e.g. of imagebind_huge.pth.
-        modalities: Which towers to build; sound alone takes 7 % of the memory of all three.
-        heads: Attention heads per modality; by default those of the published model.
-        dtype: What the towers compute in.
+        modalities: The towers to build; audio alone takes 7 % of the memory of all three.
+        heads: Attention heads per modality; None is the published model's.
+        dtype: Data type of the towers.
 
     Raises:
-        WeightsError: keys are missing, or the number of heads is unknown.
+        WeightsError: Keys are missing, or the number of heads is unknown.
     """
     try:
         if heads is None:
@@ -268,14 +268,14 @@ def towers_from_state(
     except (KeyError, ValueError, RuntimeError) as error:
         raise WeightsError(
             f"expected an ImageBind state dict with the towers {', '.join(modalities)} "
-            f"({type(error).__name__}: {error}); is this imagebind_huge.pth?"
+            f"({type(error).__name__}: {error}); pass imagebind_huge.pth or its conversion"
         ) from error
     freeze(towers)
     return towers
 
 
 def _stem(state: Mapping[str, Tensor], modality: Modality) -> tuple[nn.Module, int]:
-    """The stem that fits the weights, and its width."""
+    """The stem that fits the weights, and the width of its tokens."""
     prefix = f"modality_preprocessors.{modality}."
     if modality == "text":
         vocabulary, dim = state[prefix + "token_embedding.weight"].shape

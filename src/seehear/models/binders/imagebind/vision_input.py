@@ -1,4 +1,4 @@
-"""ImageBind's eyes: frames of any size and number to normalised pairs of 224 x 224 frames."""
+"""ImageBind's image preprocessing: frames to normalised pairs of 224 x 224 frames."""
 
 import math
 from typing import Literal
@@ -11,17 +11,17 @@ from torch.nn import functional
 SIZE = 224
 MEAN = (0.48145466, 0.4578275, 0.40821073)  # CLIP's, by colour channel
 STD = (0.26862954, 0.26130258, 0.27577711)
-# three: both ends and the middle of the long side, as ImageBind embeds videos. centre: the middle
-# alone, as it embeds pictures. squash: the whole frame without its aspect, as the authors' code.
+# three: both ends and the middle of the long side, as ImageBind crops videos. centre: the middle
+# only, as it crops images. squash: the whole frame without its aspect ratio, as the authors' code.
 Crop = Literal["three", "centre", "squash"]
 
 
 def clip_pairs(
     frames: Float[Tensor, "batch frames 3 height width"], num_clips: int
 ) -> Float[Tensor, "batch clips 2 3 height width"]:
-    """Cut a video into equal spans and take the first and the last frame of each.
+    """Split a video into equal spans and take the first and the last frame of each.
 
-    Fewer frames than spans give fewer clips; a single frame stands for both of its span.
+    With fewer frames than spans there are fewer clips. A span of one frame uses it twice.
     """
     total = frames.shape[1]
     clips = max(1, min(num_clips, total))
@@ -34,21 +34,21 @@ def clip_pairs(
 def vision_input(
     frames: Float[Tensor, "batch frames 3 height width"], num_clips: int, crop: Crop
 ) -> Float[Tensor, "batch clips 3 2 224 224"]:
-    """What the vision tower takes: pairs of frames, every crop of a pair a clip of its own.
+    """Input of the vision tower: pairs of frames, with every crop of a pair as a separate clip.
 
     Args:
-        frames: RGB in [0, 1]. One frame is a picture: antialiased bicubic resize, middle crop.
+        frames: RGB in [0, 1]. A single frame is an image: antialiased bicubic resize, centre crop.
         num_clips: Spans of a video, see `clip_pairs`.
-        crop: How to make a square of it.
+        crop: How to make frames square.
     """
     pairs = clip_pairs(frames, num_clips)
     batch, clips = pairs.shape[:2]
-    is_picture = frames.shape[1] == 1
-    flat = _resized(pairs.flatten(0, 2), is_picture)
+    is_image = frames.shape[1] == 1
+    flat = _resized(pairs.flatten(0, 2), is_image)
     if crop == "squash":
         squares = [functional.interpolate(flat, (SIZE, SIZE), mode="bilinear")]
     else:
-        squares = _crops(flat, "centre" if is_picture else crop)
+        squares = _crops(flat, "centre" if is_image else crop)
     mean, std = (flat.new_tensor(values)[:, None, None] for values in (MEAN, STD))
     stacked = torch.stack([(square - mean) / std for square in squares], dim=1)
     # (batch clips 2) crops 3 h w -> batch (clips crops) 3 2 h w
@@ -56,21 +56,19 @@ def vision_input(
     return stacked.permute(0, 1, 3, 4, 2, 5, 6).flatten(1, 2)
 
 
-def _resized(
-    frames: Float[Tensor, "n 3 height width"], is_picture: bool
-) -> Float[Tensor, "n 3 h w"]:
-    """The short side becomes 224; videos without antialiasing, as in ImageBind's loader."""
+def _resized(frames: Float[Tensor, "n 3 height width"], is_image: bool) -> Float[Tensor, "n 3 h w"]:
+    """Resize the short side to 224. Videos have no antialiasing, as in ImageBind's loader."""
     height, width = frames.shape[-2:]
     short = min(height, width)
     size = (math.floor(height / short * SIZE), math.floor(width / short * SIZE))
-    if is_picture:
+    if is_image:
         resized = functional.interpolate(frames, size, mode="bicubic", antialias=True)
         return resized.clamp(0, 1)  # bicubic weights overshoot at edges
     return functional.interpolate(frames, size, mode="bilinear")
 
 
 def _crops(frames: Float[Tensor, "n 3 height width"], crop: Crop) -> list[Tensor]:
-    """Square crops along the long side, without repeats."""
+    """Distinct square crops along the long side."""
     height, width = frames.shape[-2:]
     spare = max(height, width) - SIZE
     middle = math.ceil(spare / 2)

@@ -1,4 +1,4 @@
-"""The pocket binder, which ships with the package: see `binder.py` for how it embeds."""
+"""The pocket binder, which ships with the package; `binder.py` documents its embeddings."""
 
 from seehear.models.binders.pocket.binder import PocketBinder, load
 

@@ -1,4 +1,4 @@
-"""The pocket binder: picture, sound and text in one space, on three small pretrained towers."""
+"""The pocket binder: one embedding space for images, audio and text, on three small towers."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -28,15 +28,15 @@ from seehear.models.frozen_layers import freeze
 from seehear.models.shipped import POCKET
 
 SHORTEST_S = 0.1
-NUM_LOOKS = 8  # at a clip
-TOWER_SHARE = 0.5  # of the sound tower in a sound's embedding; the ear has the rest
+NUM_VIEWS = 8  # views of a clip
+TOWER_SHARE = 0.5  # weight of the audio tower in audio embeddings; the mel encoder has the rest
 
 
 class PocketBinder(nn.Module):
-    """Says how well a picture, a sound and a sentence belong together. A `Binder`; frozen.
+    """A frozen `Binder` for images, audio and text, created by `load`.
 
-    Made by `load`. Every method returns unit vectors, float32, shape (batch, 384), whose dot
-    products compare any two kinds. Gradients reach pixels and waveforms, never the weights.
+    Every method returns float32 unit vectors (batch, 384). Their dot products compare any two
+    modalities. Gradients flow to pixels and waveforms, but not to the weights.
     """
 
     def __init__(
@@ -62,30 +62,30 @@ class PocketBinder(nn.Module):
     def embed_video(
         self, frames: Float[Tensor, "batch frames 3 height width"]
     ) -> Float[Tensor, "batch 384"]:
-        """Embed RGB frames in [0, 1] of any size and number; a picture is a video of one frame.
+        """Embed RGB frames in [0, 1] of any size and number; an image is a video of one frame.
 
-        At most 8 frames, evenly spaced, are looked at, from near and far in turn (see
-        `efficientnet.views`); their unit vectors are averaged.
+        At most 8 evenly spaced frames are embedded, with alternating crops (see
+        `efficientnet.views`), and their unit vectors are averaged.
 
         Raises:
-            ValueError: no frame, or a side of no pixels.
+            ValueError: There is no frame, or a frame has no pixels.
         """
         if 0 in frames.shape[1:]:
             raise ValueError(
                 f"expected frames (batch, frames, 3, height, width), got {tuple(frames.shape)}; "
                 "pass at least one frame of at least one pixel"
             )
-        looks = views(frames.float(), NUM_LOOKS)
-        features, logits = self.picture_tower(looks.flatten(0, 1).to(self.picture_dtype))
+        crops = views(frames.float(), NUM_VIEWS)
+        features, logits = self.picture_tower(crops.flatten(0, 1).to(self.picture_dtype))
         each = self.heads.picture(features.float(), logits.float())
-        return functional.normalize(each.unflatten(0, looks.shape[:2]).mean(1), dim=1)
+        return functional.normalize(each.unflatten(0, crops.shape[:2]).mean(1), dim=1)
 
     def embed_noisy_frames(
         self, frames: Float[Tensor, "batch frames 3 height width"]
     ) -> Float[Tensor, "batch 384"]:
-        """Embed RGB frames in [0, 1] by the eye alone: what guidance uses while they are made.
+        """Embed RGB frames in [0, 1] with the noise-robust image encoder, for guidance.
 
-        All frames are looked at; their unit vectors are averaged.
+        All frames are embedded, and their unit vectors are averaged.
         """
         each = self.eye(frames.flatten(0, 1).float()).unflatten(0, frames.shape[:2])
         return functional.normalize(each.mean(1), dim=1)
@@ -93,12 +93,12 @@ class PocketBinder(nn.Module):
     def embed_audio(
         self, waveform: Float[Tensor, "batch samples"], sample_rate: int
     ) -> Float[Tensor, "batch 384"]:
-        """Embed mono waveforms of any rate and length from 0.1 s; loudness does not matter.
+        """Embed mono waveforms of any sample rate and at least 0.1 s, independent of loudness.
 
-        Reads up to 8 kHz. Blocks of 2.3 s, evenly placed, are embedded and averaged.
+        Frequencies up to 8 kHz are used. Evenly spaced blocks of 2.3 s are embedded and averaged.
 
         Raises:
-            ValueError: the waveform is shorter than 0.1 s.
+            ValueError: The waveform is shorter than 0.1 s.
         """
         if waveform.shape[1] < SHORTEST_S * sample_rate:
             raise ValueError(
@@ -117,27 +117,26 @@ class PocketBinder(nn.Module):
         return functional.normalize(total, dim=1)
 
     def embed_mel(self, mel: Float[Tensor, "batch frames 64"]) -> Float[Tensor, "batch 384"]:
-        """Embed log mels (`seehear.dsp.mel`) by the ear alone: what guidance uses, without a
-        vocoder.
+        """Embed log mels (`seehear.dsp.mel`) with the mel encoder, for guidance without a vocoder.
 
-        Loudness does not matter; blocks of 2.56 s, evenly placed, are embedded and averaged.
+        The embedding is independent of loudness. Evenly spaced blocks of 2.56 s are averaged.
         """
         blocks = mel_blocks(mel.float())
         each = self.ear(blocks.flatten(0, 1)).unflatten(0, blocks.shape[:2])
         return functional.normalize(each.mean(1), dim=1)
 
     def embed_text(self, prompts: Sequence[str]) -> Float[Tensor, "batch 384"]:
-        """Embed English sentences or phrases; what is beyond 128 word pieces is not read."""
+        """Embed English sentences or phrases, cut to 128 word pieces."""
         return self.heads.text(self.text_tower(prompts))
 
     @property
     def picture_dtype(self) -> torch.dtype:
-        """What the picture tower computes in."""
+        """Data type of the image tower."""
         return self.picture_tower.stem.weight.dtype
 
     @property
     def sound_dtype(self) -> torch.dtype:
-        """What the sound tower computes in."""
+        """Data type of the audio tower."""
         return next(self.sound_tower.parameters()).dtype
 
 
@@ -145,13 +144,15 @@ def _read_into(module: nn.Module, path: Path) -> None:
     """Load float16 weights from a safetensors file into a float32 module."""
     if not path.is_file():
         raise WeightsError(
-            f"{path}: expected weights of the pocket binder, found no file; install seehear again "
-            "or name a folder with text/ and binder/"
+            f"{path}: expected weights of the pocket binder, found no file; reinstall seehear or "
+            "pass a folder with text/ and binder/"
         )
     try:
         module.load_state_dict(load_file(path))
     except RuntimeError as error:
-        raise WeightsError(f"{path}: not weights of the pocket binder: {error}") from error
+        raise WeightsError(
+            f"{path}: expected weights of the pocket binder, got others: {error}"
+        ) from error
 
 
 def load(
@@ -162,20 +163,20 @@ def load(
     lean: bool = False,
     tower_share: float = TOWER_SHARE,
 ) -> PocketBinder:
-    """Load the pocket binder; without a source the one that ships with the package.
+    """Load the pocket binder, by default the one that ships with the package.
 
     Args:
         source: A folder with `binder/` (five safetensors files) and `text/` (a BERT in
-            transformers' format); None for the shipped one.
-        device: Where it computes.
-        dtype: What the picture and the sound tower compute in; bfloat16 is faster where the
-            machine has it. Front ends, heads, ear, eye and text stay float32.
+            transformers' format); None is the shipped one.
+        device: Device of the networks.
+        dtype: Data type of the image and the audio tower; bfloat16 is faster on hardware with
+            bfloat16 instructions. All other parts stay in float32.
         lean: Has no effect: these networks are small and stay on the device.
-        tower_share: How much the pretrained sound tower has to say beside the ear, in [0, 1].
-            At 0 or 1 the other one is not even run.
+        tower_share: Weight of the pretrained audio tower in audio embeddings, in [0, 1]; the mel
+            encoder has the rest. At 0 or 1 the other network is not run.
 
     Raises:
-        WeightsError: the folder lacks a file, or a file holds something else.
+        WeightsError: A file is missing or has other contents.
     """
     folder = POCKET if source is None else Path(source)
     picture, sound, heads, ear, eye = (
@@ -193,7 +194,7 @@ def load(
     if not (folder / "text" / "config.json").is_file():
         raise WeightsError(
             f"{folder / 'text'}: expected a text encoder in transformers' format, found no "
-            "config.json; install seehear again or name a folder with text/ and binder/"
+            "config.json; reinstall seehear or pass a folder with text/ and binder/"
         )
     binder = PocketBinder(
         # PyTorch's stubs lack this argument of `Module.to`.

@@ -1,4 +1,4 @@
-"""The picture tower: EfficientNet-Lite0, an ImageNet classifier small enough for any CPU."""
+"""The image tower: EfficientNet-Lite0, an ImageNet classifier that is fast on any CPU."""
 
 from typing import NamedTuple
 
@@ -12,7 +12,7 @@ NUM_CLASSES = 1000
 
 
 class BlockShape(NamedTuple):
-    """One inverted-residual block: how much it widens, its filter, its stride, its output."""
+    """Expansion factor, kernel size, stride and output channels of an inverted-residual block."""
 
     expansion: int
     kernel: int
@@ -33,7 +33,7 @@ BLOCKS = (
 
 
 class SameConv2d(nn.Conv2d):
-    """A convolution whose output is input / stride, padded as TensorFlow does: more at the end."""
+    """A convolution with TensorFlow's "same" padding, which pads more at the end."""
 
     def __init__(self, inputs: int, outputs: int, kernel: int, stride: int = 1, groups: int = 1):
         super().__init__(inputs, outputs, kernel, stride, groups=groups)
@@ -41,7 +41,7 @@ class SameConv2d(nn.Conv2d):
     def forward(
         self, image: Float[Tensor, "batch channels height width"]
     ) -> Float[Tensor, "batch outputs new_height new_width"]:
-        """Height and width divided by the stride, rounded up."""
+        """Divides height and width by the stride, rounded up."""
         kernel, stride = self.kernel_size[0], self.stride[0]
         if stride == 1:
             return functional.conv2d(
@@ -57,7 +57,7 @@ class SameConv2d(nn.Conv2d):
 
 
 class InvertedResidual(nn.Module):
-    """Widen each pixel, filter each channel by itself, narrow again; add the input if it fits."""
+    """Pointwise expansion, depthwise convolution and projection; residual if shapes match."""
 
     def __init__(self, inputs: int, shape: BlockShape):
         super().__init__()
@@ -71,14 +71,14 @@ class InvertedResidual(nn.Module):
     def forward(
         self, image: Float[Tensor, "batch channels height width"]
     ) -> Float[Tensor, "batch outputs new_height new_width"]:
-        """Height and width divided by the block's stride, rounded up."""
+        """Divides height and width by the block's stride, rounded up."""
         hidden = functional.relu6(self.expand(image)) if self.widens else image
         hidden = self.project(functional.relu6(self.depthwise(hidden)))
         return image + hidden if self.adds_input else hidden
 
 
 class EfficientNetLite0(nn.Module):
-    """Pictures to 1280 pooled features and 1000 ImageNet logits; batch norms are folded away."""
+    """Images to 1280 pooled features and 1000 ImageNet logits; batch norms are folded in."""
 
     def __init__(self):
         super().__init__()
@@ -91,44 +91,43 @@ class EfficientNetLite0(nn.Module):
         self.classifier = nn.Linear(NUM_FEATURES, NUM_CLASSES)
 
     def features(
-        self, pictures: Float[Tensor, "batch 3 height width"]
+        self, images: Float[Tensor, "batch 3 height width"]
     ) -> Float[Tensor, "batch 1280"]:
-        """Pooled features, not negative, of RGB pictures in [0, 1]; made for 224 x 224 pixels."""
-        scaled = (pictures * 255.0 - 127.0) / 128.0
+        """Non-negative pooled features of RGB images in [0, 1], best at 224 x 224 pixels."""
+        scaled = (images * 255.0 - 127.0) / 128.0
         hidden = self.blocks(functional.relu6(self.stem(scaled)))
         return functional.relu6(self.head(hidden)).mean(dim=(2, 3))
 
     def forward(
-        self, pictures: Float[Tensor, "batch 3 height width"]
+        self, images: Float[Tensor, "batch 3 height width"]
     ) -> tuple[Float[Tensor, "batch 1280"], Float[Tensor, "batch 1000"]]:
-        """Features and ImageNet-1k logits of RGB pictures in [0, 1]."""
-        features = self.features(pictures)
+        """Features and ImageNet-1k logits of RGB images in [0, 1]."""
+        features = self.features(images)
         return features, self.classifier(features)
 
 
-# Shares of height and width that are looked at in turn, around the middle, and whether mirrored.
+# Centre crops that alternate over a clip: fraction of height and width, and whether mirrored.
 VIEWS: tuple[tuple[float, bool], ...] = ((1.0, False), (1.0, True), (0.85, False), (0.7, True))
 
 
 def views(
     frames: Float[Tensor, "batch frames 3 height width"], count: int
-) -> Float[Tensor, "batch looks 3 new_height new_width"]:
-    """At most `count` looks at a clip, spread over its frames, from near and far in turn.
+) -> Float[Tensor, "batch views 3 new_height new_width"]:
+    """At most `count` views of a clip, spread over its frames, with alternating crops.
 
-    What is small in a whole picture is named more surely from nearby, and what stands at the edge
-    is still in every other look. Few frames are looked at more than once, so that even a picture
-    gets each view.
+    Small objects are recognised better in close crops, and every other view keeps objects at the
+    edge. With few frames a frame has several views, so even an image gets every crop.
 
     Returns:
-        Pictures as of `resized`, in no particular order.
+        Images as of `resized`, in no particular order.
     """
     available = frames.shape[1]
-    looks = min(count, max(available, len(VIEWS)))
-    middles = (torch.arange(looks, dtype=torch.float64) + 0.5) * available / looks
+    num_views = min(count, max(available, len(VIEWS)))
+    middles = (torch.arange(num_views, dtype=torch.float64) + 0.5) * available / num_views
     chosen = frames[:, middles.long().to(frames.device)]
     size = tower_size(*frames.shape[-2:])
     parts = []
-    for k, (share, is_mirrored) in enumerate(VIEWS[:looks]):
+    for k, (share, is_mirrored) in enumerate(VIEWS[:num_views]):
         part = _middle(chosen[:, k :: len(VIEWS)], share)
         part = resized(part.flatten(0, 1), size).unflatten(0, part.shape[:2])
         parts.append(part.flip(-1) if is_mirrored else part)
@@ -142,9 +141,9 @@ def _middle(frames: Float[Tensor, "*n height width"], share: float) -> Tensor:
 
 
 def tower_size(height: int, width: int, pixels: int = 224) -> tuple[int, int]:
-    """Height and width at the area of a `pixels` square, the shape kept up to 2 : 1.
+    """Height and width with the area of a `pixels` square and an aspect ratio of at most 2 : 1.
 
-    Multiples of 32, the tower's stride, so that the last pixels are not padding.
+    Both are multiples of 32, the tower's stride, so that the last pixels are not padding.
     """
     aspect = min(max(width / height, 0.5), 2.0)
     return (
@@ -156,9 +155,9 @@ def tower_size(height: int, width: int, pixels: int = 224) -> tuple[int, int]:
 def resized(
     frames: Float[Tensor, "batch 3 height width"], size: tuple[int, int] | None = None
 ) -> Float[Tensor, "batch 3 new_height new_width"]:
-    """Pictures at the tower's size, their own or the given one.
+    """Images resized to `size`, by default to `tower_size`, differentiably.
 
-    Antialiased when shrinking, differentiable either way.
+    Downscaling is antialiased.
     """
     size = size or tower_size(*frames.shape[-2:])
     if frames.shape[-2:] == size:

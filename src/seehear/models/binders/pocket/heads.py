@@ -1,4 +1,4 @@
-"""The trained part: from each tower's features into the one space, which is the text tower's."""
+"""The trained heads: from the towers' features to the text tower's embedding space."""
 
 import torch
 from jaxtyping import Float
@@ -8,11 +8,11 @@ from torch.nn import functional
 from seehear.models.binders.pocket import aisfx, efficientnet, minilm
 
 DIM = minilm.NUM_FEATURES
-SHARPNESS = 1.3  # of ImageNet's probabilities before their names are averaged; see `named`
+SHARPNESS = 1.3  # inverse temperature of the ImageNet logits; see `named`
 
 
 class Mlp(nn.Module):
-    """Standardise, one hidden layer, out into the space."""
+    """Standardisation of the features and an MLP with one hidden layer."""
 
     mean: Tensor
     spread: Tensor
@@ -22,17 +22,17 @@ class Mlp(nn.Module):
         self.register_buffer("mean", torch.zeros(inputs))
         self.register_buffer("spread", torch.ones(inputs))
         self.hidden = nn.Linear(inputs, hidden)
-        self.dropout = nn.Dropout(0.0)  # > 0 only while training
+        self.dropout = nn.Dropout(0.0)  # > 0 only during training
         self.out = nn.Linear(hidden, outputs)
 
     def forward(self, features: Float[Tensor, "batch inputs"]) -> Float[Tensor, "batch outputs"]:
-        """Not normalised."""
+        """Embeddings that are not normalised."""
         scaled = (features - self.mean) / self.spread
         return self.out(self.dropout(functional.gelu(self.hidden(self.dropout(scaled)))))
 
 
 class TextHead(nn.Module):
-    """Sentences relative to the average caption: MiniLM's vectors all lean one way."""
+    """Centres text embeddings at the mean caption, because MiniLM's vectors share a large mean."""
 
     mean: Tensor
 
@@ -46,10 +46,10 @@ class TextHead(nn.Module):
 
 
 class PictureHead(nn.Module):
-    """What ImageNet's classes say, in words, plus what a small network adds to it.
+    """Zero-shot embedding by ImageNet class names, plus a trained correction.
 
-    The first part is the mean of the classes' embedded names, weighted by their probability: it
-    knows photographs. The second was trained on drawings and names.
+    The first part is the mean of the embedded class names, weighted by probability; it works for
+    photographs. The MLP was trained on drawings and their names.
     """
 
     class_names: Tensor
@@ -60,10 +60,10 @@ class PictureHead(nn.Module):
         self.mlp = Mlp(efficientnet.NUM_FEATURES, hidden)
 
     def named(self, logits: Float[Tensor, "batch 1000"]) -> Float[Tensor, "batch 384"]:
-        """The mean of the classes' names, weighted; shorter than 1 where the classes disagree.
+        """Weighted mean of the embedded class names; shorter than 1 if the classes disagree.
 
-        Sharpened probabilities name 456 unseen pictures as well as the ten most probable classes
-        do, and without a jump where the tenth changes.
+        On 456 unseen images, sharpened probabilities are as accurate as the ten most probable
+        classes, and they are continuous where the tenth class changes.
         """
         return (SHARPNESS * logits).softmax(1) @ self.class_names
 
@@ -75,7 +75,7 @@ class PictureHead(nn.Module):
 
 
 class SoundHead(nn.Module):
-    """The sound tower's maximum and mean over time into the space."""
+    """Maps the audio tower's maximum and mean over time to the embedding space."""
 
     def __init__(self, hidden: int = 384):
         super().__init__()
@@ -84,7 +84,7 @@ class SoundHead(nn.Module):
     def from_statistics(
         self, statistics: Float[Tensor, "batch 1024"]
     ) -> Float[Tensor, "batch 384"]:
-        """Unit vectors from the maximum and the mean over time, side by side."""
+        """Unit vectors from the concatenated maximum and mean over time."""
         return functional.normalize(self.mlp(statistics), dim=1)
 
     def forward(self, maps: Float[Tensor, "batch 512 time"]) -> Float[Tensor, "batch 384"]:
@@ -93,7 +93,7 @@ class SoundHead(nn.Module):
 
 
 class Heads(nn.Module):
-    """The three heads, as they lie in one file."""
+    """The three heads, which share one weight file."""
 
     def __init__(self):
         super().__init__()

@@ -1,8 +1,8 @@
-"""The eye: a small network over pictures, trained on pictures as diffusion models render them.
+"""The noise-robust image encoder (`eye` in weight files): a small network for guidance.
 
-The pretrained picture tower knows photographs and drawings, but its gradient points at textures
-that nobody sees. The eye has seen originals, clean estimates of half-noisy latents and its own
-worst cases, so that its gradient means something while a picture is still being made.
+The pretrained image tower knows photographs and drawings, but its gradient is adversarial: it adds
+textures without visible meaning. This encoder was trained on originals, on clean estimates of noisy
+latents and on adversarial examples, so that its gradient is useful during denoising.
 """
 
 import torch
@@ -10,18 +10,18 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional
 
-SIDE = 64  # pixels of what the eye looks at
+SIDE = 64  # input size in pixels
 
 
-def eye_input(frames: Float[Tensor, "n 3 height width"]) -> Float[Tensor, "n 3 64 64"]:
-    """Pictures in [0, 1] at the eye's size, about in [-2, 2]."""
+def image_encoder_input(frames: Float[Tensor, "n 3 height width"]) -> Float[Tensor, "n 3 64 64"]:
+    """Images in [0, 1], resized to the encoder's input size and scaled to about [-2, 2]."""
     if frames.shape[2:] != (SIDE, SIDE):
         frames = functional.interpolate(frames, (SIDE, SIDE), mode="bilinear", antialias=True)
     return (frames - 0.5) / 0.25
 
 
 class Block(nn.Module):
-    """A 3x3 convolution beside a short cut."""
+    """A 3x3 convolution with a residual connection."""
 
     def __init__(self, width: int):
         super().__init__()
@@ -29,12 +29,12 @@ class Block(nn.Module):
         self.conv = nn.Conv2d(width, width, 3, padding=1)
 
     def forward(self, x: Float[Tensor, "n width h w"]) -> Float[Tensor, "n width h w"]:
-        """As large as before."""
+        """The shape does not change."""
         return x + functional.gelu(self.conv(self.norm(x)))
 
 
 class ImageEncoder(nn.Module):
-    """Strided convolutions, residual blocks, pooling by attention and by the mean."""
+    """Strided convolutions, residual blocks, attention pooling and mean pooling."""
 
     def __init__(self, outputs: int = 384, width: int = 128):
         super().__init__()
@@ -47,13 +47,13 @@ class ImageEncoder(nn.Module):
         self.down = nn.Conv2d(half, width, 3, stride=2, padding=1)
         self.coarse = nn.Sequential(*(Block(width) for _ in range(3)))
         self.attention = nn.Conv2d(width, width, 1)
-        self.dropout = nn.Dropout(0.0)  # > 0 only while training
+        self.dropout = nn.Dropout(0.0)  # > 0 only during training
         self.out = nn.Linear(2 * width, outputs)
 
     def forward(self, frames: Float[Tensor, "n 3 height width"]) -> Float[Tensor, "n outputs"]:
-        """Unit vectors from pictures in [0, 1]."""
-        x = self.fine(self.stem(eye_input(frames)))
+        """Unit vectors of images in [0, 1]."""
+        x = self.fine(self.stem(image_encoder_input(frames)))
         x = self.coarse(self.down(x)).flatten(2)
-        share = self.attention(x[..., None])[..., 0].softmax(dim=2)
-        pooled = torch.cat([(share * x).sum(2), x.mean(2)], dim=1)
+        weights = self.attention(x[..., None])[..., 0].softmax(dim=2)
+        pooled = torch.cat([(weights * x).sum(2), x.mean(2)], dim=1)
         return functional.normalize(self.out(self.dropout(pooled)), dim=1)

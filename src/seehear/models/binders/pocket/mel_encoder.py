@@ -1,8 +1,8 @@
-"""The ear: a small network over log mels, trained on sounds as diffusion models render them.
+"""The noise-robust mel encoder (`ear` in weight files): a small network for guidance.
 
-The pretrained sound tower knows real recordings, but takes an autoencoder's blur for content. The
-ear has heard originals, copies through autoencoder and vocoder, and clean estimates of half-noisy
-latents, so that its gradient means something while a sound is still being made.
+The pretrained audio tower knows real recordings, but mistakes the blur of an autoencoder for
+content. This encoder was trained on originals, on reconstructions by autoencoder and vocoder, and
+on clean estimates of noisy latents, so that its gradient is useful during denoising.
 """
 
 import math
@@ -14,14 +14,14 @@ from torch.nn import functional
 
 from seehear.dsp.mel import LOG_FLOOR
 
-SHORTEST_FRAMES = 64  # shorter sounds are followed by silence
+SHORTEST_FRAMES = 64  # shorter audio is padded with silence
 BLOCK_FRAMES = 256  # 2.56 s
-RANGE = 9.0  # nepers below the loudest cell that are listened to; 78 dB
-SMALLEST_PEAK = 1e-3  # -60 dBFS: what is quieter is not raised
+RANGE = 9.0  # dynamic range below the loudest cell, in nepers; 78 dB
+SMALLEST_PEAK = 1e-3  # -60 dBFS; quieter audio is not amplified
 
 
-def ear_input(mel: Float[Tensor, "batch frames 64"]) -> Float[Tensor, "batch 1 frames 64"]:
-    """Log mels relative to the loudest cell, about in [-1, 2]: loudness does not matter."""
+def mel_encoder_input(mel: Float[Tensor, "batch frames 64"]) -> Float[Tensor, "batch 1 frames 64"]:
+    """Log mels relative to the loudest cell, in about [-1, 2], independent of loudness."""
     loudest = mel.amax(dim=(1, 2), keepdim=True).clamp(min=-5.0)
     return ((mel - loudest).clamp(min=-RANGE) / 3.0 + 2.0)[:, None]
 
@@ -29,19 +29,19 @@ def ear_input(mel: Float[Tensor, "batch frames 64"]) -> Float[Tensor, "batch 1 f
 def mel_blocks(
     mel: Float[Tensor, "batch frames 64"],
 ) -> Float[Tensor, "batch blocks block_frames 64"]:
-    """Log mels cut into evenly placed blocks of at most 2.56 s that touch or overlap."""
+    """Log mels split into evenly spaced blocks of at most 2.56 s that touch or overlap."""
     missing = SHORTEST_FRAMES - mel.shape[1]
     mel = functional.pad(mel, (0, 0, 0, max(0, missing)), value=math.log(LOG_FLOOR))
     spare = mel.shape[1] - BLOCK_FRAMES
     if spare <= 0:
         return mel[:, None]
-    further = -(-spare // BLOCK_FRAMES)
-    starts = [round(i * spare / further) for i in range(further + 1)]
+    intervals = -(-spare // BLOCK_FRAMES)
+    starts = [round(i * spare / intervals) for i in range(intervals + 1)]
     return torch.stack([mel[:, start : start + BLOCK_FRAMES] for start in starts], dim=1)
 
 
 class TimeBlock(nn.Module):
-    """A convolution over 3 positions in time beside a short cut."""
+    """A convolution over 3 positions in time with a residual connection."""
 
     def __init__(self, width: int):
         super().__init__()
@@ -49,12 +49,12 @@ class TimeBlock(nn.Module):
         self.conv = nn.Conv1d(width, width, 3, padding=1)
 
     def forward(self, x: Float[Tensor, "b width time"]) -> Float[Tensor, "b width time"]:
-        """As long as before."""
+        """The shape does not change."""
         return x + functional.gelu(self.conv(self.norm(x)))
 
 
 class MelEncoder(nn.Module):
-    """Strided convolutions, frequency folded into channels, convolutions over time, pooling."""
+    """Strided convolutions, frequency folded into channels, convolutions over time, and pooling."""
 
     def __init__(self, outputs: int = 384, width: int = 96):
         super().__init__()
@@ -66,13 +66,13 @@ class MelEncoder(nn.Module):
         self.fold = nn.Conv1d(96 * 8, width, 1)
         self.over_time = nn.Sequential(*(TimeBlock(width) for _ in range(3)))
         self.attention = nn.Conv1d(width, width, 1)
-        self.dropout = nn.Dropout(0.0)  # > 0 only while training
+        self.dropout = nn.Dropout(0.0)  # > 0 only during training
         self.out = nn.Linear(2 * width, outputs)
 
     def forward(self, mel: Float[Tensor, "batch frames 64"]) -> Float[Tensor, "batch outputs"]:
-        """Unit vectors from log mels of at least 8 frames."""
-        x = self.stem(ear_input(mel)).transpose(2, 3).flatten(1, 2)
+        """Unit vectors of log mels of at least 8 frames."""
+        x = self.stem(mel_encoder_input(mel)).transpose(2, 3).flatten(1, 2)
         x = self.over_time(self.fold(x))
-        share = self.attention(x).softmax(dim=2)
-        pooled = torch.cat([(share * x).sum(2), x.mean(2)], dim=1)
+        weights = self.attention(x).softmax(dim=2)
+        pooled = torch.cat([(weights * x).sum(2), x.mean(2)], dim=1)
         return functional.normalize(self.out(self.dropout(pooled)), dim=1)

@@ -1,4 +1,4 @@
-"""The text tower: MiniLM, a six-layer BERT whose mean over tokens says what a sentence is about."""
+"""The text tower: MiniLM, a six-layer BERT with mean pooling over tokens."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,12 +14,12 @@ MAX_TOKENS = 128
 
 
 class SentenceEncoder(nn.Module):
-    """Sentences to unit vectors; reads a folder in transformers' format, never the network."""
+    """Embeds sentences as unit vectors; reads a local folder in transformers' format."""
 
     def __init__(self, folder: Path):
         super().__init__()
         self.tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
-        # Read by hand: `from_pretrained` draws a progress bar of its own.
+        # Not `from_pretrained`, which shows a progress bar.
         config = BertConfig.from_pretrained(folder, local_files_only=True)
         self.bert = BertModel(config, add_pooling_layer=False)
         self.bert.load_state_dict(load_file(folder / "model.safetensors"))
@@ -27,7 +27,7 @@ class SentenceEncoder(nn.Module):
 
     @torch.no_grad()
     def forward(self, sentences: Sequence[str]) -> Float[Tensor, "batch 384"]:
-        """Mean over the attended tokens, normalised. Sentences are cut at 128 tokens.
+        """Normalised mean over the attended tokens. Sentences are cut to 128 tokens.
 
         Source: Sentence-BERT's mean pooling (Reimers & Gurevych 2019, arXiv:1908.10084).
         """
