@@ -1,6 +1,7 @@
-"""Writes docs/presets.md from the presets themselves and from the comments beside their values.
+"""Writes docs/presets.md from the presets and from the comments beside their values.
 
-`python scripts/write_preset_docs.py` writes it; `--check` fails if the committed page is stale.
+`python scripts/write_preset_docs.py` writes the page. `--check` fails if the committed page is
+stale.
 """
 
 import argparse
@@ -10,26 +11,27 @@ import re
 import sys
 import tokenize
 from collections.abc import Mapping
-from dataclasses import fields
+from dataclasses import fields, is_dataclass
 from pathlib import Path
 from types import ModuleType
 
 from seehear.guidance import aligner, sampling
+from seehear.guidance.augmentation import ImageAugmentation, MelAugmentation
+from seehear.guidance.frame_sampling import FrameSampling
 from seehear.pipeline import presets
 from seehear.pipeline.presets import JOINT_PRESETS, PAPER_PRESETS, PICTURE_PRESETS, PRESETS, Preset
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "presets.md"
 HEAD = """# Presets
 
-A preset is everything that decides how a clip is made, but for models, prompt and seed.
-Choose one with `--preset NAME` or `preset="NAME"`; `seehear.pipeline.presets.with_overrides`
-changes
-single values. What the names stand for, and where paper and released code differ:
-[method.md](method.md).
+A preset contains all settings of a generation except models, prompt and seed. Select one with
+`--preset NAME` or `preset="NAME"`. `seehear.pipeline.presets.with_overrides` changes single values.
+[method.md](method.md) explains the settings and the differences between the paper and its code.
 
-This page is written by `python scripts/write_preset_docs.py` from `seehear/presets.py`; edit there.
+`python scripts/write_preset_docs.py` writes this page from `seehear/pipeline/presets.py`. Edit the
+values and comments there.
 """
-_CONSTANTS = {  # of presets for pictures, by name
+_CONSTANTS = {  # of image and video presets, by name
     "default": "_PICTURE_DEFAULT",
     "wordless": "_PICTURE_WORDLESS",
     "prompt": "_PROMPT",
@@ -54,7 +56,7 @@ def source_of(module: ModuleType) -> str:
 
 
 def meanings_of(module: ModuleType, name: str) -> dict[str, str]:
-    """What the comments beside or right above the fields of a dataclass say."""
+    """The comments beside or directly above the fields of a dataclass, by field name."""
     source = source_of(module)
     comments, lines = comments_of(source), source.splitlines()
     found = {}
@@ -64,17 +66,17 @@ def meanings_of(module: ModuleType, name: str) -> dict[str, str]:
         for field in node.body:
             if not (isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name)):
                 continue
-            said = [comments.get(n, "") for n in range(field.lineno, (field.end_lineno or 0) + 1)]
+            texts = [comments.get(n, "") for n in range(field.lineno, (field.end_lineno or 0) + 1)]
             above = field.lineno - 1
-            while not any(said) and lines[above - 1].lstrip().startswith("#"):
+            while not any(texts) and lines[above - 1].lstrip().startswith("#"):
                 above -= 1
-            said += [comments[n] for n in range(above + 1, field.lineno)]
-            found[field.target.id] = " ".join(filter(None, said))
+            texts += [comments[n] for n in range(above + 1, field.lineno)]
+            found[field.target.id] = " ".join(filter(None, texts))
     return found
 
 
 def reasons_of(constant: str) -> dict[str, str]:
-    """What the comments beside the values of one preset say, by the name of the value."""
+    """The comments beside the values of one preset, by the name of the value."""
     source = source_of(presets)
     comments = comments_of(source)
     for node in ast.parse(source).body:
@@ -93,7 +95,7 @@ def lines_of(node: ast.expr) -> range:
 
 
 def values_of(preset: Preset) -> dict[str, object]:
-    """Every value of a preset, nested settings spread out."""
+    """All values of a preset, with sampling and aligner settings flattened."""
     settings, guidance = preset.settings, preset.settings.aligner
     values = {f.name: getattr(settings, f.name) for f in fields(settings) if f.name != "aligner"}
     values |= {f.name: getattr(guidance, f.name) for f in fields(guidance)}
@@ -101,13 +103,40 @@ def values_of(preset: Preset) -> dict[str, object]:
     return {k: v for k, v in values.items() if k not in ("name", "settings")}
 
 
-def shown(value: object) -> str:
-    """A value as one would write it in Python, on one line of a table."""
+def readable(value: object) -> str:
+    """A value as the text of a table cell."""
+    if isinstance(value, FrameSampling):
+        return f"{value.per_step} per step"
+    if isinstance(value, ImageAugmentation | MelAugmentation):
+        return augmentation_text(value)
+    if isinstance(value, Mapping):
+        items = (f"{stream} {interval_text(v)}" for stream, v in value.items())
+        return ", ".join(items) or "none"
     if isinstance(value, tuple) and value and isinstance(value[0], tuple):
         return ", ".join("-".join(map(str, pair)) for pair in value)
     if isinstance(value, tuple):
         return ", ".join(map(str, value))
-    return f"`{value}`"
+    if is_dataclass(value):
+        sys.exit(f"expected a text for {type(value).__name__} in `readable`, found none; add one")
+    if value is None:
+        return "none"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return str(value)
+
+
+def augmentation_text(settings: ImageAugmentation | MelAugmentation) -> str:
+    """The number of views per step and the strengths of the augmentation."""
+    if not settings.per_step:
+        return "off"
+    names = [f.name for f in fields(settings) if f.name != "per_step"]
+    strengths = ", ".join(f"{name} {getattr(settings, name)}" for name in names)
+    return f"{settings.per_step} views: {strengths}"
+
+
+def interval_text(value: object) -> str:
+    """A number, or an interval of two numbers."""
+    return " to ".join(map(str, value)) if isinstance(value, tuple) else str(value)
 
 
 def row(*cells: str) -> str:
@@ -116,11 +145,11 @@ def row(*cells: str) -> str:
 
 
 def side_by_side(known: Mapping[str, Preset], meanings: Mapping[str, str]) -> str:
-    """A table of all values, one column a preset."""
+    """A table of all values, with one column per preset."""
     values = {name: values_of(preset) for name, preset in known.items()}
-    text = row("setting", *known, "what it is") + "|" + " --- |" * (len(known) + 2) + "\n"
+    text = row("setting", *known, "meaning") + "|" + " --- |" * (len(known) + 2) + "\n"
     for key in next(iter(values.values())):
-        cells = [shown(values[name][key]) for name in known]
+        cells = [readable(values[name][key]) for name in known]
         text += row(f"`{key}`", *cells, meanings.get(key, ""))
     return text
 
@@ -129,45 +158,47 @@ def page() -> str:
     """The whole page as Markdown."""
     meanings = meanings_of(sampling, "SamplingSettings") | meanings_of(aligner, "AlignerConfig")
     meanings |= meanings_of(presets, "Preset")
-    text = HEAD + "\n## Sounds (v2a, i2a) side by side\n\n" + side_by_side(PRESETS, meanings)
-    text += "\n## Pictures (a2v, a2i) side by side\n\n"
-    text += "The pairs are those of the task; `prompt` is Eq. 17 alone, `latents` Eq. 13 alone.\n\n"
+    text = HEAD + "\n## Audio presets (v2a, i2a)\n\n" + side_by_side(PRESETS, meanings)
+    text += "\n## Image and video presets (a2v, a2i)\n\n"
+    text += "The task replaces the pairs. `prompt` uses Eq. 17 alone, `latents` Eq. 13 alone.\n\n"
     text += side_by_side(PICTURE_PRESETS, meanings)
-    text += "\n## Both from a sentence (joint) side by side\n\n"
+    text += "\n## Joint presets (joint)\n\n"
     text += (
-        "The picture leads in `default`; in the others sound and picture have the rates and the "
-        "guidance scale\nthat either has alone, and all else is as for pictures.\n\n"
+        "In `default` the video leads. The other presets combine the rates and the guidance scale "
+        "of the audio\npreset with the video preset.\n\n"
     )
     text += side_by_side(JOINT_PRESETS, meanings)
-    text += "\n## The paper's own runs side by side\n\n"
-    text += "With the paper's models and the pairs of the task; those for sounds are `authors`.\n\n"
+    text += "\n## Presets of the paper's runs\n\n"
+    text += (
+        "The task replaces the pairs. `paper-v2a` and `paper-i2a` have the values of `authors`.\n\n"
+    )
     text += side_by_side({p.name: p for p in PAPER_PRESETS.values()}, meanings)
     for title, constant, preset in explained():
         values = values_of(preset)
         reasons = {k: why for k, why in reasons_of(constant).items() if k in values and why}
-        if not reasons:  # it is another one under another name
+        if not reasons:  # a copy of another preset under another name
             continue
-        text += f"\n## {title}: where each value comes from\n\n"
+        text += f"\n## Sources of the values: {title}\n\n"
         text += row("setting", "value", "source") + "| --- | --- | --- |\n"
         for key, why in reasons.items():
-            text += row(f"`{key}`", shown(values[key]), why)
+            text += row(f"`{key}`", readable(values[key]), why)
     return text
 
 
 def explained() -> list[tuple[str, str, Preset]]:
-    """Title, name in `seehear.pipeline.presets` and values of every preset."""
-    own = [(f"`{name}` for sounds", name.upper(), preset) for name, preset in PRESETS.items()]
-    pictures = [
-        (f"`{name}` for pictures", _CONSTANTS[name], preset)
+    """Title, name of the constant in `seehear.pipeline.presets`, and values of every preset."""
+    own = [(f"`{name}` for audio", name.upper(), preset) for name, preset in PRESETS.items()]
+    visual = [
+        (f"`{name}` for images and videos", _CONSTANTS[name], preset)
         for name, preset in PICTURE_PRESETS.items()
     ]
-    joint = [("`default` for both", "_JOINT_DEFAULT", JOINT_PRESETS["default"])]
+    joint = [("`default` for joint", "_JOINT_DEFAULT", JOINT_PRESETS["default"])]
     paper = [(f"`{p.name}`", p.name.upper().replace("-", "_"), p) for p in PAPER_PRESETS.values()]
-    return own + pictures + joint + paper
+    return own + visual + joint + paper
 
 
 def main() -> None:
-    """Write the page, or compare it with what would be written."""
+    """Write the page, or compare it with the committed one."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--check", action="store_true", help="write nothing; fail if stale")
     text = page()

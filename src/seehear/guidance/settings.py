@@ -172,11 +172,12 @@ class SamplingSettings:
     """How to denoise: number of steps, classifier-free guidance, alignment."""
 
     num_steps: int = 30  # S, loop steps; 30 for AudioLDM in the authors' code
-    own_steps: Mapping[Stream, int] = field(default_factory=dict)  # of streams with fewer steps
+    # Steps of streams that have fewer than their interval; see `step_schedule.step_schedule`.
+    own_steps: Mapping[Stream, int] = field(default_factory=dict)
     # Active interval (start, end) of a stream, as fractions of the run. Streams without an entry
-    # are active in the whole run; see `step_schedule.step_schedule`.
+    # are active in the whole run.
     spans: Mapping[Stream, tuple[float, float]] = field(default_factory=dict)
-    guidance_scale: Rate = 2.5  # classifier-free; 2.5 for AudioLDM in the authors' code, 1 is off
+    guidance_scale: Rate = 2.5  # classifier-free; 2.5 for AudioLDM in the authors' code; 1 is off
     # Fractions of the run at which a sync term shifts a stream in time. Ours: by then the content
     # is decided, and the denoiser can still repair the seams.
     retimed_at: tuple[float, ...] = (0.2, 0.3, 0.4)
