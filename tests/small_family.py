@@ -41,7 +41,7 @@ def small_picture_family(folder: Path) -> Family:
         loaders={
             "audio": lambda: audioldm.load(audio),
             "video": lambda: animatediff.load(video, num_frames=8, fps=8.0),
-            "picture": lambda: animatediff.load(video, num_frames=1),
+            "image": lambda: animatediff.load(video, num_frames=1),
         },
         binder=linear.load(dtype=torch.float32),
     )

@@ -87,3 +87,14 @@ def test_what_is_no_list_is_refused(tmp_path):
         entries_of(tmp_path / "clip.mp4", COMMON)
     with pytest.raises(SettingsError, match="expected an object in JSON"):
         listed(tmp_path, "[1]\n", "jobs.jsonl")
+
+
+def test_the_columns_of_version_0_1_0_are_read_and_ledgers_keep_its_names(tmp_path):
+    for name, header in (("old", "sound_prompt"), ("new", "audio_prompt")):
+        (tmp_path / f"{name}.csv").write_text(f"id,prompt,{header}\na,rain,thunder\n")
+    common = Request(task="joint")
+    old, new = (entries_of(tmp_path / f"{name}.csv", common)[0] for name in ("old", "new"))
+    assert old == new
+    assert new.order.audio_prompt == "thunder"
+    assert '"sound_prompt": "thunder"' in new.to_json_line()
+    assert Entry.from_json_line(new.to_json_line()) == new

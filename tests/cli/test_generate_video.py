@@ -116,8 +116,8 @@ def test_a_sentence_becomes_a_film_with_sound(workplace, capsys):
     [
         ("a2v", "bang.wav", "-o", "out.mp4"),
         ("a2i", "bang.wav", "-o", "out.png"),
-        ("joint", "rain", "-o", "out.mp4", "--sound-prompt", "bells", "--duration", "1.3"),
-        ("joint", "a", "-o", "out.mp4", "--sound-prompt", "rain", "--picture-prompt", "rain"),
+        ("joint", "rain", "-o", "out.mp4", "--audio-prompt", "bells", "--duration", "1.3"),
+        ("joint", "a", "-o", "out.mp4", "--audio-prompt", "rain", "--video-prompt", "rain"),
     ],
 )
 def test_every_output_can_be_made_again_bit_for_bit(workplace, capsys, command):

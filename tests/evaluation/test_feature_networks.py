@@ -35,7 +35,7 @@ class Tenths:
 
     sample_rate = 8_000
 
-    def hear(self, waveform, sample_rate):
+    def from_audio(self, waveform, sample_rate):
         assert sample_rate == self.sample_rate
         rows = waveform[0].unfold(0, 800, 800)
         return Features(torch.stack([rows.std(1), rows.diff(dim=1).std(1)], dim=1))
@@ -44,7 +44,7 @@ class Tenths:
 class Colours:
     """Mean colour of a clip."""
 
-    def see(self, frames, fps):
+    def from_video(self, frames, fps):
         colour = frames.mean((1, 3, 4))
         return Features(colour, colour)
 
@@ -90,7 +90,9 @@ def test_fad_counts_every_row_of_every_clip_and_resamples_clips(folders):
     x, y = (
         torch.cat(
             [
-                network.hear(read_audio(folder / f"clip{k}.wav", 8_000).waveform, 8_000).embedding
+                network.from_audio(
+                    read_audio(folder / f"clip{k}.wav", 8_000).waveform, 8_000
+                ).embedding
                 for k in range(CLIPS)
             ]
         )
@@ -135,9 +137,9 @@ def test_what_one_network_refuses_no_network_keeps(folders):
     class Refuses(Tenths):
         calls = 0
 
-        def hear(self, waveform, sample_rate):
+        def from_audio(self, waveform, sample_rate):
             self.calls += 1
-            found = super().hear(waveform, sample_rate)
+            found = super().from_audio(waveform, sample_rate)
             return Features(found.embedding * (math.nan if self.calls == 2 else 1))
 
     loaded = [load_measure("judge"), LoadedNetwork(FEATURES["vggish"], Refuses())]
@@ -170,7 +172,7 @@ def test_the_pocket_binder_scores_all_pairs_and_says_that_it_may_have_guided(vid
     assert [score.count for score in report.scores[:3]] == [3, 1, 1]
     network = loaded[0].network
     heard = read_audio(videos[1] / "clip0.mp4", RATE).waveform.mean(0, keepdim=True)
-    wanted = paired_cosine(network.hear(heard, RATE).embedding, network.read(["rain"])).item()
+    wanted = paired_cosine(network.from_audio(heard, RATE).embedding, network.read(["rain"])).item()
     assert report.clips["clip0"]["AT-bind"] == pytest.approx(wanted, abs=1e-5)
     assert "AV-bind, VT-bind, AT-bind: this binder may have guided these clips" in report.notes[0]
 
@@ -182,7 +184,7 @@ def test_fad_by_the_judge_counts_patches_of_a_second(folders):
     network = load_measure("judge-patches").network
     for seconds, rows in ((0.2, 1), (1.0, 1), (2.56, 2)):
         waveform = torch.zeros(2, round(seconds * RATE))
-        assert network.hear(waveform, RATE).embedding.shape == (2 * rows, 192)
+        assert network.from_audio(waveform, RATE).embedding.shape == (2 * rows, 192)
 
 
 def test_networks_inside_networks_count_for_what_is_remembered():
@@ -215,7 +217,7 @@ def test_clap_scores_made_sounds_against_their_prompts_from_the_shell(folders, t
         "v2a", *folders, features=[load_measure(f"clap={folder}")], prompts=read_prompts(words)
     )
     heard = read_audio(folders[1] / "clip2.wav", 48_000)
-    e_a = network.hear(heard.waveform, 48_000).embedding
+    e_a = network.from_audio(heard.waveform, 48_000).embedding
     wanted = paired_cosine(e_a, network.read(["a sound of 2"])).item()
     assert report.clips["clip2"]["CLAP score"] == pytest.approx(wanted, abs=1e-5)
 

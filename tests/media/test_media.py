@@ -114,7 +114,7 @@ def test_a_picture_that_nothing_decodes_is_said_and_its_sound_still_read(tmp_pat
     with pytest.raises(MediaError, match="no decoder for the video track"):
         media.read_video(path)
     with pytest.raises(MediaError, match="no decoder for the video track"):
-        media.mux_sound(path, torch.zeros(1, 100), 16_000, tmp_path / "out.mp4")
+        media.mux_audio(path, torch.zeros(1, 100), 16_000, tmp_path / "out.mp4")
     found = media.probe(path)
     assert (found.kind, found.width, found.has_audio) == ("video", 0, True)
     assert media.read_audio(path).duration_s == pytest.approx(1.0, abs=0.1)
@@ -124,8 +124,8 @@ def test_a_file_in_the_place_of_a_folder_is_said(tmp_path):
     (tmp_path / "file").touch()
     for place in (tmp_path / "file", tmp_path / "file" / "deeper"):
         with pytest.raises(MediaError, match="expected a folder"):
-            media.made_folder(place)
-    assert media.made_folder(tmp_path / "new" / "deeper").is_dir()
+            media.ensure_folder(place)
+    assert media.ensure_folder(tmp_path / "new" / "deeper").is_dir()
 
 
 def test_raw_stream_without_timestamps_is_read_in_order(tmp_path):
@@ -479,10 +479,10 @@ def test_muxing_keeps_packets_clock_rotation_and_sync(tmp_path, source, suffix):
     before, out = media.read_video(path, frames_per_s=25.0), tmp_path / f"out{suffix}"
     if source == "trimmed" and suffix == ".mkv":
         with pytest.raises(MediaError, match="hidden by an edit list"):
-            media.mux_sound(path, noise(16_000), 16_000, out)
+            media.mux_audio(path, noise(16_000), 16_000, out)
         return
     sound = click(40_000, 5000)  # longer than any of the pictures
-    media.mux_sound(path, torch.from_numpy(sound), 16_000, out)
+    media.mux_audio(path, torch.from_numpy(sound), 16_000, out)
     after = media.read_video(out, frames_per_s=25.0)
     assert packet_hashes(out) == packet_hashes(path)
     assert after.rotation_deg == before.rotation_deg
@@ -499,7 +499,7 @@ def test_muxing_keeps_packets_clock_rotation_and_sync(tmp_path, source, suffix):
 def test_mp4_declares_equal_lengths_of_picture_and_sound(tmp_path):
     rate = Fraction(24000, 1001)
     path = make_video(tmp_path / "a.mp4", rate=rate, time_base=1 / rate, num_frames=37)
-    media.mux_sound(path, noise(16_000), 16_000, tmp_path / "out.mp4")
+    media.mux_audio(path, noise(16_000), 16_000, tmp_path / "out.mp4")
     assert stream_duration(tmp_path / "out.mp4", "video") == 37 / rate
     difference = stream_duration(tmp_path / "out.mp4", "audio") - 37 / rate
     assert abs(difference) <= Fraction(1, 48_000)
@@ -507,7 +507,7 @@ def test_mp4_declares_equal_lengths_of_picture_and_sound(tmp_path):
 
 def test_short_sound_is_padded_with_silence(tmp_path):
     path = make_video(tmp_path / "a.mp4", num_frames=50)
-    media.mux_sound(path, noise(8000), 16_000, tmp_path / "out.mp4")
+    media.mux_audio(path, noise(8000), 16_000, tmp_path / "out.mp4")
     audio = media.read_audio(tmp_path / "out.mp4").waveform
     assert audio.shape == (1, 32_000)
     assert audio[:, 9000:].abs().max() < 1e-3
@@ -518,7 +518,7 @@ def test_short_sound_is_padded_with_silence(tmp_path):
 def test_peak_holds_after_decoding(tmp_path, channels, suffix):
     path = make_video(tmp_path / "a.mp4")
     out = tmp_path / f"out{suffix}"
-    media.mux_sound(path, noise(16_000, channels, peak=1.0), 16_000, out)
+    media.mux_audio(path, noise(16_000, channels, peak=1.0), 16_000, out)
     peak = media.peak_dbfs(media.read_audio(out, 48_000, mono=False).waveform)
     assert -1.5 < peak <= -1.0
 
@@ -526,7 +526,7 @@ def test_peak_holds_after_decoding(tmp_path, channels, suffix):
 def test_mixing_adds_the_new_sound_to_the_old(tmp_path):
     old, new = click(48_000, 10_000), click(16_000, 12_000)
     path = make_video(tmp_path / "a.mp4", sound=old)
-    media.mux_sound(path, torch.from_numpy(new), 16_000, tmp_path / "out.mp4", keep="mix")
+    media.mux_audio(path, torch.from_numpy(new), 16_000, tmp_path / "out.mp4", keep="mix")
     mixed = media.read_audio(tmp_path / "out.mp4", 48_000).waveform[0].numpy()
     assert delay(mixed[:24_000], old[0, :24_000]) == 0
     assert mixed[10_000:10_400].std() == pytest.approx(old[0, 10_000:10_400].std(), rel=0.05)
@@ -536,8 +536,8 @@ def test_mixing_adds_the_new_sound_to_the_old(tmp_path):
 
 def test_mixing_into_a_silent_video_leaves_the_new_sound(tmp_path):
     path, sound = make_video(tmp_path / "a.mp4"), torch.from_numpy(click(16_000, 4000))
-    media.mux_sound(path, sound, 16_000, tmp_path / "mix.mp4", keep="mix")
-    media.mux_sound(path, sound, 16_000, tmp_path / "replace.mp4")
+    media.mux_audio(path, sound, 16_000, tmp_path / "mix.mp4", keep="mix")
+    media.mux_audio(path, sound, 16_000, tmp_path / "replace.mp4")
     got = [media.read_audio(tmp_path / f"{n}.mp4").waveform for n in ("mix", "replace")]
     assert torch.equal(*got)
 
@@ -552,7 +552,7 @@ def test_title_stays_and_other_tracks_go(tmp_path):
             if packet.size:
                 packet.stream = streams[packet.stream.index]
                 output.mux(packet)
-    media.mux_sound(tagged, noise(16_000), 16_000, tmp_path / "out.mp4")
+    media.mux_audio(tagged, noise(16_000), 16_000, tmp_path / "out.mp4")
     with av.open(str(tmp_path / "out.mp4")) as written:
         assert written.metadata["title"] == "Waves"
         assert [stream.type for stream in written.streams] == ["video", "audio"]
@@ -561,7 +561,7 @@ def test_title_stays_and_other_tracks_go(tmp_path):
 def test_file_cut_short_can_be_muxed(tmp_path):
     whole = make_video(tmp_path / "a.mkv", num_frames=50).read_bytes()
     (tmp_path / "cut.mkv").write_bytes(whole[: len(whole) * 2 // 3])
-    media.mux_sound(tmp_path / "cut.mkv", noise(32_000), 16_000, tmp_path / "out.mp4")
+    media.mux_audio(tmp_path / "cut.mkv", noise(32_000), 16_000, tmp_path / "out.mp4")
     got = media.read_video(tmp_path / "out.mp4").duration_s
     assert got == pytest.approx(media.read_video(tmp_path / "cut.mkv").duration_s, abs=0.05)
 
@@ -575,7 +575,7 @@ def test_output_must_not_be_the_input(tmp_path):
     (tmp_path / "link.mp4").symlink_to(path)
     for name in ("a.mp4", "link.mp4", "./a.mp4"):
         with pytest.raises(MediaError, match="is the input itself"):
-            media.mux_sound(path, noise(100), 16_000, tmp_path / name)
+            media.mux_audio(path, noise(100), 16_000, tmp_path / name)
     assert path.read_bytes() == before
 
 
@@ -583,7 +583,7 @@ def test_output_must_not_be_the_input(tmp_path):
 def test_unknown_suffix_names_the_known_ones(tmp_path, name):
     path = make_video(tmp_path / "a.mp4", num_frames=2)
     with pytest.raises(MediaError, match=r"choose one of .*\.mkv.*\.mp4"):
-        media.mux_sound(path, noise(100), 16_000, tmp_path / name)
+        media.mux_audio(path, noise(100), 16_000, tmp_path / name)
     with pytest.raises(MediaError, match=r"choose one of \.wav, \.flac, \.ogg"):
         media.write_audio(tmp_path / "a.aiff", noise(100), 16_000)
 
@@ -596,7 +596,7 @@ def test_missing_folder_is_an_error(tmp_path):
 def test_codec_that_the_container_cannot_hold_names_one_that_can(tmp_path):
     path = make_video(tmp_path / "a.mp4", num_frames=2)
     with pytest.raises(MediaError, match=r"cannot hold h264 video .* choose \.mkv"):
-        media.mux_sound(path, noise(100), 16_000, tmp_path / "out.webm")
+        media.mux_audio(path, noise(100), 16_000, tmp_path / "out.webm")
     assert [p.name for p in tmp_path.iterdir()] == ["a.mp4"]
 
 
@@ -613,7 +613,7 @@ def test_failure_half_way_leaves_the_old_output_and_no_pieces(tmp_path, monkeypa
     monkeypatch.setattr("seehear.media.mux._video_clock", lambda _: clock)
     monkeypatch.setattr("seehear.media.mux._packets", fail_in_the_middle)
     with pytest.raises(KeyboardInterrupt):
-        media.mux_sound(path, noise(16_000), 16_000, out)
+        media.mux_audio(path, noise(16_000), 16_000, out)
     assert out.read_bytes() == b"earlier output"
     assert sorted(p.name for p in tmp_path.iterdir()) == ["a.mp4", "out.mp4"]
 
@@ -624,7 +624,7 @@ def test_numbers_that_are_not_finite_are_refused(tmp_path):
     with pytest.raises(ValueError, match="finite"):
         media.write_audio(tmp_path / "a.wav", broken, 16_000)
     with pytest.raises(ValueError, match="finite"):
-        media.mux_sound(path, broken, 16_000, tmp_path / "out.mp4")
+        media.mux_audio(path, broken, 16_000, tmp_path / "out.mp4")
     with pytest.raises(ValueError, match="finite"):
         media.finish_level(broken, 16_000)
 
@@ -669,7 +669,7 @@ CLIPS = sorted(Path(os.environ.get("SEEHEAR_MEDIA", "/nowhere")).glob("*.mp4"))
 @pytest.mark.parametrize("path", CLIPS, ids=lambda path: path.stem)
 def test_real_clip_keeps_its_picture(tmp_path, path):
     video = media.read_video(path)
-    media.mux_sound(path, noise(16_000 * 12), 16_000, tmp_path / "out.mp4")
+    media.mux_audio(path, noise(16_000 * 12), 16_000, tmp_path / "out.mp4")
     assert packet_hashes(tmp_path / "out.mp4") == packet_hashes(path)
     audio = media.read_audio(tmp_path / "out.mp4", 48_000).waveform
     assert audio.shape[1] == round(video.duration_s * 48_000)

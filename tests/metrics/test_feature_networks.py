@@ -10,7 +10,7 @@ from tiny_clap import write_clap
 from seehear.errors import MediaError, WeightsError
 from seehear.metrics.features import clap, i3d, judge, panns, vggish
 from seehear.metrics.features.binder import BinderFeatures
-from seehear.metrics.features.protocol import Features, HearsSounds, ReadsText, SeesVideos
+from seehear.metrics.features.protocol import EmbedsAudio, EmbedsText, EmbedsVideo, Features
 from seehear.models.binders import linear
 from seehear.models.binders.imagebind.audio_input import log_mel_frames
 
@@ -133,9 +133,9 @@ def test_cnn14_comes_back_from_its_published_format(cnn14, tmp_path):
     stored["spectrogram_extractor.stft.conv_real.weight"] = torch.zeros(257, 1, 512)
     torch.save({"model": stored}, tmp_path / "Cnn14_16k_mAP=0.438.pth")
     network = panns.load(tmp_path / "Cnn14_16k_mAP=0.438.pth")
-    assert isinstance(network, HearsSounds)
-    found, wanted = network.hear(small_waves(), 16_000), panns.Panns(cnn14, 16_000)
-    assert torch.equal(found.logits, wanted.hear(small_waves(), 16_000).logits)
+    assert isinstance(network, EmbedsAudio)
+    found, wanted = network.from_audio(small_waves(), 16_000), panns.Panns(cnn14, 16_000)
+    assert torch.equal(found.logits, wanted.from_audio(small_waves(), 16_000).logits)
     with pytest.raises(WeightsError, match="use the file for this sample rate"):
         panns.load(tmp_path / "Cnn14_16k_mAP=0.438.pth", 32_000)
 
@@ -143,26 +143,26 @@ def test_cnn14_comes_back_from_its_published_format(cnn14, tmp_path):
 def test_vggish_comes_back_from_safetensors_with_a_row_per_step(vggish_net, tmp_path):
     save_file(vggish_net.state_dict(), tmp_path / "vggish.safetensors")
     network = vggish.load(tmp_path / "vggish.safetensors")
-    assert isinstance(network, HearsSounds)
-    found = network.hear(small_waves(3.0), 16_000)
+    assert isinstance(network, EmbedsAudio)
+    found = network.from_audio(small_waves(3.0), 16_000)
     assert found.embedding.shape == (2 * 3, 128)
     assert found.logits is None
     # The first clip's rows come first, and short clips are padded to 2 s.
-    first = network.hear(small_waves(3.0)[:1], 16_000).embedding
+    first = network.from_audio(small_waves(3.0)[:1], 16_000).embedding
     torch.testing.assert_close(found.embedding[:3], first, rtol=1e-5, atol=1e-5)
-    assert len(network.hear(small_waves(0.5), 16_000).embedding) == 2 * 2
+    assert len(network.from_audio(small_waves(0.5), 16_000).embedding) == 2 * 2
 
 
 def test_i3d_comes_back_from_its_file_and_refuses_fewer_than_nine_frames(i3d_net, tmp_path):
     torch.save(i3d_net.state_dict(), tmp_path / "i3d_pretrained_400.pt")
     network = i3d.load(tmp_path / "i3d_pretrained_400.pt")
-    assert isinstance(network, SeesVideos)
+    assert isinstance(network, EmbedsVideo)
     frames = torch.rand(1, 9, 3, 36, 64, generator=torch.Generator().manual_seed(0))
-    found = network.see(frames, 8.0)
+    found = network.from_video(frames, 8.0)
     wanted = i3d_net(i3d.fitted(frames[0])[None].transpose(1, 2))
     assert torch.equal(found.embedding, wanted)
     with pytest.raises(MediaError, match="at least 9 frames, got 8"):
-        network.see(frames[:, :8], 8.0)
+        network.from_video(frames[:, :8], 8.0)
 
 
 def without(state, key):
@@ -198,20 +198,23 @@ def test_a_file_with_code_in_it_is_refused(tmp_path):
 
 def test_the_pocket_judge_is_a_network_like_the_others():
     network = judge.load()
-    assert isinstance(network, HearsSounds)
-    assert isinstance(network, SeesVideos)
-    heard = network.hear(small_waves(), 16_000)
+    assert isinstance(network, EmbedsAudio)
+    assert isinstance(network, EmbedsVideo)
+    heard = network.from_audio(small_waves(), 16_000)
     assert isinstance(heard, Features)
     assert torch.equal(heard.logits, network.sound_logits(small_waves()))
-    assert network.hear(small_waves(1.0, 32_000), 32_000).embedding.shape == heard.embedding.shape
+    assert (
+        network.from_audio(small_waves(1.0, 32_000), 32_000).embedding.shape
+        == heard.embedding.shape
+    )
 
 
 def test_a_binder_hears_sees_and_reads_as_a_measure():
     network = BinderFeatures(linear.load(dtype=torch.float32), 16_000)
-    assert isinstance(network, HearsSounds)
-    assert isinstance(network, SeesVideos)
-    assert isinstance(network, ReadsText)
-    heard = network.hear(small_waves(), 16_000).embedding
+    assert isinstance(network, EmbedsAudio)
+    assert isinstance(network, EmbedsVideo)
+    assert isinstance(network, EmbedsText)
+    heard = network.from_audio(small_waves(), 16_000).embedding
     torch.testing.assert_close(heard.norm(dim=1), torch.ones(2))
     assert network.read(["rain"]).shape[1] == heard.shape[1]
 
@@ -223,19 +226,19 @@ def clap_folder(tmp_path_factory):
 
 def test_clap_scores_as_the_logits_of_transformers_without_their_scale(clap_folder):
     network = clap.load(clap_folder)
-    assert isinstance(network, HearsSounds)
-    assert isinstance(network, ReadsText)
+    assert isinstance(network, EmbedsAudio)
+    assert isinstance(network, EmbedsText)
     prompts, waves = ["rain", "a dog barks"], small_waves(1.0, 48_000)
     words = network.tokenizer(prompts, padding=True, return_tensors="pt")
     sounds = network.front_end(list(waves.numpy()), sampling_rate=48_000, return_tensors="pt")
     with torch.no_grad():
         found = network.model(**words, **sounds)
     wanted = found.logits_per_audio / network.model.logit_scale_a.exp()
-    cosines = network.hear(waves, 48_000).embedding @ network.read(prompts).T
+    cosines = network.from_audio(waves, 48_000).embedding @ network.read(prompts).T
     torch.testing.assert_close(cosines, wanted, rtol=1e-5, atol=1e-5)
 
 
 def test_clap_hears_the_beginning_of_long_clips_whatever_was_drawn(clap_folder):
     network, long = clap.load(clap_folder), small_waves(11.0)
-    found = network.hear(long, 16_000).embedding
-    torch.testing.assert_close(found, network.hear(long, 16_000).embedding, rtol=0, atol=0)
+    found = network.from_audio(long, 16_000).embedding
+    torch.testing.assert_close(found, network.from_audio(long, 16_000).embedding, rtol=0, atol=0)

@@ -427,13 +427,13 @@ def test_commercial_use_of_another_model_is_refused_when_it_is_loaded(tmp_path):
 
 
 TAKEN_BY = {
-    "sound": "--audio",
-    "picture": "--video",
+    "audio": "--audio",
+    "image": "--video",
     "motion": "--motion",
     "decoder": "",
     "binder": "--binder",
-    "picture captioner": "--captioner",
-    "sound captioner": "--captioner",
+    "image captioner": "--captioner",
+    "audio captioner": "--captioner",
     "measure": "--features",
 }
 
@@ -441,7 +441,7 @@ TAKEN_BY = {
 @pytest.mark.parametrize("entry", ENTRIES, ids=lambda e: e.name)
 def test_every_row_of_the_page_resolves_to_an_option_and_the_files_of_its_format(entry, capsys):
     assert entry.takes == TAKEN_BY[entry.role]
-    commands = {"picture": "a2v", "motion": "a2v", "measure": "eval"}
+    commands = {"image": "a2v", "motion": "a2v", "measure": "eval"}
     command = commands.get(entry.role, "v2a")
     if entry.takes:
         assert entry.takes in said(capsys, command, "--help").out

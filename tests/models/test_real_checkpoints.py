@@ -14,7 +14,7 @@ from small_family import moving_frames
 from seehear.diagnostics.estimate import estimate_run
 from seehear.diagnostics.memory_mode import HEADROOM, fitting, free_bytes
 from seehear.evaluation import FEATURES, load_measure
-from seehear.metrics.features.protocol import HearsSounds
+from seehear.metrics.features.protocol import EmbedsAudio
 from seehear.models import cache, captioners, checkpoints
 from seehear.models.backbones import animatediff, audioldm
 from seehear.models.binders import imagebind
@@ -45,7 +45,7 @@ def test_files_are_whole_and_those_published(entry):
         assert verdict.is_fine, verdict
 
 
-@pytest.mark.parametrize("entry", entries("sound"))
+@pytest.mark.parametrize("entry", entries("audio"))
 def test_sound_models_load_and_make_a_sound(entry):
     model = audioldm.load(here(entry), device=DEVICE, local_files_only=True)
     total = sum(p.numel() for n in (model.unet, model.vae, model.vocoder, model.text_encoder)
@@ -55,7 +55,7 @@ def test_sound_models_load_and_make_a_sound(entry):
     assert waveform.isfinite().all()
 
 
-@pytest.mark.parametrize("entry", entries("picture"))
+@pytest.mark.parametrize("entry", entries("image"))
 def test_picture_models_load_as_stills(entry):
     model = animatediff.load(here(entry), num_frames=1, device=DEVICE, local_files_only=True)
     y = model.embed_prompt(["a dog"])
@@ -90,7 +90,7 @@ def test_the_binder_knows_a_dog_by_sight_and_by_name(entry):
     assert (e @ e.T)[0, 1] < 0.95
 
 
-@pytest.mark.parametrize("entry", entries("picture captioner", "sound captioner"))
+@pytest.mark.parametrize("entry", entries("image captioner", "audio captioner"))
 def test_captioners_describe(entry):
     writer = captioners.load(here(entry), device=DEVICE)
     if hasattr(writer, "caption_picture"):
@@ -104,12 +104,12 @@ def test_networks_that_judge_tell_noise_from_silence(measure):
     here(BY_NAME[measure.entry])
     network = load_measure(measure.name).network
     generator = torch.Generator().manual_seed(0)
-    if isinstance(network, HearsSounds):
-        found = network.hear(0.1 * torch.randn(2, 32_000, generator=generator), 16_000)
-        other = network.hear(torch.zeros(2, 32_000), 16_000)
+    if isinstance(network, EmbedsAudio):
+        found = network.from_audio(0.1 * torch.randn(2, 32_000, generator=generator), 16_000)
+        other = network.from_audio(torch.zeros(2, 32_000), 16_000)
     else:
-        found = network.see(torch.rand(2, 16, 3, 64, 64, generator=generator), 8.0)
-        other = network.see(torch.zeros(2, 16, 3, 64, 64), 8.0)
+        found = network.from_video(torch.rand(2, 16, 3, 64, 64, generator=generator), 8.0)
+        other = network.from_video(torch.zeros(2, 16, 3, 64, 64), 8.0)
     assert found.embedding.isfinite().all()
     assert not torch.allclose(found.embedding, other.embedding, atol=1e-2)
 

@@ -7,7 +7,7 @@ import pytest
 
 from seehear.media.encode import CONTAINERS
 from seehear.media.suffixes import AUDIO_OUTPUTS, IMAGE_OUTPUTS, VIDEO_OUTPUTS
-from seehear.media.write import PICTURE_FORMATS, SOUND_FORMATS
+from seehear.media.write import AUDIO_FORMATS, IMAGE_FORMATS
 from seehear.pipeline.presets import presets_of
 from seehear.pipeline.task import TASKS, ScoredTask, TaskName
 
@@ -19,8 +19,8 @@ def test_the_table_and_the_types_name_the_same_tasks():
 
 def test_every_suffix_of_the_table_can_be_written():
     assert tuple(sorted(CONTAINERS)) == VIDEO_OUTPUTS
-    assert tuple(SOUND_FORMATS) == AUDIO_OUTPUTS
-    assert tuple(PICTURE_FORMATS) == IMAGE_OUTPUTS
+    assert tuple(AUDIO_FORMATS) == AUDIO_OUTPUTS
+    assert tuple(IMAGE_FORMATS) == IMAGE_OUTPUTS
 
 
 @pytest.mark.parametrize("task", TASKS.values(), ids=TASKS)

@@ -184,7 +184,7 @@ def test_joint_streams_may_have_lengths_steps_and_prompts_of_their_own(studio):
     settings = replace(preset.settings, num_steps=6, own_steps={"video": 3})
     made = studio.text_to_both(
         "rain",
-        sound_prompt="bells",
+        audio_prompt="bells",
         duration_s=2.3,
         preset=replace(preset, settings=settings),
     )

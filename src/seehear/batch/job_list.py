@@ -15,10 +15,12 @@ from seehear.pipeline.task import TASKS, TaskName
 
 # Columns of a list, and how a cell becomes a value. "input" is an order's source.
 _READ: dict[str, type] = {
-    "id": str, "input": str, "output": str, "task": str, "prompt": str, "sound_prompt": str,
-    "picture_prompt": str, "seed": int, "preset": str, "steps": int, "lr": float, "sync": float,
+    "id": str, "input": str, "output": str, "task": str, "prompt": str, "audio_prompt": str,
+    "video_prompt": str, "seed": int, "preset": str, "steps": int, "lr": float, "sync": float,
     "duration_s": float, "mix": bool, "upscale": int, "max_duration_s": float,
 }  # fmt: skip
+# Names in ledgers, and in lists of version 0.1.0.
+_OLD_NAMES = {"audio_prompt": "sound_prompt", "video_prompt": "picture_prompt"}
 _TRUTHS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
 
 
@@ -33,6 +35,7 @@ class Entry:
     def to_json_line(self) -> str:
         """As one line of JSON, the same for the same job."""
         order = asdict(self.order) | {"source": self.order.source and str(self.order.source)}
+        order = {_OLD_NAMES.get(name, name): value for name, value in order.items()}
         return json.dumps({"id": self.id, "output": self.output, "order": order}, sort_keys=True)
 
     def listed(self) -> ListedJob:
@@ -43,7 +46,8 @@ class Entry:
     def from_json_line(cls, line: str) -> "Entry":
         """The inverse of `to_json_line`."""
         record = json.loads(line)
-        order = record["order"]
+        new_names = {old: new for new, old in _OLD_NAMES.items()}
+        order = {new_names.get(name, name): value for name, value in record["order"].items()}
         order["source"] = order["source"] and Path(order["source"])
         return cls(id=record["id"], output=record["output"], order=Request(**order))
 
@@ -126,6 +130,8 @@ def _of_jsonl(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
 def _entry(
     where: str, row: Mapping[str, Any], folder: Path, common: Request, suffix: str | None
 ) -> Entry:
+    new_names = {old: new for new, old in _OLD_NAMES.items()}
+    row = {new_names.get(name, name): cell for name, cell in row.items()}
     values = {name: _value(where, name, cell) for name, cell in row.items()}
     task = values.get("task", common.task)
     if task not in TASKS:

@@ -19,7 +19,7 @@ from typing import Literal
 import psutil
 
 from seehear.errors import SettingsError
-from seehear.media import made_folder
+from seehear.media import ensure_folder
 
 State = Literal["pending", "leased", "done", "failed"]
 STATES: tuple[State, ...] = ("pending", "leased", "done", "failed")
@@ -104,7 +104,7 @@ class Ledger:
         if not path.exists():
             if not is_new_allowed:
                 raise SettingsError(f"{folder}: expected the folder of a batch, with {FILE} in it")
-            made_folder(folder)
+            ensure_folder(folder)
         try:
             self._db = sqlite3.connect(path, timeout=60.0, isolation_level=None)
             self._db.execute("PRAGMA journal_mode=WAL")

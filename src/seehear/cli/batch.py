@@ -113,7 +113,7 @@ def batch(
     appear whole or not at all, and are the same however many workers there are: a job's seed
     comes from its line or, with --seed, from its name.
 
-    Columns of a list: input, output, id, task, prompt, sound_prompt, picture_prompt, seed,
+    Columns of a list: input, output, id, task, prompt, audio_prompt, video_prompt, seed,
     preset, steps, lr, sync, duration_s, mix, upscale, max_duration_s. All but input may be left
     out.
 

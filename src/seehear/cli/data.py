@@ -131,13 +131,13 @@ def write_stylised(
 
         seehear data stylise clips/ --weights paprika.pt -o paprika/
     """
-    from seehear.media import made_folder, write_image
+    from seehear.media import ensure_folder, write_image
 
     with _needing_eval():
         from seehear.evaluation import animegan
         from seehear.evaluation.generate import key_frame_of
 
-    made_folder(output)
+    ensure_folder(output)
     generator = animegan.load(weights)
 
     def write(clip: Clip) -> None:

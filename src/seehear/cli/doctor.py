@@ -10,7 +10,7 @@ from seehear.pipeline.task import TASKS
 
 _OPTIONS = ("models", "audio", "video", "motion", "binder", "device", "dtype", "threads")
 PartOption = Annotated[
-    Literal["audio", "video", "picture"] | None,
+    Literal["audio", "video", "image"] | None,
     typer.Option("--part", show_default="audio and video", help="The only model to look at."),
 ]
 

@@ -125,7 +125,7 @@ def evaluate(
     """  # fmt: skip
     from seehear.cli.console import err, out
     from seehear.errors import SettingsError
-    from seehear.media import made_folder
+    from seehear.media import ensure_folder
 
     if words:
         if words[0] != "compare":
@@ -144,7 +144,7 @@ def evaluate(
         generated = _made(task, real, output / "made", run, steps, seed, workers, quiet)
     assert generated is not None
     if output is not None:
-        made_folder(output)  # while nothing has been computed yet
+        ensure_folder(output)  # while nothing has been computed yet
     measures = [evaluation.load_measure(name) for name in dict.fromkeys(features or ["judge"])]
     words_of = evaluation.read_prompts(prompts) if prompts else None
 

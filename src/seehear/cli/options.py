@@ -295,14 +295,14 @@ MaxSound = Annotated[
 SoundPrompt = Annotated[
     str | None,
     typer.Option(
-        "--sound-prompt", show_default="the sentence", rich_help_panel=_SOUND,
+        "--audio-prompt", show_default="the sentence", rich_help_panel=_SOUND,
         help="What is to be heard, if it is not what is to be seen.",
     ),
 ]  # fmt: skip
 SeenPrompt = Annotated[
     str | None,
     typer.Option(
-        "--picture-prompt", show_default="the sentence", rich_help_panel=_PICTURE,
+        "--video-prompt", show_default="the sentence", rich_help_panel=_PICTURE,
         help="What is to be seen, if it is not what is to be heard.",
     ),
 ]  # fmt: skip

@@ -11,7 +11,7 @@ from seehear.cli.console import err
 from seehear.diagnostics.doctor import Report
 from seehear.diagnostics.dry_run import DryRun
 from seehear.guidance.sampling import StepProgress as StepProgress
-from seehear.media import made_folder, write_image
+from seehear.media import ensure_folder, write_image
 from seehear.pipeline.messages import prompt_note, total_loss
 
 PREVIEW_EVERY, PREVIEW_FRAMES = 5, 4  # steps, and frames of a strip
@@ -64,7 +64,7 @@ def saving_previews(
     folder: Path, stem: str, then: Callable[[StepProgress], None]
 ) -> Callable[[StepProgress], None]:
     """A callback that saves a strip of frames every fifth step, and goes on to another one."""
-    made_folder(folder)
+    ensure_folder(folder)
 
     def on_step(step: StepProgress) -> None:
         if (step.i + 1) % PREVIEW_EVERY == 0:

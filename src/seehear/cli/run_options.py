@@ -65,8 +65,8 @@ def rows_for(task: Task) -> tuple[Row, ...]:
     max_duration = declared.MaxSound if task.given == "audio" else declared.MaxDuration
     sync = declared.Sync if not makes_video else declared.PictureSync
     rows: list[tuple[bool, Row]] = [
-        (is_text, Row("sound_prompt", "request", declared.SoundPrompt)),
-        (is_text, Row("picture_prompt", "request", declared.SeenPrompt)),
+        (is_text, Row("audio_prompt", "request", declared.SoundPrompt)),
+        (is_text, Row("video_prompt", "request", declared.SeenPrompt)),
         (is_text, Row("duration", "request", declared.JointDuration, None, "duration_s")),
         (
             task.has_duration and not is_text,

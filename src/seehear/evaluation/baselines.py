@@ -15,7 +15,7 @@ from seehear.evaluation.datasets import Clip, stable_hash
 from seehear.evaluation.extract_features import audio_features, video_features
 from seehear.evaluation.feature_cache import FeatureCache, cache_key
 from seehear.guidance.protocols import Binder
-from seehear.media import made_folder, write_audio, write_video
+from seehear.media import ensure_folder, write_audio, write_video
 from seehear.metrics.features.binder import BinderFeatures
 from seehear.pipeline.task import TASKS, ScoredTask
 
@@ -34,7 +34,7 @@ def write_noise(task: str, clips: Sequence[Clip], folder: Path, seed: int = 0) -
         SettingsError: There is no such task.
     """
     _check(task)
-    made_folder(folder)
+    ensure_folder(folder)
     for clip in clips:
         generator = torch.Generator().manual_seed(stable_hash(seed, clip.id) >> 1)
         seen, track = _of(clip)
@@ -79,7 +79,7 @@ def write_retrieved(
     _check(task)
     if len(clips) < 2:
         raise SettingsError(f"expected at least 2 clips to retrieve from, got {len(clips)}")
-    made_folder(folder)
+    ensure_folder(folder)
     pool = _Pool(clips, BinderFeatures(binder, SAMPLE_RATE), memory)
     queries, keys = _queries(task, pool), _keys(task, pool)
     cosines = queries @ keys.T

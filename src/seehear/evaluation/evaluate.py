@@ -22,7 +22,7 @@ from seehear.evaluation.network_scores import (
 from seehear.evaluation.parallel import in_order
 from seehear.evaluation.report import Report, Score
 from seehear.metrics import av_align as alignment
-from seehear.metrics.features.protocol import ReadsText
+from seehear.metrics.features.protocol import EmbedsText
 from seehear.pipeline.task import TASKS, ScoredTask
 
 
@@ -89,7 +89,7 @@ def evaluated(
         raise SettingsError(f"expected one of the tasks {known}, got {task!r}")
     judged: Judged = "video" if TASKS[task].makes_video else "audio"
     pairs, failures = pairs_of(real, made, system=system, judged=judged)
-    if prompts and not any(isinstance(load.network, ReadsText) for load in features or ()):
+    if prompts and not any(isinstance(load.network, EmbedsText) for load in features or ()):
         raise SettingsError(
             "--prompts: expected a network with a text encoder; add --features bind, clap or "
             "imagebind"

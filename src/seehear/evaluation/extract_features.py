@@ -5,10 +5,10 @@ from collections.abc import Callable
 from seehear.errors import MediaError
 from seehear.evaluation.clip_media import ClipMedia
 from seehear.evaluation.feature_cache import Tensors
-from seehear.metrics.features.protocol import Features, HearsSounds, SeesVideos
+from seehear.metrics.features.protocol import EmbedsAudio, EmbedsVideo, Features
 
 
-def video_features(network: SeesVideos, video: ClipMedia, by: str) -> Features:
+def video_features(network: EmbedsVideo, video: ClipMedia, by: str) -> Features:
     """Video features of a clip.
 
     Args:
@@ -22,17 +22,17 @@ def video_features(network: SeesVideos, video: ClipMedia, by: str) -> Features:
 
     def compute() -> Features:
         frames = video.frames[None]
-        return network.see(frames, frames.shape[1] / max(video.video.duration_s, 1e-3))
+        return network.from_video(frames, frames.shape[1] / max(video.video.duration_s, 1e-3))
 
     return _cached(video, "picture features", by, compute)
 
 
-def audio_features(network: HearsSounds, sound: ClipMedia, by: str) -> Features:
+def audio_features(network: EmbedsAudio, sound: ClipMedia, by: str) -> Features:
     """Features of the mono audio of a clip; arguments and errors as in `video_features`."""
 
     def compute() -> Features:
         audio = sound.audio_at(network.sample_rate)
-        return network.hear(audio.waveform.mean(0, keepdim=True), audio.sample_rate)
+        return network.from_audio(audio.waveform.mean(0, keepdim=True), audio.sample_rate)
 
     return _cached(sound, "sound features", by, compute)
 

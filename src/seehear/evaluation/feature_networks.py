@@ -14,14 +14,14 @@ from seehear.dsp.mel import SAMPLE_RATE
 from seehear.errors import SettingsError, WeightsError
 from seehear.metrics.features import clap, i3d, judge, panns, vggish
 from seehear.metrics.features.binder import BinderFeatures
-from seehear.metrics.features.protocol import HearsSounds, SeesVideos
+from seehear.metrics.features.protocol import EmbedsAudio, EmbedsVideo
 from seehear.models.binders import imagebind, pocket
 from seehear.models.binders.imagebind.audio_input import SAMPLE_RATE as IMAGEBIND_RATE
 from seehear.models.cache import path_of
 from seehear.models.catalogue import BY_NAME
 from seehear.models.shipped import POCKET
 
-Network = HearsSounds | SeesVideos
+Network = EmbedsAudio | EmbedsVideo
 # Statistics of features; for their formulas see `seehear.evaluation.metric_cards`.
 StatisticName = Literal["KL", "same class", "ISc", "FD", "KD", "AV", "VT", "AT"]
 

@@ -15,7 +15,7 @@ from seehear.batch.local_workers import run_processes
 from seehear.dsp.key_frames import key_frames
 from seehear.errors import MediaError, SettingsError
 from seehear.evaluation.datasets import Clip
-from seehear.media import made_folder, probe, read_image, read_video, write_image
+from seehear.media import ensure_folder, probe, read_image, read_video, write_image
 from seehear.pipeline.request import Request
 from seehear.pipeline.task import TASKS, ScoredTask, TaskName
 
@@ -107,7 +107,7 @@ def write_key_frame(clip: Clip, folder: Path) -> Path:
     target = folder / f"{clip.id}.png"
     if not target.exists():
         picture = key_frame_of(clip)
-        made_folder(folder)
+        ensure_folder(folder)
         write_image(target, picture)
     return target
 

@@ -19,7 +19,7 @@ from seehear.evaluation.metric_cards import CARDS
 from seehear.evaluation.report import Score
 from seehear.metrics.bind import paired_cosine
 from seehear.metrics.classes import inception_score, paired_kls
-from seehear.metrics.features.protocol import Features, HearsSounds, ReadsText, SeesVideos
+from seehear.metrics.features.protocol import EmbedsAudio, EmbedsText, EmbedsVideo, Features
 from seehear.metrics.frechet import frechet_distance
 from seehear.metrics.intervals import bootstrap_interval, mean_of
 from seehear.metrics.kernel import polynomial_mmd
@@ -79,11 +79,11 @@ class NetworkScores:
         """
         network = self.loaded.network
         extract: Callable[[ClipMedia, str], Features]
-        if media.video_pair is not None and isinstance(network, SeesVideos):
+        if media.video_pair is not None and isinstance(network, EmbedsVideo):
             letter, pair, extract = "V", media.video_pair, partial(video_features, network)
         else:
             # `check` has rejected other networks.
-            assert isinstance(network, HearsSounds)
+            assert isinstance(network, EmbedsAudio)
             assert media.audio_pair is not None
             letter, pair, extract = "A", media.audio_pair, partial(audio_features, network)
         made = extract(pair[1], self.fingerprint)
@@ -102,11 +102,11 @@ class NetworkScores:
         """Cosines between audio, video and prompt; NaN if one of the two is missing."""
         network, columns = self.loaded.network, [k for k in _COSINES if k in self.names]
         letters, e = set("".join(columns)), dict(known)
-        if "A" in letters - e.keys() and isinstance(network, HearsSounds):
+        if "A" in letters - e.keys() and isinstance(network, EmbedsAudio):
             e["A"] = audio_features(network, media.audio, self.fingerprint).embedding
-        if "V" in letters - e.keys() and media.video and isinstance(network, SeesVideos):
+        if "V" in letters - e.keys() and media.video and isinstance(network, EmbedsVideo):
             e["V"] = video_features(network, media.video, self.fingerprint).embedding
-        if "T" in letters and media.prompt and isinstance(network, ReadsText):
+        if "T" in letters and media.prompt and isinstance(network, EmbedsText):
             e["T"] = network.read([media.prompt])
         return {
             k: float(paired_cosine(e[k[0]], e[k[1]])) if e.keys() >= set(k) else math.nan
@@ -197,9 +197,9 @@ def check(columns: NetworkScores, *, audio: bool, video: bool) -> None:
         SettingsError: It is deaf where sounds are made, or blind where pictures are.
     """
     network, name = columns.loaded.network, columns.loaded.measure.name
-    if audio and isinstance(network, HearsSounds):
+    if audio and isinstance(network, EmbedsAudio):
         return
-    if video and isinstance(network, SeesVideos):
+    if video and isinstance(network, EmbedsVideo):
         return
     kind = "audio" if audio else "video"
     raise SettingsError(

@@ -9,7 +9,7 @@ from typing import Any
 
 from seehear.errors import SettingsError
 from seehear.evaluation.match_clips import Failure
-from seehear.media import made_folder, replacing
+from seehear.media import ensure_folder, replacing
 from seehear.models.cache import read_json
 from seehear.pipeline.manifest import versions, write_json
 
@@ -77,7 +77,7 @@ class Report:
 
 def write_report(report: Report, folder: Path) -> None:
     """Write `report.json`, `.csv`, `.md` and `.tex` into a folder, which is created."""
-    made_folder(folder)
+    ensure_folder(folder)
     write_json(folder / "report.json", {"format": FORMAT, "versions": versions(), "report": report})
     for suffix, text in (
         (".csv", report.csv()),

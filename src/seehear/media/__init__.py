@@ -5,10 +5,10 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from seehear.dsp.level import finish_level, peak_dbfs
-    from seehear.media.folders import check_folder_of, made_folder
+    from seehear.media.folders import check_folder_of, ensure_folder
     from seehear.media.frames import read_video, stream_frames
     from seehear.media.kinds import Audio, Image, Probe, Video
-    from seehear.media.mux import mux_sound
+    from seehear.media.mux import mux_audio
     from seehear.media.read import probe, read_audio, read_image
     from seehear.media.write import replacing, upscaled, write_audio, write_image, write_video
 
@@ -16,8 +16,8 @@ _MODULES = {
     "dsp.level": ("finish_level", "peak_dbfs"),
     "media.frames": ("read_video", "stream_frames"),
     "media.kinds": ("Audio", "Image", "Probe", "Video"),
-    "media.mux": ("mux_sound",),
-    "media.folders": ("check_folder_of", "made_folder"),
+    "media.mux": ("mux_audio",),
+    "media.folders": ("check_folder_of", "ensure_folder"),
     "media.read": ("probe", "read_audio", "read_image"),
     "media.write": ("replacing", "upscaled", "write_audio", "write_image", "write_video"),
 }
@@ -29,9 +29,9 @@ __all__ = [
     "Probe",
     "Video",
     "check_folder_of",
+    "ensure_folder",
     "finish_level",
-    "made_folder",
-    "mux_sound",
+    "mux_audio",
     "peak_dbfs",
     "probe",
     "read_audio",

@@ -5,7 +5,7 @@ from pathlib import Path
 from seehear.errors import MediaError
 
 
-def made_folder(path: str | Path) -> Path:
+def ensure_folder(path: str | Path) -> Path:
     """Create a folder and its missing parents, and return its path.
 
     Raises:

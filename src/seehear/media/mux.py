@@ -31,7 +31,7 @@ from seehear.media.read import mono_or_stereo, read_audio
 from seehear.media.write import replacing
 
 
-def mux_sound(
+def mux_audio(
     video_path: str | Path,
     waveform: Float[Tensor, "channels samples"],
     sample_rate: int,

@@ -30,7 +30,7 @@ from seehear.media.opening import (
     video_stream,
 )
 
-MAX_SOUND_S = 3600.0
+MAX_AUDIO_S = 3600.0
 # Containers round timestamps (Matroska to 1 ms), so smaller jumps between frames are not gaps.
 _CLOCK_TOLERANCE_S = 0.02
 _MAX_BROKEN = 10_000  # damaged packets; reading stops after this many
@@ -99,7 +99,7 @@ def read_audio(
     sample_rate: int = 16_000,
     *,
     mono: bool = True,
-    max_duration_s: float = MAX_SOUND_S,
+    max_duration_s: float = MAX_AUDIO_S,
 ) -> Audio:
     """Read and resample the audio of an audio or video file.
 

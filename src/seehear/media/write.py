@@ -31,13 +31,13 @@ from seehear.media.encode import (
 from seehear.media.folders import check_folder_of
 
 # soundfile format and subtype of each suffix.
-SOUND_FORMATS = {
+AUDIO_FORMATS = {
     ".wav": ("WAV", "PCM_16"),
     ".flac": ("FLAC", "PCM_16"),
     ".ogg": ("OGG", "VORBIS"),
 }
 # Pillow format of each suffix.
-PICTURE_FORMATS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP"}
+IMAGE_FORMATS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP"}
 
 
 @contextmanager
@@ -76,14 +76,14 @@ def write_audio(
         ValueError: a sample is NaN or infinite.
     """
     path = Path(path)
-    if path.suffix.lower() not in SOUND_FORMATS:
+    if path.suffix.lower() not in AUDIO_FORMATS:
         raise MediaError(
             f"{path}: cannot write {path.suffix or 'a file without suffix'!r} as audio; "
-            f"choose one of {', '.join(SOUND_FORMATS)}"
+            f"choose one of {', '.join(AUDIO_FORMATS)}"
         )
     if not waveform.isfinite().all():
         raise ValueError("expected finite samples, got a waveform with NaN or inf")
-    file_format, subtype = SOUND_FORMATS[path.suffix.lower()]
+    file_format, subtype = AUDIO_FORMATS[path.suffix.lower()]
     samples = waveform.detach().cpu().float().numpy().T
     full_scale = 1 - 2**-15  # the largest positive number in 16 bits
     peak = float(np.abs(samples).max(initial=0))
@@ -165,12 +165,12 @@ def write_image(
         MediaError: another suffix, a missing folder, or a write error.
     """
     path = Path(path)
-    if path.suffix.lower() not in PICTURE_FORMATS:
+    if path.suffix.lower() not in IMAGE_FORMATS:
         raise MediaError(
             f"{path}: cannot write {path.suffix or 'a file without suffix'!r} as an image; "
-            f"choose one of {', '.join(PICTURE_FORMATS)}"
+            f"choose one of {', '.join(IMAGE_FORMATS)}"
         )
-    kind = PICTURE_FORMATS[path.suffix.lower()]
+    kind = IMAGE_FORMATS[path.suffix.lower()]
     options: dict[str, object] = {"quality": 95} if kind != "PNG" else {}
     if comment is not None and kind == "PNG":
         info = PIL.PngImagePlugin.PngInfo()

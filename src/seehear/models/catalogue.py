@@ -10,17 +10,17 @@ from typing import Any, Literal
 
 from seehear.errors import SettingsError, WeightsError
 
-Part = Literal["audio", "video", "picture"]  # a picture model makes stills
+Part = Literal["audio", "video", "image"]  # models of a family; an image model makes stills
 
 
 Role = Literal[
-    "sound",
-    "picture",
+    "audio",
+    "image",
     "motion",
     "decoder",
     "binder",
-    "picture captioner",
-    "sound captioner",
+    "image captioner",
+    "audio captioner",
     "measure",  # feature networks of `seehear eval`
 ]
 
@@ -91,7 +91,7 @@ _M = 10**6
 def _audioldm(size: str, parameters: int) -> ModelEntry:
     return ModelEntry(
         name=f"audioldm-{size}",
-        role="sound",
+        role="audio",
         source=f"cvssp/audioldm-{size}",
         licence="cc-by-nc-sa-4.0",
         parameters=parameters,
@@ -102,7 +102,7 @@ def _audioldm(size: str, parameters: int) -> ModelEntry:
 
 def _stable_diffusion(name: str, source: str) -> ModelEntry:
     return ModelEntry(
-        name=name, role="picture", source=source, licence=_SD, parameters=1066 * _M,
+        name=name, role="image", source=source, licence=_SD, parameters=1066 * _M,
         bytes_=4 * 1066 * _M, takes="--video",
     )  # fmt: skip
 
@@ -153,15 +153,15 @@ ENTRIES: tuple[ModelEntry, ...] = (
         takes="--binder",
     ),
     ModelEntry(
-        name="blip", role="picture captioner", source="Salesforce/blip-image-captioning-base",
+        name="blip", role="image captioner", source="Salesforce/blip-image-captioning-base",
         licence="bsd-3-clause", parameters=247 * _M, bytes_=990 * _M, takes="--captioner",
     ),
     ModelEntry(
-        name="qwen3-vl", role="picture captioner", source="Qwen/Qwen3-VL-2B-Instruct",
+        name="qwen3-vl", role="image captioner", source="Qwen/Qwen3-VL-2B-Instruct",
         licence="apache-2.0", parameters=2128 * _M, bytes_=2 * 2128 * _M, takes="--captioner",
     ),
     ModelEntry(
-        name="qwen2-audio", role="sound captioner", source="Qwen/Qwen2-Audio-7B-Instruct",
+        name="qwen2-audio", role="audio captioner", source="Qwen/Qwen2-Audio-7B-Instruct",
         licence="apache-2.0", parameters=8397 * _M, bytes_=2 * 8397 * _M, takes="--captioner",
     ),
     _panns("16k", "Cnn14_16k_mAP=0.438.pth", 81_049_500),

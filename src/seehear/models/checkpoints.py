@@ -36,7 +36,7 @@ def files_of(entry: ModelEntry) -> tuple[str, ...]:
     """Patterns of the files to download from the repository."""
     if entry.role in ("motion", "decoder"):
         return NETWORK_FILES
-    return CHECKPOINT_FILES if entry.role in ("sound", "picture") else CAPTIONER_FILES
+    return CHECKPOINT_FILES if entry.role in ("audio", "image") else CAPTIONER_FILES
 
 
 def download_notice(entry: ModelEntry) -> str:

@@ -20,8 +20,8 @@ from seehear.models.shipped import POCKET
 from seehear.models.weights import licence_in, licence_of
 
 # The fine-tune of Stable Diffusion 1.5 and the motion modules of the authors' configuration.
-PAPER_SOUND = "cvssp/audioldm-m-full"  # the released script's checkpoint
-PAPER_PICTURE = "SG161222/Realistic_Vision_V2.0"  # section 4.1 names AnimateDiff; its demo's model
+PAPER_AUDIO = "cvssp/audioldm-m-full"  # the released script's checkpoint
+PAPER_IMAGE = "SG161222/Realistic_Vision_V2.0"  # section 4.1 names AnimateDiff; its demo's model
 PAPER_MOTION = "guoyww/animatediff-motion-adapter-v1-5"  # 24 positions
 
 
@@ -73,9 +73,9 @@ class Family:
         return self.backbone("video")
 
     @property
-    def picture(self) -> Backbone:
+    def image(self) -> Backbone:
         """The picture model: the video model's spatial part, for stills."""
-        return self.backbone("picture")
+        return self.backbone("image")
 
     def with_extra_weights(self, name: str, place: Path, source: str) -> "Family":
         """The same, with weights of another kind at its side: in its records, under its terms.
@@ -179,8 +179,8 @@ FAMILIES: Mapping[str, FamilyRow] = {
         FamilyRow(
             name="paper",
             binder="imagebind",
-            audio=PAPER_SOUND,
-            video=PAPER_PICTURE,
+            audio=PAPER_AUDIO,
+            video=PAPER_IMAGE,
             motion=PAPER_MOTION,
         ),
     )
@@ -265,7 +265,7 @@ def _loaders(
     return {
         "audio": lambda: backbones.load(audio, "audio", **common),
         "video": lambda: backbones.load(video, "video", **common, **clip),
-        "picture": lambda: backbones.load(video, "video", num_frames=1, **common, **still),
+        "image": lambda: backbones.load(video, "video", num_frames=1, **common, **still),
     }
 
 
@@ -280,7 +280,7 @@ def _places_of(part: Part, model: Backbone) -> dict[str, Path]:
     found: dict[str, Path] = {}
     checkpoint = getattr(model, "checkpoint", None)
     if checkpoint is not None:
-        found["video" if part == "picture" else part] = checkpoint.folder
+        found["video" if part == "image" else part] = checkpoint.folder
     motion = getattr(model, "motion_path", None)
     if motion is not None:
         found["motion"] = motion

@@ -24,7 +24,7 @@ from seehear.media import (
     read_video,
     stream_frames,
 )
-from seehear.media.read import MAX_SOUND_S, mono_or_stereo
+from seehear.media.read import MAX_AUDIO_S, mono_or_stereo
 from seehear.pipeline.task import TASKS
 
 Media = Video | Image | Audio  # what a task starts from
@@ -102,7 +102,7 @@ def as_image(image: str | Path | Image | Array) -> Image:
 def as_audio(
     audio: str | Path | Audio | Array,
     sample_rate: int | None = None,
-    max_duration_s: float = MAX_SOUND_S,
+    max_duration_s: float = MAX_AUDIO_S,
 ) -> Audio:
     """Audio from a file, from samples [n] or [channels, n] in [-1, 1] with a rate, or as it is.
 
@@ -209,7 +209,7 @@ def motion_curve(video: Video) -> Curve:
     return Curve.between(torch.cat(values, dim=1), frames_per_s)
 
 
-def read_source(task: str, source: Path, max_duration_s: float = MAX_SOUND_S) -> Media:
+def read_source(task: str, source: Path, max_duration_s: float = MAX_AUDIO_S) -> Media:
     """Read the file that a task starts from.
 
     Raises:

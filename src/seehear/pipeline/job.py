@@ -84,7 +84,7 @@ def windows_of(
     return ((0.0, duration_s),)
 
 
-def sampled_job(family: Family, job: Job, on_step: OnStep | None = None) -> SamplingResult:
+def sample_job(family: Family, job: Job, on_step: OnStep | None = None) -> SamplingResult:
     """Denoise a job's latents: Algorithm 1 over its windows."""
     # One generator for all streams: what is drawn first never depends on what comes later.
     generator = torch.Generator().manual_seed(job.seed)
@@ -152,7 +152,7 @@ def _axis(job: Job, stream: Stream) -> int:
     return job.backbones[stream].time_axis
 
 
-def decoded_sound(job: Job, latents: Tensor) -> Float[Tensor, " samples"]:
+def decode_audio(job: Job, latents: Tensor) -> Float[Tensor, " samples"]:
     """Turn clean latents into a sound of the job's duration, at its final level.
 
     Raises:
@@ -167,7 +167,7 @@ def decoded_sound(job: Job, latents: Tensor) -> Float[Tensor, " samples"]:
     return finish_level(waveform[:length], int(audio.sample_rate))
 
 
-def decoded_frames(job: Job, latents: Tensor) -> UInt8[Tensor, "frames 3 height width"]:
+def decode_frames(job: Job, latents: Tensor) -> UInt8[Tensor, "frames 3 height width"]:
     """Turn clean latents into the frames that the job's duration takes, in 8 bits.
 
     Raises:

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from seehear.models.families import PAPER_MOTION, PAPER_PICTURE, PAPER_SOUND
+from seehear.models.families import PAPER_AUDIO, PAPER_IMAGE, PAPER_MOTION
 from seehear.pipeline.presets import PAPER_A2V, PAPER_I2A, PAPER_JOINT, PAPER_V2A, Preset
 from seehear.pipeline.task import TASKS
 
@@ -49,16 +49,16 @@ _FOR_VIDEOS: Mapping[str, Any] = {
 PAPER_RUNS: Mapping[str, PaperRun] = {
     recipe.name: recipe
     for recipe in (
-        PaperRun(preset=PAPER_V2A, audio=PAPER_SOUND, binder=_AS_RELEASED),
+        PaperRun(preset=PAPER_V2A, audio=PAPER_AUDIO, binder=_AS_RELEASED),
         PaperRun(
             preset=PAPER_I2A,
-            audio=PAPER_SOUND,
+            audio=PAPER_AUDIO,
             binder=_AS_RELEASED,
             duration_s=10.0,  # VGGSound's clips, whose key frames the paper gives a sound
         ),
         PaperRun(
             preset=PAPER_A2V,
-            video=PAPER_PICTURE,
+            video=PAPER_IMAGE,
             motion=PAPER_MOTION,
             # 224 pixels are ImageBind's; 16 frames AnimateDiff's; 8 a second as its scripts save.
             clip={"num_frames": 16, "fps": 8.0, "height": 224, "width": 224},
@@ -67,8 +67,8 @@ PAPER_RUNS: Mapping[str, PaperRun] = {
         ),
         PaperRun(
             preset=PAPER_JOINT,
-            audio=PAPER_SOUND,
-            video=PAPER_PICTURE,
+            audio=PAPER_AUDIO,
+            video=PAPER_IMAGE,
             motion=PAPER_MOTION,
             clip={"num_frames": 16, "fps": 8.0, "height": 224, "width": 224},
             binder=_FOR_VIDEOS,

@@ -14,8 +14,8 @@ class Request:
     task: TaskName
     source: Path | None = None  # the file to start from; None for joint
     prompt: str | None = None  # None: the captioner or the binder writes it; "": no prompt
-    sound_prompt: str | None = None  # of the audio; None: the prompt
-    picture_prompt: str | None = None  # of the video; None: the prompt
+    audio_prompt: str | None = None  # of the audio; None: the prompt
+    video_prompt: str | None = None  # of the video; None: the prompt
     seed: int = 0
     preset: str = "default"
     steps: int | None = None  # None: the preset's, as for the two below

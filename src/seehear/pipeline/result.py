@@ -13,7 +13,7 @@ from torch import Tensor
 from seehear.errors import MediaError, SettingsError
 from seehear.hashes import file_sha256
 from seehear.media import (
-    mux_sound,
+    mux_audio,
     peak_dbfs,
     upscaled,
     write_audio,
@@ -21,7 +21,7 @@ from seehear.media import (
     write_video,
 )
 from seehear.media.encode import CONTAINERS
-from seehear.media.write import PICTURE_FORMATS, SOUND_FORMATS
+from seehear.media.write import AUDIO_FORMATS, IMAGE_FORMATS
 from seehear.pipeline.manifest import frames_sha256, manifest, samples_sha256, write_json
 
 SMALL, TIMES = 128, 4  # pictures of fewer pixels a side are saved so much larger, unless told
@@ -96,14 +96,14 @@ class Result:
 
         A sound suffix (.wav, .flac, .ogg) writes the sound alone, a picture suffix (.png, .jpg,
         .webp) the first frame. A video suffix puts the sound to the given video's untouched
-        picture (`keep` as in `mux_sound`) or to the frames made. `upscale` enlarges frames by a
+        picture (`keep` as in `mux_audio`) or to the frames made. `upscale` enlarges frames by a
         whole factor, None: small ones alone; the file's metadata and the manifest say so.
 
         Returns:
             The paths of the media and of the manifest.
 
         Raises:
-            MediaError: as `mux_sound`, `write_video` and `write_audio`.
+            MediaError: as `mux_audio`, `write_video` and `write_audio`.
             SettingsError: the suffix asks for a picture or a sound that the result lacks.
         """
         path = Path(path)
@@ -123,16 +123,16 @@ class Result:
         comment = "made by seehear"
         if upscale > 1:
             comment += f", enlarged {upscale} times by Lanczos resampling"
-        if suffix in SOUND_FORMATS:
+        if suffix in AUDIO_FORMATS:
             if self.waveform is None or self.sample_rate is None:
                 raise SettingsError(f"{path}: this result has no sound; choose a video suffix")
             write_audio(path, self.waveform, self.sample_rate)
-        elif suffix in PICTURE_FORMATS:
+        elif suffix in IMAGE_FORMATS:
             if self.frames is None:
                 raise SettingsError(f"{path}: this result has no picture; choose a sound's suffix")
             write_image(path, upscaled(self.frames[:1], upscale)[0], comment)
         elif suffix not in CONTAINERS:
-            known = ", ".join([*SOUND_FORMATS, *PICTURE_FORMATS, *sorted(CONTAINERS)])
+            known = ", ".join([*AUDIO_FORMATS, *IMAGE_FORMATS, *sorted(CONTAINERS)])
             raise MediaError(
                 f"{path}: cannot write {suffix or 'no suffix'!r}; choose one of {known}"
             )
@@ -145,12 +145,12 @@ class Result:
             write_video(path, self.input_frames, self.input_fps, self.waveform, self.sample_rate)
         elif self.video_path is None:
             raise SettingsError(
-                f"{path}: this result has no picture; choose one of {', '.join(SOUND_FORMATS)}"
+                f"{path}: this result has no picture; choose one of {', '.join(AUDIO_FORMATS)}"
             )
         else:
             assert self.waveform is not None
             assert self.sample_rate is not None
-            mux_sound(self.video_path, self.waveform, self.sample_rate, path, keep=keep)
+            mux_audio(self.video_path, self.waveform, self.sample_rate, path, keep=keep)
 
     def manifest(self, outputs: Sequence[Path] = ()) -> dict[str, Any]:
         """Everything about the run as plain data, ready for JSON."""

@@ -3,7 +3,7 @@
 from dataclasses import replace
 from pathlib import Path
 
-from seehear.media import made_folder
+from seehear.media import ensure_folder
 from seehear.pipeline.inputs import read_source
 from seehear.pipeline.job import Job, OnStep
 from seehear.pipeline.presets import Preset
@@ -32,8 +32,8 @@ def job_for(studio: Studio, request: Request, preset: Preset | None = None) -> J
         seed=request.seed,
         preset=preset or request.preset_settings(),
         duration_s=request.duration_s,
-        audio_prompt=request.sound_prompt,
-        video_prompt=request.picture_prompt,
+        audio_prompt=request.audio_prompt,
+        video_prompt=request.video_prompt,
     )
 
 
@@ -49,6 +49,6 @@ def save_output(
 
     The manifest records whether the video's own audio was kept.
     """
-    made_folder(target.parent)
+    ensure_folder(target.parent)
     result = replace(result, settings={**result.settings, "mix": is_mix})
     return result.save(target, keep="mix" if is_mix else "replace", upscale=upscale)

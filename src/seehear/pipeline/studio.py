@@ -42,9 +42,9 @@ from seehear.pipeline.job import (
     Job,
     OnStep,
     backbones_for,
-    decoded_frames,
-    decoded_sound,
-    sampled_job,
+    decode_audio,
+    decode_frames,
+    sample_job,
     whole_frames_s,
     windows_of,
 )
@@ -378,8 +378,8 @@ class Studio:
         prompt: str,
         seed: int = 0,
         *,
-        sound_prompt: str | None = None,
-        picture_prompt: str | None = None,
+        audio_prompt: str | None = None,
+        video_prompt: str | None = None,
         duration_s: float | None = None,
         preset: str | Preset = "default",
         on_step: OnStep | None = None,
@@ -391,8 +391,8 @@ class Studio:
         prompt: str,
         seed: Sequence[int] = ...,
         *,
-        sound_prompt: str | None = None,
-        picture_prompt: str | None = None,
+        audio_prompt: str | None = None,
+        video_prompt: str | None = None,
         duration_s: float | None = None,
         preset: str | Preset = "default",
         on_step: OnStep | None = None,
@@ -403,8 +403,8 @@ class Studio:
         prompt: str,
         seed: int | Sequence[int] = 0,
         *,
-        sound_prompt: str | None = None,
-        picture_prompt: str | None = None,
+        audio_prompt: str | None = None,
+        video_prompt: str | None = None,
         duration_s: float | None = None,
         preset: str | Preset = "default",
         on_step: OnStep | None = None,
@@ -414,8 +414,8 @@ class Studio:
         Args:
             prompt: What is to be seen and heard; "" lets chance decide.
             seed: Of the initial noise of both.
-            sound_prompt: What is to be heard, if that is not `prompt`.
-            picture_prompt: What is to be seen, if that is not `prompt`.
+            audio_prompt: What is to be heard, if that is not `prompt`.
+            video_prompt: What is to be seen, if that is not `prompt`.
             duration_s: 0.1 to 600 s, rounded up to whole frames; None: as long as the video model
                 was trained on.
             preset: How sound and picture pull each other.
@@ -430,7 +430,7 @@ class Studio:
         """
         job = self.job(
             "joint", prompt=prompt, seed=_first(seed), preset=preset, duration_s=duration_s,
-            audio_prompt=sound_prompt, video_prompt=picture_prompt,
+            audio_prompt=audio_prompt, video_prompt=video_prompt,
         )  # fmt: skip
         return self._make_each(job, seed, on_step)
 
@@ -582,7 +582,7 @@ class Studio:
 
     def sample(self, job: Job, on_step: OnStep | None = None) -> SamplingResult:
         """Denoise a job's latents: Algorithm 1 over its windows."""
-        return sampled_job(self.family, job, on_step)
+        return sample_job(self.family, job, on_step)
 
     def decode(self, job: Job, latents: Mapping[Any, Tensor], stream: str = "audio") -> Tensor:
         """Turn clean latents of one stream into what is kept of it.
@@ -590,7 +590,7 @@ class Studio:
         Raises:
             SettingsError: Not finite numbers: the rates were far too high.
         """
-        return (decoded_sound if stream == "audio" else decoded_frames)(job, latents[stream])
+        return (decode_audio if stream == "audio" else decode_frames)(job, latents[stream])
 
     def make(self, job: Job, on_step: OnStep | None = None) -> Result:
         """Do a job, with everything that its manifest tells."""

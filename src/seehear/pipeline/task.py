@@ -54,7 +54,7 @@ class Task:
     @property
     def makes_still(self) -> bool:
         """Whether the output is one image."""
-        return self.makes.get("video") == "picture"
+        return self.makes.get("video") == "image"
 
     @property
     def reads_file(self) -> bool:
@@ -113,7 +113,7 @@ _ROWS = (
     Task(
         name="a2i",
         given="audio",
-        makes={"video": "picture"},
+        makes={"video": "image"},
         pairs=A2V,
         reads=AUDIO_SUFFIXES,
         writes=IMAGE_OUTPUTS,

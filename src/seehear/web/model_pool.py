@@ -7,14 +7,14 @@ from contextlib import contextmanager
 from seehear.errors import SettingsError
 from seehear.models.cache import path_of
 from seehear.models.catalogue import find_model
-from seehear.models.families import PAPER_MOTION, PAPER_PICTURE, PAPER_SOUND
+from seehear.models.families import PAPER_AUDIO, PAPER_IMAGE, PAPER_MOTION
 from seehear.models.load_options import LoadOptions
 from seehear.pipeline.studio import Studio, load_studio
 
 
 def families_here() -> tuple[str, ...]:
     """The families whose weights are on this machine. No visitor can start a download."""
-    needed = [find_model(name) for name in ("imagebind", PAPER_SOUND, PAPER_PICTURE, PAPER_MOTION)]
+    needed = [find_model(name) for name in ("imagebind", PAPER_AUDIO, PAPER_IMAGE, PAPER_MOTION)]
     is_complete = all(entry is not None and path_of(entry) is not None for entry in needed)
     return ("pocket", "paper") if is_complete else ("pocket",)
 

@@ -21,12 +21,14 @@ class BinderFeatures:
         self.binder, self.sample_rate = binder, sample_rate
 
     @torch.no_grad()
-    def hear(self, waveform: Float[Tensor, "batch samples"], sample_rate: int) -> Features:
+    def from_audio(self, waveform: Float[Tensor, "batch samples"], sample_rate: int) -> Features:
         """Embeddings of mono waveforms in [-1, 1]."""
         return Features(self.binder.embed_audio(waveform, sample_rate))
 
     @torch.no_grad()
-    def see(self, frames: Float[Tensor, "batch frames 3 height width"], fps: float) -> Features:
+    def from_video(
+        self, frames: Float[Tensor, "batch frames 3 height width"], fps: float
+    ) -> Features:
         """Embeddings of frames in [0, 1]. `fps` is ignored."""
         return Features(self.binder.embed_video(frames))
 

@@ -30,7 +30,7 @@ class Clap:
         return self.front_end.sampling_rate
 
     @torch.no_grad()
-    def hear(self, waveform: Float[Tensor, "batch samples"], sample_rate: int) -> Features:
+    def from_audio(self, waveform: Float[Tensor, "batch samples"], sample_rate: int) -> Features:
         """Unit embeddings of mono waveforms in [-1, 1], without classes.
 
         Only the first 10 s are used: the front end would draw a random segment of longer clips, and

@@ -152,7 +152,9 @@ class I3d:
         self.network, self.fit = network.eval(), fit
 
     @torch.no_grad()
-    def see(self, frames: Float[Tensor, "batch frames 3 height width"], fps: float) -> Features:
+    def from_video(
+        self, frames: Float[Tensor, "batch frames 3 height width"], fps: float
+    ) -> Features:
         """400 logits per clip, as features and as classes. `fps` is ignored.
 
         Raises:

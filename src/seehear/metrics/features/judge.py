@@ -88,13 +88,13 @@ class Judge:
         self.sound, self.picture, self.classes = sound.eval(), picture.eval(), classes
 
     @torch.no_grad()
-    def hear(self, waveform: Float[Tensor, "batch samples"], sample_rate: int) -> Features:
+    def from_audio(self, waveform: Float[Tensor, "batch samples"], sample_rate: int) -> Features:
         """Features and classes of mono waveforms in [-1, 1]."""
         features = self.sound_features(resample(waveform, sample_rate, SAMPLE_RATE))
         return Features(features, self.sound.classes(features))
 
     @torch.no_grad()
-    def see(self, frames: Float[Tensor, "batch frames 3 h w"], fps: float) -> Features:
+    def from_video(self, frames: Float[Tensor, "batch frames 3 h w"], fps: float) -> Features:
         """Features and classes of frames in [0, 1]. `fps` is ignored."""
         features = self.picture_features(frames)
         return Features(features, self.picture.classes(features))
@@ -134,7 +134,7 @@ class PatchJudge:
         self.sound = judge.sound
 
     @torch.no_grad()
-    def hear(self, waveform: Float[Tensor, "batch samples"], sample_rate: int) -> Features:
+    def from_audio(self, waveform: Float[Tensor, "batch samples"], sample_rate: int) -> Features:
         """Features per 0.96 s of mono waveforms in [-1, 1], the rows of the first clip first.
 
         Shorter clips are padded with silence. A remainder shorter than a patch is dropped.

@@ -115,7 +115,7 @@ class Panns:
         return self.front_end.sample_rate
 
     @torch.no_grad()
-    def hear(self, waveform: Float[Tensor, "batch samples"], sample_rate: int) -> Features:
+    def from_audio(self, waveform: Float[Tensor, "batch samples"], sample_rate: int) -> Features:
         """2048 features and AudioSet logits, one row per clip.
 
         As in audioldm_eval, the mean is removed and clips shorter than 2 s are padded. Long clips

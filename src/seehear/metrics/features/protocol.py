@@ -19,7 +19,7 @@ class Features(NamedTuple):
 
 
 @runtime_checkable
-class HearsSounds(Protocol):
+class EmbedsAudio(Protocol):
     """A frozen network with audio input."""
 
     @property
@@ -27,16 +27,18 @@ class HearsSounds(Protocol):
         """The rate in Hz that the network resamples to. Audio at this rate is not resampled."""
         ...
 
-    def hear(self, waveform: Float[Tensor, "batch samples"], sample_rate: int) -> Features:
+    def from_audio(self, waveform: Float[Tensor, "batch samples"], sample_rate: int) -> Features:
         """Features of mono waveforms in [-1, 1], without gradient."""
         ...
 
 
 @runtime_checkable
-class SeesVideos(Protocol):
+class EmbedsVideo(Protocol):
     """A frozen network with video input."""
 
-    def see(self, frames: Float[Tensor, "batch frames 3 height width"], fps: float) -> Features:
+    def from_video(
+        self, frames: Float[Tensor, "batch frames 3 height width"], fps: float
+    ) -> Features:
         """Features of RGB frames in [0, 1], without gradient.
 
         Args:
@@ -47,7 +49,7 @@ class SeesVideos(Protocol):
 
 
 @runtime_checkable
-class ReadsText(Protocol):
+class EmbedsText(Protocol):
     """A frozen network whose text embeddings are comparable with audio or video embeddings."""
 
     def read(self, prompts: Sequence[str]) -> Float[Tensor, "n dim"]:

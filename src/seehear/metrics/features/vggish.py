@@ -96,7 +96,7 @@ class Vggish:
         self.network = network.eval()
 
     @torch.no_grad()
-    def hear(self, waveform: Float[Tensor, "batch samples"], sample_rate: int) -> Features:
+    def from_audio(self, waveform: Float[Tensor, "batch samples"], sample_rate: int) -> Features:
         """128 features per 0.96 s, the rows of the first clip first, without classes.
 
         As in audioldm_eval, the mean is removed and clips shorter than 2 s are padded.
