@@ -15,9 +15,8 @@ from dataclasses import fields, is_dataclass
 from pathlib import Path
 from types import ModuleType
 
-from seehear.guidance import aligner, sampling
-from seehear.guidance.augmentation import ImageAugmentation, MelAugmentation
-from seehear.guidance.frame_sampling import FrameSampling
+from seehear.guidance import settings as method
+from seehear.guidance.settings import FrameSampling, ImageAugmentation, MelAugmentation
 from seehear.pipeline import presets
 from seehear.pipeline.presets import JOINT_PRESETS, PAPER_PRESETS, PICTURE_PRESETS, PRESETS, Preset
 
@@ -156,7 +155,7 @@ def side_by_side(known: Mapping[str, Preset], meanings: Mapping[str, str]) -> st
 
 def page() -> str:
     """The whole page as Markdown."""
-    meanings = meanings_of(sampling, "SamplingSettings") | meanings_of(aligner, "AlignerConfig")
+    meanings = meanings_of(method, "SamplingSettings") | meanings_of(method, "AlignerConfig")
     meanings |= meanings_of(presets, "Preset")
     text = HEAD + "\n## Audio presets (v2a, i2a)\n\n" + side_by_side(PRESETS, meanings)
     text += "\n## Image and video presets (a2v, a2i)\n\n"

@@ -15,8 +15,7 @@ NAMES = sorted(module.name for module in pkgutil.iter_modules(seehear.models.bac
 
 @pytest.fixture(scope="module", params=NAMES)
 def backbone(request):
-    if request.param not in BACKBONES:
-        pytest.skip(f"no small {request.param} in tests/contracts/small.py")
+    assert request.param in BACKBONES, f"add a small {request.param} to tests/contracts/small.py"
     return BACKBONES[request.param]()
 
 

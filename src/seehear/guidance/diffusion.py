@@ -49,20 +49,25 @@ def vp_levels(
         final_alpha_cumprod: alpha-bar after the last step (1, or alpha-bar of timestep 0).
 
     Returns:
-        S + 1 levels. Every scalar is computed in float32 for any dtype of the latents, as in the
-        reference schedulers. With float64 scalars the authors' latents change by 3e-5.
+        S + 1 levels. Every scalar is a float32 number for any dtype of the latents, as in the
+        reference schedulers. With float64 scalars the authors' latents change by 3e-5. Roots are
+        taken in float64 and rounded once, since processors round float32 roots differently.
     """
     final = alphas_cumprod.new_tensor(float(final_alpha_cumprod)).float()
     alpha_bars = [alphas_cumprod[t].float().cpu() for t in timesteps] + [final.cpu()]
     return tuple(
         NoiseLevel(
             t=float(t),
-            alpha=alpha_bar.sqrt().item(),
-            sigma=(1 - alpha_bar).sqrt().item(),
-            inv_alpha=(1 / alpha_bar.sqrt()).item(),
+            alpha=_float32_root(alpha_bar).item(),
+            sigma=_float32_root(1 - alpha_bar).item(),
+            inv_alpha=(1 / _float32_root(alpha_bar)).item(),
         )
         for t, alpha_bar in zip([*timesteps, 0], alpha_bars, strict=True)
     )
+
+
+def _float32_root(value: Tensor) -> Tensor:
+    return value.double().sqrt().float()
 
 
 def flow_levels(sigmas: Sequence[float]) -> tuple[NoiseLevel, ...]:

@@ -39,7 +39,8 @@ def mel_bank() -> Float[Tensor, "mels bins"]:
     band = torch.arange(NUM_MELS)[:, None]
     left, centre, right = low + band * step, low + (band + 1.0) * step, low + (band + 2.0) * step
     hz = SAMPLE_RATE / FFT_SAMPLES * torch.arange(FFT_SAMPLES // 2)
-    mel = 1127.0 * (1.0 + hz / 700.0).log()
+    # Processors round float32 logarithms differently; those of float64, rounded once, are the same.
+    mel = 1127.0 * (1.0 + hz / 700.0).double().log().float()
     rising = (mel - left) / (centre - left)
     falling = (right - mel) / (right - centre)
     return torch.minimum(rising, falling).clamp(min=0)
