@@ -15,7 +15,7 @@ from benchmarks.clock import run_seehear
 from benchmarks.results import table, write
 from seehear.media import peak_dbfs, probe, read_audio
 from seehear.media.suffixes import IMAGE_SUFFIXES
-from seehear.pipeline.task import suffix_for
+from seehear.pipeline.task import TASKS
 
 SENTENCES = ("a rooster crowing on a farm", "an instrument")
 LIMIT_S, LIMIT_GB = 60, 3
@@ -44,7 +44,7 @@ def main() -> None:
     raw: dict[str, dict] = {}
     with tempfile.TemporaryDirectory() as folder:
         for k, (task, source, arguments) in enumerate(jobs):
-            out = Path(folder) / f"{k}{suffix_for(task, None)}"
+            out = Path(folder) / f"{k}{TASKS[task].suffix_for(None)}"
             seconds, peak_mb = run_seehear([task, *arguments, "-o", str(out)])
             manifest = json.loads(out.with_suffix(".json").read_text())
             named = manifest["settings"]["prompt"] or manifest["caption"]

@@ -25,7 +25,7 @@ from seehear.guidance.sync import SyncTerm
 from seehear.models.families import Family
 from seehear.pipeline.losses import distance_of
 from seehear.pipeline.presets import Preset
-from seehear.pipeline.task import MAKES
+from seehear.pipeline.task import TASKS
 
 
 def make(
@@ -57,8 +57,8 @@ def make(
     Returns:
         Sounds (clips, samples) in float32 and frames (clips, frames, 3, height, width) in uint8.
     """
-    backbones = {stream: family.backbone(part) for stream, part in MAKES[task].items()}
-    kept = Kept.of(keep, family, tuple(MAKES[task].values()))
+    backbones = {stream: family.backbone(part) for stream, part in TASKS[task].makes.items()}
+    kept = Kept.of(keep, family, tuple(TASKS[task].makes.values()))
     made: dict[Stream, list[Tensor]] = defaultdict(list)
     total_s = 0.0
     for first in range(0, len(prompts), batch):
