@@ -164,7 +164,7 @@ def test_a_dry_run_tells_the_plan_and_writes_nothing(workplace, capsys, command,
 @pytest.mark.parametrize(
     ("arguments", "complaint"),
     [
-        (("a2v", "silent.mp4", "-o", "out.mp4"), "expected a sound, or a video with one"),
+        (("a2v", "silent.mp4", "-o", "out.mp4"), "expected audio, or a video with audio"),
         (("a2v", "bang.wav", "-o", "out.wav"), "cannot write '.wav' here"),
         (("a2i", "words.txt", "-o", "out.png"), "words.txt"),
         (("a2v", "bang.wav", "-o", "out.mp4", "--max-duration", "0.5"), "0.5"),

@@ -112,7 +112,7 @@ def test_a_lean_binders_towers_are_on_the_device_only_while_they_are_needed(monk
     monkeypatch.setattr(
         type(towers), "move", lambda self, modality, device: moves.append((modality, str(device)))
     )
-    monkeypatch.setattr(imagebind, "AWAY", "away")
+    monkeypatch.setattr(imagebind, "OFFLOAD_DEVICE", "away")
     binder = imagebind.ImageBind(towers, device="cpu", lean=True)
     with torch.no_grad():
         binder.embed_video(torch.rand(1, 2, 3, 32, 32))

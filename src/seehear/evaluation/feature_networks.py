@@ -8,13 +8,17 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
+
+from torch import Tensor
 
 from seehear.dsp.mel import SAMPLE_RATE
 from seehear.errors import SettingsError, WeightsError
 from seehear.metrics.features import clap, i3d, judge, panns, vggish
 from seehear.metrics.features.binder import BinderFeatures
 from seehear.metrics.features.protocol import EmbedsAudio, EmbedsVideo
+from seehear.metrics.frechet import frechet_distance
+from seehear.metrics.kernel import polynomial_mmd
 from seehear.models.binders import imagebind, pocket
 from seehear.models.binders.imagebind.audio_input import SAMPLE_RATE as IMAGEBIND_RATE
 from seehear.models.cache import path_of
@@ -22,8 +26,21 @@ from seehear.models.catalogue import BY_NAME
 from seehear.models.shipped import POCKET
 
 Network = EmbedsAudio | EmbedsVideo
-# Statistics of features; for their formulas see `seehear.evaluation.metric_cards`.
-StatisticName = Literal["KL", "same class", "ISc", "FD", "KD", "AV", "VT", "AT"]
+# Statistics of features: "KL", "same class" and "ISc" of classes, a distance of `DISTANCES`, or the
+# cosines "AV", "VT" and "AT". Their formulas are in `seehear.evaluation.metric_cards`.
+StatisticName = str
+
+
+def _frechet(real: Tensor, made: Tensor) -> float:
+    return float(frechet_distance(real, made))
+
+
+# Distances of two sets of features [n, dim]. A new one is a row here, a column of the networks that
+# report it, and a card.
+DISTANCES: Mapping[StatisticName, Callable[[Tensor, Tensor], float]] = {
+    "FD": _frechet,
+    "KD": polynomial_mmd,
+}
 
 
 @dataclass(frozen=True, kw_only=True)

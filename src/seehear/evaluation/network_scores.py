@@ -13,20 +13,18 @@ from torch import Tensor
 from seehear.errors import MediaError, SettingsError
 from seehear.evaluation.clip_media import ClipMedia
 from seehear.evaluation.extract_features import audio_features, video_features
-from seehear.evaluation.feature_networks import LoadedNetwork, StatisticName
+from seehear.evaluation.feature_networks import DISTANCES, LoadedNetwork, StatisticName
 from seehear.evaluation.guide_overlap import guide_overlap_note
 from seehear.evaluation.metric_cards import CARDS
 from seehear.evaluation.report import Score
 from seehear.metrics.bind import paired_cosine
 from seehear.metrics.classes import inception_score, paired_kls
 from seehear.metrics.features.protocol import EmbedsAudio, EmbedsText, EmbedsVideo, Features
-from seehear.metrics.frechet import frechet_distance
 from seehear.metrics.intervals import bootstrap_interval, mean_of
-from seehear.metrics.kernel import polynomial_mmd
 
 SPLITS = 10  # of the inception score
 RESAMPLES = 200
-_SET_STATISTICS: tuple[StatisticName, ...] = ("ISc", "FD", "KD")
+_SET_STATISTICS: tuple[StatisticName, ...] = ("ISc", *DISTANCES)
 _COSINES: tuple[StatisticName, ...] = ("AV", "VT", "AT")
 
 ClipStatistic = Callable[[Tensor], float]  # a statistic of the clips with the given indices
@@ -120,21 +118,16 @@ class NetworkScores:
         for name, column in self.names.items():
             if name in _COSINES:
                 scores += mean_score(column, [row.cosines[name] for row in self.rows])
-            elif n > 1 or name not in ("FD", "KD"):
+            elif n > 1 or name not in DISTANCES:
                 is_biased = name in _SET_STATISTICS
                 scores.append(score(column, n, statistics[name], is_biased=is_biased))
         return scores
 
     def _statistics(self) -> dict[StatisticName, ClipStatistic]:
         """The statistics as functions of clip indices."""
-
-        def distance(chosen: Tensor) -> float:
-            return float(frechet_distance(*self._sets(chosen)))
-
-        def kernel_distance(chosen: Tensor) -> float:
-            return polynomial_mmd(*self._sets(chosen))
-
-        found: dict[StatisticName, ClipStatistic] = {"FD": distance, "KD": kernel_distance}
+        found: dict[StatisticName, ClipStatistic] = {
+            name: partial(self._distance, distance) for name, distance in DISTANCES.items()
+        }
         if "ISc" not in self.names:
             return found
         p, q = self._logits()
@@ -143,6 +136,9 @@ class NetworkScores:
         found["same class"] = partial(mean_of, (p.argmax(1) == q.argmax(1)).double())
         found["ISc"] = lambda chosen: inception_score(q[chosen], splits=splits)[0]
         return found
+
+    def _distance(self, distance: Callable[[Tensor, Tensor], float], chosen: Tensor) -> float:
+        return distance(*self._sets(chosen))
 
     def _sets(self, chosen: Tensor) -> tuple[Float[Tensor, "n dim"], Float[Tensor, "m dim"]]:
         """Real and generated features of the chosen clips. A clip can have several rows."""
@@ -173,7 +169,7 @@ class NetworkScores:
             notes.append(measure.note if measure.shipped else f"{label}: {measure.note}")
         if measure.may_guide:
             notes.append(guide_overlap_note(label, self.loaded.path, scored))
-        distances = [self.names[k] for k in ("FD", "KD") if k in self.names]
+        distances = [self.names[k] for k in DISTANCES if k in self.names]
         if not distances:
             return notes
         if len(self.rows) == 1:
