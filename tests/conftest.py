@@ -25,7 +25,6 @@ _WITHOUT_MODELS = (
     "media",
     "metrics/test_frechet.py",
     "metrics/test_intervals.py",
-    "metrics/test_reference_numbers.py",
     "models/test_weights.py",
     "pipeline/test_inputs.py",
     "pipeline/test_presets.py",
@@ -34,11 +33,21 @@ _WITHOUT_MODELS = (
 )
 
 
+def _runs_models(path: Path) -> bool:
+    name = path.relative_to(Path(__file__).parent).as_posix()
+    return path.suffix == ".py" and not name.startswith(_WITHOUT_MODELS)
+
+
+def pytest_ignore_collect(collection_path, config):
+    """Importing the other modules takes longer than the tests without networks."""
+    if "not models" in config.option.markexpr and _runs_models(collection_path):
+        return True
+    return None
+
+
 def pytest_collection_modifyitems(items):
-    tests = Path(__file__).parent
     for item in items:
-        path = item.path.relative_to(tests).as_posix()
-        if not path.startswith(_WITHOUT_MODELS):
+        if _runs_models(item.path):
             item.add_marker("models")
 
 
