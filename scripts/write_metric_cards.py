@@ -40,6 +40,8 @@ def _condition(statistic: str) -> str:
 def _weights(measure: FeatureNetwork) -> str:
     if not measure.entry:
         return "in the package"
+    if not measure.entry:
+        return f"your own file: `--features {measure.name}=PATH`"
     entry = BY_NAME[measure.entry]
     return f"`seehear models pull {entry.name}`, {entry.terms.name}"
 

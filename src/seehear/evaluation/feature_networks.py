@@ -14,7 +14,7 @@ from torch import Tensor
 
 from seehear.dsp.mel import SAMPLE_RATE
 from seehear.errors import SettingsError, WeightsError
-from seehear.metrics.features import clap, i3d, judge, panns, vggish
+from seehear.metrics.features import clap, i3d, judge, panns, vggish, yamnet
 from seehear.metrics.features.binder import BinderFeatures
 from seehear.metrics.features.protocol import EmbedsAudio, EmbedsVideo
 from seehear.metrics.frechet import frechet_distance
@@ -82,6 +82,10 @@ def load_measure(spec: str) -> LoadedNetwork:
     if name not in FEATURES:
         raise SettingsError(f"--features: expected one of {', '.join(FEATURES)}, got {name!r}")
     measure = FEATURES[name]
+    if not (path or measure.shipped or measure.entry):
+        raise WeightsError(
+            f"--features {name}: expected the path of its weights; pass --features {name}=PATH"
+        )
     weights = Path(path) if path else measure.shipped or path_of(BY_NAME[measure.entry])
     if weights is None:
         entry = BY_NAME[measure.entry]
@@ -174,6 +178,17 @@ _ALL = (
         load=vggish.load,
         entry="vggish",
         source="arXiv:1812.08466",
+    ),
+    FeatureNetwork(
+        name="yamnet",
+        network="YAMNet, int8",
+        features="mean class probabilities, 521",
+        classes="521 of AudioSet; logarithms of the mean probabilities",
+        input="16 kHz mono, peak 0.7, padded to at least 0.975 s, patches of 0.96 s every 0.48 s",
+        columns={name: f"{name} (YAMNet)" for name in ("KL", "same class", "ISc", "FD")},
+        load=yamnet.load,
+        note="YAMNet was trained on AudioSet's recordings alone, not on the pocket world",
+        source="arXiv:1609.09430",
     ),
     _i3d("i3d", "crop", "short side 224, centre crop, as in MM-Diffusion"),
     _i3d("i3d-squash", "squash", "resized to 224 x 224, as in LVDM and cd-fvd"),
