@@ -38,7 +38,7 @@ def _condition(statistic: str) -> str:
 
 
 def _weights(measure: FeatureNetwork) -> str:
-    if not measure.entry:
+    if measure.shipped:
         return "in the package"
     if not measure.entry:
         return f"your own file: `--features {measure.name}=PATH`"
