@@ -8,7 +8,7 @@ from inspect import signature
 from types import SimpleNamespace
 
 import pytest
-from small_family import write_small, write_small_video
+from small_family import moving_frames, small_family, write_small, write_small_video
 
 from seehear.errors import SettingsError, WeightsError
 from seehear.models import backbones, binders, plugins
@@ -17,6 +17,8 @@ from seehear.models.backbones.animatediff import AnimateDiff
 from seehear.models.binders.linear import RandomLinearBinder
 from seehear.models.families import load_family
 from seehear.models.load_options import LoadOptions
+from seehear.pipeline import studio as studio_module
+from seehear.pipeline.inputs import as_image
 
 
 def test_every_backbone_and_binder_offers_what_the_registry_calls():
@@ -73,3 +75,19 @@ def test_a_plug_in_that_cannot_be_imported_is_one_sentence(monkeypatch):
         plugins.find(plugins.BINDERS, "broken")
     with pytest.raises(SettingsError, match=r"no plug-in of seehear.binders is called 'none'"):
         plugins.find(plugins.BINDERS, "none")
+
+
+def test_another_package_adds_a_captioner(monkeypatch, tmp_path):
+    class Painter:
+        def caption_image(self, pixels):
+            return "a red square"
+
+    painter = SimpleNamespace(load=lambda **options: Painter())
+    entry = {"painter": EntryPoint("painter", "painter", plugins.CAPTIONERS)}
+    monkeypatch.setattr(plugins, "external", lambda g: entry if g == plugins.CAPTIONERS else {})
+    monkeypatch.setattr(EntryPoint, "load", lambda self: painter)
+    monkeypatch.setattr(studio_module, "load_family", lambda options: small_family(audio))
+    audio = write_small(tmp_path)
+    studio = studio_module.load(captioner="painter")
+    job = studio.job("i2a", as_image(moving_frames(1)[0]), duration_s=0.5)
+    assert (job.prompt, job.captioned_by) == ("a red square", "Painter")

@@ -6,19 +6,26 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
-from typing import Any
+from types import NoneType
+from typing import Any, get_args, get_type_hints
 
 from seehear.batch.ledger import ListedJob
 from seehear.errors import SettingsError
 from seehear.pipeline.request import Request
 from seehear.pipeline.task import TASKS, TaskName
 
-# Columns of a list, and how a cell becomes a value. "input" is an order's source.
-_READ: dict[str, type] = {
-    "id": str, "input": str, "output": str, "task": str, "prompt": str, "audio_prompt": str,
-    "video_prompt": str, "seed": int, "preset": str, "steps": int, "lr": float, "sync": float,
-    "duration_s": float, "mix": bool, "upscale": int, "max_duration_s": float,
-}  # fmt: skip
+
+def _column_types() -> dict[str, type]:
+    """Columns of a list and the types of cells: the fields of a request, but for its source."""
+    own: dict[str, type] = {"id": str, "input": str, "output": str, "task": str}
+    for name, hint in get_type_hints(Request).items():
+        kinds = [kind for kind in get_args(hint) or (hint,) if isinstance(kind, type)]
+        if name not in (*own, "source"):
+            own[name] = next(kind for kind in kinds if kind is not NoneType)
+    return own
+
+
+_READ = _column_types()
 # Names in ledgers, and in lists of version 0.1.0.
 _OLD_NAMES = {"audio_prompt": "sound_prompt", "video_prompt": "picture_prompt"}
 _TRUTHS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}

@@ -126,8 +126,9 @@ def load_studio(options: LoadOptions) -> "Studio":
     """Load the models that the options name; errors as `load`."""
     family, captioner = load_family(options), None
     if options.captioner is not None:
-        folder = captioners.folder_of(options.captioner)
-        family = family.with_extra_weights("captioner", folder, str(options.captioner))
+        if not captioners.is_external(options.captioner):
+            folder = captioners.folder_of(options.captioner)
+            family = family.with_extra_weights("captioner", folder, str(options.captioner))
         captioner = captioners.load(
             options.captioner,
             device=options.device,

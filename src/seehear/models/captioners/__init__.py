@@ -10,6 +10,7 @@ import torch
 
 from seehear.errors import WeightsError
 from seehear.guidance.protocols import CaptionsAudio, CaptionsImages
+from seehear.models import plugins
 from seehear.models.cache import CAPTIONER_FILES, read_json
 from seehear.models.catalogue import find_model
 from seehear.models.weights import download
@@ -36,7 +37,9 @@ def load(
     """Load a captioner.
 
     Args:
-        source: A folder, a name on the hub, or a name of `seehear models list`, such as "blip".
+        source: A folder, a name on the hub, a name of `seehear models list` such as "blip", or
+            that of an entry point of `seehear.captioners`, a module with
+            `load(*, device, dtype, lean)`.
         device: Where to put it.
         dtype: What it computes in.
         lean: It leaves the device after every sentence.
@@ -45,6 +48,9 @@ def load(
     Raises:
         WeightsError: There is no such model, or it is none that describes.
     """
+    if is_external(source):
+        module = plugins.find(plugins.CAPTIONERS, str(source))
+        return module.load(device=device, dtype=dtype, lean=lean)
     folder = folder_of(source, local_files_only=local_files_only)
     kind = str(read_json(folder / "config.json").get("model_type"))
     if kind not in _BY_TYPE:
@@ -54,6 +60,11 @@ def load(
         )
     module = import_module(f"{__name__}.{_BY_TYPE[kind]}")
     return module.load(folder, device=device, dtype=dtype, lean=lean)
+
+
+def is_external(source: str | Path) -> bool:
+    """Whether another package registers a captioner of that name."""
+    return not Path(source).exists() and str(source) in plugins.external(plugins.CAPTIONERS)
 
 
 def folder_of(source: str | Path, *, local_files_only: bool = False) -> Path:
