@@ -5,7 +5,7 @@ arXiv:2307.04725 (AnimateDiff), arXiv:2305.05665 (ImageBind). The output is nois
 memory are those of the real model. On the device "meta" a model takes neither.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -200,8 +200,3 @@ def prompt_rows(backbone: AudioLDM | AnimateDiff) -> Tensor:
         return torch.empty(shape, device="meta", dtype=wide)
     rows = torch.randn(shape, generator=torch.Generator().manual_seed(0))
     return nn.functional.normalize(rows, dim=-1).to(backbone.device, wide)
-
-
-def num_parameters(networks: Mapping[str, nn.Module]) -> dict[str, int]:
-    """Number of parameters of each network."""
-    return {name: sum(p.numel() for p in n.parameters()) for name, n in networks.items()}

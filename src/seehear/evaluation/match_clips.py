@@ -19,8 +19,6 @@ from seehear.evaluation.naming_rules import (
 )
 from seehear.media.suffixes import AUDIO_SUFFIXES, VIDEO_SUFFIXES
 
-_TAKE = re.compile(r" \(take \d+\)$")
-
 
 @dataclass(frozen=True)
 class Pair:
@@ -42,11 +40,6 @@ class Failure:
 
     id: str
     reason: str
-
-
-def clip_of(id: str) -> str:
-    """The clip id of a pair id, without the take."""
-    return _TAKE.sub("", id)
 
 
 def real_clips(real: Path) -> list[Clip]:

@@ -5,7 +5,6 @@ from collections.abc import Iterable, Iterator
 from fractions import Fraction
 from pathlib import Path
 
-import av
 import numpy as np
 import torch
 from av.container import InputContainer
@@ -22,7 +21,7 @@ from seehear.media.opening import (
     check_decoder,
     check_duration,
     declared_duration,
-    logger,
+    decodable_frames,
     open_media,
     seconds,
     video_stream,
@@ -192,7 +191,7 @@ def _clocked_frames(
     frame_s = 1 / _frame_rate(stream)
     zero: Fraction | None = None
     on, off = Fraction(0), Fraction(0)
-    for frame in _decodable_frames(path, container, stream):
+    for frame in decodable_frames(container, stream):
         time = seconds(frame.pts, frame.time_base)
         if zero is None:
             zero = time or Fraction(0)
@@ -201,26 +200,6 @@ def _clocked_frames(
         length = seconds(frame.duration or None, frame.time_base)
         off = on + (length or frame_s)
         yield on, off, frame
-
-
-def _decodable_frames(
-    path: str | Path, container: InputContainer, stream: VideoStream
-) -> Iterator[VideoFrame]:
-    """Decode, skip damaged packets as players do, and log how many were skipped."""
-    num_broken = 0
-    packets = container.demux(stream)
-    while True:
-        try:
-            packet = next(packets, None)
-            if packet is None:
-                break
-            yield from packet.decode()
-        except (av.error.InvalidDataError, av.error.EOFError):
-            num_broken += 1
-            if packet is None or num_broken > 10_000:
-                break
-    if num_broken:
-        logger.warning("%s: skipped %d damaged packets", path, num_broken)
 
 
 def _pixel_aspect(stream: VideoStream) -> Fraction:

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import av
 from av.audio.stream import AudioStream
@@ -16,6 +17,7 @@ from seehear.errors import MediaError
 from seehear.media.folders import existing_file
 
 logger = logging.getLogger("seehear.media")
+MAX_BROKEN = 10_000  # damaged packets, after which a file is given up
 
 # Demuxers that render text as video, or that open other files and URLs named in the file.
 _REFUSED_FORMATS = {"tty", "hls", "dash", "concat", "sdp", "rtsp", "ffmetadata", "imf"}
@@ -97,3 +99,19 @@ def check_duration(
             f"{path}: expected at most {max_duration_s:g} s, got {float(duration_s):.1f} s; "
             "cut the file or raise the limit (max_duration_s)"
         )
+
+
+def decodable_frames(container: InputContainer, stream: VideoStream | AudioStream) -> Iterator[Any]:
+    """Frames of a stream. Damaged packets are skipped, as in players, and their number is logged."""
+    num_broken = 0
+    packets = container.demux(stream)
+    while num_broken < MAX_BROKEN:
+        try:
+            packet = next(packets, None)
+            if packet is None:
+                break
+            yield from packet.decode()
+        except (av.error.InvalidDataError, av.error.EOFError):
+            num_broken += 1
+    if num_broken:
+        logger.warning("%s: skipped %d damaged packets", container.name, num_broken)

@@ -6,7 +6,6 @@ from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
-import av
 import numpy as np
 import PIL.Image
 import PIL.ImageOps
@@ -24,7 +23,7 @@ from seehear.media.opening import (
     audio_stream,
     check_duration,
     declared_duration,
-    logger,
+    decodable_frames,
     open_media,
     seconds,
     video_stream,
@@ -33,7 +32,6 @@ from seehear.media.opening import (
 MAX_AUDIO_S = 3600.0
 # Containers round timestamps (Matroska to 1 ms), so smaller jumps between frames are not gaps.
 _CLOCK_TOLERANCE_S = 0.02
-_MAX_BROKEN = 10_000  # damaged packets; reading stops after this many
 _Samples = Float32[np.ndarray, "channels samples"]
 
 
@@ -158,7 +156,7 @@ def _samples_in_order(
     counts_samples = stream.time_base == Fraction(1, rate)
     to_float, accepted = None, None
     position = 0  # of the next sample, in samples after `zero`
-    for frame in _decodable_frames(container, stream):
+    for frame in decodable_frames(container, stream):
         if (frame.format.name, frame.layout.name, frame.sample_rate) != accepted:
             accepted = (frame.format.name, frame.layout.name, frame.sample_rate)
             to_float = AudioResampler(format="fltp", layout=stream.layout, rate=rate)
@@ -181,23 +179,6 @@ def _samples_in_order(
         position += samples.shape[1]
         if samples.shape[1]:
             yield samples
-
-
-def _decodable_frames(container: InputContainer, stream: AudioStream) -> Iterator[AudioFrame]:
-    """Decode, skip damaged packets as players do, and log how many were skipped."""
-    num_broken = 0
-    packets = container.demux(stream)
-    packet = None
-    while num_broken < _MAX_BROKEN:
-        try:
-            packet = next(packets, None)
-            if packet is None:
-                break
-            yield from packet.decode()
-        except (av.error.InvalidDataError, av.error.EOFError):
-            num_broken += 1
-    if num_broken:
-        logger.warning("%s: skipped %d damaged packets", container.name, num_broken)
 
 
 def _resampled(

@@ -50,7 +50,6 @@ PIPELINES = ("AudioLDMPipeline",)
 # AudioLDM was trained on 10.24 s (arXiv:2301.12503, 5.1). The UNet's `sample_size` is only the
 # default length of the pipeline.
 TRAINING_DURATION_S = 10.24
-WEIGHT_COMPONENTS = ("unet", "vae", "vocoder", "text_encoder")
 
 
 class AudioLDM:
