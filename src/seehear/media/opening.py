@@ -102,7 +102,7 @@ def check_duration(
 
 
 def decodable_frames(container: InputContainer, stream: VideoStream | AudioStream) -> Iterator[Any]:
-    """Frames of a stream. Damaged packets are skipped, as in players, and their number is logged."""
+    """Frames of a stream. Damaged packets are skipped, as in players, and counted in the log."""
     num_broken = 0
     packets = container.demux(stream)
     while num_broken < MAX_BROKEN:
