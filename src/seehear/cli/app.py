@@ -27,13 +27,13 @@ def seehear(
     version: Annotated[
         bool,
         typer.Option(
-            "--version", callback=_show_version, is_eager=True, help="Say the version and stop."
+            "--version", callback=_show_version, is_eager=True, help="Print the version and exit."
         ),
     ] = False,
 ) -> None:
-    """Make sound and picture that belong together.
+    """Generate audio and video that match each other.
 
-    No model is trained for it: frozen models are led by what is seen and heard.
+    Nothing is trained: the gradient of a frozen binder guides frozen diffusion models.
 
     For example:
 

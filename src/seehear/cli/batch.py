@@ -17,10 +17,10 @@ _DURATION = Annotated[
         "-d",
         metavar="SECONDS",
         show_default="4 s for a picture's sound",
-        help="How long outputs of i2a and joint last.",
+        help="Duration of i2a and joint outputs.",
     ),
 ]
-_PRESET = Annotated[str, typer.Option("--preset", help="Of jobs whose line names none.")]
+_PRESET = Annotated[str, typer.Option("--preset", help="For jobs whose line has none.")]
 _OF_BATCH = {
     "duration": Row("duration", "request", _DURATION, None, "duration_s"),
     "preset": Row("preset", "request", _PRESET, "default"),
@@ -55,12 +55,12 @@ def batch(
             "-o",
             metavar="FOLDER",
             show_default=False,
-            help="Outputs and the ledger go here.",
+            help="Folder for the outputs and the ledger.",
         ),
     ] = None,
     task: Annotated[
         TaskName,
-        typer.Option("--task", "-t", help="Of jobs whose line names none."),
+        typer.Option("--task", "-t", help="For jobs whose line has none."),
     ] = "v2a",
     workers: Annotated[
         int,
@@ -70,7 +70,7 @@ def batch(
             min=1,
             metavar="NUMBER",
             rich_help_panel=_WORK,
-            help="How many processes, or actors of a Ray cluster; each loads the models once.",
+            help="Number of processes or Ray actors; each loads the models once.",
         ),
     ] = 1,
     threads: Annotated[
@@ -91,7 +91,7 @@ def batch(
             show_default=False,
             rich_help_panel=_WORK,
             help="Work on a Ray cluster: auto, ray://host:10001 ..., or local for one of this "
-            'machine\'s own. Needs pip install "seehear[ray]".',
+            'machine\'s own. Needs pip install "seehear\\[ray]".',
         ),
     ] = None,
     gpus: Annotated[
@@ -107,7 +107,7 @@ def batch(
     *,
     options: RunOptions,
 ) -> None:
-    """Make an output for every line of a list. Give the same command again to go on after a crash.
+    """Generate an output for every line of a list. Repeat the command to resume after a crash.
 
     A ledger in the output folder says what is pending, being made, done or failed, and why. Files
     appear whole or not at all, and are the same however many workers there are: a job's seed

@@ -11,7 +11,7 @@ from seehear.pipeline.task import TASKS
 _OPTIONS = ("models", "audio", "video", "motion", "binder", "device", "dtype", "threads")
 PartOption = Annotated[
     Literal["audio", "video", "image"] | None,
-    typer.Option("--part", show_default="audio and video", help="The only model to look at."),
+    typer.Option("--part", show_default="audio and video", help="Check only this model."),
 ]
 
 
@@ -20,16 +20,18 @@ def doctor(
     part: PartOption = None,
     as_json: Annotated[
         Path | None,
-        typer.Option("--json", metavar="PATH", show_default=False, help="Write all of it here."),
+        typer.Option(
+            "--json", metavar="PATH", show_default=False, help="Write the report as JSON."
+        ),
     ] = None,
     *,
     options: RunOptions,
 ) -> None:
-    """Check the machine and the models: whether gradients get from the binder to the latents.
+    """Check the machine and that gradients flow from the binder to the latents.
 
-    Where it does not, guidance does nothing and nobody notices. One gradient is pushed backward
-    through denoiser, decoder, vocoder and binder, link by link. Every link that cuts it, loses
-    it or spoils it is named. The exit code is 0 if all is well and 1 if not.
+    Without a gradient, guidance silently does nothing. One gradient is computed through denoiser,
+    decoder, vocoder and binder, module by module. Every module that cuts, loses or
+    corrupts the gradient is listed. The exit code is 0 if all is well and 1 if not.
 
     For --models paper it also says what each of the paper's runs would take here, in memory and
     time, and which --memory fits; this needs no weights.

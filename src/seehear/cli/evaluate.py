@@ -20,7 +20,7 @@ def evaluate(
     words: Words = None,
     task: Annotated[
         ScoredTask,
-        typer.Option("--task", help="v2a, i2a: sounds are judged; a2v, joint: pictures."),
+        typer.Option("--task", help="v2a and i2a score audio; a2v and joint score video."),
     ] = "v2a",
     real: Annotated[
         Path | None,
@@ -37,7 +37,7 @@ def evaluate(
             "--generated",
             metavar="FOLDER",
             show_default=False,
-            help="Made clips, named as the real ones, whichever system made them.",
+            help="Generated clips, with the file names of the real ones.",
         ),
     ] = None,
     output: Annotated[
@@ -95,23 +95,27 @@ def evaluate(
     ] = None,
     seed: Annotated[int, typer.Option(min=0, metavar="NUMBER", help="With --run.")] = 0,
     workers: Annotated[
-        int, typer.Option("--workers", "-w", min=1, metavar="NUMBER", help="Processes.")
+        int, typer.Option("--workers", "-w", min=1, metavar="NUMBER", help="Number of processes.")
     ] = 1,
     cache: Annotated[
         Path | None,
         typer.Option(
             metavar="FOLDER",
             show_default="the user's cache folder",
-            help="What networks said of files is kept here and found by content.",
+            help="Folder of the feature cache, keyed by file content.",
         ),
     ] = None,
-    no_cache: Annotated[bool, typer.Option("--no-cache", help="Look at every file anew.")] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,
+    no_cache: Annotated[
+        bool, typer.Option("--no-cache", help="Do not use the feature cache.")
+    ] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print no progress.")] = False,
 ) -> None:
-    """Score made clips against real ones, with intervals. Needs `pip install "seehear[eval]"`.
+    r"""Score generated clips against real ones, with intervals.
 
-    Files are matched by name. One that is missing, silent or damaged is named in the report, and
-    the rest is scored; the exit code is then 1, as it is for a single clip.
+    Needs `pip install "seehear\[eval]"`.
+
+    Files are matched by name. The report lists files that are missing, silent or damaged and
+    scores the rest. The exit code is then 1, as it is for a single clip.
 
     For example:
 

@@ -22,10 +22,10 @@ def v2a(
     output: Output,
     options: RunOptions,
 ) -> None:
-    """Video to audio: give videos a sound, exactly as long as they are.
+    """Video to audio: generate audio of the same length for each video.
 
-    The picture is copied untouched. The output's name decides what is written:
-    a video (.mp4, .mov, .m4v, .mkv, .webm) or the sound alone (.wav, .flac, .ogg).
+    The frames are copied unchanged. The output's suffix selects the format:
+    video (.mp4, .mov, .m4v, .mkv, .webm) or audio alone (.wav, .flac, .ogg).
 
     For example:
 
@@ -57,9 +57,9 @@ def i2a(
     output: Output,
     options: RunOptions,
 ) -> None:
-    """Image to audio: give pictures a sound of any length.
+    """Image to audio: generate audio of any length for each image.
 
-    The output's name decides the format: .wav, .flac or .ogg.
+    The output's suffix selects the format: .wav, .flac or .ogg.
 
     For example:
 

@@ -13,16 +13,16 @@ Sounds = Annotated[
     typer.Argument(
         metavar="SOUND",
         show_default=False,
-        help="Sounds (or videos with one), folders of sounds, or patterns such as 'takes/*.wav'.",
+        help="Audio files (or videos with audio), folders, or patterns such as 'takes/*.wav'.",
     ),
 ]
 
 
 @with_options(rows_for(TASKS["a2v"]), "a2v")
 def a2v(sounds: Sounds, output: Output, options: RunOptions) -> None:
-    """Audio to video: give sounds a moving picture, as long as they are.
+    """Audio to video: generate a video of the same length for each audio file.
 
-    The sound goes into the video as it is, but for its peak: at most -1 dBFS.
+    The audio is copied into the video. Only its peak is limited, to -1 dBFS.
 
     For example:
 
@@ -39,9 +39,9 @@ def a2v(sounds: Sounds, output: Output, options: RunOptions) -> None:
 
 @with_options(rows_for(TASKS["a2i"]), "a2i")
 def a2i(sounds: Sounds, output: Output, options: RunOptions) -> None:
-    """Audio to image: give sounds a picture.
+    """Audio to image: generate an image for each audio file.
 
-    The output's name decides the format: .png, .jpg or .webp.
+    The output's suffix selects the format: .png, .jpg or .webp.
 
     For example:
 
@@ -58,14 +58,12 @@ def a2i(sounds: Sounds, output: Output, options: RunOptions) -> None:
 def joint(
     sentence: Annotated[
         str,
-        typer.Argument(
-            metavar="SENTENCE", show_default=False, help="What is to be seen and heard."
-        ),
+        typer.Argument(metavar="SENTENCE", show_default=False, help="Prompt for audio and video."),
     ],
     output: Output,
     options: RunOptions,
 ) -> None:
-    """Text to video and audio: make both from a sentence, so that they belong together.
+    """Text to video and audio: generate both from one prompt, so that they match.
 
     For example:
 

@@ -17,7 +17,8 @@ models_app = typer.Typer(
 )
 
 Name = Annotated[
-    str, typer.Argument(metavar="NAME", show_default=False, help="As `seehear models list` says.")
+    str,
+    typer.Argument(metavar="NAME", show_default=False, help="A name from `seehear models list`."),
 ]
 
 
@@ -40,7 +41,7 @@ def pull(
             "--folder",
             metavar="FOLDER",
             show_default="the hub's cache",
-            help="Put plain files here instead, for a machine without a connection.",
+            help="Write plain files to this folder instead, for a machine without a connection.",
         ),
     ] = None,
     revision: Annotated[
@@ -51,7 +52,7 @@ def pull(
             help="A commit, branch or tag; with --folder, which --audio and so on take.",
         ),
     ] = None,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Don't ask.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask for confirmation.")] = False,
 ) -> None:
     """Fetch a checkpoint, after saying how big it is and what its licence permits.
 
@@ -83,7 +84,7 @@ def pull(
 
 @models_app.command("path")
 def path(name: Name) -> None:
-    """Say where a checkpoint lies on this machine; exit code 1 if it has not been fetched."""
+    """Print the path of a checkpoint; the exit code is 1 if it is not downloaded."""
     from seehear.cli.console import err, out
 
     entry = require_model(name)
@@ -141,7 +142,7 @@ def convert(
     ],
     dtype: Annotated[
         Literal["float32", "bfloat16", "float16"] | None,
-        typer.Option("--dtype", show_default="as it is", help="What the numbers are stored as."),
+        typer.Option("--dtype", show_default="as it is", help="Data type of the stored weights."),
     ] = None,
 ) -> None:
     """Turn a published file into safetensors, without running code and without what is unused.

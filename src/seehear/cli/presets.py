@@ -9,7 +9,7 @@ from seehear.pipeline.presets import JOINT_PRESETS, PAPER_PRESETS, PICTURE_PRESE
 def presets() -> None:
     """List the presets and their main values.
 
-    A preset says how the picture pulls the sound; --steps and --lr change its values.
+    A preset is a set of guidance settings; --steps and --lr override its values.
 
     For example:
 

@@ -32,20 +32,20 @@ def replay(
             min=1,
             metavar="NUMBER",
             show_default="as recorded",
-            help="CPU threads to do it with.",
+            help="Number of CPU threads.",
         ),
     ] = None,
     device: Annotated[
         str | None,
-        typer.Option("--device", show_default="as recorded", help="Where the networks run."),
+        typer.Option("--device", show_default="as recorded", help="PyTorch device."),
     ] = None,
     overwrite: Overwrite = False,
     quiet: Quiet = False,
 ) -> None:
-    """Make an output again from its JSON, and say whether the samples are the same.
+    """Generate an output again from its JSON file and compare the samples.
 
-    The exit code is 0 if they are, bit for bit, and 1 if not; then it is said
-    which versions, weights and threads differ from those of the original.
+    The exit code is 0 if they are bit-identical and 1 if not. The versions, weights
+    and threads that differ from the original run are then listed.
 
     For example:
 

@@ -26,7 +26,7 @@ def report(
     overwrite: Overwrite = False,
     quiet: Quiet = False,
 ) -> None:
-    """Explain runs in an HTML page. Needs `pip install "seehear[report]"`.
+    r"""Write an HTML report of runs. Needs `pip install "seehear\[report]"`.
 
     One JSON file becomes a page with its media, losses, gradients, spectrogram, settings and
     licences; several, or a folder, a gallery to sort, the worst run first. A page is one file and

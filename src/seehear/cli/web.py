@@ -10,7 +10,7 @@ from seehear.cli.options import Device, Threads
 def web(
     host: Annotated[
         str,
-        typer.Option("--host", help="Address to serve at; 0.0.0.0 lets other machines in."),
+        typer.Option("--host", help="Address to serve at; 0.0.0.0 accepts other machines."),
     ] = "127.0.0.1",
     port: Annotated[int, typer.Option("--port", min=1, max=65535, help="Port to serve at.")] = 7860,
     auth: Annotated[
@@ -33,19 +33,22 @@ def web(
             "--max-duration",
             min=0.2,
             metavar="SECONDS",
-            help="Refuse longer clips and sounds, given or made.",
+            help="Refuse longer inputs and outputs.",
         ),
     ] = 60.0,
     max_waiting: Annotated[
-        int, typer.Option("--max-waiting", min=1, help="How many jobs may wait; one runs.")
+        int,
+        typer.Option(
+            "--max-waiting", min=1, help="Maximum number of queued jobs; one runs at a time."
+        ),
     ] = 8,
     device: Device = "cpu",
     threads: Threads = None,
 ) -> None:
-    """Serve a page in the browser: drop a file, press a button, look and listen.
+    r"""Serve the tasks as a web page.
 
-    Only this machine sees it unless --host says otherwise. Nothing is sent anywhere, and all
-    files are deleted when a page is closed. Needs `pip install "seehear[web]"`. Ctrl-C ends it.
+    The page is local unless --host is set. No data leaves this machine, and all files are
+    deleted when a page is closed. Needs `pip install "seehear\[web]"`. Ctrl-C ends it.
 
     For example:
 
