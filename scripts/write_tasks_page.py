@@ -1,4 +1,4 @@
-"""Writes docs/tasks.md and its pictures: every task once, vanilla beside guided.
+"""Writes docs/tasks.md and its figures: one unguided and one guided run per task.
 
 `python scripts/write_tasks_page.py` (about two minutes on two cores)
 """
@@ -21,31 +21,31 @@ from seehear.pipeline.result import Result
 from seehear.pipeline.studio import Studio
 
 DOCS = Path("docs")
-CLIP, SOUND = Path("examples/rooster.mp4"), Path("examples/dog.wav")
-SENTENCE = "a rooster crowing"
+CLIP, AUDIO = Path("examples/rooster.mp4"), Path("examples/dog.wav")
+PROMPT = "a rooster crowing"
 NUM_FRAMES, SIDE, MEL_HEIGHT, TITLE, GAP = 8, 72, 72, 20, 4
 WIDTH = NUM_FRAMES * (SIDE + GAP) - GAP
 INK, PAPER = (40, 40, 40), (255, 255, 255)
 
 
 def strip(frames: np.ndarray) -> Image.Image:
-    """Frames [n, h, w, 3] spread over a row; a still stands alone at its left."""
+    """A row of evenly spaced frames from [n, h, w, 3]; a single image is at the left."""
     row = Image.new("RGB", (WIDTH, SIDE), PAPER)
     count = min(NUM_FRAMES, len(frames))
     for k, index in enumerate(middles(count, len(frames))):
-        picture = Image.fromarray(frames[index]).resize((SIDE, SIDE), Image.Resampling.NEAREST)
-        row.paste(picture, (k * (SIDE + GAP), 0))
+        frame = Image.fromarray(frames[index]).resize((SIDE, SIDE), Image.Resampling.NEAREST)
+        row.paste(frame, (k * (SIDE + GAP), 0))
     return row
 
 
 def spectrum(waveform: torch.Tensor, duration_s: float) -> Image.Image:
-    """The log mel of a mono sound as a row."""
+    """The log mel of a mono waveform [samples] as a row."""
     mel = Image.fromarray(spectrogram(fitted(waveform, duration_s)))
     return mel.resize((WIDTH, MEL_HEIGHT), Image.Resampling.BOX)
 
 
 def panel(title: str, parts: list[Image.Image]) -> Image.Image:
-    """Rows below a title."""
+    """Stack rows below a title."""
     height = TITLE + sum(part.height + GAP for part in parts)
     canvas = Image.new("RGB", (WIDTH, height), PAPER)
     ImageDraw.Draw(canvas).text((0, 2), title, INK, ImageFont.load_default(size=13))
@@ -57,7 +57,7 @@ def panel(title: str, parts: list[Image.Image]) -> Image.Image:
 
 
 def panel_of(title: str, result: Result) -> Image.Image:
-    """What a run made: its frames if any, its sound if any."""
+    """The generated frames and audio of a run."""
     parts = []
     if result.video is not None:
         parts.append(strip(result.video))
@@ -68,7 +68,7 @@ def panel_of(title: str, result: Result) -> Image.Image:
 
 
 def beside(panels: list[Image.Image]) -> Image.Image:
-    """Panels side by side."""
+    """Place panels side by side."""
     gap = 16
     width = sum(p.width + gap for p in panels) - gap
     canvas = Image.new("RGB", (width, max(p.height for p in panels)), PAPER)
@@ -80,63 +80,62 @@ def beside(panels: list[Image.Image]) -> Image.Image:
 
 
 def run_task(studio: Studio, task: str) -> tuple[Image.Image | None, dict[str, Result]]:
-    """What a task is given, and its results without and with guidance."""
+    """A panel of the input, and the results without and with guidance."""
     clip = read_video(CLIP, frames_per_s=4.0, short_side=96)
-    sound = read_audio(SOUND, SAMPLE_RATE)
-    seen = panel("given", [strip(clip.frames.permute(0, 2, 3, 1).numpy())])
-    heard = panel("given", [spectrum(sound.waveform[0], sound.duration_s)])
+    audio = read_audio(AUDIO, SAMPLE_RATE)
+    video_input = panel("input", [strip(clip.frames.permute(0, 2, 3, 1).numpy())])
+    audio_input = panel("input", [spectrum(audio.waveform[0], audio.duration_s)])
     off = {"lr_latents": 0.0, "lr_prompt": 0.0}
 
     given, name, run = {
-        "v2a": (seen, "latents", lambda p: studio.video_to_audio(CLIP, "", 0, preset=p)),
-        "a2v": (heard, "latents", lambda p: studio.audio_to_video(SOUND, "", 0, preset=p)),
-        "a2i": (heard, "latents", lambda p: studio.audio_to_image(SOUND, "", 0, preset=p)),
-        "joint": (None, "default", lambda p: studio.text_to_both(SENTENCE, 0, preset=p)),
+        "v2a": (video_input, "latents", lambda p: studio.video_to_audio(CLIP, "", 0, preset=p)),
+        "a2v": (audio_input, "latents", lambda p: studio.audio_to_video(AUDIO, "", 0, preset=p)),
+        "a2i": (audio_input, "latents", lambda p: studio.audio_to_image(AUDIO, "", 0, preset=p)),
+        "joint": (None, "default", lambda p: studio.text_to_both(PROMPT, 0, preset=p)),
     }[task]
-    vanilla = run(with_overrides(name, task=task, **off))
-    return given, {"vanilla": vanilla, "guided": run(with_overrides(name, task=task))}
+    unguided = run(with_overrides(name, task=task, **off))
+    return given, {"unguided": unguided, "guided": run(with_overrides(name, task=task))}
 
 
 TEXTS = {
-    "v2a": "A sound for a silent video (`seehear v2a`, `Studio.video_to_audio`); `i2a` does the "
-    "same for a picture. No words are given, so vanilla does not know what is seen.",
-    "a2v": "A video for a sound (`seehear a2v`, `Studio.audio_to_video`). No words are given, so "
-    "vanilla does not know what is heard.",
-    "a2i": "A picture for a sound (`seehear a2i`, `Studio.audio_to_image`), no words given.",
-    "joint": f'A video and its sound from a sentence (`seehear joint "{SENTENCE}"`, '
+    "v2a": "Audio for a silent video (`seehear v2a`, `Studio.video_to_audio`), without a prompt. "
+    "The unguided run does not depend on the video. `i2a` generates audio for an image.",
+    "a2v": "A video for audio (`seehear a2v`, `Studio.audio_to_video`), without a prompt. The "
+    "unguided run does not depend on the audio.",
+    "a2i": "An image for audio (`seehear a2i`, `Studio.audio_to_image`), without a prompt.",
+    "joint": f'Video and audio from a prompt (`seehear joint "{PROMPT}"`, '
     "`Studio.text_to_both`), preset `default`.",
 }
 
 
 def main() -> None:
-    """Run the tasks named on the command line twice, or all; draw, and write the page."""
-    asked, studio = sys.argv[1:] or list(TEXTS), seehear.load("pocket")
+    """Run the tasks named on the command line (default: all), draw the figures, write the page."""
+    chosen, studio = sys.argv[1:] or list(TEXTS), seehear.load("pocket")
     (DOCS / "images").mkdir(exist_ok=True)
     lines = [
-        "# The tasks, one by one",
+        "# One example per task",
         "",
-        "One run each on the pocket family, seed 0, without and with guidance (preset `latents` "
-        "where no words are given). "
-        "Single runs show what comes out, not how well it works: that is in "
-        "[results/](results/), judged on many held-out scenes. Frames are 64 pixels wide "
-        "and shown larger. Spectrograms: log mel, 0 to 8 kHz from bottom to top.",
+        "One unguided and one guided run per task with the pocket family and seed 0. Runs without "
+        "a prompt use the preset `latents`. Single runs are examples and do not measure quality: "
+        "[results/](results/) has scores on many held-out scenes. Frames are 64 pixels wide and "
+        "enlarged here. Spectrograms are log mels, 0 to 8 kHz from bottom to top.",
         "",
         "Written by `python scripts/write_tasks_page.py`.",
     ]
     for task in TEXTS:
         name = f"task_{task}.png"
-        if task in asked:
+        if task in chosen:
             given, results = run_task(studio, task)
             panels = [panel_of(title, result) for title, result in results.items()]
-            picture = beside(([] if given is None else [given]) + panels)
-            picture.save(DOCS / "images" / name, optimize=True)
+            figure = beside(([] if given is None else [given]) + panels)
+            figure.save(DOCS / "images" / name, optimize=True)
         lines += [
             "",
             f"## {task}",
             "",
             TEXTS[task],
             "",
-            f"![{task}: vanilla and guided](images/{name})",
+            f"![{task}: unguided and guided](images/{name})",
         ]
     (DOCS / "tasks.md").write_text("\n".join(lines) + "\n")
 
