@@ -125,7 +125,7 @@ def test_a_clip_gets_a_sound_and_keeps_its_picture(workplace, capsys):
     assert packet_hashes(workplace / "out.mp4") == packet_hashes(workplace / "clip.mp4")
     assert media.probe("out.mp4").has_audio
     captured = capsys.readouterr()
-    assert captured.out.startswith("out.mp4: 1.00 s of sound in ")
+    assert captured.out.startswith("out.mp4: 1.00 s of audio in ")
     assert captured.out.endswith('s; prompt "rain"\n')
     assert "clip.mp4: step 4/4" in captured.err
     assert "\x1b" not in captured.out + captured.err
@@ -141,7 +141,7 @@ def test_without_a_prompt_the_user_is_told_what_it_was_named(workplace, capsys):
     run("v2a", "clip.mp4", "-o", "out.wav", "--steps", 1)
     named = read_manifest("out.json")["settings"]["named"]
     assert (
-        f"named it: {named[0]['phrase']} ({named[0]['score']:.2f}), "
+        f"recognised: {named[0]['phrase']} ({named[0]['score']:.2f}), "
         f"also: {named[1]['phrase']}, {named[2]['phrase']}\n"
     ) in capsys.readouterr().out
 
@@ -209,9 +209,9 @@ def test_folders_and_patterns_are_made_one_by_one_into_a_folder(workplace):
 
 def test_too_few_steps_to_guide_any_are_told(workplace, capsys):
     run("v2a", "clip.mp4", "-o", "out.wav", "--steps", 2, "--prompt", "rain")
-    assert "with 2 steps none is guided" in " ".join(capsys.readouterr().err.split())
+    assert "guides no step when --steps is 2" in " ".join(capsys.readouterr().err.split())
     run("v2a", "clip.mp4", "-o", "plain.wav", "--steps", 2, "--prompt", "rain", "--lr", 0)
-    assert "none is guided" not in " ".join(capsys.readouterr().err.split())
+    assert "guides no step" not in " ".join(capsys.readouterr().err.split())
 
 
 def test_a_suffix_turns_all_outputs_into_sounds(workplace):
@@ -424,7 +424,7 @@ def test_a_clip_in_which_nothing_moves_is_told_to_give_no_time(workplace, capsys
     still = torch.from_numpy(moving_frames(1)).permute(0, 3, 1, 2).repeat(12, 1, 1, 1)
     media.write_video("still.mp4", still, 12.0)
     run("v2a", "still.mp4", "-o", "out.mp4", "--sync", 0.5, *QUICK)
-    assert "still.mp4: nothing moves in the picture" in capsys.readouterr().err
+    assert "still.mp4: the video has no motion" in capsys.readouterr().err
 
 
 def test_a_sound_can_be_kept_in_step_with_the_picture_and_is_replayed_so(workplace, capsys):

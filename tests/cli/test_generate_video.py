@@ -49,7 +49,7 @@ def test_a_sound_becomes_a_film_with_that_sound(workplace, capsys):
     run("a2v", "bang.wav", "-o", "out.mp4", *QUICK, "--seed", "2")
     shown = capsys.readouterr().out
     assert "out.mp4: 1.00 s of video in" in shown
-    assert "named it:" in shown
+    assert "recognised:" in shown
     made = media.read_video("out.mp4")
     assert made.duration_s == 1.0
     assert made.frames.shape[1:] == (3, 64, 64)  # 16 pixels, four times larger
@@ -71,7 +71,7 @@ def test_large_pictures_are_saved_as_they_are(tmp_path):
 def test_a_sound_without_a_beginning_is_told_to_give_no_time(workplace, capsys):
     soundfile.write("silence.wav", np.zeros(22_050), 22_050)
     run("a2v", "silence.wav", "-o", "out.mp4", *QUICK, "--prompt", "", "--sync", "0.5")
-    assert "silence.wav: nothing begins in the sound" in capsys.readouterr().err
+    assert "silence.wav: the audio has no onsets" in capsys.readouterr().err
     run("a2v", "bang.wav", "-o", "bang.mp4", *QUICK, "--prompt", "", "--sync", "0.5")
     assert "nothing" not in capsys.readouterr().err
 

@@ -161,7 +161,7 @@ def test_a_captioner_that_cannot_hear_leaves_sounds_to_the_binder(studio):
     assert job.named[0].phrase == job.prompt
     assert job.captioned_by is None
     assert ineffective_options(job, Blind()) == [
-        "Blind has no words for this sound, so the binder named it"
+        "Blind has no caption for this audio, so the nearest phrase is used"
     ]
     asked = studio.job("a2i", audio, prompt="rain")
     assert ineffective_options(asked, Blind()) == []

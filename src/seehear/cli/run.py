@@ -113,8 +113,8 @@ def _warn_if_unguided(options: RunOptions) -> None:
         return
     if any(aligner.is_guided(i, 1000) for i in range(1000)):
         err.print(
-            f"with {num_steps} steps none is guided by this preset: what is made follows the "
-            "words alone; more --steps change that"
+            f"the preset guides no step when --steps is {num_steps}; the output depends on the "
+            "prompt only. Increase --steps."
         )
 
 
@@ -125,15 +125,15 @@ def _check_target(wanted: OutputPaths, allowed: Sequence[str], options: RunOptio
         wanted, allowed, overwrite=asked.overwrite or asked.dry_run, with_page=asked.report
     )
     if asked.report and wanted.page.name.lower() == GALLERY:
-        raise MediaError(f"{wanted.page}: {GALLERY} is the gallery's; choose another name")
+        raise MediaError(f"{wanted.page}: {GALLERY} is the gallery's name; choose another name")
     kind = wanted.target.suffix.lower()
     if asked.suffix is not None and asked.suffix.lower() != kind:
         raise MediaError(
-            f"{wanted.target}: --suffix {asked.suffix} is for outputs in a folder; name the "
-            f"output so, or leave --suffix out"
+            f"{wanted.target}: --suffix {asked.suffix} is for outputs in a folder; use that suffix "
+            "in the output's name, or drop --suffix"
         )
     if options.request.mix and kind not in VIDEO_SUFFIXES:
         raise MediaError(
-            f"{wanted.target}: --mix keeps a clip's own sound beneath the new one in a video, got "
-            f"a file of sound alone; end the name in .mp4, or leave --mix out"
+            f"{wanted.target}: --mix keeps the video's own audio, so it needs a video output; end "
+            "the name in .mp4, or drop --mix"
         )

@@ -1,4 +1,4 @@
-"""What a task is given: files, arrays, or media that were read already."""
+"""Inputs of the tasks: files, arrays, or media that were read already."""
 
 from collections.abc import Iterable
 from fractions import Fraction
@@ -30,11 +30,11 @@ from seehear.pipeline.task import TASKS
 Media = Video | Image | Audio  # what a task starts from
 Array = np.ndarray | Tensor  # frames, pixels or samples without a file
 
-FRAMES_PER_S = 4.0  # how densely the binder sees a video; its towers read single frames
-MOTION_FRAMES_PER_S = 25.0  # how densely movement is looked for
-KEPT_RATE = 48_000  # of given sounds, as they go into the video
-HEARD_RATE = 16_000  # of the same, as binders listen to them
-MOTION_SHORT_SIDE = 64  # pixels: what moves is larger than grain
+FRAMES_PER_S = 4.0  # sampling of a video for the binder, which embeds single frames
+MOTION_FRAMES_PER_S = 25.0  # sampling of a video for its motion curve
+KEPT_RATE = 48_000  # of input audio in the output video
+HEARD_RATE = 16_000  # of input audio for binders
+MOTION_SHORT_SIDE = 64  # pixels; enough for motion, and grain is averaged out
 
 
 def as_video(
@@ -137,7 +137,7 @@ def as_audio(
         audio = Audio(waveform=waveform, sample_rate=sample_rate)
     if audio.duration_s > max_duration_s:
         raise MediaError(
-            f"expected at most {max_duration_s:g} s of sound, got {audio.duration_s:.1f} s"
+            f"expected at most {max_duration_s:g} s of audio, got {audio.duration_s:.1f} s"
         )
     return audio
 
@@ -172,23 +172,23 @@ def condition_of(media: Media) -> Condition:
 
 
 def audio_condition(audio: Audio) -> AudioCondition:
-    """A sound as a binder listens to it: mono, at 16 kHz."""
+    """Audio as a condition: mono, at 16 kHz."""
     mono = audio.waveform.mean(dim=0)
     return AudioCondition(resample(mono[None], audio.sample_rate, HEARD_RATE)[0], HEARD_RATE)
 
 
 def onset_curve(sound: AudioCondition) -> Curve:
-    """How suddenly a sound grows louder, when."""
+    """Onset strength of audio over time."""
     return onset_envelope(sound.waveform[None], sound.sample_rate)
 
 
 def motion_curve(video: Video) -> Curve:
-    """How much a video moves when; looked for in the file itself where there is one.
+    """Motion of a video over time, read from its file if it has one.
 
-    Memory holds two frames at a time, so no clip is too long.
+    Two frames are in memory at a time, so the length of the clip does not matter.
 
     Raises:
-        MediaError: A single frame, or one that lasts all the time, has no motion.
+        MediaError: The video has a single frame, and so no motion.
     """
     if video.path is not None:
         frames_per_s = MOTION_FRAMES_PER_S
@@ -203,9 +203,7 @@ def motion_curve(video: Video) -> Curve:
         for pair in pairwise(frames)
     ]
     if not values:
-        raise MediaError(
-            "expected a video of at least two frames to be in step with, got one; leave sync out"
-        )
+        raise MediaError("--sync needs a video of at least 2 frames, got 1; drop --sync")
     return Curve.between(torch.cat(values, dim=1), frames_per_s)
 
 
@@ -240,7 +238,7 @@ def check_kind(task: str, source: Path, name: str | None = None) -> None:
             raise MediaError(f"{name}: expected an image, got a file of kind {found.kind}")
         read_image(source)
     if given == "video" and found.kind != "video":
-        hint = "use seehear i2a" if found.kind == "image" else "there is no picture to go by"
+        hint = "use seehear i2a" if found.kind == "image" else "v2a needs video frames"
         raise MediaError(f"{name}: expected a video, got a file of kind {found.kind}; {hint}")
     if given == "audio" and found.kind != "audio" and not found.has_audio:
         raise MediaError(

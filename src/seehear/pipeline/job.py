@@ -30,12 +30,12 @@ OnStep = Callable[[StepProgress], None]
 
 @dataclass(frozen=True, kw_only=True)
 class Job:
-    """One output, ready to be sampled: what it is conditioned on and how it is cut."""
+    """One output, ready to be sampled: its condition, prompts, windows and settings."""
 
     task: TaskName
-    condition: Condition  # what is given
-    duration_s: float  # of what is made; a still lasts as long as the sound that it is for
-    prompts: Mapping[Stream, str]  # of every stream that is made; empty: none
+    condition: Condition  # of the input
+    duration_s: float  # of the output; for a still, of the input audio
+    prompts: Mapping[Stream, str]  # of every generated stream; empty: none
     backbones: Mapping[Stream, Backbone]  # cut into windows where clips may be long
     windows_s: tuple[tuple[float, float], ...]
     preset: Preset
@@ -43,12 +43,12 @@ class Job:
     named: tuple[
         Match, ...
     ] = ()  # the binder's nearest phrases if nobody gave a prompt, best first
-    captioned_by: str | None = None  # which captioner wrote the prompt, if one did
+    captioned_by: str | None = None  # class of the captioner that wrote the prompt
     terms: tuple[LossTerm, ...] = ()  # beside the pairs of embeddings
     distance: Distance = cosine_distance
-    path: Path | None = None  # of what is given, if it came from a file
-    sound: Audio | None = None  # what is given, to go with the pictures
-    asked_prompt: str | None = None  # what the caller gave; None: the binder names the thing
+    path: Path | None = None  # of the input, if it came from a file
+    sound: Audio | None = None  # input audio, to mux with the frames
+    asked_prompt: str | None = None  # of the caller; None: written by captioner or binder
 
     @property
     def sync(self) -> SyncTerm | None:
@@ -57,7 +57,7 @@ class Job:
 
     @property
     def prompt(self) -> str:
-        """The words that all streams are compared with."""
+        """The prompt that all streams are compared with."""
         return next(iter(dict.fromkeys(p for p in self.prompts.values() if p)), "")
 
 
@@ -153,28 +153,28 @@ def _axis(job: Job, stream: Stream) -> int:
 
 
 def decode_audio(job: Job, latents: Tensor) -> Float[Tensor, " samples"]:
-    """Turn clean latents into a sound of the job's duration, at its final level.
+    """Decode clean latents to audio of the job's duration, at its final level.
 
     Raises:
-        SettingsError: The samples are not finite numbers: the rates were far too high.
+        SettingsError: The samples contain NaN or inf: the guidance rate is too high.
     """
     audio = job.backbones["audio"]
     with torch.no_grad():
         waveform = audio.decode(latents)[0].float().cpu()
-    _check_finite(job, "the sound", waveform)
+    _check_finite(job, "audio", waveform)
     length = round(job.duration_s * audio.sample_rate)
     waveform = torch.nn.functional.pad(waveform, (0, max(0, length - len(waveform))))
     return finish_level(waveform[:length], int(audio.sample_rate))
 
 
 def decode_frames(job: Job, latents: Tensor) -> UInt8[Tensor, "frames 3 height width"]:
-    """Turn clean latents into the frames that the job's duration takes, in 8 bits.
+    """Decode clean latents to 8-bit frames of the job's duration.
 
     Raises:
-        SettingsError: The pixels are not finite numbers: the rates were far too high.
+        SettingsError: The latents contain NaN or inf: the guidance rate is too high.
     """
     video = job.backbones["video"]
-    _check_finite(job, "the picture", latents)  # frames are clamped, which hides infinities
+    _check_finite(job, "video", latents)  # clamped frames hide inf
     with torch.no_grad():
         frames = video.decode(latents)[0].float().cpu()
     return (frames[: frames_for(video, job.duration_s)] * 255).round().to(torch.uint8)
@@ -188,6 +188,6 @@ def whole_frames_s(video: Backbone, duration_s: float) -> float:
 def _check_finite(job: Job, what: str, values: Tensor) -> None:
     if not values.isfinite().all():
         raise SettingsError(
-            f"{what} left the range of numbers: lower the alignment's rate, "
+            f"generated {what} contains NaN or inf: lower the guidance rate, "
             f"lr_latents={job.preset.settings.aligner.lr_latents}, or compute in float32"
         )

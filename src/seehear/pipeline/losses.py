@@ -64,8 +64,8 @@ class SyncFactory:
             return SyncTerm(starts=motion_starts(motion_curve(given)), weight=weight)
         if frames_for(context.backbones["video"], context.duration_s) < 2:
             raise SettingsError(
-                "expected at least two frames to be in step with a sound, "
-                f"{context.duration_s:.3f} s are one; leave sync out"
+                f"--sync needs at least 2 video frames; {context.duration_s:.3f} s gives 1. Use a "
+                "longer clip or drop --sync."
             )
         onsets = onset_curve(audio_condition(given)) if given else None
         return SyncTerm(onsets=onsets, weight=weight)

@@ -1,4 +1,4 @@
-"""What is said of a run in a few words, in the shell as on the page."""
+"""Messages about a run, for the command line and the page."""
 
 from collections.abc import Sequence
 
@@ -10,7 +10,7 @@ from seehear.pipeline.job import Job
 from seehear.pipeline.result import Result
 from seehear.pipeline.task import TASKS
 
-SILENT_DBFS = -80.0  # a peak below this is nothing to go by
+SILENT_DBFS = -80.0  # peak level below which audio counts as silent
 
 
 def total_loss(step: StepProgress) -> float | None:
@@ -19,40 +19,40 @@ def total_loss(step: StepProgress) -> float | None:
 
 
 def prompt_note(named: Sequence[Match], prompt: str, captioned_by: str | None = None) -> str:
-    """Which words were used, and whose they are."""
+    """The prompt that was used, and where it came from."""
     if captioned_by:
-        return f'{captioned_by} wrote: "{prompt}"'
+        return f'caption by {captioned_by}: "{prompt}"'
     if not named:
         return f'prompt "{prompt}"' if prompt else "no prompt"
     others = ", ".join(match.phrase for match in named[1:3])
-    best = f"named it: {named[0].phrase} ({named[0].score:.2f})"
+    best = f"recognised: {named[0].phrase} ({named[0].score:.2f})"
     return f"{best}, also: {others}" if others else best
 
 
 def ineffective_options(job: Job, captioner: Captioner | None = None) -> list[str]:
-    """What was asked for and can do nothing here, a clause each.
+    """Options that have no effect for this input, one message each.
 
     Args:
-        job: Before it is made.
+        job: The job, before it is sampled.
         captioner: The studio's.
     """
     found = []
     if job.sound is not None and peak_dbfs(job.sound.waveform) < SILENT_DBFS:
-        found.append("the sound is silent, so nothing in it can lead the picture")
+        found.append("the audio is silent, so it cannot guide the video")
     if job.sync is not None and job.sync.starts is not None and job.sync.starts.is_flat():
-        found.append("nothing moves in the picture, so there is nothing to be in step with")
+        found.append("the video has no motion, so --sync has no effect")
     if job.sync is not None and job.sync.onsets is not None and job.sync.onsets.is_flat():
-        found.append("nothing begins in the sound, so there is nothing to be in step with")
+        found.append("the audio has no onsets, so --sync has no effect")
     if captioner is not None and job.asked_prompt is None and job.captioned_by is None:
-        given = "sound" if job.sound is not None else "picture"
+        given = "audio" if job.sound is not None else "image"
         name = type(captioner).__name__
-        found.append(f"{name} has no words for this {given}, so the binder named it")
+        found.append(f"{name} has no caption for this {given}, so the nearest phrase is used")
     return found
 
 
 def output_summary(result: Result) -> str:
-    """How much of what was made."""
+    """Duration and kind of the output."""
     if TASKS[result.task].makes_still:
-        return "a picture"
-    kind = "sound" if result.frames is None else "video"
+        return "an image"
+    kind = "audio" if result.frames is None else "video"
     return f"{result.duration_s:.2f} s of {kind}"

@@ -1,4 +1,4 @@
-"""The tasks, start here: v2a and i2a make a sound, a2v and a2i a picture, joint makes both."""
+"""The tasks. Start here: v2a and i2a generate audio, a2v and a2i frames, joint both."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -54,10 +54,10 @@ from seehear.pipeline.presets import Preset, preset_for
 from seehear.pipeline.result import Result
 from seehear.pipeline.task import TASKS, Task, TaskName
 
-NAMING_FRAMES = 16  # spread over the clip, to name what it shows
-MIN_DURATION_S = 0.1  # a binder hears nothing in less
+NAMING_FRAMES = 16  # evenly spaced frames that name a video
+MIN_DURATION_S = 0.1  # shorter audio is too short for binders
 IMAGE_DURATION_S = 4.0  # of the audio for an image
-MAX_DURATION_S = 600.0  # of what is made without a clip that says how long
+MAX_DURATION_S = 600.0  # of outputs whose length the caller chooses
 
 
 def load(
@@ -141,11 +141,10 @@ def load_studio(options: LoadOptions) -> "Studio":
 class Studio:
     """A family of models and the tasks that they can do.
 
-    Everywhere: same seed, same output on the same machine. A prompt of None lets the binder name
-    what is given, "" means no words at all. `preset` is a name of
-    `seehear.pipeline.presets.presets_of`, or settings of your own. `on_step` is called after every
-    denoising step and may raise
-    `seehear.errors.Cancelled`.
+    The same seed gives the same output on the same machine. With a prompt of None the captioner or
+    the binder writes one; "" uses no prompt. `preset` is a name of
+    `seehear.pipeline.presets.presets_of`, or a `Preset`. `on_step` is called after every denoising
+    step and may raise `seehear.errors.Cancelled`.
     """
 
     def __init__(
@@ -198,26 +197,26 @@ class Studio:
         fps: float | None = None,
         on_step: OnStep | None = None,
     ) -> Result | list[Result]:
-        """Make a sound that belongs to a video, exactly as long as the video.
+        """Generate audio for a video, of exactly the video's length.
 
         Args:
             video: A file, a `Video`, or frames [n, height, width, 3], uint8, with `fps`.
-            prompt: What is to be heard.
-            seed: Of the initial noise; a list of seeds gives a list of results.
-            preset: How the picture pulls the sound.
+            prompt: Description of the audio; None: written by the captioner or the binder.
+            seed: Seed of the initial noise; a list of seeds gives a list of results.
+            preset: Settings of sampling and guidance.
             fps: Frames per second, for frames given as an array.
             on_step: Called after every step.
 
         Returns:
-            Mono float32 at the model's rate with `round(duration * rate)` samples, peak at most
-            -1 dBFS; `Result.save` puts it to the untouched picture.
+            Mono float32 audio at the model's rate with `round(duration * rate)` samples, peak at
+            most -1 dBFS. `Result.save` muxes it with the untouched video.
 
         Raises:
             MediaError: The video cannot be read, or is shorter than 0.1 s.
-            SettingsError: No preset of that name, or settings that do not go together.
+            SettingsError: No preset of that name, or incompatible settings.
         """
         chosen = preset_for("v2a", preset)
-        # Frames in an array are all that can tell of movement later.
+        # Of an array no more frames can be read later, so the sync loss needs them now.
         dense = MOTION_FRAMES_PER_S if chosen.sync_weight else FRAMES_PER_S
         read = as_video(video, fps, dense if isinstance(video, Array) else FRAMES_PER_S)
         job = self.job("v2a", read, prompt=prompt, seed=_first(seed), preset=chosen)
@@ -258,18 +257,18 @@ class Studio:
         preset: str | Preset = "default",
         on_step: OnStep | None = None,
     ) -> Result | list[Result]:
-        """Make a sound of `duration_s` seconds that belongs to a picture.
+        """Generate audio of `duration_s` seconds for an image.
 
         Args:
             image: A file, an `Image`, or pixels [height, width, 3], uint8.
-            duration_s: Length of the sound, 0.1 to 600 s.
-            prompt: As in `video_to_audio`, like all that follow.
-            seed: Of the initial noise.
-            preset: How the picture pulls the sound.
+            duration_s: Length of the audio, 0.1 to 600 s.
+            prompt: As in `video_to_audio`.
+            seed: As in `video_to_audio`.
+            preset: Settings of sampling and guidance.
             on_step: Called after every step.
 
         Raises:
-            MediaError: The picture cannot be read.
+            MediaError: The image cannot be read.
             SettingsError: A duration out of range, or as in `video_to_audio`.
         """
         job = self.job(
@@ -312,22 +311,22 @@ class Studio:
         sample_rate: int | None = None,
         on_step: OnStep | None = None,
     ) -> Result | list[Result]:
-        """Make a video that belongs to a sound, at most one frame longer than the sound.
+        """Generate a video for audio, at most one frame longer than the audio.
 
         Args:
             audio: A file, an `Audio`, or samples [n] or [channels, n] in [-1, 1] with their rate.
-            prompt: What is to be seen.
-            seed: Of the initial noise.
-            preset: How the sound pulls the picture.
+            prompt: Description of the video; None: written by the captioner or the binder.
+            seed: As in `video_to_audio`.
+            preset: Settings of sampling and guidance.
             sample_rate: In Hz, for samples given as an array.
             on_step: Called after every step.
 
         Returns:
-            RGB frames in uint8 at the model's rate, and the given sound with them.
+            RGB frames in uint8 at the model's rate, with the input audio.
 
         Raises:
-            MediaError: The sound cannot be read, or is shorter than 0.1 s or too long.
-            SettingsError: No preset of that name, settings that do not go together, or a family
+            MediaError: The audio cannot be read, or is shorter than 0.1 s or too long.
+            SettingsError: No preset of that name, incompatible settings, or a family
                 without a video model.
         """
         given = as_audio(audio, sample_rate, MAX_DURATION_S)
@@ -368,7 +367,7 @@ class Studio:
         sample_rate: int | None = None,
         on_step: OnStep | None = None,
     ) -> Result | list[Result]:
-        """Make a picture that belongs to a sound; arguments and errors as `audio_to_video`."""
+        """Generate an image for audio; arguments and errors as `audio_to_video`."""
         given = as_audio(audio, sample_rate, MAX_DURATION_S)
         job = self.job("a2i", given, prompt=prompt, seed=_first(seed), preset=preset)
         return self._make_each(job, seed, on_step)
@@ -410,20 +409,19 @@ class Studio:
         preset: str | Preset = "default",
         on_step: OnStep | None = None,
     ) -> Result | list[Result]:
-        """Make a video and its sound from a sentence (Joint-VA, Eq. 16).
+        """Generate a video with audio from a prompt (Joint-VA, Eq. 16).
 
         Args:
-            prompt: What is to be seen and heard; "" lets chance decide.
+            prompt: Description of video and audio; "" uses no prompt.
             seed: Of the initial noise of both.
-            audio_prompt: What is to be heard, if that is not `prompt`.
-            video_prompt: What is to be seen, if that is not `prompt`.
-            duration_s: 0.1 to 600 s, rounded up to whole frames; None: as long as the video model
-                was trained on.
-            preset: How sound and picture pull each other.
+            audio_prompt: Description of the audio alone; None: `prompt`.
+            video_prompt: Description of the video alone; None: `prompt`.
+            duration_s: 0.1 to 600 s, rounded up to whole frames; None: the video model's length.
+            preset: Settings of sampling and guidance.
             on_step: Called after every step.
 
         Returns:
-            Sound and frames of the same length.
+            Audio and frames of the same length.
 
         Raises:
             SettingsError: A duration out of range, no preset of that name, or a family without a
@@ -470,7 +468,7 @@ class Studio:
             task: A name of `seehear.pipeline.task.TASKS`.
             given: The video, image or audio that the task starts from; None for a prompt.
             prompt: None: the captioner or the binder writes it; "": no prompt.
-            seed: Of the initial noise.
+            seed: As in `video_to_audio`.
             preset: A name or settings.
             duration_s: Of tasks that let the caller choose it; None: 4 s for an image, the video
                 model's own length for a prompt.
@@ -530,23 +528,23 @@ class Studio:
             if given.duration_s < MIN_DURATION_S:
                 raise MediaError(
                     f"expected at least {MIN_DURATION_S} s of "
-                    f"{'video' if isinstance(given, Video) else 'sound'}, "
+                    f"{'video' if isinstance(given, Video) else 'audio'}, "
                     f"got {given.duration_s:.3f} s"
                 )
             return given.duration_s
         if duration_s is None:
             duration_s = IMAGE_DURATION_S if given else self.family.video.native_duration_s
-        what = "a sound for a picture" if given else "a video from a sentence"
+        what = "audio for an image" if given else "a video from a prompt"
         if not MIN_DURATION_S <= duration_s <= MAX_DURATION_S:
             raise SettingsError(
-                f"{what} lasts {MIN_DURATION_S} to {MAX_DURATION_S:.0f} s, got {duration_s} s"
+                f"{what}: expected {MIN_DURATION_S} to {MAX_DURATION_S:.0f} s, got {duration_s} s"
             )
         return duration_s
 
     def caption(self, condition: Condition) -> str | None:
-        """What the captioner says of what is given; None where it cannot, or there is none.
+        """The captioner's caption of the input; None if it has none for this kind of input.
 
-        Of a clip it is shown the frame that shows it best.
+        A video is captioned by its key frame.
         """
         if isinstance(condition, VideoCondition) and isinstance(self.captioner, CaptionsImages):
             frames = (pixels_of(condition.frames) * 255).round().to(torch.uint8)
@@ -557,10 +555,10 @@ class Studio:
 
     @torch.no_grad()
     def name(self, condition: Condition) -> tuple[Match, ...]:
-        """The five phrases nearest to what is shown or heard, best first.
+        """The five phrases nearest to the input in the binder's space, best first.
 
         Raises:
-            SettingsError: Neither a picture nor a sound is given.
+            SettingsError: The condition has neither frames nor audio.
         """
         if isinstance(condition, VideoCondition):
             chosen = list(evenly_spaced_indices(len(condition.frames), NAMING_FRAMES))
@@ -568,15 +566,15 @@ class Studio:
         elif isinstance(condition, AudioCondition):
             found = self.family.binder.embed_audio(condition.waveform[None], condition.sample_rate)
         else:
-            raise SettingsError('there is nothing to name: give a prompt, or "" for none')
+            raise SettingsError('expected video or audio to name; give a prompt, or "" for none')
         return self.family.phrases.nearest(found, 5)[0]
 
     def run(
         self, job: Job, on_step: OnStep | None = None
     ) -> tuple[dict[str, Tensor], SamplingResult]:
-        """Sample and decode a job: media by stream, and how they came about.
+        """Sample and decode a job: media by stream, and the sampling result.
 
-        A sound has shape [samples]; frames are uint8 [n, 3, height, width].
+        Audio has shape [samples]; frames are uint8 [n, 3, height, width].
         """
         sampled = self.sample(job, on_step)
         return {s: self.decode(job, sampled.latents, s) for s in job.backbones}, sampled
@@ -586,15 +584,15 @@ class Studio:
         return sample_job(self.family, job, on_step)
 
     def decode(self, job: Job, latents: Mapping[Any, Tensor], stream: str = "audio") -> Tensor:
-        """Turn clean latents of one stream into what is kept of it.
+        """Decode clean latents of one stream to the job's duration.
 
         Raises:
-            SettingsError: Not finite numbers: the rates were far too high.
+            SettingsError: The output contains NaN or inf: the guidance rate is too high.
         """
         return (decode_audio if stream == "audio" else decode_frames)(job, latents[stream])
 
     def make(self, job: Job, on_step: OnStep | None = None) -> Result:
-        """Do a job, with everything that its manifest tells."""
+        """Sample and decode a job, with everything that its manifest records."""
         media, sampled = self.run(job, on_step)
         sound, frames = media.get("audio"), media.get("video")
         sample_rate = None
