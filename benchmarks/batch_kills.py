@@ -1,7 +1,7 @@
-"""Do batches survive? Workers and coordinators are killed at random moments, by processes or Ray.
+"""Batches of local processes or Ray whose workers and coordinators are killed at random moments.
 
 `python -m benchmarks.batch_kills processes ray --jobs 200 --kills 20`
-The files at the end are compared with those of a run that nobody disturbed.
+The final files are compared with those of an undisturbed run.
 """
 
 import argparse
@@ -27,7 +27,7 @@ RAY = str(Path(sys.executable).with_name("ray"))
 
 
 def jobs_file(folder: Path, count: int, picture: Path) -> Path:
-    """A list of short i2a jobs; what differs is the seed, which comes from the name."""
+    """A list of short i2a jobs that differ in the seed, which comes from the name."""
     lines = [
         json.dumps({"id": f"{k:04d}", "task": "i2a", "input": str(picture), "duration_s": 1.28})
         for k in range(count)
@@ -66,7 +66,7 @@ def workers_of(coordinator: psutil.Process, engine: str) -> list[psutil.Process]
 
 
 def disturbed(jobs: Path, out: Path, engine: str, count: int, kills: int, seed: int) -> dict:
-    """Run a batch to its end while killing; says how many of whom were killed, and when."""
+    """Run a batch to its end under kills; returns the number of killed processes by role."""
     rng = random.Random(seed)
     plan = ["worker"] * kills + ["coordinator"] * kills
     rng.shuffle(plan)
@@ -74,7 +74,7 @@ def disturbed(jobs: Path, out: Path, engine: str, count: int, kills: int, seed: 
     coordinator = subprocess.Popen(command(jobs, out, engine))
     before = done(out)
     while plan and done(out) < count - 2:
-        # Something has to have happened since the last one, or nothing ever would.
+        # Wait for progress since the last kill, or the batch would never end.
         while done(out) == before and coordinator.poll() is None:
             time.sleep(0.05)
         time.sleep(rng.uniform(0, 1.5))
@@ -97,7 +97,7 @@ def disturbed(jobs: Path, out: Path, engine: str, count: int, kills: int, seed: 
             coordinator = subprocess.Popen(command(jobs, out, engine))
         print(f"{engine}: {killed}, {before} of {count} done", flush=True)
     coordinator.wait()
-    while done(out) < count:  # what the last kill left over
+    while done(out) < count:  # jobs left by the last kill
         subprocess.run(command(jobs, out, engine), check=True)
         time.sleep(1)
     return killed
@@ -153,12 +153,12 @@ def tables(raw: dict) -> str:
         for engine, r in raw["engines"].items()
     ]  # fmt: skip
     header = ["engine", "jobs", "workers killed", "coordinators killed", "files that differ",
-              "files too many", "jobs begun again", "seconds"]  # fmt: skip
+              "extra files", "jobs restarted", "seconds"]  # fmt: skip
     return (
-        "Sounds for a picture, 1.28 s, 4 steps; SIGKILL at random moments; the same command is "
-        "given again after a coordinator's death. Files are compared with those of an undisturbed "
-        "run, manifests included. What Ray gives to its actors again by itself is not counted as "
-        "begun again.\n\n" + table(header, rows)
+        "Audio for an image, 1.28 s, 4 steps. SIGKILL at random moments. After the death of a "
+        "coordinator the same command is run again. Files, manifests included, are compared with "
+        "those of an undisturbed run. Jobs that Ray itself restarts are not counted.\n\n"
+        + table(header, rows)
     )
 
 
@@ -175,7 +175,7 @@ def main() -> None:
         raw = saved("batch_kills", options.jobs)
         engines = raw.get("engines", {}) | {engine: found}
         raw = {"count": options.jobs, "engines": engines}
-        write("batch_kills", "Batches that are killed", raw, tables(raw))
+        write("batch_kills", "Batches with killed processes", raw, tables(raw))
 
 
 if __name__ == "__main__":

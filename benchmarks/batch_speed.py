@@ -1,4 +1,4 @@
-"""What more workers bring, and what the ledger costs: `python -m benchmarks.batch_speed`.
+"""Speed-up by workers, and cost of the ledger: `python -m benchmarks.batch_speed`.
 
 Needs an idle machine of two cores: one and two workers, with one thread each, take turns.
 """
@@ -16,7 +16,7 @@ from seehear.batch.ledger import Ledger, ListedJob, owner_name
 
 
 def batch_s(jobs: Path, out: Path, workers: int, steps: int) -> float:
-    """Seconds of a whole batch, starts of Python and loading included."""
+    """Seconds of a whole batch, including starting Python and loading."""
     began = time.monotonic()
     subprocess.run(
         [SEEHEAR, "batch", str(jobs), "-o", str(out), "--steps", str(steps), "--workers",
@@ -82,17 +82,17 @@ def main() -> None:
     raw = json.loads(json.dumps(raw))
     one, two = min(raw["seconds"]["1"]), min(raw["seconds"]["2"])
     rows = [
-        ["two workers against one (starts of Python and loading included)", f"{one / two:.2f} x"],
-        ["a job", f"{job_s:.2f} s"],
-        [f"taking and finishing it, among {options.simulated} jobs",
+        ["two workers against one (starting Python and loading included)", f"{one / two:.2f} x"],
+        ["one job", f"{job_s:.2f} s"],
+        [f"taking and finishing a job, among {options.simulated} jobs",
          f"{1e6 * costs['take_and_finish_s']:.0f} us, {costs['take_and_finish_s'] / job_s:.3%}"],
-        [f"`seehear batch status` of {options.simulated} jobs, start of Python included",
+        [f"`seehear batch status` of {options.simulated} jobs, starting Python included",
          f"{costs['status_s']:.2f} s"],
-        ["the same without the start", f"{costs['counts_s']:.3f} s"],
+        ["status without starting Python", f"{costs['counts_s']:.3f} s"],
     ]  # fmt: skip
     text = (
-        f"{options.jobs} sounds for a picture, 1.28 s, {options.steps} steps, one thread per "
-        f"worker; best of {options.repeats}.\n\n" + table(["what", "measured"], rows)
+        f"{options.jobs} jobs of audio for an image, 1.28 s, {options.steps} steps, one thread per "
+        f"worker, best of {options.repeats}.\n\n" + table(["quantity", "measured"], rows)
     )
     write("batch_speed", "Workers and ledger", raw, text)
 

@@ -1,7 +1,7 @@
-"""Whole clips through the command line: length, level, seams and peak memory.
+"""Whole clips with `seehear v2a`: length, level, window borders and peak memory.
 
 `python -m benchmarks.clips [clip.mp4 ...]` adds two clips of the world, 10 s and 60 s long (needs
-the art, see training/README.md). Of files given by path only the name is written down.
+the art, see training/README.md). Only the names of the files are recorded.
 """
 
 import argparse
@@ -43,7 +43,7 @@ def spectral_change(waveform: Tensor) -> Tensor:
 
 
 def seams(waveform: Tensor, windows_s: list[list[float]]) -> tuple[int, int]:
-    """How many borders between windows there are, and how many lie in the interior's 95 % range."""
+    """Number of borders between windows, and how many are in the interior's 95 % range."""
     change = spectral_change(waveform)
     middles_s = [(later[0] + earlier[1]) / 2 for earlier, later in pairwise(windows_s)]
     at = [int(m * SAMPLE_RATE / HOP_SAMPLES) - FADE_FRAMES // 2 for m in middles_s]
@@ -56,7 +56,7 @@ def seams(waveform: Tensor, windows_s: list[list[float]]) -> tuple[int, int]:
 
 
 def measured(clip: Path, out: Path) -> dict:
-    """Run `seehear v2a` in a process of its own and look at what it wrote."""
+    """Run `seehear v2a` in its own process and measure its output."""
     seconds, peak_mb = run_seehear(["v2a", str(clip), "-o", str(out)])
     sound = read_audio(out, sample_rate=SAMPLE_RATE)
     manifest = json.loads(out.with_suffix(".json").read_text())
@@ -97,11 +97,11 @@ def main() -> None:
     ]  # fmt: skip
     ratio = raw["world, 60 s"]["peak_mb"] / raw["world, 10 s"]["peak_mb"]
     text = (
-        f"`seehear v2a` on {torch.get_num_threads()} threads, start of Python included. 60 s take "
-        f"**{ratio:.2f}** times the peak memory of 10 s. A border between windows is smooth when "
-        "its spectral change lies in the 95 % range of the interior's.\n\n"
+        f"`seehear v2a` on {torch.get_num_threads()} threads, starting Python included. 60 s take "
+        f"**{ratio:.2f}** times the peak memory of 10 s. A border between windows is smooth if "
+        "its spectral change is in the 95 % range of the interior.\n\n"
     ) + table(
-        ["clip", "named", "input, s", "output, s", "peak, dBFS", "offset", "smooth borders",
+        ["clip", "caption", "input, s", "output, s", "peak, dBFS", "offset", "smooth borders",
          "peak memory, MB", "run, s"], rows,
     )  # fmt: skip
     write("clips", "Whole clips", raw, text)

@@ -1,7 +1,9 @@
-"""What each task takes from the shell: `python -m benchmarks.every_task sound.wav photo.jpg`.
+"""Time and memory of every task on the command line.
 
-Sounds go through a2v and a2i, pictures through i2a, sentences through joint, each in a process of
-its own with the defaults of the command. Of files only the name is written down.
+`python -m benchmarks.every_task sound.wav photo.jpg`
+
+Audio files run a2v and a2i, images i2a, and two prompts joint, each in its own process with the
+defaults of the command. Only the names of the files are recorded.
 """
 
 import argparse
@@ -17,7 +19,7 @@ from seehear.media import peak_dbfs, probe, read_audio
 from seehear.media.suffixes import IMAGE_SUFFIXES
 from seehear.pipeline.task import TASKS
 
-SENTENCES = ("a rooster crowing on a farm", "an instrument")
+PROMPTS = ("a rooster crowing on a farm", "an instrument")
 LIMIT_S, LIMIT_GB = 60, 3
 
 
@@ -33,14 +35,14 @@ def made(path: Path) -> dict:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("files", nargs="+", type=Path, help="sounds and pictures")
+    parser.add_argument("files", nargs="+", type=Path, help="audio files and images")
     options = parser.parse_args()
     jobs = [
         (task, path.name, [str(path)])
         for path in options.files
         for task in (("i2a",) if path.suffix.lower() in IMAGE_SUFFIXES else ("a2v", "a2i"))
     ]
-    jobs += [("joint", f'"{sentence}"', [sentence]) for sentence in SENTENCES]
+    jobs += [("joint", f'"{sentence}"', [sentence]) for sentence in PROMPTS]
     raw: dict[str, dict] = {}
     with tempfile.TemporaryDirectory() as folder:
         for k, (task, source, arguments) in enumerate(jobs):
@@ -60,11 +62,12 @@ def main() -> None:
     slowest = max(r["seconds"] for r in raw.values())
     largest = max(r["peak_mb"] for r in raw.values())
     text = (
-        f"On {torch.get_num_threads()} threads, start of Python included. The slowest takes "
+        f"On {torch.get_num_threads()} threads, starting Python included. The slowest run takes "
         f"**{slowest:.0f} s** (aim: below {LIMIT_S}), the largest **{largest / 1000:.1f} GB** "
         f"(aim: below {LIMIT_GB}).\n\n"
     ) + table(
-        ["task", "of", "named", "output, s", "size", "peak, dBFS", "peak memory, MB", "run, s"],
+        ["task", "input", "prompt or caption", "output, s", "size", "peak, dBFS",
+         "peak memory, MB", "run, s"],
         rows,
     )  # fmt: skip
     write("every_task", "Every task from the command line", raw, text)

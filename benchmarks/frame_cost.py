@@ -1,7 +1,7 @@
-"""What each frame that a guided step looks at costs: `python -m benchmarks.frame_cost`.
+"""Cost of each frame that a guided step decodes: `python -m benchmarks.frame_cost`.
 
-One a2v clip of the pocket family per number of frames, a process each; and what the paper's sizes
-would take, counted on shapes.
+One a2v clip of the pocket family per number of frames, each in its own process, and an estimate for
+the paper's sizes from tensor shapes.
 """
 
 import argparse
@@ -62,8 +62,8 @@ def main() -> None:
         words = ["--child", str(per_step), "--steps", str(options.steps)]
         cell = run_child("benchmarks.frame_cost", *words)
         if per_step != UNGUIDED:
-            looking = replace(recipe.preset, frames=FrameSampling(per_step=per_step))
-            costs = estimate_run(replace(recipe, preset=looking))
+            sampled = replace(recipe.preset, frames=FrameSampling(per_step=per_step))
+            costs = estimate_run(replace(recipe, preset=sampled))
             cell["paper_gb"] = costs.peak_bytes / 1e9
             cell["paper_tflop"] = costs.seconds(1e12)
         print(per_step, cell, flush=True)
@@ -77,15 +77,15 @@ def main() -> None:
         for k, cell in raw["cells"].items()
     ]  # fmt: skip
     text = (
-        "How many of a made video's 16 frames a guided step decodes and shows to the binder "
-        "(`Preset.frames`). Pocket: preset `latents` without words, every step guided, "
-        f"{torch.get_num_threads()} threads, side by side in one run. Paper: `paper-a2v` as a "
-        "whole in float32 at its true size, counted on shapes.\n\n"
+        "How many of the 16 generated frames a guided step decodes and embeds (`Preset.frames`). "
+        "Pocket: preset `latents` without a prompt, every step guided, "
+        f"{torch.get_num_threads()} threads, all rows measured in one session. Paper: the whole "
+        "`paper-a2v` run in float32 at full size, estimated from tensor shapes.\n\n"
     ) + table(
         ["frames per step", "pocket, s per step", "times unguided", "pocket, peak MB",
          "paper, TFLOP", "paper, peak GB"], rows,
     )  # fmt: skip
-    write("frame_cost", "What looking at more frames costs", raw, text)
+    write("frame_cost", "Cost of more frames per step", raw, text)
 
 
 if __name__ == "__main__":

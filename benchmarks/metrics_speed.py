@@ -1,4 +1,4 @@
-"""Metrics beside the usual implementation, and who takes the time of an evaluation.
+"""Metrics against a reference implementation, and the shares of an evaluation's time.
 
 `python -m benchmarks.metrics_speed`; needs an idle machine and about 5 minutes.
 """
@@ -37,8 +37,8 @@ def features(seed: int, n: int, dim: int, scale: float = 1.0, shift: float = 0.0
     return np.random.RandomState(seed).randn(n, dim) @ mix * scale + shift
 
 
-def usual_frechet(x: np.ndarray, y: np.ndarray) -> float:
-    """As most evaluation code has it: covariances, and the square root of their product."""
+def reference_frechet(x: np.ndarray, y: np.ndarray) -> float:
+    """The reference implementation: covariances, and the square root of their product."""
     c_x, c_y = np.cov(x, rowvar=False), np.cov(y, rowvar=False)
     root = sqrtm(c_x @ c_y).real
     difference = x.mean(0) - y.mean(0)
@@ -46,19 +46,19 @@ def usual_frechet(x: np.ndarray, y: np.ndarray) -> float:
 
 
 def timed(call: Callable[[], float]) -> tuple[float, float]:
-    """Seconds, and what came out."""
+    """Seconds, and the returned value."""
     began = time.perf_counter()
     value = call()
     return time.perf_counter() - began, value
 
 
 def frechet(n: int, dim: int, repeats: int) -> dict:
-    """Both ways in turn, each timing from features to the number."""
+    """Time both implementations in turn, from features to the value."""
     x, y = features(1, n, dim), features(2, n, dim, 1.1, 0.05)
     a, b = torch.from_numpy(x), torch.from_numpy(y)
     usual, ours = [], []
     for _ in range(repeats):
-        usual.append(timed(lambda: usual_frechet(x, y)))
+        usual.append(timed(lambda: reference_frechet(x, y)))
         ours.append(timed(lambda: float(frechet_distance(a, b))))
     value, reference = ours[0][1], usual[0][1]
     return {
@@ -73,7 +73,7 @@ def frechet(n: int, dim: int, repeats: int) -> dict:
 
 
 def shares(count: int) -> list[dict]:
-    """How much of an evaluation in one process the network takes, and how much others."""
+    """Time of an evaluation in one process by network, libraries and the rest."""
     clock = Clock()
     for reads in ("read_video", "read_audio", "probe"):
         clock.watch(clip_media, reads, "decoding")
@@ -128,8 +128,8 @@ def shares(count: int) -> list[dict]:
 
 def tables(raw: dict) -> str:
     text = (
-        "Both ways in turn in one process, from features to the number, medians. The usual way is "
-        "`numpy.cov` and `scipy.linalg.sqrtm`.\n\n"
+        "Median time from features to the value. Both implementations run in turn in one process. "
+        "The reference is `numpy.cov` and `scipy.linalg.sqrtm`.\n\n"
     )
     rows = [
         [
@@ -138,13 +138,13 @@ def tables(raw: dict) -> str:
         ]
         for f in raw["frechet"]
     ]  # fmt: skip
-    header = ["clips", "features", "usual, s", "ours, s", "ratio", "relative difference"]
+    header = ["clips", "features", "reference, s", "ours, s", "ratio", "relative difference"]
     text += table(header, rows)
     text += (
-        "\nWho takes the time while clips of about 10 s are looked at, in one process and without "
-        "what is remembered: the network, FFmpeg, AV-Align's optical flow and onsets by OpenCV and "
-        "librosa, and all of our own. CNN14 and I3D have their true size and random weights. "
-        "Statistics, with 200 resamplings, come once at the end, whatever the length of clips.\n\n"
+        "\nShares of the time to process clips of about 10 s, in one process without a feature "
+        "cache: the network, decoding by FFmpeg, AV-Align's optical flow and onsets by OpenCV and "
+        "librosa, and our own code. CNN14 and I3D have full size and random weights. Statistics, "
+        "with 200 resamplings, are computed once at the end and do not depend on clip length.\n\n"
     )
     rows = []
     for s in raw["shares"]:
@@ -157,7 +157,8 @@ def tables(raw: dict) -> str:
             + [f"{s['statistics_s']:.1f}"]
         )
     header = [
-        "task", "`--features`", "clips", "looking, s", "network", "decoding", "AV-Align", "our own",
+        "task", "`--features`", "clips", "processing, s", "network", "decoding", "AV-Align",
+        "our own",
         "statistics, s",
     ]  # fmt: skip
     return text + table(header, rows)

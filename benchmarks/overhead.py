@@ -1,4 +1,4 @@
-"""What guidance costs: guided against unguided in one run, by stage, and peak memory.
+"""Cost of guidance: time by stage and peak memory of guided and unguided runs.
 
 `python -m benchmarks.overhead --duration 10 --repeats 3`
 """
@@ -69,7 +69,7 @@ def measured(preset_name: str, duration_s: float, is_guided: bool, repeats: int)
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--duration", type=float, default=10.0, help="seconds of sound")
+    parser.add_argument("--duration", type=float, default=10.0, help="seconds of audio")
     parser.add_argument("--preset", default="default", choices=list(PRESETS))
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--child", choices=("guided", "unguided"), help=argparse.SUPPRESS)
@@ -94,8 +94,8 @@ def main() -> None:
         for key in ("total", *STAGES)
     ]
     text = (
-        f"Preset `{options.preset}`, {options.duration:g} s of sound, "
-        f"{torch.get_num_threads()} threads, fastest of {options.repeats} runs. Guided takes "
+        f"Preset `{options.preset}`, {options.duration:g} s of audio, "
+        f"{torch.get_num_threads()} threads, fastest of {options.repeats} runs. A guided run takes "
         f"**{raw['time_ratio']:.2f}** times the unguided run's time and "
         f"**{raw['memory_ratio']:.2f}** times its peak memory "
         f"({guided['peak_mb']:.0f} against {plain['peak_mb']:.0f} MB, libraries and weights "

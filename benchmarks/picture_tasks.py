@@ -1,4 +1,4 @@
-"""Do pictures and films show what is heard? What `pocket_a2i` and `pocket_a2v` share."""
+"""Images and videos for audio, judged: the common part of `pocket_a2i` and `pocket_a2v`."""
 
 from typing import Literal
 
@@ -24,7 +24,7 @@ from seehear.models.families import Family, load_family
 from seehear.pipeline.presets import preset_for
 
 Task = Literal["a2i", "a2v"]
-# What the paper's section 3.2.4 tells apart: Eq. 13 alone, Eq. 17 alone, and both.
+# The variants of the paper's section 3.2.4: Eq. 13 alone, Eq. 17 alone, and both.
 MODES = {
     "vanilla": None,
     "latents": "latents",
@@ -54,7 +54,7 @@ def scores(family: Family, judge, held: Held, made: Tensor, real_features: Tenso
 
 
 def of_time(judge, frames: Tensor) -> dict:
-    """How alike neighbouring frames are; when they move is for `pocket_sync --task a2v`."""
+    """Similarity of neighbouring frames; `pocket_sync --task a2v` measures the timing of motion."""
     of_frame = torch.stack([judge.picture_features(f[:, None]) for f in frames])
     coherence = torch.nn.functional.cosine_similarity(of_frame[:, 1:], of_frame[:, :-1], dim=2)
     coherence = coherence.mean(1)
@@ -85,27 +85,28 @@ def tables(task: Task, raw: dict) -> str:
         rows.append([*row, on_real, f"{cell['seconds_per_clip']:.2f}"])
     order = [f"{prompt}/{mode}" for prompt in PROMPTS for mode in MODES]
     rows.sort(key=lambda row: order.index(f"{row[0]}/{row[1]}"))
-    header = ["prompt", "sampling", "sounds", "judge accuracy",
-              "binder cosine (not by the eye that guides)", "Fréchet distance"]  # fmt: skip
+    header = ["prompt", "sampling", "clips", "judge accuracy",
+              "binder cosine (not by the guiding encoder)", "Fréchet distance"]  # fmt: skip
     if task == "a2v":
-        header += ["coherence of neighbours", "mean change"]
+        header += ["coherence of neighbouring frames", "mean change"]
     real = raw["real"]
     return (
-        f"Held-out sounds of {DURATION_S} s; {len(IDS)} things, so chance is {1 / len(IDS):.3f}. "
-        "Fréchet distances compare rows of as many sounds only. The present judge names "
-        f"{real['accuracy']:.3f} of the held-out pictures that belong to them rightly. The art "
-        "styles were not trained on. The automatic caption comes from the sound alone. latents: "
-        "Eq. 13 alone; prompt: Eq. 17 alone; both: preset `wordless`; default: the same, gentler, "
-        f"in {preset_for(task, 'default').settings.num_steps} steps; all others, vanilla too, take "
-        f"{preset_for(task, 'wordless').settings.num_steps}. "
+        f"Held-out audio of {DURATION_S} s; {len(IDS)} things, so chance is {1 / len(IDS):.3f}. "
+        "Fréchet distances are comparable only between rows with the same number of clips. The "
+        f"current judge classifies {real['accuracy']:.3f} of the held-out images of these scenes "
+        "correctly. Their drawing styles are not in the training data. The automatic caption comes "
+        "from the audio alone. latents: Eq. 13 alone; prompt: Eq. 17 alone; both: preset "
+        "`wordless`; default: as both, with weaker guidance, in "
+        f"{preset_for(task, 'default').settings.num_steps} steps. All others, vanilla included, "
+        f"take {preset_for(task, 'wordless').settings.num_steps}. "
         + TIMES_NOTE
         + "Brackets: 95 % intervals.\n\n"
-        + table([*header, "judge on real pictures", "s per output"], rows)
+        + table([*header, "judge on real images", "s per output"], rows)
     )
 
 
 def run(task: Task, title: str) -> None:
-    """Measure the columns asked for on the command line; others stay as they were."""
+    """Measure the rows chosen on the command line and keep the others."""
     name = f"pocket_{task}"
     parser = options_for(title, batch=16)
     parser.add_argument("--prompts", nargs="+", default=list(PROMPTS), choices=PROMPTS)
@@ -131,12 +132,12 @@ def run(task: Task, title: str) -> None:
                 "count": options.count,
                 "seconds_per_clip": seconds / options.count,
             }
-            # Judges get better; rows by different ones must not be taken for one another.
+            # The judge may be retrained; this shows rows by different judges.
             cell["judge_on_real"] = raw["real"]["accuracy"]
             print(f"{prompt}/{mode}", {k: v for k, v in cell.items() if k[-2:] != "95"}, flush=True)
             raw["cells"][f"{prompt}/{mode}"] = cell
             if not options.set:
-                # Another process may have measured other columns meanwhile.
+                # Another process may have measured other rows meanwhile.
                 found = saved(name, None).get("cells", {})
                 raw["cells"] = found | {f"{prompt}/{mode}": cell}
                 write(name, title, raw, tables(task, raw))

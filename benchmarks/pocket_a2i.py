@@ -1,7 +1,7 @@
-"""Does guidance give a sound its picture? `python -m benchmarks.pocket_a2i --count 256`.
+"""Images for audio with and without guidance: `python -m benchmarks.pocket_a2i --count 256`.
 
 Prompts {none, automatic caption, right, wrong} times {vanilla, latents, prompt, both, default} on
-held-out scenes of the world; an independent judge names what it sees.
+held-out scenes of the world; an independent judge classifies the images.
 """
 
 from benchmarks.picture_tasks import run

@@ -1,8 +1,8 @@
-"""Does guidance give a sound its video? `python -m benchmarks.pocket_a2v --count 256`.
+"""Videos for audio with and without guidance: `python -m benchmarks.pocket_a2v --count 256`.
 
 Prompts {none, automatic caption, right, wrong} times {vanilla, latents, prompt, both, default} on
-held-out scenes of the world; an independent judge names what it sees, and tells how alike
-neighbouring frames are.
+held-out scenes of the world; an independent judge classifies the frames and
+measures the similarity of neighbouring frames.
 """
 
 from benchmarks.picture_tasks import run

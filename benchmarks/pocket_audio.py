@@ -43,7 +43,7 @@ def griffin_lim(mel: Tensor, iterations: int = 60, momentum: float = 0.99) -> Te
 
 
 def sounded(model: audioldm.AudioLDM, mel: Tensor) -> Tensor:
-    """Log mels to waveforms as `AudioLDM.decode` makes them when nobody wants a gradient."""
+    """Log mels to waveforms as in `AudioLDM.decode` without gradients."""
     return refine_phase(model.waveform_from_mel(mel), mel, model.polish_rounds)
 
 
@@ -76,10 +76,10 @@ def main() -> None:
         raw[name] = {"stft_distance": distance, "judge_accuracy": accuracy}
         rows.append([name, f"{distance:.3f}", f"{accuracy:.3f}"])
     text = (
-        f"{options.count} held-out sounds. Multi-resolution STFT distance (lower is better) and "
-        f"the judge's accuracy. The autoencoder's mean absolute mel error is {raw['mel_l1']:.3f} "
-        "(natural log units). What users hear is polished: the vocoder's phases, "
-        f"{model.polish_rounds} rounds of phase retrieval.\n\n"
+        f"{options.count} held-out audio clips. Multi-resolution STFT distance (lower is better) "
+        "and the judge's accuracy. The autoencoder's mean absolute mel error is "
+        f"{raw['mel_l1']:.3f} (natural log units). Outputs are polished: the phases of the "
+        f"vocoder's waveform are refined by {model.polish_rounds} rounds of phase retrieval.\n\n"
     ) + table(["from", "STFT distance", "judge accuracy"], rows)
     write("pocket_audio", "Pocket autoencoder and vocoder", raw, text)
 

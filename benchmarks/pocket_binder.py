@@ -1,4 +1,4 @@
-"""Retrieval with the pocket binder: picture, sound and text find each other, on held-out data.
+"""Retrieval between images, audio and text with the pocket binder, on held-out data.
 
 `python -m benchmarks.pocket_binder --rounds 10 [--media FOLDER]` (needs the world: see
 training/README.md). A round is 56 held-out scenes, one of each thing, in unseen drawing styles and
@@ -121,11 +121,12 @@ def main() -> None:
     world = on_the_world(binder, options.rounds)
     real = on_recordings(binder)
     text = (
-        f"Held-out scenes: {options.rounds} rounds of 56, one of each thing; each query looks for "
-        "its own among the 56 of its round (chance: 0.018 and 0.089). Captions vary in wording.\n\n"
+        f"Held-out scenes: {options.rounds} rounds of 56, one of each thing. Each query searches "
+        "its partner among the 56 of its round (chance: 0.018 and 0.089). Captions vary in "
+        "wording.\n\n"
     )
     rows = [(key, f"{r['R@1']:.3f}", f"{r['R@5']:.3f}") for key, r in world.items()]
-    text += table(("query -> found", "R@1", "R@5"), rows)
+    text += table(("query -> result", "R@1", "R@5"), rows)
     text += (
         f"\n{real['recordings']} held-out real recordings against the 56 names: "
         f"R@1 {real['R@1']:.3f}, R@5 {real['R@5']:.3f}.\n"
@@ -133,7 +134,7 @@ def main() -> None:
     raw = {"rounds": options.rounds, "world": world, "recordings": real}
     if options.media:
         raw["media"] = results = on_media(binder, options.media)
-        text += "\nPhotographs with sounds, and clips that were never trained on (1 is best):\n\n"
+        text += "\nPhotographs with audio, and clips, none in the training data (1 is best):\n\n"
         columns = list(next(iter(results.values())))
         text += table(("file", *columns), [(k, *r.values()) for k, r in results.items()])
     write("pocket_binder", "The pocket binder", raw, text)

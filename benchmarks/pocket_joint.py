@@ -1,4 +1,4 @@
-"""Do sound and picture from one sentence agree? `python -m benchmarks.pocket_joint --count 256`.
+"""Agreement of video and audio from one prompt: `python -m benchmarks.pocket_joint --count 256`.
 
 Prompts {none, vague, right} times {vanilla, latents, prompt, both, default, in step}: a vague
 prompt names a group of things ("an animal"), so that only guidance can make both streams choose the
@@ -37,7 +37,7 @@ VAGUE = {group: names[0] for group, names in GROUP_NAMES.items()}
 
 
 def texts_for(prompt: str, things: list[str]) -> list[str]:
-    """A sentence for every thing."""
+    """A prompt for every thing."""
     if prompt == "none":
         return [""] * len(things)
     if prompt == "vague":
@@ -46,7 +46,7 @@ def texts_for(prompt: str, things: list[str]) -> list[str]:
 
 
 def scores(judge, labels: Tensor, sound: Tensor, film: Tensor, real: tuple[Tensor, Tensor]) -> dict:
-    """What the judge hears and sees, whether that is the same, and how both lie in time."""
+    """Classes of audio and video by the judge, their agreement, and the offset in time."""
     frames = film.float() / 255
     few = frames[:, ::4]
     heard_as, seen_as = judge.sound_logits(sound).argmax(1), judge.picture_logits(few).argmax(1)
@@ -90,19 +90,20 @@ def tables(raw: dict) -> str:
             f"{cell['offset_s']:.3f} {interval(cell['offset_95'])}" if "offset_s" in cell else "",
             f"{cell['seconds_per_clip']:.1f}",
         ])  # fmt: skip
-    header = ["prompt", "sampling", "clips", "both show the same", "sound is the scene's",
-              "picture is the scene's", "right group, sound / picture",
-              "Fréchet, sound / picture", "offset, s", "s per clip"]  # fmt: skip
+    header = ["prompt", "sampling", "clips", "same class in both", "audio is the scene's",
+              "video is the scene's", "right group, audio / video",
+              "Fréchet, audio / video", "offset, s", "s per clip"]  # fmt: skip
     return (
         f"Clips of {DURATION_S} s. A vague prompt names one of "
-        f'{len(VAGUE)} groups, such as "an animal"; nothing is given, so without a right prompt '
-        "a stream can show the scene's thing by chance alone. All columns by the judge; two "
-        f"streams that choose among all {len(IDS)} things at random agree in {1 / len(IDS):.3f}. "
-        "latents: Eq. 13 alone; prompt: Eq. 17 alone; both: preset `wordless`; default: the "
-        "picture leads, then each pulls the other; "
-        f"in step: default with a sync term of weight {SYNC_WEIGHT}. Offset: shift "
-        "of onsets against starts of motion at their highest correlation, which that term sees. "
-        "Fréchet distances compare rows of as many clips only. "
+        f'{len(VAGUE)} groups, such as "an animal". There is no other input, so without the right '
+        "prompt a stream shows the scene's thing by chance alone. Classes are those of the judge. "
+        f"Two streams with random classes out of {len(IDS)} agree in {1 / len(IDS):.3f}. "
+        "latents: Eq. 13 alone; prompt: Eq. 17 alone; both: preset `wordless`; default: the video "
+        "leads, then video and audio guide each other; "
+        f"in step: default with a sync term of weight {SYNC_WEIGHT}. Offset: shift between audio "
+        "onsets and motion starts at their highest correlation. The sync term optimises that "
+        "correlation. "
+        "Fréchet distances are comparable only between rows with the same number of clips. "
         + TIMES_NOTE
         + "Brackets: 95 % intervals.\n\n"
         + table(header, rows)
@@ -144,7 +145,7 @@ def main() -> None:
             if not options.set:
                 found = saved("pocket_joint", None).get("cells", {})
                 raw["cells"] = found | {f"{prompt}/{mode}": cell}
-                write("pocket_joint", "Both from a sentence", raw, tables(raw))
+                write("pocket_joint", "Video and audio from a prompt", raw, tables(raw))
 
 
 if __name__ == "__main__":

@@ -1,11 +1,10 @@
-"""Does the sync term put sounds where things move? The pocket family on held-out scenes.
+"""Offset of generated streams with and without the sync term, on held-out scenes.
 
 `python -m benchmarks.pocket_sync --task v2a --count 112` (needs the world, see training/README.md)
 
-Scenes with one to four events that the world knows the times of. The term sees the given picture's
-motion, or hears the given sound's onsets; what is measured is the offset of what is made from the
-world's own times, which no guidance has seen. What is given is measured beside it: guidance
-cannot know the times better than what it is shown.
+The scenes have one to four events at known times. The term uses the motion of the given video or
+the onsets of the given audio. The offset is measured against the true times, which guidance never
+uses. The input is measured too: guidance cannot be more exact than its input.
 """
 
 from dataclasses import dataclass, replace
@@ -90,12 +89,12 @@ class Events:
 
 
 def starts(frames: Tensor) -> Curve:
-    """When things begin to move in uint8 frames."""
+    """The motion start curve of uint8 frames."""
     return motion_starts(motion_energy(frames.float() / 255, FPS))
 
 
 def offsets(curve: Curve, other: Curve, true: Curve) -> dict:
-    """How far one half is from the true events, and how well it goes with the other half."""
+    """Offset of a stream from the true events, and its correlation with the other stream."""
     mine, events_curve = align_curves(curve, true, DURATION_S)
     offset_s = curve_offset_s(mine, events_curve, 1.0).abs()
     to_true = 1 - curve_distance(mine, events_curve)
@@ -111,7 +110,7 @@ def offsets(curve: Curve, other: Curve, true: Curve) -> dict:
 
 
 def named(logits: Tensor, labels: Tensor) -> dict:
-    """How often the judge is right."""
+    """Accuracy of the judge, with its interval."""
     hits = logits.argmax(1) == labels
     return {
         "accuracy": float(hits.float().mean()),
@@ -122,7 +121,7 @@ def named(logits: Tensor, labels: Tensor) -> dict:
 def measure(
     task: Task, family: Family, scenes: Events, row: str, batch: int, keep: Path | None
 ) -> dict:
-    """One row: make what the scenes lack, pulled and moved as the row says."""
+    """One row: generate the missing stream with the row's sync weight and time shift."""
     judge = pocket_judge.load()
     heard_curve, seen_curve = onset_envelope(scenes.real, 16_000), starts(scenes.frames)
     if row in ("the given half", "the other half itself"):
@@ -160,7 +159,7 @@ def measure(
 def tables(raw: dict) -> str:
     """Markdown from the raw results."""
     header = ["", "mean offset, s", "median, s", "correlation with events",
-              "with the given half", "judge accuracy", "s per clip"]  # fmt: skip
+              "correlation with the input", "judge accuracy", "s per clip"]  # fmt: skip
     parts = []
     for task, found in raw["tasks"].items():
         rows = [
@@ -179,10 +178,11 @@ def tables(raw: dict) -> str:
         parts.append(f"## {task}\n\n{found['count']} scenes.\n\n" + table(header, rows))
     return (
         f"Held-out scenes of {DURATION_S} s with one to {MOST_EVENTS} events, right prompt, preset "
-        "`default`. Offset: by how much the onsets of a sound, or the starts of motion in a "
-        "picture, must be shifted to correlate best with the world's true event times, within 1 "
-        's. "pulled": the term\'s gradient, of that weight; "moved": latents are cut and put '
-        "where they fit. Brackets: 95 % intervals.\n\n" + "\n".join(parts)
+        "`default`. Offset: the shift, up to 1 s, at which audio onsets (v2a) or motion starts "
+        "(a2v) correlate best with the world's true event times. The first two rows are the "
+        'input and the scene\'s own other stream, without generation. "pulled": gradient of the '
+        'sync term of that weight. "moved": latents are shifted in time. "nothing": neither. '
+        "Brackets: 95 % intervals.\n\n" + "\n".join(parts)
     )
 
 
@@ -202,7 +202,7 @@ def main() -> None:
             found = {"count": options.count, "cells": {}}
         found["cells"][row] = cell
         raw["tasks"][options.task] = found
-        write("pocket_sync", "In step with the picture", raw, tables(raw))
+        write("pocket_sync", "Synchronisation of audio and video", raw, tables(raw))
 
 
 if __name__ == "__main__":

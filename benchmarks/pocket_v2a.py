@@ -1,10 +1,10 @@
-"""Does guidance give a picture its sound? The pocket family on held-out scenes of the world.
+"""Audio for video with and without guidance: the pocket family on held-out scenes.
 
 `python -m benchmarks.pocket_v2a --presets default` (needs the world, see
 training/README.md)
 
-Prompts {none, automatic caption, right, wrong} times {vanilla, guided}; an independent judge names
-what it hears. Results of earlier calls with other presets stay in the raw file and in the table.
+Prompts {none, automatic caption, right, wrong} times {vanilla, guided}; an independent judge
+classifies the audio. Results of earlier calls with other presets stay in the raw file and table.
 """
 
 import torch
@@ -59,15 +59,17 @@ def tables(raw: dict) -> str:
             f"{cell['judge_on_real']:.3f}", f"{cell['seconds_per_clip']:.2f}",
         ])  # fmt: skip
     rows.sort(key=lambda row: PROMPTS.index(row[0]))
-    header = ["prompt", "sampling", "judge accuracy", "binder cosine (its ear is the guide)",
-              "Fréchet distance", "judge on real sounds", "s per clip"]  # fmt: skip
+    header = ["prompt", "sampling", "judge accuracy", "binder cosine (its mel encoder guides)",
+              "Fréchet distance", "judge on real audio", "s per clip"]  # fmt: skip
     reference = raw["real"]
     return (
         f"{raw['count']} held-out scenes of 2.56 s; {len(IDS)} things, so chance is "
-        f"{1 / len(IDS):.3f}. The present judge names {reference['accuracy']:.3f} of the real "
-        "sounds rightly. The automatic caption comes from the picture alone. "
-        "All presets compare mels with the picture, without a vocoder, so that they differ by "
-        "their loop alone. " + TIMES_NOTE + "Brackets: 95 % intervals.\n\n" + table(header, rows)
+        f"{1 / len(IDS):.3f}. The current judge classifies {reference['accuracy']:.3f} of the real "
+        "audio correctly. The automatic caption comes from the video alone. "
+        "All presets compare mels, without a vocoder, so that they differ only in the loop. "
+        + TIMES_NOTE
+        + "Brackets: 95 % intervals.\n\n"
+        + table(header, rows)
     )
 
 
@@ -90,7 +92,7 @@ def main() -> None:
         preset = trial(PRESETS[name], options.set)
         for prompt in options.prompts:
             for mode in options.modes:
-                # Vanilla does not depend on how guidance works: once is enough.
+                # Vanilla does not depend on the guidance settings: once is enough.
                 key = f"{'default' if mode == 'vanilla' else name}/{prompt}/{mode}"
                 if mode == "vanilla" and name != options.presets[0]:
                     continue
@@ -100,12 +102,12 @@ def main() -> None:
                 )  # fmt: skip
                 cell = scores(family, judge, held, made["audio"], real_features)
                 cell |= {"seconds_per_clip": seconds / options.count}
-                # Judges get better; rows by different ones must not be taken for one another.
+                # The judge may be retrained; this shows rows by different judges.
                 cell["judge_on_real"] = raw["real"]["accuracy"]
                 raw["cells"][key] = cell
                 print(key, {k: v for k, v in cell.items() if not k.endswith("95")}, flush=True)
                 if not options.set:
-                    # Another process may have measured other columns meanwhile.
+                    # Another process may have measured other rows meanwhile.
                     raw["cells"] = saved("pocket_v2a", options.count).get("cells", {}) | {key: cell}
                     write("pocket_v2a", "Video to audio on the pocket family", raw, tables(raw))
 

@@ -1,9 +1,9 @@
-"""Our loop beside a plain restatement of the released one, on the same random weights.
+"""Our loop and a restatement of the released loop, on the same random weights.
 
 `python -m benchmarks.reference_v2a --sizes small true` (about 8 minutes on one thread). The
-restatement keeps what the released loop wastes: pictures and words are embedded again at every
-step, gradients of the decoders' weights are computed and thrown away, and autograd looks for
-anomalies all the while. Every variant runs in a process of its own, with one thread.
+restatement keeps the overhead of the released loop: frames and prompt are embedded again at every
+step, gradients of the decoders' weights are computed and dropped, and anomaly detection is on.
+Every variant runs in its own process, with one thread.
 """
 
 import argparse
@@ -88,7 +88,7 @@ def given(sound: AudioLDM) -> tuple[Tensor, Tensor, Tensor, Tensor]:
 
 
 def released(sound: AudioLDM, binder: ImageBind, num_steps: int, warm_up: float) -> Tensor:
-    """The released loop in plain words, with its waste."""
+    """The released loop, restated with its overhead."""
     for network in (sound.vae, sound.vocoder):
         network.requires_grad_(True)
     for network in (sound.unet, sound.vae, sound.vocoder):
@@ -191,11 +191,11 @@ def main() -> None:
         return
     raw: dict[str, dict] = {}
     text = (
-        f"{DURATION_S} s of sound, float32, one thread, CPU seconds. The restatement and ours do "
-        "the same arithmetic: the last column is the median difference of the final latents, "
-        "of which each guided step moves every element by 0.1. Signs of gradients near zero "
-        "depend on the order of sums, so float32 drifts; in float64 the golden numbers are met to "
-        "1e-9.\n"
+        f"{DURATION_S} s of audio, float32, one thread, CPU seconds. `released` restates the "
+        "released loop, and ours does the same arithmetic. The last column is the median "
+        "difference of the final latents; each guided step moves every element by 0.1. Signs of "
+        "gradients near zero depend on the order of sums, so float32 results drift. In float64 "
+        "both agree with the golden numbers to 1e-9.\n"
     )
     for size in options.sizes:
         num_steps, _ = SETTINGS[size]
@@ -215,11 +215,11 @@ def main() -> None:
             share = row["above_weights_gb"] / base["above_weights_gb"]
             memory = f"{row['above_weights_gb']:.2f} ({share:.2f})"
             lines.append((variant, step, whole, memory, f"{row['median_difference']:.1e}"))
-        header = ("loop", "s per guided step (ratio)", "s in all (ratio)",
+        header = ("loop", "s per guided step (ratio)", "s in total (ratio)",
                   "GB above weights (ratio)", "median difference")  # fmt: skip
         text += table(header, lines)
         raw[size] = {v: {k: x for k, x in row.items() if k != "latents"} for v, row in rows.items()}
-    write("reference_v2a", "Our loop beside the released one", raw, text)
+    write("reference_v2a", "Our loop and the released loop", raw, text)
 
 
 if __name__ == "__main__":

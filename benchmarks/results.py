@@ -1,4 +1,4 @@
-"""Raw results and the tables made from them, with what is needed to repeat them."""
+"""Raw results with their provenance, and the tables written from them."""
 
 import json
 import platform
@@ -36,12 +36,12 @@ def table(header: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
 
 
 def interval(ends: Sequence[float], digits: int = 2) -> str:
-    """An interval as tables show it."""
+    """An interval as text for tables."""
     return f"[{ends[0]:.{digits}f}, {ends[1]:.{digits}f}]"
 
 
 def around(value: float, ends: Sequence[float], digits: int = 2) -> str:
-    """A value and its interval; earlier intervals of distances, which missed them, are left out."""
+    """A value and its interval, which is omitted if it does not contain the value."""
     text = f"{value:.{digits}f}"
     return f"{text} {interval(ends, digits)}" if ends[0] <= value <= ends[1] else text
 
@@ -55,8 +55,8 @@ def distance(real: Tensor, made: Tensor) -> dict:
     return {"frechet": found, "frechet_95": ends}
 
 
-# Of the columns that say how long an output took.
-TIMES_NOTE = "Seconds were taken on one thread beside other work: orders of magnitude. "
+# For tables with seconds per output.
+TIMES_NOTE = "Times were taken on one thread beside other work and are orders of magnitude. "
 
 
 def write(name: str, title: str, raw: dict, text: str) -> None:
@@ -70,9 +70,11 @@ def write(name: str, title: str, raw: dict, text: str) -> None:
 
 
 def saved(name: str, count: int | None) -> dict:
-    """What earlier calls found on as many scenes; nothing if they took another number.
+    """Saved raw results, or {} if they were taken with another count.
 
-    None where every part of the results says its own.
+    Args:
+        name: Of the benchmark.
+        count: Number of scenes; None if every part of the results has its own.
     """
     path = FOLDER / f"{name}.json"
     raw = json.loads(path.read_text()) if path.exists() else {}

@@ -27,17 +27,17 @@ from seehear.models.binders import pocket
 
 TASKS = ("v2a", "i2a", "a2v", "joint")
 SYSTEMS = ("noise", "retrieval", "vanilla", "ours")
-OURS = "default"  # the preset: guided by what is given and by a caption
+OURS = "default"  # the preset: guided by the input and a caption
 STEPS = {"v2a": 6, "i2a": 6, "a2v": 3, "joint": 3}  # what fits in 40 minutes of two cores
 FOLDER = CACHE / "table1"
-# Sounds are heard in patches too where they are made.
+# Generated audio is scored in patches too.
 FEATURES = {
     "v2a": ("judge", "judge-patches", "bind"),
     "i2a": ("judge", "judge-patches", "bind"),
     "a2v": ("judge", "bind"),
     "joint": ("judge", "judge-patches", "bind"),
 }
-# One formula: FVD is what FD is called where pictures are compared.
+# The same formulas: FD and KD of frames are called FVD and KVD.
 FRECHET_OF_PICTURES = {"FD": "FVD (judge)", "KD": "KVD (judge)"}
 
 
@@ -65,7 +65,7 @@ def make(task: str, system: str, folder: Path, makes: RequestMaker) -> None:
 
 
 def cells(task: str, report: Report) -> dict[str, dict]:
-    """Scores by the names that the paper's table has for them."""
+    """Scores by their names in the paper's table."""
     names = FRECHET_OF_PICTURES if task in ("a2v", "joint") else {}
     return {
         names.get(s.name, s.name): {"value": s.value, "interval": list(s.interval), "n": s.count}
@@ -104,12 +104,12 @@ _measure = cache(load_measure)
 def tables(raw: dict) -> str:
     text = (
         f"{raw['count']} held-out scenes of 2.56 s; pocket family, preset `{OURS}` against the "
-        f"same without anything that pulls; steps: {raw['steps']}. Sounds are judged for v2a and "
-        "i2a, pictures for a2v and joint (FAD: sounds), by the pocket judge, which guides nothing; "
-        "FAD is of patches of 0.96 s, FVD and KVD are of the judge's features of 16 frames, "
-        "averaged, so they see pictures and not motion. AV-, VT- and AT-bind are by the pocket "
-        "binder, **which guides ours and picks for retrieval**, so they are no quality there. "
-        "Brackets: 95 % intervals. Made and scored in "
+        f"preset without guidance; steps: {raw['steps']}. Audio is scored for v2a and i2a, video "
+        "for a2v and joint (FAD: audio), by the pocket judge, which never guides. FAD uses patches "
+        "of 0.96 s. FVD and KVD use the mean of the judge's features of 16 frames, so they do not "
+        "measure motion. AV-, VT- and AT-bind are computed by the pocket binder, **which guides "
+        "ours and selects for retrieval**, so they do not measure quality there. "
+        "Brackets: 95 % intervals. Generated and scored in "
         f"{raw['minutes']:.0f} minutes on two cores.\n"
     )
     for task, systems in raw["tasks"].items():

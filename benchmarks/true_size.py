@@ -119,14 +119,14 @@ def main() -> None:
                 "threads": options.threads, "measured": measured, "predicted": asdict(costs),
                 "predicted_peak_gb": costs.peak_bytes / 1e9,
             }  # fmt: skip
-            write("true_size", "True-size steps", {"runs": runs}, page(runs))
+            write("true_size", "Steps at full size", {"runs": runs}, page(runs))
 
 
 def page(runs: dict[str, dict]) -> str:
     """Tables by run: stages, then totals."""
     text = (
-        "Random weights, no text encoder. Peak: all that the process takes beyond Python and its "
-        "libraries, beside the prediction.\n"
+        "Random weights, no text encoder. Peak: memory of the process beyond Python and its "
+        "libraries, measured and predicted.\n"
     )
     for name, run in runs.items():
         stages = {stage["name"]: stage["flops"] for stage in run["predicted"]["stages"]}
