@@ -57,8 +57,8 @@ def evaluate(
             metavar="NAME[=PATH]",
             show_default="judge",
             help="A network that scores: judge, judge-patches, bind, panns-16k, panns-32k, "
-            "vggish, yamnet (needs PATH), i3d, i3d-squash, clap, imagebind. Can be repeated. Guidance "
-            "may have optimised the scores of bind and imagebind.",
+            "vggish, yamnet (needs PATH), i3d, i3d-squash, clap, imagebind. Can be repeated. "
+            "Guidance may have optimised the scores of bind and imagebind.",
         ),
     ] = None,
     prompts: Annotated[
