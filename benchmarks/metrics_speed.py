@@ -98,7 +98,7 @@ def shares(count: int) -> list[dict]:
             write_noise(task, real_clips(root / "real"), root / task)
         for (task, name), load in networks.items():
             network = load()
-            for perceives in ("hear", "see", "read"):
+            for perceives in ("from_audio", "from_video", "read"):
                 if hasattr(network, perceives):
                     clock.watch(network, perceives, "network")
             judge = partial(

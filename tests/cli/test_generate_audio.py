@@ -263,7 +263,7 @@ def test_a_clip_that_fails_while_it_is_made_stops_no_other(workplace, capsys):
         (["v2a", "sub/empty", "-o", "out"], "holds no file of these kinds"),
         (["v2a", "clip.mp4", "-o", "out", "--suffix", "doc"], "cannot write '.doc'"),
         (["v2a", "clip.mp4", "-o", "out.mp4", "--suffix", ".wav"], "--suffix .wav is for"),
-        (["v2a", "clip.mp4", "-o", "out.wav", "--mix"], "sound alone"),
+        (["v2a", "clip.mp4", "-o", "out.wav", "--mix"], "needs a video output"),
         (["i2a", "clip.mp4", "-o", "out.wav"], "expected an image"),
         (["i2a", "photo.jpg", "-o", "out.mp4"], "cannot write '.mp4'"),
         (["replay", "missing.json"], "missing.json"),

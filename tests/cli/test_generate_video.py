@@ -79,7 +79,7 @@ def test_a_sound_without_a_beginning_is_told_to_give_no_time(workplace, capsys):
 def test_a_silent_sound_is_said_to_lead_nowhere_unless_nothing_is_to_be_said(workplace, capsys):
     soundfile.write("silence.wav", np.zeros(22_050), 22_050)
     run("a2i", "silence.wav", "-o", "out.png", *QUICK)
-    assert "silence.wav: the sound is silent" in capsys.readouterr().err
+    assert "silence.wav: the audio is silent" in capsys.readouterr().err
     run("a2i", "silence.wav", "-o", "again.png", "--steps", "1", "--quiet")
     shown = capsys.readouterr()
     assert (shown.out, shown.err) == ("", "")

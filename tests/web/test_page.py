@@ -139,10 +139,10 @@ def test_an_uploaded_clip_gets_a_sound_that_plays_downloads_and_comes_again(
     assert "/" not in json.dumps(record["inputs"])  # where the server kept it is nobody's business
 
     # The JSON and the clip again give the same samples; the clip alone decides, not its path.
-    visitor.page.get_by_text("Make it again from its JSON").click()
+    visitor.page.get_by_text("Replay from the JSON of an output").click()
     visitor.drop(manifest, "#manifest")
     visitor.page.click("#again")
-    visitor.page.wait_for_selector("text=The same again, bit for bit.", timeout=60_000)
+    visitor.page.wait_for_selector("text=Same media, bit for bit.", timeout=60_000)
     visitor.page.screenshot(path=pictures / "web_replayed.png", full_page=True)
 
 
@@ -257,5 +257,5 @@ def test_a_file_that_is_too_large_is_refused_in_words(visit, pictures):
 def test_nothing_given_gets_a_sentence(visit, pictures):
     visitor = visit()
     visitor.page.click("#make")
-    assert visitor.ended(10) == "Nothing is given yet: drop a file, or take the example"
+    assert visitor.ended(10) == "Expected an input file; drop one, or use the example"
     visitor.page.screenshot(path=pictures / "web_error.png", full_page=True)

@@ -86,7 +86,7 @@ def test_every_task_makes_files_that_can_be_played_and_made_again(studios, given
     assert str(tmp_path) not in str(record["inputs"])
     again = ReplayRequest(record=record, given=given[task])
     done, _ = made(studios, tmp_path / "again", ("replay", again))
-    assert done.verdict == ("The same again, bit for bit.",)
+    assert done.verdict == ("Same media, bit for bit.",)
     assert studios.loads == ["pocket"]
 
 
@@ -169,7 +169,7 @@ def test_a_json_cannot_name_its_input_itself(record, given, tmp_path):
     secret = tmp_path / "secret.mp4"
     shutil.copy(given["v2a"], secret)
     record["inputs"][0]["path"] = str(secret)
-    with pytest.raises(MediaError, match="drop what it was made from as well: clip"):
+    with pytest.raises(MediaError, match="expected the input file as well; drop clip"):
         ReplayRequest(record=record, given=None)
     with pytest.raises(MediaError, match="its content differs"):
         ReplayRequest(record=record, given=given["a2v"])

@@ -1,4 +1,4 @@
-"""What the page's buttons do."""
+"""Handlers of the page's buttons."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -20,13 +20,13 @@ from seehear.web.sessions import Sessions
 
 MAX_MANIFEST = 5_000_000  # bytes
 STOP_S = 60.0  # how long Stop waits for the step at hand
-_GIVEN = {"video": "a video", "image": "a picture", "audio": "a sound"}
+_GIVEN = {"video": "a video", "image": "an image", "audio": "audio"}
 Shown = tuple[Any, Any, Any]  # status, look, outputs
 
 
 @dataclass(frozen=True, kw_only=True)
 class Handlers:
-    """What all visitors share, and what happens when one of them does something."""
+    """State that all visitors share, and one method per button."""
 
     visitors: Sessions
     studios: ModelPool
@@ -35,11 +35,11 @@ class Handlers:
     max_duration_s: float = 60.0
 
     def made(self, request: gr.Request, *fields: Any) -> Iterator[Shown]:
-        """Make what the fields say."""
+        """Generate with the values of the fields."""
         yield from self._run(request, lambda: [("made", self._asked(*fields))])
 
     def made_both(self, request: gr.Request, *fields: Any) -> Iterator[Shown]:
-        """Make it without guidance, and with."""
+        """Generate without and with guidance, side by side."""
 
         def pair() -> list[tuple[str, AnyRequest]]:
             asked = self._asked(*fields)
@@ -50,13 +50,13 @@ class Handlers:
     def made_again(
         self, request: gr.Request, manifest: str | None, given: str | None
     ) -> Iterator[Shown]:
-        """Make a manifest's output again from the file that is given beside it."""
+        """Replay a manifest with its input file."""
 
         def again() -> list[tuple[str, AnyRequest]]:
             if manifest is None:
                 raise SettingsError("drop the JSON that came with an output")
             if Path(manifest).stat().st_size > MAX_MANIFEST:
-                raise SettingsError("this file is too large to be the JSON of an output")
+                raise SettingsError("expected the JSON of an output, got a file of more than 5 MB")
             asked = ReplayRequest(
                 record=read_manifest(manifest),
                 given=None if given is None else Path(given),
@@ -67,7 +67,7 @@ class Handlers:
         yield from self._run(request, again)
 
     def stopped(self, request: gr.Request) -> str:
-        """Stop the visitor's run, and say when it has come to its end."""
+        """Stop the visitor's run, and wait until it has ended."""
         run = self.runs.stop(_session(request))
         if run is None:
             return status_text("Stopped.")
@@ -75,19 +75,19 @@ class Handlers:
         return status_text(f"Stopped at step {run.step}." if run.step else "Stopped.")
 
     def left(self, request: gr.Request) -> None:
-        """A page was closed: its run ends, its files go."""
+        """End the run of a closed page, and delete its files."""
         self.runs.forget(_session(request))
         self.visitors.leave(_session(request))
 
     def example_of(self, task: str) -> str | None:
-        """The file that comes with the package for a task."""
+        """The packaged example of a task."""
         return str(self.examples[task]) if task in self.examples else None
 
     def fields_of(self, task: str) -> tuple[Any, ...]:
-        """File, example, player, words, no words, preset and length, as a task has them."""
+        """Updates of the fields for a task: file, example, player, prompt, preset and duration."""
         row = TASKS[task]
         is_joint = not row.reads_file
-        hint = "what is to be seen and heard" if is_joint else "left empty, it is named for you"
+        hint = "describe video and audio" if is_joint else "empty: written for you"
         return (
             gr.File(label=f"Drop {_GIVEN.get(row.given)} here", visible=not is_joint, value=None),
             gr.Button(visible=task in self.examples),
@@ -104,7 +104,7 @@ class Handlers:
         return preset_for(task, name).settings.steps_each
 
     def player_of(self, given: str | None) -> str:
-        """What is given, to look at or listen to."""
+        """A player for the input file."""
         return "" if given is None else f'<div class="given">{player(Path(given))}</div>'
 
     def _asked(
@@ -137,7 +137,7 @@ class Handlers:
     def _run(
         self, request: gr.Request, wishes: Callable[[], list[tuple[str, AnyRequest]]]
     ) -> Iterator[Shown]:
-        """Run a job and turn what it tells into what the page shows."""
+        """Run a job and turn its events into updates of the page."""
         session = _session(request)
         try:
             asked = tuple(wishes())

@@ -1,4 +1,4 @@
-"""From what is asked to files: job, steps with previews, media, sound, manifest and drawing."""
+"""From requests to files: job, steps with previews, media, audio, manifest and drawing."""
 
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -32,7 +32,7 @@ AnyRequest = WebRequest | ReplayRequest
 
 @dataclass(frozen=True, kw_only=True)
 class RunJob:
-    """One press of a button: one output, or an unguided and a guided one side by side."""
+    """The run of one button: one output, or an unguided and a guided one side by side."""
 
     asked: tuple[tuple[str, AnyRequest], ...]  # with their titles
     folder: Path  # empty, for this run alone
@@ -40,7 +40,7 @@ class RunJob:
     run: Run
 
     def __call__(self, tell: Tell) -> DoneEvent:
-        """Make everything; errors as `Asked.job`, and Cancelled once the run is stopped."""
+        """Make everything; errors as `WebRequest.job`, and Cancelled once the run is stopped."""
         tell(StepEvent(title="", step=0, num_steps=1))
         outputs: list[Output] = []
         verdict: tuple[str, ...] = ()
@@ -179,5 +179,5 @@ def _verdict(asked: AnyRequest, result: Result) -> tuple[str, ...]:
         return ()
     again, compared = result.manifest(), hashes_of(asked.record, "the JSON")
     if all(again[name] == asked.record[name] for name in compared):
-        return ("The same again, bit for bit.",)
+        return ("Same media, bit for bit.",)
     return ("It differs from the original.", *differences(asked.record, again))

@@ -1,4 +1,4 @@
-"""The page: which fields there are, and which button calls what."""
+"""The page: its fields, and the handlers of its buttons."""
 
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ def page_of(answers: Handlers, max_waiting: int) -> gr.Blocks:
     """Build the page; `seehear.web.server` serves it.
 
     Args:
-        answers: What buttons do.
+        answers: Handlers of the buttons.
         max_waiting: How many jobs may wait; one runs.
     """
     with gr.Blocks(
@@ -28,12 +28,12 @@ def page_of(answers: Handlers, max_waiting: int) -> gr.Blocks:
         delete_cache=(600, int(MAX_IDLE_S)),  # uploads of pages that never came back
     ) as page:
         gr.HTML(
-            "<h1>seehear</h1><p>Sound and picture that belong together, by aligning frozen "
+            "<h1>seehear</h1><p>Audio and video that match each other, by guiding frozen "
             "diffusion models.</p>"
         )
         task = gr.Radio(
             [(row.title, name) for name, row in TASKS.items()], value=_FIRST,
-            label="What to make", elem_id="task",
+            label="Task", elem_id="task",
         )  # fmt: skip
         with gr.Row():
             with gr.Column(min_width=320):
@@ -47,17 +47,17 @@ def page_of(answers: Handlers, max_waiting: int) -> gr.Blocks:
 
 
 def _fields(answers: Handlers) -> dict[str, Any]:
-    """What to fill in, by name."""
+    """The input fields, by name."""
     names = answers.studios.names
     fields: dict[str, Any] = {}
     fields["given"] = gr.File(label="Drop a video here", elem_id="given", height=130)
-    fields["example"] = gr.Button("Take the example", size="sm", elem_id="example")
+    fields["example"] = gr.Button("Use the example", size="sm", elem_id="example")
     fields["seen"] = gr.HTML(elem_id="seen")
     fields["prompt"] = gr.Textbox(
-        label="Words", placeholder="left empty, it is named for you", elem_id="prompt",
+        label="Prompt", placeholder="empty: written for you", elem_id="prompt",
         max_length=500,
     )  # fmt: skip
-    fields["wordless"] = gr.Checkbox(label="No words at all", elem_id="wordless")
+    fields["wordless"] = gr.Checkbox(label="No prompt", elem_id="wordless")
     with gr.Row():
         fields["preset"] = gr.Dropdown(
             list(presets_offered(_FIRST)), value="default", label="Preset", elem_id="preset",
@@ -84,17 +84,17 @@ def _fields(answers: Handlers) -> dict[str, Any]:
 
 
 def _buttons(answers: Handlers, task: gr.Radio, fields: dict[str, Any]) -> None:
-    """Buttons, what they show, and what they and the fields call."""
+    """The buttons and outputs, and the handlers of buttons and fields."""
     with gr.Row():
-        make = gr.Button("Make", variant="primary", elem_id="make", scale=2, min_width=90)
+        make = gr.Button("Generate", variant="primary", elem_id="make", scale=2, min_width=90)
         stop = gr.Button("Stop", variant="stop", elem_id="stop", min_width=90)
     both = gr.Button("Unguided beside guided", elem_id="both", size="md")
     status = gr.HTML(status_text("Nothing is running."), elem_id="status")
     shown = [status, gr.HTML(elem_id="look"), gr.HTML(elem_id="outputs")]
-    with gr.Accordion("Make it again from its JSON", open=False, elem_id="replay"):
+    with gr.Accordion("Replay from the JSON of an output", open=False, elem_id="replay"):
         gr.Markdown(
-            "Drop the JSON that came with an output here, and what it was made from into the field "
-            "for files: nothing is read from a place that the JSON names."
+            "Drop the JSON of an output here, and its input file into the field for files. Nothing "
+            "is read from a path that the JSON names."
         )
         manifest = gr.File(label="Drop the JSON here", elem_id="manifest", height=130)
         again = gr.Button("Replay", elem_id="again", size="sm")

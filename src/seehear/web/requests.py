@@ -1,4 +1,4 @@
-"""What a visitor asks for, checked once where it enters, and the job that it comes to."""
+"""Requests of visitors, checked where they enter, and their jobs."""
 
 import math
 from collections.abc import Mapping
@@ -29,7 +29,7 @@ MAX_SEED = 2**32 - 1
 
 @dataclass(frozen=True, kw_only=True)
 class WebRequest:
-    """One output to make, as the fields of the page say."""
+    """One output to generate, with the values of the page's fields."""
 
     task: TaskName
     given: Path | None = None  # the dropped file; None for a sentence
@@ -46,17 +46,17 @@ class WebRequest:
         if self.task not in TASKS:
             raise SettingsError(f"expected one of the tasks {', '.join(TASKS)}, got {self.task!r}")
         if TASKS[self.task].reads_file and self.given is None:
-            raise MediaError("nothing is given yet: drop a file, or take the example")
+            raise MediaError("expected an input file; drop one, or use the example")
         _within("seed", self.seed, 0, MAX_SEED)
         _within("strength", self.strength, 0, MAX_STRENGTH)
         _within("steps", 1 if self.steps is None else self.steps, 1, MAX_STEPS)
         _within("the duration in seconds", self.duration_s, 0.1, self.max_duration_s)
         if len(self.prompt or "") > MAX_PROMPT:
-            raise SettingsError(f"the words are too many: at most {MAX_PROMPT} characters")
+            raise SettingsError(f"expected a prompt of at most {MAX_PROMPT} characters")
 
     @property
     def chosen(self) -> Preset:
-        """The preset with the number of steps and the strength that were asked for."""
+        """The preset with the requested number of steps and strength."""
         if self.preset not in presets_offered(self.task):
             raise SettingsError(f"{self.task} has no preset {self.preset!r} on this page")
         preset = preset_for(self.task, self.preset)
@@ -70,7 +70,7 @@ class WebRequest:
         return replace(preset, settings=replace(settings, aligner=aligner).with_steps(steps))
 
     def job(self, studio: Studio) -> Job:
-        """Read what is given and decide everything else.
+        """Read the input and decide everything else.
 
         Raises:
             MediaError: It cannot be read, is of another kind, or too long.
@@ -134,7 +134,7 @@ class ReplayRequest:
         entry = self.record["inputs"][0]
         name = str(entry["file"])[:100]
         if self.given is None:
-            raise MediaError(f"drop what it was made from as well: {name}")
+            raise MediaError(f"expected the input file as well; drop {name}")
         if file_sha256(self.given) != entry["sha256"]:
             raise MediaError(
                 f"{self.given.name} is not the file that the JSON was made from ({name}): its "
@@ -152,14 +152,14 @@ class ReplayRequest:
         return str(self.record["settings"].get("models"))
 
     def job(self, studio: Studio) -> Job:
-        """The job of the manifest; errors as `Asked.job`."""
+        """The job of the manifest; errors as `WebRequest.job`."""
         if self.given is not None and TASKS[self.task].reads_file:
             check_kind(self.task, self.given, self.given.name)
         return recorded_job(studio, self.record, self.given, "the JSON")
 
 
 def motion_given(job: Job, max_duration_s: float) -> Curve | None:
-    """How much the given video moves when; None where nothing is given that moves."""
+    """Motion of the input video over time; None without an input that moves."""
     if TASKS[job.task].given != "video" or job.path is None:
         return None
     try:
