@@ -105,7 +105,7 @@ def main() -> None:
         found = one(options.tasks[0], dtype, options.recompute, options.seconds)
         print(json.dumps(found))
         return
-    path = FOLDER / "random_models.json"
+    path = FOLDER / "true_size.json"
     runs = json.loads(path.read_text())["runs"] if path.exists() else {}
     for task in options.tasks:
         for name in options.dtypes:

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from training.loop import scores_of_average, update_average, write_state
 from training.world.pictures import CACHE
 
 
@@ -185,8 +186,7 @@ def train_adversarial(
             "optimiser": optimiser.state_dict(), "critic": critic.state_dict(),
             "averaged": averaged, "step": step, "spent_s": spent_s,
         }  # fmt: skip
-        torch.save(state, folder / "state.tmp")
-        (folder / "state.tmp").replace(folder / "state.pt")
+        write_state(folder, state)
 
     def note(line: dict[str, float]) -> None:
         log.write(json.dumps({"step": step, "s": round(spent_s, 1)} | line) + "\n")
@@ -227,11 +227,7 @@ def train_adversarial(
         if math.isfinite(float(norm)):
             optimiser.step()
         step += 1
-        with torch.no_grad():
-            rate = min(run.average, (1 + step) / (10 + step))
-            current = generator.state_dict()
-            pairs = [(averaged[k], v) for k, v in current.items() if v.is_floating_point()]
-            torch._foreach_lerp_([a for a, _ in pairs], [v for _, v in pairs], 1 - rate)
+        update_average(averaged, generator, step, run.average)
         for key, value in {**losses, "grad_norm": norm}.items():
             sums[key] = sums.get(key, 0.0) + float(value.detach())
         if step % 50 == 0:
@@ -240,12 +236,7 @@ def train_adversarial(
         if time.monotonic() - saved > run.save_every_s:
             save()
             saved = time.monotonic()
-            kept = {k: v.clone() for k, v in generator.state_dict().items()}
-            generator.load_state_dict(averaged)
-            generator.eval()
-            note(evaluate(generator))
-            generator.train()
-            generator.load_state_dict(kept)
+            note(scores_of_average(averaged, generator, evaluate))
     save()
     generator.load_state_dict(averaged)
     return generator.eval()

@@ -78,11 +78,7 @@ def train(
         norm = torch.nn.utils.clip_grad_norm_(parameters, run.clip_norm)
         optimiser.step()
         step += 1
-        with torch.no_grad():
-            rate = min(run.average, (1 + step) / (10 + step))
-            current = model.state_dict()
-            pairs = [(averaged[k], v) for k, v in current.items() if v.is_floating_point()]
-            torch._foreach_lerp_([a for a, _ in pairs], [v for _, v in pairs], 1 - rate)
+        update_average(averaged, model, step, run.average)
         for key, value in {**losses, "grad_norm": norm}.items():
             sums[key] = sums.get(key, 0.0) + float(value.detach())
         if step % 50 == 0:
@@ -94,12 +90,7 @@ def train(
             _save(folder, model, optimiser, averaged, step, spent_s)
             saved = time.monotonic()
             if evaluate is not None:
-                kept = {k: v.clone() for k, v in model.state_dict().items()}
-                model.load_state_dict(averaged)
-                model.eval()
-                scores = evaluate(model)
-                model.train()
-                model.load_state_dict(kept)
+                scores = scores_of_average(averaged, model, evaluate)
                 log.write(json.dumps({"step": step, "s": round(spent_s, 1)} | scores) + "\n")
                 log.flush()
     _save(folder, model, optimiser, averaged, step, spent_s)
@@ -112,5 +103,36 @@ def _save(folder, model, optimiser, averaged, step, spent_s) -> None:
         "model": model.state_dict(), "optimiser": optimiser.state_dict(),
         "averaged": averaged, "step": step, "spent_s": spent_s,
     }  # fmt: skip
+    write_state(folder, state)
+
+
+@torch.no_grad()
+def update_average(
+    averaged: dict[str, Tensor], model: nn.Module, step: int, average: float
+) -> None:
+    """Move averaged weights towards the model's, faster in the first steps."""
+    rate = min(average, (1 + step) / (10 + step))
+    current = model.state_dict()
+    pairs = [(averaged[k], v) for k, v in current.items() if v.is_floating_point()]
+    torch._foreach_lerp_([a for a, _ in pairs], [v for _, v in pairs], 1 - rate)
+
+
+def scores_of_average(
+    averaged: dict[str, Tensor],
+    model: nn.Module,
+    evaluate: Callable[[nn.Module], dict[str, float]],
+) -> dict[str, float]:
+    """Evaluate the averaged weights; the model keeps its own."""
+    kept = {k: v.clone() for k, v in model.state_dict().items()}
+    model.load_state_dict(averaged)
+    model.eval()
+    scores = evaluate(model)
+    model.train()
+    model.load_state_dict(kept)
+    return scores
+
+
+def write_state(folder: Path, state: dict) -> None:
+    """Write state.pt whole, so that a kill leaves the one before."""
     torch.save(state, folder / "state.tmp")
     (folder / "state.tmp").replace(folder / "state.pt")

@@ -28,6 +28,7 @@ def _column_types() -> dict[str, type]:
 _READ = _column_types()
 # Names in ledgers, and in lists of version 0.1.0.
 _OLD_NAMES = {"audio_prompt": "sound_prompt", "video_prompt": "picture_prompt"}
+_NEW_NAMES = {old: new for new, old in _OLD_NAMES.items()}
 _TRUTHS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
 
 
@@ -53,8 +54,7 @@ class Entry:
     def from_json_line(cls, line: str) -> "Entry":
         """The inverse of `to_json_line`."""
         record = json.loads(line)
-        new_names = {old: new for new, old in _OLD_NAMES.items()}
-        order = {new_names.get(name, name): value for name, value in record["order"].items()}
+        order = {_NEW_NAMES.get(name, name): value for name, value in record["order"].items()}
         order["source"] = order["source"] and Path(order["source"])
         return cls(id=record["id"], output=record["output"], order=Request(**order))
 
@@ -137,8 +137,7 @@ def _of_jsonl(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
 def _entry(
     where: str, row: Mapping[str, Any], folder: Path, common: Request, suffix: str | None
 ) -> Entry:
-    new_names = {old: new for new, old in _OLD_NAMES.items()}
-    row = {new_names.get(name, name): cell for name, cell in row.items()}
+    row = {_NEW_NAMES.get(name, name): cell for name, cell in row.items()}
     values = {name: _value(where, name, cell) for name, cell in row.items()}
     task = values.get("task", common.task)
     if task not in TASKS:

@@ -10,7 +10,7 @@ from seehear.cli.console import err, out
 from seehear.cli.load_models import loaded_studio, needing, predicted_text, recipe_without_weights
 from seehear.cli.paths import InputOutput
 from seehear.cli.progress import plan_text, saving_previews, step_progress
-from seehear.cli.run import Failures, preset_of
+from seehear.cli.run import Failures
 from seehear.cli.run_options import RunOptions
 from seehear.diagnostics.dry_run import time_dry_run
 from seehear.errors import Cancelled, SeehearError
@@ -45,7 +45,7 @@ def generate_all(
             out.print(predicted_text(str(pair.source), pair.target, recipe, options, seconds))
         return 2 if fail.count else 0
     studio = loaded_studio(options, name) if todo else None
-    preset = preset_of(options)
+    preset = options.request.preset_settings()
     expected_s, num_done = 0.0, 0
     written: list[Path] = []  # manifests
     for pair in todo:
@@ -76,7 +76,7 @@ def generate_all(
 
 def generate_from_prompt(target: Path, options: RunOptions) -> int:
     """Generate one output from a prompt alone; returns the exit code, 0."""
-    request, preset = options.request, preset_of(options)
+    request, preset = options.request, options.request.preset_settings()
     if options.output.report:
         _pages()
     name = f'"{request.prompt}"'

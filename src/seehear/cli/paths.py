@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from seehear.errors import MediaError, SeehearError
-from seehear.media.folders import check_folder_of, existing_file
+from seehear.media.folders import check_folder_of
 
 
 @dataclass(frozen=True)
@@ -101,15 +101,6 @@ def pair_outputs(
                 "write them to different folders"
             )
     return [InputOutput(path / (s.stem + suffix_for(s)), s) for s in sources]
-
-
-def check_source(source: Path) -> None:
-    """Refuse an input that is missing, empty or unreadable, without opening it as media.
-
-    Raises:
-        MediaError: It is not a file with something in it.
-    """
-    existing_file(source)
 
 
 def check_target(

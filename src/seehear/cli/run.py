@@ -9,16 +9,14 @@ from seehear.cli.paths import (
     InputOutput,
     OutputPaths,
     check_page,
-    check_source,
     check_target,
     expand_inputs,
     pair_outputs,
 )
 from seehear.cli.run_options import RunOptions
 from seehear.errors import MediaError, SeehearError
-from seehear.media.folders import check_folder_of
+from seehear.media.folders import check_folder_of, existing_file
 from seehear.media.suffixes import VIDEO_SUFFIXES
-from seehear.pipeline.presets import Preset
 from seehear.pipeline.task import TASKS
 
 GALLERY = "reports.html"  # of several outputs with --report, in their folder
@@ -55,7 +53,7 @@ def run_inputs(inputs: Sequence[str], output: str, options: RunOptions) -> int:
     for pair in pairs:
         try:
             _check_target(pair, task.writes, options)
-            check_source(pair.source)
+            existing_file(pair.source)
             todo.append(pair)
         except SeehearError as error:
             fail(error, pair.source)
@@ -96,18 +94,9 @@ def run_joint(prompt: str, output: str, options: RunOptions) -> int:
     )
 
 
-def preset_of(options: RunOptions) -> Preset:
-    """The preset of a command with its changes.
-
-    Raises:
-        SettingsError: The task has no preset of that name.
-    """
-    return options.request.preset_settings()
-
-
 def _warn_if_unguided(options: RunOptions) -> None:
     """Warn where the preset would guide, but there are too few steps to guide any."""
-    settings = preset_of(options).settings
+    settings = options.request.preset_settings().settings
     aligner, num_steps = settings.aligner, settings.num_steps
     if options.output.quiet or any(aligner.is_guided(i, num_steps) for i in range(num_steps)):
         return

@@ -18,11 +18,7 @@ from seehear.errors import SettingsError
 BACKBONES, BINDERS = "seehear.backbones", "seehear.binders"
 CAPTIONERS, LOSSES = "seehear.captioners", "seehear.losses"
 # The package whose modules are plug-ins of a group.
-_PACKAGES = {
-    BACKBONES: "seehear.models.backbones",
-    BINDERS: "seehear.models.binders",
-    CAPTIONERS: "seehear.models.captioners",
-}
+_PACKAGES = {BACKBONES: "seehear.models.backbones", BINDERS: "seehear.models.binders"}
 
 
 def external(group: str) -> dict[str, EntryPoint]:
@@ -32,10 +28,7 @@ def external(group: str) -> dict[str, EntryPoint]:
 
 def names(group: str) -> tuple[str, ...]:
     """Every plug-in of a group: our modules by file name, then those of other packages."""
-    ours: list[str] = []
-    if group in _PACKAGES:
-        package = import_module(_PACKAGES[group])
-        ours = sorted(module.name for module in pkgutil.iter_modules(package.__path__))
+    ours = _ours(group)
     return (*ours, *(name for name in external(group) if name not in ours))
 
 
@@ -45,14 +38,13 @@ def find(group: str, name: str) -> Any:
     Raises:
         SettingsError: No plug-in of the group has that name, or it cannot be imported.
     """
-    known = names(group)
-    if name not in known:
-        raise SettingsError(
-            f"no plug-in of {group} is called {name!r}; choose one of {', '.join(known)}"
-        )
+    if name in _ours(group):
+        return import_module(f"{_PACKAGES[group]}.{name}")
     entry = external(group).get(name)
     if entry is None:
-        return import_module(f"{_PACKAGES[group]}.{name}")
+        raise SettingsError(
+            f"no plug-in of {group} is called {name!r}; choose one of {', '.join(names(group))}"
+        )
     try:
         return entry.load()
     except (ImportError, AttributeError) as error:
@@ -60,3 +52,10 @@ def find(group: str, name: str) -> Any:
             f"the plug-in {name!r} of {group} cannot be imported from {entry.value} ({error}); "
             "install its package again"
         ) from error
+
+
+def _ours(group: str) -> tuple[str, ...]:
+    if group not in _PACKAGES:
+        return ()
+    package = import_module(_PACKAGES[group])
+    return tuple(sorted(module.name for module in pkgutil.iter_modules(package.__path__)))

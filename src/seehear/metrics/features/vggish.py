@@ -49,16 +49,23 @@ def mel_bank() -> Float[Tensor, "mels bins"]:
 
 def patches_of(
     waveform: Float[Tensor, "batch samples"],
+    log_offset: float = LOG_OFFSET,
+    patch_hop: int = PATCH_FRAMES,
 ) -> Float[Tensor, "batch patches 96 64"]:
     """Log-mel patches of 0.96 s of 16 kHz mono audio. The remainder is dropped.
 
-    Needs 15,600 samples for the first patch, 15,360 for each further one.
+    Needs 15,600 samples for the first patch, and by default 15,360 for each further one.
+
+    Args:
+        waveform: Samples in [-1, 1].
+        log_offset: Added to the mel magnitudes before the logarithm.
+        patch_hop: Frames of 10 ms from one patch to the next.
     """
     windows = waveform.double().unfold(1, WINDOW_SAMPLES, HOP_SAMPLES)
     hann = torch.hann_window(WINDOW_SAMPLES, dtype=torch.float64, device=waveform.device)
     magnitude = torch.fft.rfft(windows * hann, n=FFT_SAMPLES).abs()
-    log_mel = (magnitude @ mel_bank().to(magnitude).T + LOG_OFFSET).log()
-    return log_mel.unfold(1, PATCH_FRAMES, PATCH_FRAMES).transpose(2, 3).to(waveform.dtype)
+    log_mel = (magnitude @ mel_bank().to(magnitude).T + log_offset).log()
+    return log_mel.unfold(1, PATCH_FRAMES, patch_hop).transpose(2, 3).to(waveform.dtype)
 
 
 class VggishNet(nn.Module):

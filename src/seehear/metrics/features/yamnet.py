@@ -20,16 +20,9 @@ from torch.nn import functional
 
 from seehear.dsp.resample import resample
 from seehear.errors import SettingsError, WeightsError
+from seehear.metrics.features import vggish
 from seehear.metrics.features.protocol import Features
-from seehear.metrics.features.vggish import (
-    FFT_SAMPLES,
-    HOP_SAMPLES,
-    NUM_MELS,
-    PATCH_FRAMES,
-    SAMPLE_RATE,
-    WINDOW_SAMPLES,
-    mel_bank,
-)
+from seehear.metrics.features.vggish import NUM_MELS, PATCH_FRAMES, SAMPLE_RATE
 
 LOG_OFFSET = 0.001
 PATCH_HOP = 48  # frames: patches overlap by half
@@ -44,11 +37,7 @@ def patches_of(
     waveform: Float[Tensor, "batch samples"],
 ) -> Float[Tensor, "batch patches 96 64"]:
     """Log-mel patches of 0.96 s of 16 kHz mono audio, 0.48 s apart. The remainder is dropped."""
-    windows = waveform.double().unfold(1, WINDOW_SAMPLES, HOP_SAMPLES)
-    hann = torch.hann_window(WINDOW_SAMPLES, dtype=torch.float64)
-    magnitude = torch.fft.rfft(windows * hann, n=FFT_SAMPLES).abs()
-    log_mel = (magnitude @ mel_bank().T + LOG_OFFSET).log()
-    return log_mel.unfold(1, PATCH_FRAMES, PATCH_HOP).transpose(2, 3).float()
+    return vggish.patches_of(waveform, LOG_OFFSET, PATCH_HOP).float()
 
 
 class Yamnet:
