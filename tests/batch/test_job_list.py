@@ -53,20 +53,20 @@ def test_an_entry_comes_back_from_its_line_of_json(tmp_path):
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [
-        ("input,wrong\na.mp4,1\n", "no column 'wrong'"),
-        ("input,seed\na.mp4,first\n", "expected seed to be a int, got 'first'"),
-        ("input,task\na.mp4,v2v\n", "expected a task of"),
-        ("prompt\na dog\n", "v2a starts from a file"),
-        ("input,task\nx,joint\n", "joint starts from a sentence"),
+        ("input,wrong\na.mp4,1\n", "unknown column 'wrong'"),
+        ("input,seed\na.mp4,first\n", "expected seed of type int, got 'first'"),
+        ("input,task\na.mp4,v2v\n", "expected one of the tasks"),
+        ("prompt\na dog\n", "v2a needs an input file"),
+        ("input,task\nx,joint\n", "joint needs a prompt"),
         ("input,preset\na.mp4,loud\n", "no preset 'loud'"),
-        ("input\na.mp4\nb/a.mp4\n", "two jobs are called a"),
+        ("input\na.mp4\nb/a.mp4\n", "two jobs have the id a"),
         ("input,id\na.mp4,1\nb/a.mp4,2\n", None),
         ("input,id,output\na.mp4,1,x.mp4\nb.mp4,2,X.wav\n", "would both write"),
-        ("input,output\na.mp4,../a.mp4\n", "expected the name of a file as output"),
+        ("input,output\na.mp4,../a.mp4\n", "expected a plain file name as output"),
         ("input,output\na.mp4,a.txt\n", "v2a writes .*, got 'a.txt'"),
-        ("input,task,upscale\na.wav,a2v,0\n", "upscale counts from 1"),
-        ("input\n", "holds no job"),
-        ("input\na.mp4,b\n", "more cells than the heading"),
+        ("input,task,upscale\na.wav,a2v,0\n", "expected upscale of at least 1"),
+        ("input\n", "expected at least one job"),
+        ("input\na.mp4,b\n", "expected one cell per column, got more"),
     ],
 )
 def test_a_list_that_cannot_be_meant_is_refused_before_anything_is_made(tmp_path, text, sentence):
@@ -78,14 +78,14 @@ def test_a_list_that_cannot_be_meant_is_refused_before_anything_is_made(tmp_path
 
 
 def test_what_is_no_list_is_refused(tmp_path):
-    with pytest.raises(SettingsError, match="joint starts from sentences"):
+    with pytest.raises(SettingsError, match="joint reads no files"):
         entries_of(tmp_path, replace(COMMON, task="joint"))
-    with pytest.raises(SettingsError, match="there is none"):
+    with pytest.raises(SettingsError, match="found neither"):
         entries_of(tmp_path / "none.csv", COMMON)
     (tmp_path / "clip.mp4").write_bytes(b"\x00\xff")
     with pytest.raises(SettingsError, match=r"expected a \.csv"):
         entries_of(tmp_path / "clip.mp4", COMMON)
-    with pytest.raises(SettingsError, match="expected an object in JSON"):
+    with pytest.raises(SettingsError, match="expected a JSON object"):
         listed(tmp_path, "[1]\n", "jobs.jsonl")
 
 

@@ -36,7 +36,7 @@ def test_a_maker_keeps_its_last_job_for_who_makes_the_same():
     assert maker.left(repr(make)) == (first, maker.files(first))
     assert maker.files(second) == "001: cannot be made"
     assert maker.left(repr(make)) == (second, "001: cannot be made")
-    with pytest.raises(ValueError, match="makes by"):
+    with pytest.raises(ValueError, match="expected an actor with"):
         maker.left(repr(WritesItsName()))
 
 

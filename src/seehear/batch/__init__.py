@@ -1,1 +1,1 @@
-"""Thousands of outputs: a list of jobs, a ledger that survives crashes, workers that make them."""
+"""Batches of jobs: a job list, a ledger that survives crashes, and local or Ray workers."""

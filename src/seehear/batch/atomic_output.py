@@ -1,4 +1,4 @@
-"""How one job becomes files, and how files appear: whole, or not at all."""
+"""Run a job so that its files appear in the output folder complete or not at all."""
 
 import contextlib
 import shutil
@@ -8,29 +8,29 @@ from typing import Protocol, runtime_checkable
 from seehear.batch.ledger import is_alive
 from seehear.hashes import file_sha256
 
-WORK = ".work"  # folder below the outputs; a folder in it for every owner
+WORK = ".work"  # subfolder of the output folder, with one folder per owner
 
 
 @runtime_checkable
 class MakesJob(Protocol):
-    """Makes the files of a job in a folder. Sent to every worker, so it holds plain values."""
+    """Writes the files of a job to a folder. Must be picklable for the workers."""
 
     def __call__(self, spec: str, folder: Path) -> None:
         """Write all files of a job into an empty folder.
 
         Raises:
-            SeehearError: It can't be done, and trying again would not help.
+            SeehearError: The job cannot be done, and a retry would not help.
         """
         ...
 
 
-def made_in(folder: Path, owner: str, spec: str, make: MakesJob) -> str:
-    """Make a job in a folder of its own, then move its files to their place.
+def run_in_work_folder(folder: Path, owner: str, spec: str, make: MakesJob) -> str:
+    """Run a job in its own work folder, then move its files to the output folder.
 
-    The manifest is moved last: whoever sees it sees the media, too.
+    The manifest is moved last, so a visible manifest implies complete media.
 
     Returns:
-        SHA-256 of the largest file that is not a manifest, or of the manifest alone.
+        SHA-256 of the largest media file; of the manifest if the job wrote no media.
     """
     work = work_folder(folder, owner)
     shutil.rmtree(work, ignore_errors=True)
@@ -48,14 +48,14 @@ def made_in(folder: Path, owner: str, spec: str, make: MakesJob) -> str:
 
 
 def work_folder(folder: Path, owner: str) -> Path:
-    """Where an owner makes what is not finished yet."""
+    """The folder for the unfinished files of an owner."""
     return folder / WORK / owner.replace(":", "_")
 
 
-def sweep(folder: Path) -> None:
-    """Remove what owners who no longer live left unfinished."""
-    for left in (folder / WORK).glob("*"):
-        if not is_alive(":".join(left.name.rsplit("_", 2))):
-            shutil.rmtree(left, ignore_errors=True)
-    with contextlib.suppress(OSError):  # somebody else still has a folder in it, or it is gone
+def remove_dead_work(folder: Path) -> None:
+    """Remove the work folders of dead owners."""
+    for work in (folder / WORK).glob("*"):
+        if not is_alive(":".join(work.name.rsplit("_", 2))):
+            shutil.rmtree(work, ignore_errors=True)
+    with contextlib.suppress(OSError):  # not empty, or already removed
         (folder / WORK).rmdir()

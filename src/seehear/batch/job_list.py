@@ -1,4 +1,4 @@
-"""Lists of jobs: a CSV or JSON Lines file, or a folder of clips, becomes one entry per output."""
+"""Job lists: read a CSV file, a JSON Lines file or a folder of clips, one `Entry` per output."""
 
 import csv
 import hashlib
@@ -16,38 +16,38 @@ from seehear.pipeline.task import TASKS, TaskName
 
 
 def _column_types() -> dict[str, type]:
-    """Columns of a list and the types of cells: the fields of a request, but for its source."""
-    own: dict[str, type] = {"id": str, "input": str, "output": str, "task": str}
+    """Columns of a job list and their types: the fields of `Request` except `source`."""
+    columns: dict[str, type] = {"id": str, "input": str, "output": str, "task": str}
     for name, hint in get_type_hints(Request).items():
         kinds = [kind for kind in get_args(hint) or (hint,) if isinstance(kind, type)]
-        if name not in (*own, "source"):
-            own[name] = next(kind for kind in kinds if kind is not NoneType)
-    return own
+        if name not in (*columns, "source"):
+            columns[name] = next(kind for kind in kinds if kind is not NoneType)
+    return columns
 
 
-_READ = _column_types()
-# Names in ledgers, and in lists of version 0.1.0.
+_COLUMNS = _column_types()
+# Ledgers, and lists of version 0.1.0, use the old names.
 _OLD_NAMES = {"audio_prompt": "sound_prompt", "video_prompt": "picture_prompt"}
 _NEW_NAMES = {old: new for new, old in _OLD_NAMES.items()}
-_TRUTHS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
+_BOOLEANS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
 
 
 @dataclass(frozen=True, kw_only=True)
 class Entry:
-    """One job of a list: its name, its order, and the file that it becomes."""
+    """One job of a list: its id, its request and its output file."""
 
     id: str
     order: Request
-    output: str  # name of the file in the output folder, without folders
+    output: str  # file name in the output folder
 
     def to_json_line(self) -> str:
-        """As one line of JSON, the same for the same job."""
+        """The job as one line of JSON; equal jobs give equal lines."""
         order = asdict(self.order) | {"source": self.order.source and str(self.order.source)}
         order = {_OLD_NAMES.get(name, name): value for name, value in order.items()}
         return json.dumps({"id": self.id, "output": self.output, "order": order}, sort_keys=True)
 
     def listed(self) -> ListedJob:
-        """For the ledger."""
+        """The job as the ledger stores it."""
         return ListedJob(self.id, self.to_json_line(), self.output)
 
     @classmethod
@@ -60,7 +60,7 @@ class Entry:
 
 
 def seed_of(base: int, job_id: str) -> int:
-    """A seed of its own for every job, whatever the order and however many work on it."""
+    """Seed of a job, independent of the order of the list and the number of workers."""
     digest = hashlib.sha256(f"{base}:{job_id}".encode()).digest()
     return int.from_bytes(digest[:4], "big") >> 1
 
@@ -69,57 +69,56 @@ def entries_of(path: Path, common: Request, suffix: str | None = None) -> list[E
     """Read a list of jobs.
 
     Args:
-        path: A .csv with a heading, a .jsonl with an object per line (columns: `_READ`; paths are
-            relative to the list), or a folder whose files are the inputs.
-        common: What every job is like, where its line doesn't say otherwise; its seed is the base
-            from which jobs without one get theirs.
-        suffix: Of the outputs, with the dot, where a line names none; None: what suits the task.
+        path: A .csv file with a header, a .jsonl file with one object per line (columns:
+            `_COLUMNS`; paths are relative to the list), or a folder of input files.
+        common: Values for empty cells. Jobs without a seed derive theirs from its seed.
+        suffix: Default suffix of the outputs, with the dot; None: the task's.
 
     Raises:
-        SettingsError: Not a list, an unknown column, a bad value, or two jobs of one name.
+        SettingsError: Not a job list, an unknown column, an invalid value or a duplicate id.
     """
     if path.is_dir():
-        rows: Iterable[tuple[str, Mapping[str, Any]]] = _of_folder(path, common.task)
+        rows: Iterable[tuple[str, Mapping[str, Any]]] = _rows_of_folder(path, common.task)
     elif not path.is_file():
-        raise SettingsError(f"{path}: expected a list of jobs or a folder, there is none")
+        raise SettingsError(f"{path}: expected a job list or a folder, found neither")
     elif path.suffix.lower() == ".csv":
-        rows = _of_csv(path)
+        rows = _rows_of_csv(path)
     elif path.suffix.lower() in (".jsonl", ".ndjson"):
-        rows = _of_jsonl(path)
+        rows = _rows_of_jsonl(path)
     else:
-        raise SettingsError(f"{path}: expected a .csv, a .jsonl or a folder of clips")
+        raise SettingsError(f"{path}: expected a .csv file, a .jsonl file or a folder of clips")
     folder = path if path.is_dir() else path.parent
     entries = [_entry(where, row, folder, common, suffix) for where, row in rows]
     if not entries:
-        raise SettingsError(f"{path}: the list holds no job")
+        raise SettingsError(f"{path}: expected at least one job, found none")
     _check_names(entries)
     return entries
 
 
-def _of_folder(folder: Path, task: TaskName) -> Iterator[tuple[str, dict[str, Any]]]:
+def _rows_of_folder(folder: Path, task: TaskName) -> Iterator[tuple[str, dict[str, Any]]]:
     if not TASKS[task].reads_file:
-        raise SettingsError(f"{folder}: joint starts from sentences; give them in a list")
+        raise SettingsError(f"{folder}: joint reads no files; pass a list of prompts")
     for path in sorted(folder.iterdir()):
-        is_taken = path.suffix.lower() in TASKS[task].reads and not path.name.startswith(".")
-        if is_taken and path.is_file():
+        is_input = path.suffix.lower() in TASKS[task].reads and not path.name.startswith(".")
+        if is_input and path.is_file():
             yield str(path), {"input": path.name}
 
 
-def _of_csv(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
+def _rows_of_csv(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
     with path.open(newline="", encoding="utf-8-sig") as file:
         reader = csv.DictReader(file)
         try:
             for row in reader:
                 where = f"{path}, line {reader.line_num}"
                 if None in row:
-                    raise SettingsError(f"{where}: has more cells than the heading has columns")
-                # A cell that holds nothing says nothing.
+                    raise SettingsError(f"{where}: expected one cell per column, got more")
+                # An empty cell keeps the common value.
                 yield where, {key: cell for key, cell in row.items() if cell}
         except (csv.Error, UnicodeDecodeError) as error:
-            raise SettingsError(f"{path}: not a CSV file in UTF-8: {error}") from error
+            raise SettingsError(f"{path}: expected a CSV file in UTF-8; {error}") from error
 
 
-def _of_jsonl(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
+def _rows_of_jsonl(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
     with path.open(encoding="utf-8") as file:
         for number, line in enumerate(file, 1):
             where = f"{path}, line {number}"
@@ -128,9 +127,9 @@ def _of_jsonl(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
             try:
                 row = json.loads(line)
             except ValueError as error:
-                raise SettingsError(f"{where}: expected an object in JSON; {error}") from error
+                raise SettingsError(f"{where}: expected a JSON object; {error}") from error
             if not isinstance(row, dict):
-                raise SettingsError(f"{where}: expected an object in JSON, got {line.strip():.60}")
+                raise SettingsError(f"{where}: expected a JSON object, got {line.strip():.60}")
             yield where, {key: value for key, value in row.items() if value is not None}
 
 
@@ -141,48 +140,50 @@ def _entry(
     values = {name: _value(where, name, cell) for name, cell in row.items()}
     task = values.get("task", common.task)
     if task not in TASKS:
-        raise SettingsError(f"{where}: expected a task of {', '.join(TASKS)}, got {task!r}")
+        raise SettingsError(f"{where}: expected one of the tasks {', '.join(TASKS)}, got {task!r}")
     named = {f.name for f in fields(Request)} & values.keys()
     order = replace(common, **{name: values[name] for name in named})
     if "input" in values:
         order = replace(order, source=(folder / values["input"]).absolute())
     task = TASKS[order.task]
     if task.reads_file and order.source is None:
-        raise SettingsError(f"{where}: {order.task} starts from a file; give it as input")
+        raise SettingsError(f"{where}: {order.task} needs an input file; set the column input")
     if not task.reads_file and order.prompt is None:
-        raise SettingsError(f"{where}: joint starts from a sentence; give it as prompt")
+        raise SettingsError(f"{where}: joint needs a prompt; set the column prompt")
     output = values.get("output", "")
     name = values.get("id") or Path(output).stem or (order.source.stem if order.source else "")
     if not name:
-        raise SettingsError(f"{where}: a job needs an id, an output or an input to be called by")
+        raise SettingsError(f"{where}: expected an id, an output or an input, got none")
     output = output or name + (suffix or task.suffix_for(order.source))
     if Path(output).name != output or output.startswith("."):
-        raise SettingsError(f"{where}: expected the name of a file as output, got {output!r}")
+        raise SettingsError(f"{where}: expected a plain file name as output, got {output!r}")
     if Path(output).suffix.lower() not in task.writes:
         raise SettingsError(
             f"{where}: {order.task} writes {', '.join(task.writes)}, got {output!r}"
         )
     if order.upscale is not None and order.upscale < 1:
-        raise SettingsError(f"{where}: upscale counts from 1, got {order.upscale}")
+        raise SettingsError(f"{where}: expected upscale of at least 1, got {order.upscale}")
     if "seed" not in values:
         order = replace(order, seed=seed_of(common.seed, name))
-    order.preset_settings()  # an unknown preset is refused now, not in the middle of the batch
+    order.preset_settings()  # refuse an unknown preset before the batch starts
     return Entry(id=name, order=order, output=output)
 
 
 def _value(where: str, name: str, cell: Any) -> Any:
-    kind = _READ.get(name)
+    kind = _COLUMNS.get(name)
     if kind is None:
-        raise SettingsError(f"{where}: no column {name!r}; there are: {', '.join(_READ)}")
+        raise SettingsError(
+            f"{where}: unknown column {name!r}; expected one of {', '.join(_COLUMNS)}"
+        )
     try:
         if kind is bool:
-            return cell if isinstance(cell, bool) else _TRUTHS[str(cell).lower()]
+            return cell if isinstance(cell, bool) else _BOOLEANS[str(cell).lower()]
         if kind is str and not isinstance(cell, str):
             raise ValueError
         return kind(cell)
     except (KeyError, TypeError, ValueError):
         raise SettingsError(
-            f"{where}: expected {name} to be a {kind.__name__}, got {cell!r}"
+            f"{where}: expected {name} of type {kind.__name__}, got {cell!r}"
         ) from None
 
 
@@ -191,13 +192,13 @@ def _check_names(entries: Iterable[Entry]) -> None:
     files: dict[str, str] = {}
     for entry in entries:
         if entry.id in ids:
-            raise SettingsError(f"two jobs are called {entry.id}; give them an id each")
+            raise SettingsError(f"two jobs have the id {entry.id}; set different ids")
         ids.add(entry.id)
-        # Media and manifest of one job must not be those of another.
+        # The manifest shares the stem of the media, so stems must differ, not only file names.
         stem = Path(entry.output).stem.casefold()
         other = files.setdefault(stem, entry.id)
         if other != entry.id:
             raise SettingsError(
                 f"the jobs {other} and {entry.id} would both write {Path(entry.output).stem}.json; "
-                "give them an output each"
+                "set different outputs"
             )

@@ -1,8 +1,8 @@
-"""The ledger: which jobs are pending, being made, done or failed, in a file that survives crashes.
+"""The ledger: an SQLite file with the state of every job, which survives crashes.
 
-SQLite does the hard part: every change is one transaction, so that two who want the same job at
-the same time get two different ones, and a power cut leaves the state before or after, never
-between. The folder has to be on a disk of this machine, where SQLite's locks work.
+Every change is one transaction. Two workers that take a job at the same time get different jobs,
+and a power cut leaves the state from before or after a change. The folder must be on a local disk,
+because SQLite's locks may fail on network file systems.
 """
 
 import json
@@ -24,8 +24,8 @@ from seehear.media import ensure_folder
 State = Literal["pending", "leased", "done", "failed"]
 STATES: tuple[State, ...] = ("pending", "leased", "done", "failed")
 FILE = "ledger.sqlite"
-LEASE_S = 120.0  # without a sign of life from another machine
-MAX_ATTEMPTS = 5  # a job that kills whoever makes it is given up then
+LEASE_S = 120.0  # a lease expires unless its owner extends it
+MAX_ATTEMPTS = 5  # a job that is released after so many leases has failed
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS jobs (
@@ -48,19 +48,19 @@ CREATE TABLE IF NOT EXISTS facts (name TEXT PRIMARY KEY, value TEXT NOT NULL);
 
 @dataclass(frozen=True)
 class ListedJob:
-    """A job that is to be made, as far as the ledger cares."""
+    """A job to add to the ledger."""
 
     id: str
-    spec: str  # a line of JSON, see `Entry.to_json`
-    output: str  # name of a file
+    spec: str  # from `Entry.to_json_line`
+    output: str  # file name
 
 
 @dataclass(frozen=True)
 class Row:
-    """What the ledger knows of a job."""
+    """One job in the ledger."""
 
     id: str
-    spec: str  # a line of JSON, see `Entry.to_json`
+    spec: str  # from `Entry.to_json_line`
     output: str
     state: State
     owner: str | None
@@ -72,13 +72,13 @@ class Row:
 
 @dataclass(frozen=True)
 class Counts:
-    """How many jobs are in each state, and how long the finished ones took."""
+    """Number of jobs in each state, and the run time of finished jobs."""
 
     pending: int
     leased: int
     done: int
     failed: int
-    seconds: float  # of all that are done, added up
+    seconds: float  # sum over the jobs that are done
 
     @property
     def total(self) -> int:
@@ -86,48 +86,50 @@ class Counts:
         return self.pending + self.leased + self.done + self.failed
 
 
-_ACTORS = "helpers of "  # how facts begin that name them
+_ACTORS = "helpers of "  # prefix of the fact with the names of an owner's actors
 _COLUMNS = "id, spec, output, state, owner, attempts, reason, seconds, sha256"
 
 
 class Ledger:
-    """One row per job; safe to use from many processes of one machine at once."""
+    """One row per job; several processes of one machine can use it at once."""
 
     def __init__(self, folder: Path, *, is_new_allowed: bool = True):
-        """Open the ledger of an output folder, or begin one.
+        """Open the ledger of an output folder, or create it.
 
         Raises:
-            SettingsError: There is none and none may be begun, or the file is something else.
+            SettingsError: The ledger does not exist and must not be created, or is invalid.
         """
         self.folder = folder
         path = folder / FILE
         if not path.exists():
             if not is_new_allowed:
-                raise SettingsError(f"{folder}: expected the folder of a batch, with {FILE} in it")
+                raise SettingsError(
+                    f"{folder}: expected the folder of a batch, got one without {FILE}"
+                )
             ensure_folder(folder)
         try:
             self._db = sqlite3.connect(path, timeout=60.0, isolation_level=None)
             self._db.execute("PRAGMA journal_mode=WAL")
-            # A power cut may undo the last rows, which are then made once more; the file stays
-            # whole. A killed process undoes nothing.
+            # A power cut may lose the last commits, so those jobs run again. The file stays
+            # valid, and a killed process loses nothing.
             self._db.execute("PRAGMA synchronous=NORMAL")
             self._db.executescript(_SCHEMA)
         except sqlite3.Error as error:
-            raise SettingsError(f"{path}: cannot be used as a ledger ({error})") from error
+            raise SettingsError(f"{path}: could not open it as a ledger ({error})") from error
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Close the file."""
         self._db.close()
 
     def add(self, jobs: Iterable[ListedJob]) -> int:
-        """Take in jobs; those that are known already stay as they are.
+        """Add jobs; known jobs keep their state.
 
         Returns:
-            How many were new.
+            The number of new jobs.
 
         Raises:
-            SettingsError: A job is known by that name with other settings, or another job writes
-                that output.
+            SettingsError: A job has a known id but other settings, or another job has that
+                output.
         """
         added = 0
         with self._transaction():
@@ -139,8 +141,8 @@ class Ledger:
                     continue
                 if job.id in known:
                     raise SettingsError(
-                        f"{self.folder}: holds a job {job.id} with other settings; choose "
-                        "another folder, or the options that the batch was begun with"
+                        f"{self.folder}: job {job.id} exists with other settings; choose another "
+                        "folder or the original options"
                     )
                 if job.output in outputs:
                     raise SettingsError(
@@ -156,7 +158,7 @@ class Ledger:
         return added
 
     def take(self, owner: str, lease_s: float = LEASE_S) -> Row | None:
-        """Lease the first pending job, or one whose lease ran out; None if there is none."""
+        """Lease the first pending job, else one with an expired lease; None if there is none."""
         now = time.time()
         with self._transaction():
             found = self._db.execute(
@@ -178,14 +180,14 @@ class Ledger:
         return Row(*row)
 
     def extend(self, owner: str, lease_s: float = LEASE_S) -> None:
-        """Say that `owner` is still at work on what it has."""
+        """Extend all leases of `owner`."""
         self._db.execute(
             "UPDATE jobs SET until = ? WHERE state = 'leased' AND owner = ?",
             (time.time() + lease_s, owner),
         )
 
     def finish(self, job_id: str, owner: str, seconds: float, sha256: str | None) -> bool:
-        """Write a job down as done; False if it was given to somebody else meanwhile."""
+        """Mark a job as done; False if `owner` no longer has its lease."""
         done = self._db.execute(
             "UPDATE jobs SET state = 'done', owner = NULL, until = NULL, reason = NULL, "
             "seconds = ?, sha256 = ? WHERE id = ? AND state = 'leased' AND owner = ?",
@@ -194,7 +196,7 @@ class Ledger:
         return done.rowcount == 1
 
     def fail(self, job_id: str, owner: str, reason: str) -> bool:
-        """Write a job down as failed, with the reason; False as in `finish`."""
+        """Mark a job as failed, with the reason; False as in `finish`."""
         done = self._db.execute(
             "UPDATE jobs SET state = 'failed', owner = NULL, until = NULL, reason = ? "
             "WHERE id = ? AND state = 'leased' AND owner = ?",
@@ -205,10 +207,12 @@ class Ledger:
     def release(
         self, owner: str, reason: str = "its worker died", job_id: str | None = None
     ) -> int:
-        """Give back what a dead owner had, or one job of it; given back too often it has failed.
+        """Set the leased jobs of an owner, or one of them, back to pending.
+
+        A job with `MAX_ATTEMPTS` attempts becomes failed instead.
 
         Returns:
-            How many jobs it had.
+            The number of jobs.
         """
         done = self._db.execute(
             "UPDATE jobs SET owner = NULL, until = NULL, "
@@ -220,7 +224,7 @@ class Ledger:
         return done.rowcount
 
     def release_dead(self) -> list[str]:
-        """Give back what owners on this machine had who no longer live; returns who they were."""
+        """Release the jobs of dead owners on this machine; returns these owners."""
         owners = self._db.execute(
             "SELECT DISTINCT owner FROM jobs WHERE state = 'leased' AND owner IS NOT NULL"
         ).fetchall()
@@ -230,27 +234,27 @@ class Ledger:
         return dead
 
     def record_actors(self, owner: str, names: Sequence[str]) -> None:
-        """Leave names of helpers that outlive an owner to whoever comes after it."""
+        """Record an owner's detached actors so that the next coordinator can adopt them."""
         if names:
             self.fact(_ACTORS + owner, json.dumps(list(names)))
         else:
             self._db.execute("DELETE FROM facts WHERE name = ?", (_ACTORS + owner,))
 
     def adopt_actors(self, owner: str) -> list[str]:
-        """Take over the helpers of dead owners of this machine, and what these had been given.
+        """Transfer the actors and leases of dead owners on this machine to `owner`.
 
-        Nobody else gets them too. Their jobs stay leased, now by `owner`.
+        Only one caller adopts each actor. The jobs stay leased, now by `owner`.
 
         Returns:
-            The names of the helpers.
+            The names of the actors.
         """
         names: list[str] = []
         with self._transaction():
-            left = self._db.execute(
+            recorded = self._db.execute(
                 "SELECT name, value FROM facts WHERE substr(name, 1, ?) = ?",
                 (len(_ACTORS), _ACTORS),
             ).fetchall()
-            for name, value in left:
+            for name, value in recorded:
                 dead = name.removeprefix(_ACTORS)
                 if is_alive(dead):
                     continue
@@ -265,14 +269,14 @@ class Ledger:
         return names
 
     def retry(self) -> int:
-        """Make failed jobs pending again; returns how many."""
+        """Set failed jobs back to pending; returns their number."""
         done = self._db.execute(
             "UPDATE jobs SET state = 'pending', attempts = 0, reason = NULL WHERE state = 'failed'"
         )
         return done.rowcount
 
     def counts(self) -> Counts:
-        """How far everything is."""
+        """Number of jobs in each state."""
         rows = dict(self._db.execute("SELECT state, count(*) FROM jobs GROUP BY state"))
         (seconds,) = self._db.execute(
             "SELECT coalesce(sum(seconds), 0.0) FROM jobs WHERE state = 'done'"
@@ -280,13 +284,13 @@ class Ledger:
         return Counts(**{state: rows.get(state, 0) for state in STATES}, seconds=seconds)
 
     def rows(self, state: State | None = None) -> Iterator[Row]:
-        """All jobs in order, or those of a state."""
+        """All jobs, or the jobs in one state, in the order of the list."""
         where, values = ("WHERE state = ?", (state,)) if state else ("", ())
         query = f"SELECT {_COLUMNS} FROM jobs {where} ORDER BY number"
         yield from (Row(*row) for row in self._db.execute(query, values))
 
     def copy_in(self, row: Row) -> None:
-        """Take over a finished job of another ledger, in place of one that was not done here."""
+        """Copy a finished job from another ledger; it replaces a job that is not done here."""
         with self._transaction():
             (number,) = self._db.execute("SELECT coalesce(max(number), -1) FROM jobs").fetchone()
             self._db.execute(
@@ -302,7 +306,7 @@ class Ledger:
             )  # fmt: skip
 
     def fact(self, name: str, value: str | None = None) -> str | None:
-        """Keep a fact about the whole batch under a name, or read it with no value."""
+        """Write a named value about the whole batch, or read it when `value` is None."""
         if value is not None:
             self._db.execute("INSERT OR REPLACE INTO facts VALUES (?, ?)", (name, value))
         found = self._db.execute("SELECT value FROM facts WHERE name = ?", (name,)).fetchone()
@@ -310,7 +314,7 @@ class Ledger:
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:
-        self._db.execute("BEGIN IMMEDIATE")  # whoever begins first goes first; the others wait
+        self._db.execute("BEGIN IMMEDIATE")  # take the write lock now; other writers wait
         try:
             yield
         except BaseException:
@@ -320,20 +324,20 @@ class Ledger:
 
 
 def owner_name(pid: int | None = None) -> str:
-    """Who a process is (None: this one): machine, number, and when it began.
+    """Name of a process (None: this one): host, process id and start time.
 
-    Numbers of processes are used again, moments are not.
+    The start time is needed because the system reuses process ids.
     """
     pid = os.getpid() if pid is None else pid
     try:
         began = psutil.Process(pid).create_time()
     except psutil.NoSuchProcess:
-        began = 0.0  # died at once; it had nothing
+        began = 0.0  # died at once, before it took a job
     return f"{socket.gethostname()}:{pid}:{began:.2f}"
 
 
 def is_alive(owner: str) -> bool:
-    """Whether an owner still runs. Of other machines nothing is known: their leases run out."""
+    """Whether an owner still runs. True for other machines; their leases expire instead."""
     host, pid, began = owner.rsplit(":", 2)
     if host != socket.gethostname():
         return True

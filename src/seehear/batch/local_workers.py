@@ -1,4 +1,4 @@
-"""The coordinator for one machine: begins processes, begins them again when they die."""
+"""The coordinator for one machine: starts worker processes and replaces dead ones."""
 
 import multiprocessing
 import os
@@ -8,35 +8,35 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
-from seehear.batch.atomic_output import MakesJob, sweep
+from seehear.batch.atomic_output import MakesJob, remove_dead_work
 from seehear.batch.ledger import Counts, Ledger, owner_name
 from seehear.batch.worker import work
 from seehear.errors import SettingsError
 
 POLL_S = 0.2
-MAX_DEATHS_IN_A_ROW = 5  # of workers, without a job done in between
-PRELOADED = "seehear.batch.make_request"  # what takes long to import and nearly every worker needs
+MAX_DEATHS_IN_A_ROW = 5  # without a finished job in between
+PRELOADED = "seehear.batch.make_request"  # slow to import, and nearly every worker needs it
 
 
 def begin_importing() -> None:
-    """Begin to import what workers need, beside this process and before it does the same.
+    """Start the fork server, which imports the workers' modules in the background.
 
-    Workers are forks of one fresh process that has imported, and has done nothing else, so there
-    are no threads and no locks to copy half-way. Called early, this hides the seconds that the
-    imports take behind those of the caller; where it is not called, the first worker waits. Does
-    nothing on systems that cannot fork.
+    Workers are forks of this server. It only imports, so it has no threads and holds no locks that
+    a fork would copy. Call this early to overlap the imports with the caller's own; otherwise the
+    first worker waits for them. Does nothing on systems that cannot fork.
     """
     if not _can_fork():
         return
     from multiprocessing import forkserver
 
-    # Otherwise a module that asks for a GPU while it is imported spoils it for the forks.
+    # Without this, a module that checks for a GPU on import initialises CUDA, which forks cannot
+    # use.
     os.environ.setdefault("PYTORCH_NVML_BASED_CUDA_CHECK", "1")
     forkserver.set_forkserver_preload([PRELOADED])
     forkserver.ensure_running()
 
 
-def _context() -> Any:  # what the kinds of contexts have in common lacks Process, for type checkers
+def _context() -> Any:  # Any: the common base type of the contexts lacks Process
     begin_importing()
     return multiprocessing.get_context("forkserver" if _can_fork() else "spawn")
 
@@ -51,47 +51,47 @@ def run_processes(
     num_workers: int,
     on_change: Callable[[Counts], None] = lambda counts: None,
 ) -> Counts:
-    """Make all pending jobs of a ledger with processes of this machine.
+    """Run all pending jobs of a ledger with processes of this machine.
 
-    What a killed worker had is made again by another one. If this process itself is killed, its
-    workers finish what they are at and stop; called again it goes on where it was.
+    Another worker repeats the job of a killed worker. If this process is killed, its workers
+    finish their current jobs and stop; the next call continues with the remaining jobs.
 
     Args:
-        folder: Of outputs and ledger.
-        make: Makes the files of a job; sent to the workers.
-        num_workers: How many processes. 1 makes everything in this process itself.
-        on_change: Called about once a second with how far things are.
+        folder: Folder with the outputs and the ledger.
+        make: Writes the files of a job; pickled for the workers.
+        num_workers: Number of processes. 1 runs all jobs in this process.
+        on_change: Called about once a second with the current counts.
 
     Returns:
-        How it ended.
+        The final counts.
 
     Raises:
-        SettingsError: Workers die as soon as they begin.
+        SettingsError: Many workers died in a row without a finished job.
     """
     ledger = Ledger(folder, is_new_allowed=False)
     ledger.release_dead()
-    sweep(folder)
+    remove_dead_work(folder)
     try:
         if num_workers == 1:
-            _work_here(folder, make, ledger, on_change)
+            _work_in_this_process(folder, make, ledger, on_change)
         else:
             _supervise(folder, make, num_workers, ledger, on_change)
         counts = ledger.counts()
         on_change(counts)
         return counts
     finally:
-        sweep(folder)
+        remove_dead_work(folder)
         ledger.close()
 
 
-def _work_here(
+def _work_in_this_process(
     folder: Path, make: MakesJob, ledger: Ledger, on_change: Callable[[Counts], None]
 ) -> None:
-    def telling(spec: str, folder: Path) -> None:
+    def make_and_report(spec: str, folder: Path) -> None:
         on_change(ledger.counts())
         make(spec, folder)
 
-    work(folder, telling)
+    work(folder, make_and_report)
 
 
 def _supervise(
@@ -103,7 +103,7 @@ def _supervise(
 ) -> None:
     context = _context()
     workers: dict[str, BaseProcess] = {}
-    deaths, done_before, told = 0, ledger.counts().done, 0.0
+    deaths, done_before, reported_s = 0, ledger.counts().done, 0.0
     try:
         while True:
             for owner, process in list(workers.items()):
@@ -119,18 +119,18 @@ def _supervise(
                 deaths, done_before = 0, counts.done
             if deaths >= MAX_DEATHS_IN_A_ROW * num_workers:
                 raise SettingsError(
-                    f"{folder}: {deaths} workers died one after the other and no job was done; "
-                    "is there enough memory for so many? Lower --workers"
+                    f"{folder}: {deaths} workers died in a row without a finished job; lower "
+                    "--workers if memory is short"
                 )
             for _ in range(min(num_workers - len(workers), counts.pending)):
                 process = context.Process(target=work, args=(folder, make))
                 process.start()
                 assert process.pid is not None
                 workers[owner_name(process.pid)] = process
-            if time.monotonic() - told > 1.0:
-                told = time.monotonic()
+            if time.monotonic() - reported_s > 1.0:
+                reported_s = time.monotonic()
                 on_change(counts)
-            # Jobs that somebody else has are waited for only by whoever has them.
+            # Jobs leased by another coordinator are not waited for.
             if not workers and not counts.pending:
                 return
             time.sleep(POLL_S)

@@ -1,4 +1,4 @@
-"""Jobs that are requests: each worker loads a family of models once and makes what it gets."""
+"""Run requests as jobs: each worker loads one family of models once."""
 
 import json
 from dataclasses import dataclass, field, replace
@@ -16,21 +16,21 @@ from seehear.pipeline.studio import Studio, load_studio
 
 @dataclass(frozen=True)
 class RequestMaker:
-    """Makes orders with a family of models that is loaded once, when the first job comes."""
+    """Runs requests with a family of models, which the first job loads."""
 
     options: LoadOptions = field(default_factory=LoadOptions)
-    threads: int | None = 1  # of PyTorch, in each worker
+    threads: int | None = 1  # PyTorch threads of each worker; None: PyTorch's default
     _studio: list[Studio] = field(default_factory=list, repr=False, compare=False)
 
     def __call__(self, spec: str, folder: Path) -> None:
-        """Make media and manifest; errors as `job_for` and `Result.save`."""
+        """Write the media and the manifest; raises the errors of `job_for` and `Result.save`."""
         entry = Entry.from_json_line(spec)
         request = entry.order
-        result = timeless(run_request(self.studio(), request))
+        result = without_timings(run_request(self.studio(), request))
         save_output(result, folder / entry.output, is_mix=request.mix, upscale=request.upscale)
 
     def studio(self) -> Studio:
-        """The models, loaded when first asked for."""
+        """The models, loaded on the first call."""
         if not self._studio:
             if self.threads is not None:
                 torch.set_num_threads(self.threads)
@@ -38,11 +38,11 @@ class RequestMaker:
         return self._studio[0]
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_studio": []}  # models are not sent
+        return {**self.__dict__, "_studio": []}  # models are not pickled
 
 
 def recorded_options(options: LoadOptions, threads: int) -> str:
-    """The models of a batch as its ledger records them; ledgers of version 0.1.0 hold the same."""
+    """The models of a batch as a JSON text, in the form that version 0.1.0 recorded."""
     values: dict[str, Any] = {
         name: getattr(options, name) for name in ("audio", "video", "motion", "binder", "device")
     }
@@ -56,10 +56,10 @@ def recorded_options(options: LoadOptions, threads: int) -> str:
     return json.dumps([options.models, texts, threads])
 
 
-def timeless(result: Result) -> Result:
-    """A result whose manifest doesn't say how long steps took: the same job gives the same bytes.
+def without_timings(result: Result) -> Result:
+    """Drop the run time of each step, so that equal jobs write equal manifests.
 
-    How long each job took is in the ledger.
+    The ledger has the run time of each job.
     """
     volatile = ("seconds", "align_seconds")
     trace = [{k: v for k, v in step.items() if k not in volatile} for step in result.trace]

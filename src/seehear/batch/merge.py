@@ -1,4 +1,4 @@
-"""Bring the outputs of several folders, made on several machines, into one."""
+"""Merge the output folders of several machines into one."""
 
 import shutil
 from collections.abc import Sequence
@@ -10,20 +10,21 @@ from seehear.media import replacing
 
 
 def merged(folders: Sequence[Path], target: Path) -> tuple[int, int]:
-    """Copy what is done in `folders`, files and rows, to `target`; failures only if nobody did it.
+    """Copy the finished jobs of `folders`, files and ledger rows, to `target`.
 
-    What failed when it was merged before, and was done since, takes the failure's place.
+    A failed job is copied only if it is done in no folder. A done job replaces the failure that an
+    earlier merge copied.
 
     Returns:
-        How many jobs were taken over, and how many were there already.
+        The number of copied jobs, and the number of jobs that `target` already had.
 
     Raises:
-        SettingsError: A folder is no batch, or two hold different outputs of the same name.
+        SettingsError: A folder has no ledger, or two folders have different outputs of one job.
     """
     ledgers = [(folder, Ledger(folder, is_new_allowed=False)) for folder in folders]
-    into = Ledger(target)
-    known = {row.id: row for row in into.rows()}
-    taken = same = 0
+    merged_ledger = Ledger(target)
+    known = {row.id: row for row in merged_ledger.rows()}
+    copied = same = 0
     for state in ("done", "failed"):
         for folder, ledger in ledgers:
             for row in ledger.rows(state):
@@ -35,13 +36,13 @@ def merged(folders: Sequence[Path], target: Path) -> tuple[int, int]:
                         continue
                 if state == "done":
                     _copy(row, folder, target)
-                into.copy_in(row)
+                merged_ledger.copy_in(row)
                 known[row.id] = row
-                taken += 1
+                copied += 1
     for _, ledger in ledgers:
         ledger.close()
-    into.close()
-    return taken, same
+    merged_ledger.close()
+    return copied, same
 
 
 def _check_same(row: Row, other: Row, folder: Path, target: Path) -> None:
@@ -49,15 +50,17 @@ def _check_same(row: Row, other: Row, folder: Path, target: Path) -> None:
         row.state == other.state == "done" and row.sha256 != other.sha256
     ):
         raise SettingsError(
-            f"{folder} and {target} hold different outputs of {row.id}; merge them into different "
+            f"{folder} and {target} have different outputs of {row.id}; merge them into different "
             "folders"
         )
 
 
 def _copy(row: Row, folder: Path, target: Path) -> None:
     names = {row.output, Path(row.output).with_suffix(".json").name}
-    for name in sorted(names, key=lambda name: name.endswith(".json")):  # the manifest last
+    for name in sorted(names, key=lambda name: name.endswith(".json")):  # manifest last
         if not (folder / name).is_file():
-            raise SettingsError(f"{folder / name}: the ledger says it is there, but it is not")
+            raise SettingsError(
+                f"{folder / name}: expected an output of a finished job, found no file"
+            )
         with replacing(target / name) as temporary:
             shutil.copyfile(folder / name, temporary)

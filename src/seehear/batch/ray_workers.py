@@ -1,11 +1,11 @@
-"""The coordinator for a Ray cluster: actors that load the models once and make what they get.
+"""The coordinator for a Ray cluster: actors load the models once and run jobs.
 
-Ray places the actors, gives each its (part of a) GPU, begins dead ones again and moves data; the
-ledger says who has what. Only this process writes files and the ledger, so the cluster needs no
-common disk for outputs; inputs are read where the actors run.
+Ray places the actors, assigns GPUs or fractions of them, restarts dead actors and transfers data.
+The ledger has the owner of each job. Only the coordinator writes files and the ledger, so the
+outputs need no shared disk. Inputs are read on the actors' machines.
 
-Actors outlive this process: if it is killed, they finish what they are at and keep it for the
-next coordinator, which inherits them. Where none comes, they end themselves.
+Actors outlive a killed coordinator: they finish their current job and keep its files for the next
+coordinator, which adopts them. Without a coordinator they exit.
 """
 
 import os
@@ -17,53 +17,53 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from seehear.batch.atomic_output import MakesJob, made_in, sweep
+from seehear.batch.atomic_output import MakesJob, remove_dead_work, run_in_work_folder
 from seehear.batch.ledger import LEASE_S, MAX_ATTEMPTS, Counts, Ledger, Row, owner_name
-from seehear.batch.worker import do
+from seehear.batch.worker import run_job
 from seehear.errors import SeehearError, SettingsError
 
-LOCAL = "local"  # instead of an address: a cluster of this machine's own, for as long as it takes
-NAMESPACE = "seehear"  # of actors' names
-PATIENCE_S = 600.0  # for which an actor that has nothing to do waits for word of a coordinator
+LOCAL = "local"  # in place of an address: a temporary cluster on this machine
+NAMESPACE = "seehear"  # of the actors' names
+PATIENCE_S = 600.0  # an idle actor exits after so long without a ping
 PING_S = 60.0
 
-Made = dict[str, bytes] | str  # the files of a job by name; or why it can't be made
+Outcome = dict[str, bytes] | str  # the files of a job by name, or an error message
 
 
 class Worker:
-    """Makes the files of a job and hands them over."""
+    """Runs jobs and returns their files."""
 
     def __init__(self, make: MakesJob):
         self.make = make
-        self.last: tuple[str, Made] | None = None
-        self.is_busy, self.heard_s = False, time.monotonic()
+        self.last: tuple[str, Outcome] | None = None
+        self.is_busy, self.pinged_s = False, time.monotonic()
 
-    def files(self, spec: str) -> Made:
-        """The files of a job by name; or why it can't be made, in a sentence."""
+    def files(self, spec: str) -> Outcome:
+        """Run a job; returns its files by name, or an error message."""
         self.is_busy = True
         try:
-            made = self._files(spec)
-            self.last = (spec, made)
-            return made
+            outcome = self._files(spec)
+            self.last = (spec, outcome)
+            return outcome
         finally:
-            self.is_busy, self.heard_s = False, time.monotonic()
+            self.is_busy, self.pinged_s = False, time.monotonic()
 
-    def left(self, make: str) -> tuple[str, Made] | None:
-        """The last job and its files, for who did not give it out; None if there is none.
+    def left(self, make: str) -> tuple[str, Outcome] | None:
+        """The last job and its files, for a coordinator that adopts the actor; None without one.
 
         Raises:
-            ValueError: This actor makes otherwise than `make`, which is a representation, says.
+            ValueError: The actor has another `make` than the one with this repr.
         """
         self.ping()
         if repr(self.make) != make:
-            raise ValueError(f"makes by {self.make!r}")
+            raise ValueError(f"expected an actor with {make}, got {self.make!r}")
         return self.last
 
     def ping(self) -> None:
-        """Somebody is there."""
-        self.heard_s = time.monotonic()
+        """Record that a coordinator is alive."""
+        self.pinged_s = time.monotonic()
 
-    def _files(self, spec: str) -> Made:
+    def _files(self, spec: str) -> Outcome:
         with tempfile.TemporaryDirectory(prefix="seehear-") as folder:
             try:
                 self.make(spec, Path(folder))
@@ -73,14 +73,14 @@ class Worker:
 
 
 class WorkerActor(Worker):
-    """A maker in a process of Ray's, which it ends when no coordinator speaks to it any more."""
+    """A worker as a Ray actor; exits when no coordinator has pinged it for `PATIENCE_S`."""
 
     def __init__(self, make: MakesJob):
         super().__init__(make)
-        threading.Thread(target=self._end_when_forgotten, daemon=True).start()
+        threading.Thread(target=self._exit_without_coordinator, daemon=True).start()
 
-    def _end_when_forgotten(self) -> None:
-        while self.is_busy or time.monotonic() - self.heard_s < PATIENCE_S:
+    def _exit_without_coordinator(self) -> None:
+        while self.is_busy or time.monotonic() - self.pinged_s < PATIENCE_S:
             time.sleep(1.0)
         import ray
 
@@ -95,161 +95,161 @@ def run_ray(
     gpus_per_worker: float = 0.0,
     on_change: Callable[[Counts], None] = lambda counts: None,
 ) -> Counts:
-    """Make all pending jobs of a ledger with actors of a Ray cluster.
+    """Run all pending jobs of a ledger with actors of a Ray cluster.
 
     Args:
-        folder: Of outputs and ledger.
-        make: Makes the files of a job; sent to the actors.
-        num_workers: How many actors.
-        address: As `ray.init` takes it ("auto", "ray://host:10001", ...), or "local".
-        gpus_per_worker: Of each actor; 0.5 puts two on one GPU.
-        on_change: Called about once a second with how far things are.
+        folder: Folder with the outputs and the ledger.
+        make: Writes the files of a job; pickled for the actors.
+        num_workers: Number of actors.
+        address: Address for `ray.init` ("auto", "ray://host:10001", ...), or "local".
+        gpus_per_worker: GPUs of each actor; with 0.5, two actors share a GPU.
+        on_change: Called about once a second with the current counts.
 
     Returns:
-        How it ended.
+        The final counts.
 
     Raises:
-        SettingsError: Ray is not installed, or there is no cluster at that address.
+        SettingsError: Ray is not installed, or the address has no cluster.
     """
-    ray = _ray(address)
+    ray = _connect(address)
     owner = owner_name()
     ledger = Ledger(folder, is_new_allowed=False)
-    crew = _ActorPool(ray, ledger, owner, make, gpus_per_worker)
-    told = 0.0
+    pool = _ActorPool(ray, ledger, owner, make, gpus_per_worker)
+    reported_s = 0.0
     try:
-        crew.adopt_actors()
+        pool.adopt_actors()
         ledger.release_dead()
-        sweep(folder)
-        # What was given out by a coordinator that is dead: inherited actors may have it.
-        given = {row.spec: row for row in ledger.rows("leased") if row.owner == owner}
-        asked = {maker.left.remote(repr(make)): name for name, maker in crew.makers.items()}
+        remove_dead_work(folder)
+        # Jobs of dead coordinators: adopted actors may have their files.
+        orphans = {row.spec: row for row in ledger.rows("leased") if row.owner == owner}
+        adopted = {actor.left.remote(repr(make)): name for name, actor in pool.actors.items()}
         idle: list[str] = []
         running: dict[Any, tuple[str, Row]] = {}
         while True:
-            while len(crew.makers) < num_workers:
-                idle.append(crew.begin())
-            if given and not asked:  # nobody has it
-                for lost in given.values():
+            while len(pool.actors) < num_workers:
+                idle.append(pool.start())
+            if orphans and not adopted:  # no adopted actor has their files
+                for lost in orphans.values():
                     ledger.release(owner, "its actor died", lost.id)
-                given.clear()
+                orphans.clear()
             while idle and (row := ledger.take(owner)):
                 name = idle.pop()
-                running[crew.makers[name].files.remote(row.spec)] = (name, row)
-            if not running and not asked:
+                running[pool.actors[name].files.remote(row.spec)] = (name, row)
+            if not running and not adopted:
                 break
-            ready, _ = ray.wait([*asked, *running], timeout=1.0)
+            ready, _ = ray.wait([*adopted, *running], timeout=1.0)
             for reference in ready:
                 if reference in running:
                     name, row = running.pop(reference)
-                    _take_in(ray, ledger, folder, owner, row, reference)
+                    _collect(ray, ledger, folder, owner, row, reference)
                 else:
-                    name = asked.pop(reference)
-                    left = crew.left(name, reference)
-                    if left and (kept := given.pop(left[0], None)):
-                        _write(ledger, folder, owner, kept, left[1])
-                    if len(crew.makers) > num_workers:
-                        crew.dismiss(name)
-                if name in crew.makers:
+                    name = adopted.pop(reference)
+                    left = pool.left(name, reference)
+                    if left and (orphan := orphans.pop(left[0], None)):
+                        _write(ledger, folder, owner, orphan, left[1])
+                    if len(pool.actors) > num_workers:
+                        pool.dismiss(name)
+                if name in pool.actors:
                     idle.append(name)
-            if time.monotonic() - told > 1.0:
-                told = time.monotonic()
+            if time.monotonic() - reported_s > 1.0:
+                reported_s = time.monotonic()
                 ledger.extend(owner, LEASE_S)
                 on_change(ledger.counts())
-                crew.ping(idle)
+                pool.ping(idle)
         counts = ledger.counts()
         on_change(counts)
         return counts
     finally:
-        for name in list(crew.makers):
-            crew.dismiss(name)
+        for name in list(pool.actors):
+            pool.dismiss(name)
         ledger.release(owner, "was interrupted")
-        sweep(folder)
+        remove_dead_work(folder)
         ledger.close()
         ray.shutdown()
 
 
 class _ActorPool:
-    """The actors of a coordinator, by names that the ledger knows in case it dies."""
+    """The actors of a coordinator. The ledger records their names for the next coordinator."""
 
     def __init__(
         self, ray: Any, ledger: Ledger, owner: str, make: MakesJob, gpus_per_worker: float
     ):
         self.ray, self.ledger, self.owner, self.make = ray, ledger, owner, make
-        self.makers: dict[str, Any] = {}
-        self._begun, self._pinged_s = 0, time.monotonic()
+        self.actors: dict[str, Any] = {}
+        self._num_started, self._pinged_s = 0, time.monotonic()
         self._actor = ray.remote(
             num_cpus=1,
             num_gpus=gpus_per_worker,
             max_restarts=-1,
-            # Ray gives a job to the actor again that died of it, or beside it.
+            # Ray repeats the job of an actor that died.
             max_task_retries=MAX_ATTEMPTS - 1,
         )(WorkerActor)
 
     def adopt_actors(self) -> None:
-        """Take over the actors of dead coordinators that still live, and their jobs."""
+        """Adopt the live actors of dead coordinators, and their jobs."""
         for name in self.ledger.adopt_actors(self.owner):
             try:
-                self.makers[name] = self.ray.get_actor(name, namespace=NAMESPACE)
-            except ValueError:  # it is gone, or of another cluster
+                self.actors[name] = self.ray.get_actor(name, namespace=NAMESPACE)
+            except ValueError:  # dead, or in another cluster
                 continue
 
-    def begin(self) -> str:
-        """Begin an actor; returns its name."""
-        name = f"{self.owner} {self._begun}"
-        self._begun += 1
-        # Known before it exists: no moment in which it could be forgotten.
-        self.ledger.record_actors(self.owner, [*self.makers, name])
-        self.makers[name] = self._actor.options(
+    def start(self) -> str:
+        """Start an actor; returns its name."""
+        name = f"{self.owner} {self._num_started}"
+        self._num_started += 1
+        # Recorded before it starts, so that a crash in between loses no actor.
+        self.ledger.record_actors(self.owner, [*self.actors, name])
+        self.actors[name] = self._actor.options(
             name=name, namespace=NAMESPACE, lifetime="detached"
         ).remote(self.make)
         return name
 
-    def left(self, name: str, reference: Any) -> tuple[str, Made] | None:
-        """What an inherited actor has; one that is of no use is let go."""
+    def left(self, name: str, reference: Any) -> tuple[str, Outcome] | None:
+        """The last job of an adopted actor; an actor that cannot be used is ended."""
         try:
             return self.ray.get(reference)
         except (self.ray.exceptions.RayActorError, self.ray.exceptions.RayTaskError):
-            self.dismiss(name)  # it is dead, or makes otherwise
+            self.dismiss(name)  # dead, or with another `make`
             return None
 
     def dismiss(self, name: str) -> None:
-        """End an actor, if it is there."""
-        if name in self.makers:
-            self.ray.kill(self.makers.pop(name))
-            self.ledger.record_actors(self.owner, list(self.makers))
+        """End an actor, if the pool has it."""
+        if name in self.actors:
+            self.ray.kill(self.actors.pop(name))
+            self.ledger.record_actors(self.owner, list(self.actors))
 
     def ping(self, names: Sequence[str]) -> None:
-        """Now and then tell actors that have nothing to do that they are not forgotten."""
+        """Ping idle actors every `PING_S`, so that they do not exit."""
         if time.monotonic() - self._pinged_s > PING_S:
             self._pinged_s = time.monotonic()
             for name in names:
-                self.makers[name].ping.remote()
+                self.actors[name].ping.remote()
 
 
-def _take_in(ray: Any, ledger: Ledger, folder: Path, owner: str, row: Row, reference: Any) -> None:
+def _collect(ray: Any, ledger: Ledger, folder: Path, owner: str, row: Row, reference: Any) -> None:
     try:
-        made = ray.get(reference)
+        outcome = ray.get(reference)
     except ray.exceptions.RayActorError as error:
         ledger.fail(row.id, owner, f"its actor died {MAX_ATTEMPTS} times ({type(error).__name__})")
     except ray.exceptions.RayTaskError as error:
         ledger.fail(row.id, owner, str(error.cause or error))
     else:
-        _write(ledger, folder, owner, row, made)
+        _write(ledger, folder, owner, row, outcome)
 
 
-def _write(ledger: Ledger, folder: Path, owner: str, row: Row, made: Made) -> None:
-    if isinstance(made, str):
-        ledger.fail(row.id, owner, made)
+def _write(ledger: Ledger, folder: Path, owner: str, row: Row, outcome: Outcome) -> None:
+    if isinstance(outcome, str):
+        ledger.fail(row.id, owner, outcome)
         return
 
     def write(spec: str, folder: Path) -> None:
-        for name, content in made.items():
+        for name, content in outcome.items():
             (folder / name).write_bytes(content)
 
-    do(ledger, row, owner, partial(made_in, folder, owner, row.spec, write))
+    run_job(ledger, row, owner, partial(run_in_work_folder, folder, owner, row.spec, write))
 
 
-def _ray(address: str) -> Any:
+def _connect(address: str) -> Any:
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     try:
         import ray
@@ -257,11 +257,13 @@ def _ray(address: str) -> Any:
         raise SettingsError(
             f'--ray needs {error.name}, which is not installed: pip install "seehear[ray]"'
         ) from error
-    where: dict[str, Any] = {} if address == LOCAL else {"address": address}
+    options: dict[str, Any] = {} if address == LOCAL else {"address": address}
     try:
         ray.init(
-            include_dashboard=False if address == LOCAL else None, log_to_driver=False, **where
+            include_dashboard=False if address == LOCAL else None, log_to_driver=False, **options
         )
     except (ConnectionError, RuntimeError, ValueError) as error:
-        raise SettingsError(f"--ray {address}: no Ray cluster there ({error})") from error
+        raise SettingsError(
+            f"--ray {address}: expected a running Ray cluster, got none ({error})"
+        ) from error
     return ray

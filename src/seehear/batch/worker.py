@@ -1,4 +1,4 @@
-"""A worker: takes one job after the other from the ledger until none is left."""
+"""A worker: runs jobs from the ledger, one at a time, until none is pending."""
 
 import multiprocessing
 import threading
@@ -7,56 +7,56 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-from seehear.batch.atomic_output import MakesJob, made_in
+from seehear.batch.atomic_output import MakesJob, run_in_work_folder
 from seehear.batch.ledger import LEASE_S, Ledger, Row, owner_name
 from seehear.errors import SeehearError
 
 
 def work(folder: Path, make: MakesJob) -> None:
-    """Take and make jobs until the ledger has none to give.
+    """Lease and run jobs until the ledger has none pending.
 
-    Once the process that began this one is gone, the job at hand is finished and no other is begun.
+    If the parent process dies, the worker finishes its current job and stops.
 
     Args:
-        folder: Of outputs and ledger.
-        make: What makes the files of a job.
+        folder: Folder with the outputs and the ledger.
+        make: Writes the files of a job.
     """
-    parent = multiprocessing.parent_process()  # None in a process that the user began
+    parent = multiprocessing.parent_process()  # None in the user's own process
     owner = owner_name()
     ledger = Ledger(folder, is_new_allowed=False)
-    is_over = threading.Event()
-    pulse = threading.Thread(target=_pulse, args=(folder, owner, is_over), daemon=True)
-    pulse.start()
+    is_done = threading.Event()
+    heartbeat = threading.Thread(target=_extend_lease, args=(folder, owner, is_done), daemon=True)
+    heartbeat.start()
     try:
         while parent is None or parent.is_alive():
             row = ledger.take(owner)
             if row is None:
                 break
-            do(ledger, row, owner, partial(made_in, folder, owner, row.spec, make))
+            run_job(ledger, row, owner, partial(run_in_work_folder, folder, owner, row.spec, make))
     finally:
-        is_over.set()
-        pulse.join()
-        ledger.release(owner, "was interrupted")  # nothing, unless something broke out above
+        is_done.set()
+        heartbeat.join()
+        ledger.release(owner, "was interrupted")  # no effect unless an exception left the loop
         ledger.close()
 
 
-def do(ledger: Ledger, row: Row, owner: str, make: Callable[[], str]) -> None:
-    """Make one job and write down what came of it."""
+def run_job(ledger: Ledger, row: Row, owner: str, make: Callable[[], str]) -> None:
+    """Run one job and record its outcome in the ledger."""
     began = time.perf_counter()
     try:
         digest = make()
     except SeehearError as error:
         ledger.fail(row.id, owner, str(error))
     except Exception as error:
-        # A bug, or a machine out of memory: no reason to lose the other jobs of the night.
+        # A bug or a lack of memory fails this job; the other jobs go on.
         ledger.fail(row.id, owner, f"{type(error).__name__}: {error}")
     else:
         ledger.finish(row.id, owner, time.perf_counter() - began, digest)
 
 
-def _pulse(folder: Path, owner: str, is_over: threading.Event) -> None:
-    """Keep the lease alive while a long job is made. SQLite wants a connection per thread."""
-    ledger = Ledger(folder, is_new_allowed=False)
-    while not is_over.wait(LEASE_S / 4):
+def _extend_lease(folder: Path, owner: str, is_done: threading.Event) -> None:
+    """Extend the lease while a job runs."""
+    ledger = Ledger(folder, is_new_allowed=False)  # SQLite needs a connection per thread
+    while not is_done.wait(LEASE_S / 4):
         ledger.extend(owner)
     ledger.close()
