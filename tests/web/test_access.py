@@ -255,10 +255,10 @@ def test_a_json_does_not_let_a_visitor_read_the_servers_files(caller):
         assert caller.join(caller.button(2), [file, None]).status_code == 200
         return json.dumps(caller.outputs())
 
-    assert "models or options of its own" in said()
+    assert "custom models or load options" in said()
     record["settings"] = _settings()
     told = said()
-    assert "rop what it was made from as well: passwd" in told
+    assert "xpected the input file as well; drop passwd" in told
     assert "root:" not in told
 
 

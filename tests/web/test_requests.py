@@ -153,7 +153,10 @@ def test_a_file_of_another_kind_is_refused_by_name(studios, given, task):
 
 
 def test_only_families_that_are_offered_can_be_used(studios, given):
-    with pytest.raises(SettingsError, match="offers the models pocket"), studios.use("paper"):
+    with (
+        pytest.raises(SettingsError, match="expected one of the models pocket"),
+        studios.use("paper"),
+    ):
         pass
     with pytest.raises(SettingsError, match="has no preset 'paper-v2a' on this page"):
         asked(given, preset="paper-v2a").chosen  # noqa: B018
@@ -187,20 +190,20 @@ def _with(record, path, value):
 @pytest.mark.parametrize(
     ("path", "value", "sentence"),
     [
-        (("settings", "loaded"), {"audio": "/etc"}, "models or options of its own"),
-        (("settings", "loaded"), {"captioner": "blip"}, "models or options of its own"),
+        (("settings", "loaded"), {"audio": "/etc"}, "custom models or load options"),
+        (("settings", "loaded"), {"captioner": "blip"}, "custom models or load options"),
         (("settings", "preset", "settings", "num_steps"), 10**9, "steps: expected 1 to 100"),
         (("settings", "preset", "settings", "own_steps"), {"audio": 10**9}, "steps"),
         (("settings", "preset", "settings", "aligner", "num_updates"), 999, "num_updates"),
         (("settings", "preset", "overlap"), 0.999, "overlap"),
-        (("settings", "preset", "looks", "per_step"), 10**6, "copies per step"),
-        (("settings", "preset", "hearings", "per_step"), 10**6, "copies per step"),
+        (("settings", "preset", "looks", "per_step"), 10**6, "views per step"),
+        (("settings", "preset", "hearings", "per_step"), 10**6, "views per step"),
         (("settings", "preset", "settings"), {"x": 1}, "not such as this version"),
         (("settings", "preset"), [1], "not such as this version"),
         (("settings", "duration_s"), 1e6, "duration"),
-        (("settings", "prompts"), {"audio": 3}, "not words"),
-        (("caption",), ["a"], "not words"),
-        (("caption",), "x" * 501, "not words"),
+        (("settings", "prompts"), {"audio": 3}, "expected text of up to 500"),
+        (("caption",), ["a"], "expected text of up to 500"),
+        (("caption",), "x" * 501, "expected text of up to 500"),
         (("seed",), 2**70, "seed"),
         (("task",), "../v2a", "expected one of"),
         (("inputs",), [], "arrays in Python"),

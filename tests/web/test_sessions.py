@@ -64,7 +64,7 @@ def test_folders_of_runs_cannot_be_guessed(visitors):
 
 
 def test_a_session_belongs_to_one_visitor(visitors):
-    with pytest.raises(SettingsError, match="belongs to somebody else"):
+    with pytest.raises(SettingsError, match="belongs to another visitor"):
         visitors.arrive(BOB, "a1")
     assert visitors.is_owner(ALICE, "a1")
     assert not visitors.is_owner(BOB, "a1")

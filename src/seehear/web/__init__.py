@@ -1,1 +1,1 @@
-"""A page in the browser for the five tasks: a thin caller of `seehear.pipeline.studio`."""
+"""The five tasks as a web page: a thin layer over `seehear.pipeline.studio`."""

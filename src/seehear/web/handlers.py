@@ -11,7 +11,7 @@ from seehear.errors import SeehearError, SettingsError
 from seehear.pipeline.manifest import read_manifest
 from seehear.pipeline.presets import preset_for
 from seehear.pipeline.task import TASKS, TaskName
-from seehear.web.html import end_of, look_of, outputs_of, player, status_of, status_text
+from seehear.web.html import end_of, outputs_of, player, preview_of, status_of, status_text
 from seehear.web.make import AnyRequest, RunJob
 from seehear.web.model_pool import ModelPool
 from seehear.web.requests import ReplayRequest, WebRequest, presets_offered
@@ -19,9 +19,9 @@ from seehear.web.run_thread import DoneEvent, ErrorEvent, Runs, StepEvent
 from seehear.web.sessions import Sessions
 
 MAX_MANIFEST = 5_000_000  # bytes
-STOP_S = 60.0  # how long Stop waits for the step at hand
-_GIVEN = {"video": "a video", "image": "an image", "audio": "audio"}
-Shown = tuple[Any, Any, Any]  # status, look, outputs
+STOP_S = 60.0  # how long Stop waits for the current step
+_INPUT = {"video": "a video", "image": "an image", "audio": "audio"}
+PageUpdate = tuple[Any, Any, Any]  # status, preview, outputs
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,35 +34,35 @@ class Handlers:
     examples: dict[str, Path]  # by task
     max_duration_s: float = 60.0
 
-    def made(self, request: gr.Request, *fields: Any) -> Iterator[Shown]:
+    def made(self, request: gr.Request, *fields: Any) -> Iterator[PageUpdate]:
         """Generate with the values of the fields."""
-        yield from self._run(request, lambda: [("made", self._asked(*fields))])
+        yield from self._run(request, lambda: [("made", self._request(*fields))])
 
-    def made_both(self, request: gr.Request, *fields: Any) -> Iterator[Shown]:
+    def made_both(self, request: gr.Request, *fields: Any) -> Iterator[PageUpdate]:
         """Generate without and with guidance, side by side."""
 
         def pair() -> list[tuple[str, AnyRequest]]:
-            asked = self._asked(*fields)
-            return [("unguided", replace(asked, strength=0.0)), ("guided", asked)]
+            guided = self._request(*fields)
+            return [("unguided", replace(guided, strength=0.0)), ("guided", guided)]
 
         yield from self._run(request, pair)
 
     def made_again(
         self, request: gr.Request, manifest: str | None, given: str | None
-    ) -> Iterator[Shown]:
+    ) -> Iterator[PageUpdate]:
         """Replay a manifest with its input file."""
 
         def again() -> list[tuple[str, AnyRequest]]:
             if manifest is None:
-                raise SettingsError("drop the JSON that came with an output")
+                raise SettingsError("expected the JSON of an output; drop one")
             if Path(manifest).stat().st_size > MAX_MANIFEST:
                 raise SettingsError("expected the JSON of an output, got a file of more than 5 MB")
-            asked = ReplayRequest(
+            replay = ReplayRequest(
                 record=read_manifest(manifest),
                 given=None if given is None else Path(given),
                 max_duration_s=self.max_duration_s,
             )
-            return [("replay", asked)]
+            return [("replay", replay)]
 
         yield from self._run(request, again)
 
@@ -89,7 +89,7 @@ class Handlers:
         is_joint = not row.reads_file
         hint = "describe video and audio" if is_joint else "empty: written for you"
         return (
-            gr.File(label=f"Drop {_GIVEN.get(row.given)} here", visible=not is_joint, value=None),
+            gr.File(label=f"Drop {_INPUT.get(row.given)} here", visible=not is_joint, value=None),
             gr.Button(visible=task in self.examples),
             "",
             gr.Textbox(placeholder=hint),
@@ -107,7 +107,7 @@ class Handlers:
         """A player for the input file."""
         return "" if given is None else f'<div class="given">{player(Path(given))}</div>'
 
-    def _asked(
+    def _request(
         self,
         task: str,
         given: str | None,
@@ -120,11 +120,10 @@ class Handlers:
         models: str,
         duration_s: float | None,
     ) -> WebRequest:
-        words = prompt.strip() or None
         return WebRequest(
             task=cast(TaskName, task),
             given=None if given is None or not TASKS[task].reads_file else Path(given),
-            prompt="" if is_wordless and TASKS[task].reads_file else words,
+            prompt="" if is_wordless and TASKS[task].reads_file else prompt.strip() or None,
             seed=0 if seed is None else int(seed),
             strength=strength,
             steps=steps,
@@ -135,25 +134,25 @@ class Handlers:
         )
 
     def _run(
-        self, request: gr.Request, wishes: Callable[[], list[tuple[str, AnyRequest]]]
-    ) -> Iterator[Shown]:
+        self, request: gr.Request, requests_of: Callable[[], list[tuple[str, AnyRequest]]]
+    ) -> Iterator[PageUpdate]:
         """Run a job and turn its events into updates of the page."""
         session = _session(request)
         try:
-            asked = tuple(wishes())
+            requests = tuple(requests_of())
             folder = self.visitors.new_folder(session)
         except SeehearError as error:
             yield self._failed(str(error)), "", ""
             return
         run = self.runs.begin(session)
-        making = RunJob(asked=asked, folder=folder, studios=self.studios, run=run)
-        for event in run.events(making):
+        job = RunJob(asked=requests, folder=folder, studios=self.studios, run=run)
+        for event in run.events(job):
             if isinstance(event, StepEvent):
-                if not event.step:  # what was there before goes
+                if not event.step:  # clear the previous outputs
                     yield status_of(event), "", ""
                     continue
-                look = gr.skip() if event.look is None else look_of(event.look)
-                yield status_of(event), look, gr.skip()
+                preview = gr.skip() if event.look is None else preview_of(event.look)
+                yield status_of(event), preview, gr.skip()
             elif isinstance(event, DoneEvent):
                 yield end_of(event), "", outputs_of(event)
             elif isinstance(event, ErrorEvent):
@@ -161,10 +160,10 @@ class Handlers:
             else:
                 yield end_of(event), gr.skip(), gr.skip()
 
-    def _failed(self, sentence: str) -> str:
-        return end_of(ErrorEvent(self.visitors.without_places(sentence)))
+    def _failed(self, message: str) -> str:
+        return end_of(ErrorEvent(self.visitors.without_places(message)))
 
 
 def _session(request: gr.Request) -> str:
-    """The open page that a request comes from; "" is nobody's."""
+    """The session of a request; "" if it has none."""
     return request.session_hash or ""

@@ -1,4 +1,4 @@
-"""Events as HTML. Whatever came from a visitor is escaped."""
+"""Events as HTML. Text from visitors is escaped."""
 
 from collections.abc import Sequence
 from html import escape
@@ -11,31 +11,29 @@ _CHART = (240, 48)  # of the loss, in SVG units
 
 
 def url_of(path: Path) -> str:
-    """Where the page finds a file of its visitor."""
+    """The URL of a visitor's file."""
     return f"gradio_api/file={quote(str(path))}"
 
 
-def status_text(sentence: str, kind: str = "calm") -> str:
-    """One sentence; `kind` is calm, good or bad."""
+def status_text(text: str, kind: str = "calm") -> str:
+    """One line of status; `kind` is calm, good or bad."""
     role = "alert" if kind == "bad" else "status"
-    return f'<p class="said {kind}" role="{role}">{escape(sentence)}</p>'
+    return f'<p class="said {kind}" role="{role}">{escape(text)}</p>'
 
 
 def status_of(event: StepEvent) -> str:
-    """The bar, and the falling loss beside it."""
+    """The progress bar, and the loss curve below it."""
     if not event.step:
-        return (
-            status_text("Loading the models, looking and listening ...") + "<progress></progress>"
-        )
-    words = f"{event.title}: step {event.step} of {event.num_steps}".removeprefix("made: ")
+        return status_text("Loading the models and reading the input ...") + "<progress></progress>"
+    text = f"{event.title}: step {event.step} of {event.num_steps}".removeprefix("made: ")
     if event.losses:
-        words += f", loss {event.losses[0]:.3f} \u2192 {event.losses[-1]:.3f}"
+        text += f", loss {event.losses[0]:.3f} \u2192 {event.losses[-1]:.3f}"
     bar = f'<progress max="{event.num_steps}" value="{event.step}" aria-label="steps"></progress>'
-    return status_text(words.capitalize()) + bar + _chart(event.losses)
+    return status_text(text.capitalize()) + bar + _chart(event.losses)
 
 
 def _chart(losses: Sequence[float]) -> str:
-    """A line of the loss, from its highest to its lowest value."""
+    """The loss curve as SVG, scaled from its lowest to its highest value."""
     if len(losses) < 2:
         return ""
     width, height = _CHART
@@ -45,36 +43,37 @@ def _chart(losses: Sequence[float]) -> str:
         f"{2 + (height - 4) * (high - loss) / max(high - low, 1e-9):.1f}"
         for k, loss in enumerate(losses)
     )
-    words = f"loss from {losses[0]:.3f} to {losses[-1]:.3f} in {len(losses)} guided steps"
+    text = f"loss from {losses[0]:.3f} to {losses[-1]:.3f} in {len(losses)} guided steps"
     return (
         f'<svg class="loss" viewBox="0 0 {width} {height}" preserveAspectRatio="none" role="img" '
-        f'aria-label="{words}"><polyline points="{points}"/></svg>'
+        f'aria-label="{text}"><polyline points="{points}"/></svg>'
     )
 
 
-def look_of(look: Preview) -> str:
-    """A preview while it runs."""
-    what = "frames" if look.is_frames else "spectrogram"
-    sound = "" if look.sound is None else _audio(look.sound, f"sound as of step {look.step}")
+def preview_of(preview: Preview) -> str:
+    """The preview of a running job."""
+    kind = "frames" if preview.is_frames else "spectrogram"
+    label = f"audio at step {preview.step}"
+    audio = "" if preview.sound is None else _audio(preview.sound, label)
     return (
-        f'<figure class="look"><figcaption>So far, at step {look.step}</figcaption>'
-        f'<img src="{url_of(look.picture)}" alt="{what} as of step {look.step}">{sound}</figure>'
+        f'<figure class="look"><figcaption>So far, at step {preview.step}</figcaption>'
+        f'<img src="{url_of(preview.picture)}" alt="{kind} at step {preview.step}">{audio}</figure>'
     )
 
 
-def outputs_of(made: DoneEvent) -> str:
-    """Players, drawings and downloads, side by side where there are two."""
-    cards = "".join(_card(output, len(made.outputs) > 1) for output in made.outputs)
+def outputs_of(event: DoneEvent) -> str:
+    """Players, drawings and downloads; two outputs are side by side."""
+    cards = "".join(_card(output, len(event.outputs) > 1) for output in event.outputs)
     return f'<div class="cards">{cards}</div>'
 
 
-def _card(output: Output, is_one_of_two: bool) -> str:
-    title = f"<h3>{escape(output.title.capitalize())}</h3>" if is_one_of_two else ""
+def _card(output: Output, has_title: bool) -> str:
+    title = f"<h3>{escape(output.title.capitalize())}</h3>" if has_title else ""
     drawing = ""
     if output.drawing is not None:
         drawing = (
-            f'<img src="{url_of(output.drawing)}" alt="the sound\'s loudness over time, and how '
-            'much the picture moves">'
+            f'<img src="{url_of(output.drawing)}" alt="waveform of the audio over the '
+            'motion of the video">'
         )
     files = dict.fromkeys(p for p in (output.media, output.sound, output.manifest) if p)
     links = " ".join(
@@ -90,12 +89,12 @@ def _card(output: Output, is_one_of_two: bool) -> str:
 
 
 def player(path: Path) -> str:
-    """A file as the browser plays or shows it."""
+    """A player for audio or video, or an image element."""
     suffix = path.suffix.lower()
     if suffix in (".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".m4a", ".aac"):
-        return _audio(path, "sound")
+        return _audio(path, "audio")
     if suffix in (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".avif"):
-        return f'<img class="still" src="{url_of(path)}" alt="picture">'
+        return f'<img class="still" src="{url_of(path)}" alt="image">'
     return (
         f'<video controls playsinline preload="metadata" src="{url_of(path)}" '
         f'aria-label="video"></video>'
@@ -107,7 +106,7 @@ def _audio(path: Path, label: str) -> str:
 
 
 def end_of(event: DoneEvent | ErrorEvent | StoppedEvent) -> str:
-    """How a run ended."""
+    """The status after a run has ended."""
     if isinstance(event, ErrorEvent):
         return status_text(event.sentence[:1].upper() + event.sentence[1:], "bad")
     if isinstance(event, StoppedEvent):

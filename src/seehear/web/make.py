@@ -1,4 +1,4 @@
-"""From requests to files: job, steps with previews, media, audio, manifest and drawing."""
+"""Run requests: job, steps with previews, and the output files."""
 
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -23,7 +23,7 @@ from seehear.web.model_pool import ModelPool
 from seehear.web.requests import ReplayRequest, WebRequest, motion_given
 from seehear.web.run_thread import DoneEvent, Event, Output, Preview, Run, StepEvent
 
-LOOK_EVERY = 5  # steps, in a run of usual length
+PREVIEW_EVERY = 5  # steps; fewer in short runs
 
 Tell = Callable[[Event], None]
 
@@ -32,37 +32,37 @@ AnyRequest = WebRequest | ReplayRequest
 
 @dataclass(frozen=True, kw_only=True)
 class RunJob:
-    """The run of one button: one output, or an unguided and a guided one side by side."""
+    """Runs the requests of one button: one output, or an unguided and a guided one."""
 
     asked: tuple[tuple[str, AnyRequest], ...]  # with their titles
-    folder: Path  # empty, for this run alone
+    folder: Path  # empty; only this run writes to it
     studios: ModelPool
     run: Run
 
     def __call__(self, tell: Tell) -> DoneEvent:
-        """Make everything; errors as `WebRequest.job`, and Cancelled once the run is stopped."""
+        """Generate all outputs; errors as `WebRequest.job`, and Cancelled after a stop."""
         tell(StepEvent(title="", step=0, num_steps=1))
         outputs: list[Output] = []
         verdict: tuple[str, ...] = ()
-        for k, (title, asked) in enumerate(self.asked):
-            with self.studios.use(asked.models) as studio, _threads_of(asked):
+        for k, (title, request) in enumerate(self.asked):
+            with self.studios.use(request.models) as studio, _recorded_threads(request):
                 self.run.check()
-                job = asked.job(studio)
+                job = request.job(studio)
                 began = time.perf_counter()
                 result = studio.make(job, self._on_step(k, title, job, tell))
                 took_s = time.perf_counter() - began
-                verdict = _verdict(asked, result)
-                clauses = ineffective_options(job, studio.captioner)
-            words = prompt_note(job.named, job.prompt, job.captioned_by)
-            said = "; ".join([f"{output_summary(result)} in {took_s:.1f} s", words, *clauses])
-            outputs.append(self._saved(title, job, result, asked.max_duration_s, said))
+                verdict = _verdict(request, result)
+                ineffective = ineffective_options(job, studio.captioner)
+            note = prompt_note(job.named, job.prompt, job.captioned_by)
+            summary = "; ".join([f"{output_summary(result)} in {took_s:.1f} s", note, *ineffective])
+            outputs.append(self._save_output(title, job, result, request.max_duration_s, summary))
         return DoneEvent(outputs=tuple(outputs), verdict=verdict)
 
     def _on_step(self, k: int, title: str, job: Job, tell: Tell) -> OnStep:
-        """A callback for the steps of output k; all outputs have the same number."""
+        """A callback for the steps of output k; all outputs have equally many steps."""
         losses: list[float] = []
-        own = job.preset.settings.num_steps
-        every = max(1, min(LOOK_EVERY, own // 3))
+        num_steps = job.preset.settings.num_steps
+        every = max(1, min(PREVIEW_EVERY, num_steps // 3))
 
         def on_step(step: StepProgress) -> None:
             self.run.check()
@@ -70,52 +70,53 @@ class RunJob:
             if loss is not None:
                 losses.append(loss)
             done = step.i + 1
+            is_previewed = done % every == 0 and done < num_steps
             tell(
                 StepEvent(
                     title=title,
-                    step=k * own + done,
-                    num_steps=len(self.asked) * own,
+                    step=k * num_steps + done,
+                    num_steps=len(self.asked) * num_steps,
                     losses=tuple(losses),
-                    look=self._look(title, job, step) if done % every == 0 and done < own else None,
+                    look=self._preview(title, job, step) if is_previewed else None,
                 )
             )
 
         return on_step
 
-    def _look(self, title: str, job: Job, step: StepProgress) -> Preview | None:
-        """Pictures and sound of the present estimate, or None where it is no number."""
+    def _preview(self, title: str, job: Job, step: StepProgress) -> Preview | None:
+        """Images and audio of the current estimate; None if it contains NaN or inf."""
         media = step.preview()
         stem = self.folder / f"preview_{title}_{step.i + 1:03d}"
-        sound, frames = media.get("audio"), media.get("video")
+        audio, frames = media.get("audio"), media.get("video")
         if any(not values.isfinite().all() for values in media.values()):
             return None
-        heard = None
-        if sound is not None:
+        audio_path = None
+        if audio is not None:
             rate = int(job.backbones["audio"].sample_rate)
-            waveform = finish_level(sound[0].float().cpu()[: round(job.duration_s * rate)], rate)
-            heard = stem.with_suffix(".wav")
-            write_audio(heard, waveform[None], rate)
+            waveform = finish_level(audio[0].float().cpu()[: round(job.duration_s * rate)], rate)
+            audio_path = stem.with_suffix(".wav")
+            write_audio(audio_path, waveform[None], rate)
         if frames is not None:
-            kept = (frames[0].float().cpu() * 255).round().to(torch.uint8)
-            picture = filmstrip(kept)
+            rounded = (frames[0].float().cpu() * 255).round().to(torch.uint8)
+            image = filmstrip(rounded)
         else:
-            picture = spectrogram_picture(waveform, rate)
-        picture.save(stem.with_suffix(".png"))
+            image = spectrogram_picture(waveform, rate)
+        image.save(stem.with_suffix(".png"))
         return Preview(
             step=step.i + 1,
             picture=stem.with_suffix(".png"),
-            sound=heard,
+            sound=audio_path,
             is_frames=frames is not None,
         )
 
-    def _saved(
-        self, title: str, job: Job, result: Result, max_duration_s: float, said: str
+    def _save_output(
+        self, title: str, job: Job, result: Result, max_duration_s: float, summary: str
     ) -> Output:
         result = replace(result, inputs=[_without_path(entry) for entry in result.inputs])
         stem = job.path.stem[:60] if job.path is not None else "seehear"
         folder = self.folder / title
         folder.mkdir()
-        media, manifest = _save(result, folder / stem)
+        media, manifest = _save_media(result, folder / stem)
         sound = drawing = None
         if result.waveform is not None and result.sample_rate is not None:
             waveform, rate = result.waveform.mean(dim=0), result.sample_rate
@@ -128,7 +129,7 @@ class RunJob:
         return Output(
             title=title,
             task=job.task,
-            said=said,
+            said=summary,
             media=media,
             manifest=manifest,
             sound=sound,
@@ -136,8 +137,8 @@ class RunJob:
         )
 
 
-def _save(result: Result, stem: Path) -> tuple[Path, Path]:
-    """In the kind of file that browsers play, where the given picture allows it."""
+def _save_media(result: Result, stem: Path) -> tuple[Path, Path]:
+    """Save in a format that browsers play, unless the input video needs another one."""
     task = TASKS[result.task]
     if task.suffix is not None:
         return result.save(stem.with_suffix(task.suffix), upscale=None)
@@ -145,39 +146,40 @@ def _save(result: Result, stem: Path) -> tuple[Path, Path]:
     is_webm = result.video_path.suffix.lower() == ".webm"
     try:
         return result.save(stem.with_suffix(".webm" if is_webm else ".mp4"))
-    except MediaError:  # a picture that it cannot hold; Matroska holds nearly every one
+    except MediaError:  # a codec that the container cannot hold; Matroska holds nearly all
         return result.save(stem.with_suffix(".mkv"))
 
 
 def _without_path(entry: Mapping[str, Any]) -> dict[str, Any]:
-    """An input without the place where the server kept it."""
+    """The record of an input without its path on the server."""
     return {name: value for name, value in entry.items() if name != "path"}
 
 
-def _motion(result: Result, given: Curve | None) -> Curve | None:
-    """Of the picture that goes with the sound: the given one, or the one made."""
+def _motion(result: Result, input_motion: Curve | None) -> Curve | None:
+    """Motion of the generated video, else of the input video."""
     if result.frames is None or len(result.frames) < 2 or result.fps is None:
-        return given
+        return input_motion
     return motion_energy(result.frames[None].float() / 255, float(result.fps))
 
 
 @contextmanager
-def _threads_of(asked: AnyRequest) -> Iterator[None]:
-    """As many threads as a manifest tells of: how many share a sum changes its bits."""
+def _recorded_threads(request: AnyRequest) -> Iterator[None]:
+    """Replay with the recorded number of threads, which affects rounding in sums."""
     before = torch.get_num_threads()
-    wanted = asked.record["versions"].get("threads") if isinstance(asked, ReplayRequest) else None
-    if isinstance(wanted, int) and 1 <= wanted <= before:
-        torch.set_num_threads(wanted)
+    versions = request.record["versions"] if isinstance(request, ReplayRequest) else {}
+    recorded = versions.get("threads")
+    if isinstance(recorded, int) and 1 <= recorded <= before:
+        torch.set_num_threads(recorded)
     try:
         yield
     finally:
         torch.set_num_threads(before)
 
 
-def _verdict(asked: AnyRequest, result: Result) -> tuple[str, ...]:
-    if isinstance(asked, WebRequest):
+def _verdict(request: AnyRequest, result: Result) -> tuple[str, ...]:
+    if isinstance(request, WebRequest):
         return ()
-    again, compared = result.manifest(), hashes_of(asked.record, "the JSON")
-    if all(again[name] == asked.record[name] for name in compared):
+    replayed, compared = result.manifest(), hashes_of(request.record, "the JSON")
+    if all(replayed[name] == request.record[name] for name in compared):
         return ("Same media, bit for bit.",)
-    return ("It differs from the original.", *differences(asked.record, again))
+    return ("It differs from the original.", *differences(request.record, replayed))

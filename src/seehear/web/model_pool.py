@@ -1,4 +1,4 @@
-"""Families of models for all visitors together: each loaded once, used by one job at a time."""
+"""Model families shared by all visitors: each is loaded once and used by one job at a time."""
 
 import threading
 from collections.abc import Iterator, Sequence
@@ -13,7 +13,7 @@ from seehear.pipeline.studio import Studio, load_studio
 
 
 def families_here() -> tuple[str, ...]:
-    """The families whose weights are on this machine. No visitor can start a download."""
+    """The families whose weights are on this machine; visitors cannot start downloads."""
     needed = [find_model(name) for name in ("imagebind", PAPER_AUDIO, PAPER_IMAGE, PAPER_MOTION)]
     is_complete = all(entry is not None and path_of(entry) is not None for entry in needed)
     return ("pocket", "paper") if is_complete else ("pocket",)
@@ -23,11 +23,11 @@ class ModelPool:
     """The families that visitors may choose from."""
 
     def __init__(self, names: Sequence[str], device: str = "cpu"):
-        """Load nothing yet.
+        """Create a pool; `use` loads the models.
 
         Args:
-            names: Of `seehear.models.families`; the first is offered first.
-            device: Where the models run.
+            names: Families of `seehear.models.families`; the first is the default.
+            device: Device of the models.
         """
         self.names, self._device = tuple(names), device
         self._studios: dict[str, Studio] = {}
@@ -35,16 +35,14 @@ class ModelPool:
 
     @contextmanager
     def use(self, name: str) -> Iterator[Studio]:
-        """Have a family to oneself, loaded on its first use.
+        """Lock a family for one job; the first use loads it.
 
         Raises:
-            SettingsError: It is not offered.
+            SettingsError: The pool has no such family.
             WeightsError: Its weights cannot be loaded.
         """
         if name not in self.names:
-            raise SettingsError(
-                f"this page offers the models {', '.join(self.names)}, got {name!r}"
-            )
+            raise SettingsError(f"expected one of the models {', '.join(self.names)}, got {name!r}")
         with self._lock:
             if name not in self._studios:
                 self._studios[name] = load_studio(LoadOptions(models=name, device=self._device))

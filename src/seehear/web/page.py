@@ -15,17 +15,17 @@ _FIRST = next(iter(TASKS))  # the task that the page opens with
 CSS = (Path(__file__).parent / "page.css").read_text(encoding="utf-8")
 
 
-def page_of(answers: Handlers, max_waiting: int) -> gr.Blocks:
+def page_of(handlers: Handlers, max_waiting: int) -> gr.Blocks:
     """Build the page; `seehear.web.server` serves it.
 
     Args:
-        answers: Handlers of the buttons.
-        max_waiting: How many jobs may wait; one runs.
+        handlers: Handlers of the buttons.
+        max_waiting: Maximum number of queued jobs; one runs.
     """
     with gr.Blocks(
         title="seehear",
         analytics_enabled=False,
-        delete_cache=(600, int(MAX_IDLE_S)),  # uploads of pages that never came back
+        delete_cache=(600, int(MAX_IDLE_S)),  # uploads of pages that were not closed properly
     ) as page:
         gr.HTML(
             "<h1>seehear</h1><p>Audio and video that match each other, by guiding frozen "
@@ -37,18 +37,18 @@ def page_of(answers: Handlers, max_waiting: int) -> gr.Blocks:
         )  # fmt: skip
         with gr.Row():
             with gr.Column(min_width=320):
-                fields = _fields(answers)
+                fields = _fields(handlers)
             with gr.Column(min_width=320):
-                _buttons(answers, task, fields)
-        page.unload(answers.left)
-    # One job at a time: two would take twice as long each, and twice the memory.
+                _buttons(handlers, task, fields)
+        page.unload(handlers.left)
+    # Two jobs at a time would take twice as long each, and twice the memory.
     page.queue(default_concurrency_limit=1, max_size=max_waiting, api_open=False)
     return page
 
 
-def _fields(answers: Handlers) -> dict[str, Any]:
+def _fields(handlers: Handlers) -> dict[str, Any]:
     """The input fields, by name."""
-    names = answers.studios.names
+    names = handlers.studios.names
     fields: dict[str, Any] = {}
     fields["given"] = gr.File(label="Drop a video here", elem_id="given", height=130)
     fields["example"] = gr.Button("Use the example", size="sm", elem_id="example")
@@ -72,7 +72,7 @@ def _fields(answers: Handlers) -> dict[str, Any]:
             min_width=120,
         )  # fmt: skip
         fields["duration"] = gr.Number(
-            value=4.0, minimum=0.1, maximum=answers.max_duration_s, label="Seconds",
+            value=4.0, minimum=0.1, maximum=handlers.max_duration_s, label="Seconds",
             elem_id="duration", min_width=120, visible=False,
         )  # fmt: skip
     fields["steps"] = gr.Slider(1, MAX_STEPS, value=30, step=1, label="Steps", elem_id="steps")
@@ -83,14 +83,14 @@ def _fields(answers: Handlers) -> dict[str, Any]:
     return fields
 
 
-def _buttons(answers: Handlers, task: gr.Radio, fields: dict[str, Any]) -> None:
+def _buttons(handlers: Handlers, task: gr.Radio, fields: dict[str, Any]) -> None:
     """The buttons and outputs, and the handlers of buttons and fields."""
     with gr.Row():
         make = gr.Button("Generate", variant="primary", elem_id="make", scale=2, min_width=90)
         stop = gr.Button("Stop", variant="stop", elem_id="stop", min_width=90)
     both = gr.Button("Unguided beside guided", elem_id="both", size="md")
     status = gr.HTML(status_text("Nothing is running."), elem_id="status")
-    shown = [status, gr.HTML(elem_id="look"), gr.HTML(elem_id="outputs")]
+    page_outputs = [status, gr.HTML(elem_id="look"), gr.HTML(elem_id="outputs")]
     with gr.Accordion("Replay from the JSON of an output", open=False, elem_id="replay"):
         gr.Markdown(
             "Drop the JSON of an output here, and its input file into the field for files. Nothing "
@@ -100,23 +100,23 @@ def _buttons(answers: Handlers, task: gr.Radio, fields: dict[str, Any]) -> None:
         again = gr.Button("Replay", elem_id="again", size="sm")
 
     given, preset, seen = fields["given"], fields["preset"], fields["seen"]
-    at_once: dict[str, Any] = {"queue": False, "show_progress": "hidden"}
-    changed = ("given", "example", "seen", "prompt", "wordless", "preset", "duration")
-    task.change(answers.fields_of, task, [fields[name] for name in changed], **at_once)
+    unqueued: dict[str, Any] = {"queue": False, "show_progress": "hidden"}
+    updated = ("given", "example", "seen", "prompt", "wordless", "preset", "duration")
+    task.change(handlers.fields_of, task, [fields[name] for name in updated], **unqueued)
     gr.on(
-        [task.change, preset.change], answers.steps_of, [task, preset], fields["steps"], **at_once
+        [task.change, preset.change], handlers.steps_of, [task, preset], fields["steps"], **unqueued
     )
-    given.change(answers.player_of, given, seen, **at_once)
-    fields["example"].click(answers.example_of, task, given, **at_once)
+    given.change(handlers.player_of, given, seen, **unqueued)
+    fields["example"].click(handlers.example_of, task, given, **unqueued)
 
-    asked = ("given", "prompt", "wordless", "seed", "strength", "steps", "preset", "models")
-    asking = [task, *(fields[name] for name in (*asked, "duration"))]
+    names = ("given", "prompt", "wordless", "seed", "strength", "steps", "preset", "models")
+    inputs = [task, *(fields[name] for name in (*names, "duration"))]
     queued: dict[str, Any] = {"show_progress": "hidden", "trigger_mode": "once"}
-    queued["concurrency_id"] = "job"  # all three take turns
+    queued["concurrency_id"] = "job"  # one queue for all three
     jobs: list[Any] = [
-        make.click(answers.made, asking, shown, **queued),
-        both.click(answers.made_both, asking, shown, **queued),
-        again.click(answers.made_again, [manifest, given], shown, **queued),
+        make.click(handlers.made, inputs, page_outputs, **queued),
+        both.click(handlers.made_both, inputs, page_outputs, **queued),
+        again.click(handlers.made_again, [manifest, given], page_outputs, **queued),
     ]
-    # `cancels` takes a job that waits out of the queue; one that runs is told to end.
-    stop.click(answers.stopped, None, status, cancels=jobs, **at_once)
+    # `cancels` removes a queued job; `stopped` ends a running one.
+    stop.click(handlers.stopped, None, status, cancels=jobs, **unqueued)

@@ -1,4 +1,4 @@
-"""Requests of visitors, checked where they enter, and their jobs."""
+"""Requests of visitors: validation, and conversion to jobs."""
 
 import math
 from collections.abc import Mapping
@@ -21,8 +21,8 @@ from seehear.pipeline.run_request import job_for
 from seehear.pipeline.studio import Studio
 from seehear.pipeline.task import TASKS, TaskName
 
-# What one visitor may cost the others.
-MAX_STEPS, MAX_STRENGTH, MAX_UPDATES, MAX_OVERLAP, MAX_COPIES = 100, 4.0, 4, 0.75, 16
+# Limits on the cost of one request, because visitors share the server.
+MAX_STEPS, MAX_STRENGTH, MAX_UPDATES, MAX_OVERLAP, MAX_VIEWS = 100, 4.0, 4, 0.75, 16
 MAX_PROMPT = 500  # characters
 MAX_SEED = 2**32 - 1
 
@@ -32,14 +32,14 @@ class WebRequest:
     """One output to generate, with the values of the page's fields."""
 
     task: TaskName
-    given: Path | None = None  # the dropped file; None for a sentence
-    prompt: str | None = None  # None: the binder names what is given; "": no words
+    given: Path | None = None  # the dropped file; None for joint
+    prompt: str | None = None  # None: the binder captions the input; "": no prompt
     seed: int = 0
     strength: float = 1.0  # times the preset's rates; 0 is unguided
     steps: int | None = None  # None: the preset's
     preset: str = "default"
     models: str = "pocket"
-    duration_s: float = 4.0  # of the sound for a picture, or of what a sentence becomes
+    duration_s: float = 4.0  # of i2a and joint outputs
     max_duration_s: float = 60.0
 
     def __post_init__(self):
@@ -70,11 +70,11 @@ class WebRequest:
         return replace(preset, settings=replace(settings, aligner=aligner).with_steps(steps))
 
     def job(self, studio: Studio) -> Job:
-        """Read the input and decide everything else.
+        """Read the input and prepare the job.
 
         Raises:
-            MediaError: It cannot be read, is of another kind, or too long.
-            SettingsError: Settings that do not go together.
+            MediaError: The input cannot be read, has the wrong kind, or is too long.
+            SettingsError: The settings contradict each other.
         """
         if self.given is not None:
             check_kind(self.task, self.given, self.given.name)
@@ -87,91 +87,95 @@ class WebRequest:
 
 @dataclass(frozen=True, kw_only=True)
 class ReplayRequest:
-    """A manifest's output once more. Of the manifest only settings are used, never a path."""
+    """Replays a manifest. Uses only its settings, never its paths."""
 
-    record: Mapping[str, Any]  # as `manifest.read_manifest` returns it
-    given: Path | None  # the same input, given again
+    record: Mapping[str, Any]  # from `read_manifest`
+    given: Path | None  # the original input file, dropped again
     max_duration_s: float = 60.0
 
     def __post_init__(self):
         task, settings = self.record["task"], self.record["settings"]
         if task not in TASKS:
-            raise SettingsError(f"the JSON is of {task!r}; expected one of {', '.join(TASKS)}")
+            raise SettingsError(
+                f"the JSON's task: expected one of {', '.join(TASKS)}, got {task!r}"
+            )
         hashes_of(self.record, "the JSON")
         loaded = LoadOptions.from_json(str(settings.get("models")), settings.get("loaded") or {})
         if replace(loaded, device="cpu", dtype="float32") != LoadOptions(models=loaded.models):
             raise SettingsError(
-                "the JSON was made with models or options of its own, which this page does not "
-                "load; use seehear replay on the command line"
+                "the JSON has custom models or load options, which this page does not load; use "
+                "seehear replay on the command line"
             )
-        self._check_words()
+        self._check_prompts()
         self._check_cost()
         if TASKS[task].reads_file:
-            self._check_given()
+            self._check_input()
 
-    def _check_words(self) -> None:
+    def _check_prompts(self) -> None:
         prompts = self.record["settings"].get("prompts") or {}
         texts = [self.record.get("caption") or "", *(prompts.values() if prompts else ())]
         if not all(isinstance(text, str) and len(text) <= MAX_PROMPT for text in texts):
-            raise SettingsError(f"the JSON's prompts are not words of at most {MAX_PROMPT} letters")
+            raise SettingsError(
+                f"the JSON's prompts: expected text of up to {MAX_PROMPT} characters"
+            )
         _within("the JSON's seed", self.record["seed"], 0, MAX_SEED)
 
     def _check_cost(self) -> None:
-        """A manifest can ask for anything; a page with other visitors cannot give it."""
+        """Check the limits, because a manifest can contain any value."""
         preset, duration_s = recorded_preset(self.record, "the JSON")
         settings = preset.settings
         for steps in (settings.num_steps, *settings.own_steps.values()):
             _within("the JSON's steps", steps, 1, MAX_STEPS)
         _within("the JSON's num_updates", settings.aligner.num_updates, 1, MAX_UPDATES)
-        for copies in (preset.looks, preset.hearings):
-            _within("the JSON's copies per step", copies.per_step, 0, MAX_COPIES)
+        for augmentation in (preset.looks, preset.hearings):
+            _within("the JSON's views per step", augmentation.per_step, 0, MAX_VIEWS)
         _within("the JSON's overlap", preset.overlap, 0, MAX_OVERLAP)
         _within("the JSON's duration in seconds", duration_s, 0.1, self.max_duration_s)
 
-    def _check_given(self) -> None:
+    def _check_input(self) -> None:
         if not self.record["inputs"]:
-            raise SettingsError("the JSON is of a run on arrays in Python; there is no file to it")
+            raise SettingsError("the JSON is of a run on arrays in Python, which has no input file")
         entry = self.record["inputs"][0]
         name = str(entry["file"])[:100]
         if self.given is None:
             raise MediaError(f"expected the input file as well; drop {name}")
         if file_sha256(self.given) != entry["sha256"]:
             raise MediaError(
-                f"{self.given.name} is not the file that the JSON was made from ({name}): its "
-                "content differs; drop that one"
+                f"{self.given.name}: expected the input file of the JSON ({name}), but its content "
+                "differs; drop the original"
             )
 
     @property
     def task(self) -> str:
-        """What is made."""
+        """The recorded task."""
         return self.record["task"]
 
     @property
     def models(self) -> str:
-        """The family."""
+        """The recorded family of models."""
         return str(self.record["settings"].get("models"))
 
     def job(self, studio: Studio) -> Job:
-        """The job of the manifest; errors as `WebRequest.job`."""
+        """The recorded job; errors as `WebRequest.job`."""
         if self.given is not None and TASKS[self.task].reads_file:
             check_kind(self.task, self.given, self.given.name)
         return recorded_job(studio, self.record, self.given, "the JSON")
 
 
 def motion_given(job: Job, max_duration_s: float) -> Curve | None:
-    """Motion of the input video over time; None without an input that moves."""
+    """Motion of the input video over time; None without a video of at least two frames."""
     if TASKS[job.task].given != "video" or job.path is None:
         return None
     try:
         return motion_curve(
             read_video(job.path, frames_per_s=FRAMES_PER_S, max_duration_s=max_duration_s)
         )
-    except MediaError:  # a single frame
+    except MediaError:  # one frame has no motion
         return None
 
 
 def presets_offered(task: str) -> tuple[str, ...]:
-    """Names of a task's presets. The paper's runs want models of their own sizes, so not those."""
+    """Names of a task's presets, without `paper-*`, which need models of other sizes."""
     return tuple(name for name in presets_of(task) if not name.startswith("paper-"))
 
 

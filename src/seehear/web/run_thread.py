@@ -1,4 +1,4 @@
-"""A run in a thread of its own, told as events; Stop takes effect within one denoising step."""
+"""A run in its own thread, reported as events. A stop takes effect after the current step."""
 
 import logging
 import queue
@@ -14,7 +14,7 @@ logger = logging.getLogger("seehear.web")
 
 @dataclass(frozen=True, kw_only=True)
 class Preview:
-    """A preview: what the present clean estimate looks and sounds like."""
+    """A preview of the current clean estimate."""
 
     step: int  # counted from 1
     picture: Path  # spectrogram or filmstrip
@@ -24,10 +24,10 @@ class Preview:
 
 @dataclass(frozen=True, kw_only=True)
 class StepEvent:
-    """One denoising step is done, or the first is about to begin."""
+    """A denoising step has finished, or the run has started."""
 
     title: str  # "guided" or "unguided"
-    step: int  # of all runs together, counted from 1; 0: the models are being loaded
+    step: int  # counted from 1 over all outputs of the run; 0: the models are being loaded
     num_steps: int
     losses: tuple[float, ...] = ()  # of the guided steps so far
     look: Preview | None = None
@@ -35,35 +35,35 @@ class StepEvent:
 
 @dataclass(frozen=True, kw_only=True)
 class Output:
-    """One thing made, and its files."""
+    """One output and its files."""
 
     title: str
     task: str
-    said: str  # how much, how long it took, which words
+    said: str  # duration, run time and prompt
     media: Path
     manifest: Path
-    sound: Path | None = None  # the sound alone
-    drawing: Path | None = None  # its waveform over the picture's motion
+    sound: Path | None = None  # the audio alone
+    drawing: Path | None = None  # its waveform over the motion of the video
 
 
 @dataclass(frozen=True, kw_only=True)
 class DoneEvent:
-    """All is done."""
+    """The run has finished."""
 
     outputs: tuple[Output, ...]
-    verdict: tuple[str, ...] = ()  # of a replay: whether it came out the same, and what differs
+    verdict: tuple[str, ...] = ()  # of a replay: whether the media are equal, and the differences
 
 
 @dataclass(frozen=True)
 class ErrorEvent:
-    """It cannot be done; one sentence says why."""
+    """The run has failed."""
 
     sentence: str
 
 
 @dataclass(frozen=True)
 class StoppedEvent:
-    """The visitor asked for it."""
+    """The visitor has stopped the run."""
 
     step: int
 
@@ -73,52 +73,52 @@ Work = Callable[[Callable[[Event], None]], DoneEvent]
 
 
 class Run:
-    """Work that tells how it goes and can be stopped from any thread."""
+    """Work that reports its progress and can be stopped from any thread."""
 
     def __init__(self) -> None:
         self._is_stopping, self.ended = threading.Event(), threading.Event()
         self.is_begun, self.step = False, 0
 
     def stop(self) -> None:
-        """Let the work end after the step that it is at."""
+        """End the work after its current step."""
         self._is_stopping.set()
 
     def check(self) -> None:
-        """Raise Cancelled if it is to stop; the work calls this after every step."""
+        """Raise Cancelled after a stop; the work calls this after every step."""
         if self._is_stopping.is_set():
             raise Cancelled("stopped")
 
     def events(self, work: Work) -> Iterator[Event]:
-        """Do the work in a thread and hand on what it tells; the last event is how it ended.
+        """Run the work in a thread and yield its events; the last event is its outcome.
 
-        Whoever closes the iterator early stops the work.
+        Closing the iterator early stops the work.
         """
-        told: queue.SimpleQueue[Event] = queue.SimpleQueue()
+        events: queue.SimpleQueue[Event] = queue.SimpleQueue()
 
         def tell(event: Event) -> None:
             if isinstance(event, StepEvent):
                 self.step = event.step
-            told.put(event)
+            events.put(event)
 
-        def done() -> None:
+        def target() -> None:
             try:
-                told.put(self._end_of(work, tell))
+                events.put(self._outcome(work, tell))
             finally:
                 self.ended.set()
 
         self.is_begun = True
-        # A daemon, so that one that hangs does not keep the server from ending.
-        threading.Thread(target=done, daemon=True, name="seehear-web-run").start()
+        # A daemon thread, so that a hanging run does not keep the server from exiting.
+        threading.Thread(target=target, daemon=True, name="seehear-web-run").start()
         try:
             while True:
-                event = told.get()
+                event = events.get()
                 yield event
                 if not isinstance(event, StepEvent):
                     return
         finally:
             self.stop()
 
-    def _end_of(self, work: Work, tell: Callable[[Event], None]) -> Event:
+    def _outcome(self, work: Work, tell: Callable[[Event], None]) -> Event:
         try:
             self.check()
             return work(tell)
@@ -127,16 +127,14 @@ class Run:
         except SeehearError as error:
             return ErrorEvent(str(error))
         except MemoryError:
-            return ErrorEvent("not enough memory on the server: try something shorter")
-        except Exception:  # the server goes on, whatever one visitor's file did
+            return ErrorEvent("not enough memory on the server; use a shorter duration")
+        except Exception:  # the server survives any failure of a run
             logger.exception("a run failed")
-            return ErrorEvent(
-                "something went wrong that is not your fault; the server's log says what"
-            )
+            return ErrorEvent("internal error on the server; see the server's log")
 
 
 class Runs:
-    """The run of every session; a session has one at most."""
+    """The runs of all sessions, at most one per session."""
 
     def __init__(self) -> None:
         self._runs: dict[str, Run] = {}
@@ -144,19 +142,19 @@ class Runs:
         self._is_closed = False
 
     def begin(self, session: str) -> Run:
-        """A new run; one that the session still has is stopped."""
+        """Create a run; stops the session's previous run."""
         run = Run()
         with self._lock:
-            before = self._runs.get(session)
+            previous = self._runs.get(session)
             self._runs[session] = run
             if self._is_closed:
                 run.stop()
-        if before is not None:
-            before.stop()
+        if previous is not None:
+            previous.stop()
         return run
 
     def stop(self, session: str) -> Run | None:
-        """Stop the session's run, if it has one that is not over."""
+        """Stop the session's run; None if none is active."""
         with self._lock:
             run = self._runs.get(session)
         if run is None or run.ended.is_set():
@@ -165,15 +163,15 @@ class Runs:
         return run
 
     def forget(self, session: str) -> None:
-        """Stop the session's run and remember nothing."""
+        """Stop the session's run and remove it."""
         self.stop(session)
         with self._lock:
             self._runs.pop(session, None)
 
     def close(self, wait_s: float = 60.0) -> None:
-        """Stop all, begin no more, and wait for the step at hand.
+        """Stop all runs, and later ones too, and wait for the current steps.
 
-        PyTorch may abort the process if it ends while a thread is computing.
+        PyTorch may abort the process if it exits while a thread is computing.
         """
         with self._lock:
             self._is_closed = True

@@ -1,4 +1,4 @@
-"""Serve the page until told to stop, then delete all that was given or made."""
+"""Serve the page, and delete all uploads and outputs at the end."""
 
 import os
 import tempfile
@@ -18,41 +18,41 @@ _PACKAGE = Path(__file__).resolve().parents[1]
 
 @dataclass(frozen=True, kw_only=True)
 class ServerConfig:
-    """Where to serve, to whom, and how much one visitor may take."""
+    """Address, access and limits of the server."""
 
-    host: str = "127.0.0.1"  # this machine alone
-    port: int | None = 7860  # None: any that is free from 7860 on
+    host: str = "127.0.0.1"  # this machine only
+    port: int | None = 7860  # None: the first free port from 7860 on
     auth: tuple[str, str] | None = None  # name and password
     max_upload_mb: int = 100
-    max_duration_s: float = 60.0  # of what is given or made
-    max_waiting: int = 8  # jobs in the queue
+    max_duration_s: float = 60.0  # of inputs and outputs
+    max_waiting: int = 8  # queued jobs
 
     def __post_init__(self):
         if self.max_upload_mb < 1 or self.max_waiting < 1:
-            raise SettingsError("uploads of at least 1 MB and a queue of at least 1 are needed")
+            raise SettingsError("expected max_upload_mb and max_waiting of at least 1")
         if not self.max_duration_s > 0.1:
-            raise SettingsError(f"expected more than 0.1 s, got {self.max_duration_s}")
+            raise SettingsError(f"expected max_duration_s above 0.1, got {self.max_duration_s}")
 
 
 def examples_here() -> dict[str, Path]:
-    """The example of every task: in the package, or in a clone of the repository beside it."""
+    """The example file of each task, from the package or a clone of the repository."""
     for folder in (_PACKAGE / "data" / "examples", _PACKAGE.parents[1] / "examples"):
-        found = {n: folder / task.example for n, task in TASKS.items() if task.example}
-        found = {task: path for task, path in found.items() if path.is_file()}
-        if found:
-            return found
+        examples = {n: folder / task.example for n, task in TASKS.items() if task.example}
+        examples = {task: path for task, path in examples.items() if path.is_file()}
+        if examples:
+            return examples
     return {}
 
 
 @contextmanager
 def serving(config: ServerConfig, studios: ModelPool) -> Iterator[str]:
-    """Serve the page within a `with` block, and give its address.
+    """Serve the page within a `with` block; yields its address.
 
     Raises:
-        SettingsError: The address or port is taken or not of this machine.
+        SettingsError: The address or port is in use or not on this machine.
     """
     with tempfile.TemporaryDirectory(prefix="seehear-web-", ignore_cleanup_errors=True) as folder:
-        # Gradio reads these when it is imported and keeps uploads there.
+        # Gradio reads these when it is imported, and writes uploads to this folder.
         os.environ["GRADIO_TEMP_DIR"] = str(Path(folder).resolve())
         os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
         os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
@@ -66,11 +66,11 @@ def serving(config: ServerConfig, studios: ModelPool) -> Iterator[str]:
         examples, runs = examples_here(), Runs()
         gr.set_static_paths(sorted({str(path) for path in examples.values()}))
         visitors = Sessions(Path(folder), examples.values())
-        answers = Handlers(
+        handlers = Handlers(
             visitors=visitors, studios=studios, runs=runs, examples=examples,
             max_duration_s=config.max_duration_s,
         )  # fmt: skip
-        page = page_of(answers, config.max_waiting)
+        page = page_of(handlers, config.max_waiting)
         try:
             _, address, _ = page.launch(
                 server_name=config.host,
@@ -106,7 +106,7 @@ def serving(config: ServerConfig, studios: ModelPool) -> Iterator[str]:
 
 
 def _theme(gr):
-    """Gradio's default look with the system's fonts: none is fetched."""
+    """Gradio's default theme with system fonts, so that none is downloaded."""
     return gr.themes.Default(
         font=["system-ui", "sans-serif"], font_mono=["ui-monospace", "monospace"]
     )

@@ -1,4 +1,4 @@
-"""Whose files are whose: a folder for every run, readable by one visitor, gone when they leave."""
+"""Ownership of files: each run has a folder that one visitor can read until they leave."""
 
 import re
 import secrets
@@ -11,7 +11,7 @@ from pathlib import Path
 
 from seehear.errors import SettingsError
 
-MAX_IDLE_S = 24 * 3600.0  # of a page that neither does anything nor says that it was closed
+MAX_IDLE_S = 24 * 3600.0  # then a page without activity is closed
 
 
 @dataclass
@@ -19,30 +19,30 @@ class _Session:
     """One open page."""
 
     folder: Path
-    seen_s: float  # on the monotonic clock, when it last did something
+    seen_s: float  # time of its last activity on the monotonic clock
 
 
 @dataclass
 class _Visitor:
-    """One browser: the secret in its cookie stands for it."""
+    """One browser, identified by the secret in its cookie."""
 
     sessions: dict[str, _Session] = field(default_factory=dict)
     uploads: set[Path] = field(default_factory=set)
 
 
 class Sessions:
-    """Everybody whose page is open, and the files that they gave or had made.
+    """The visitors with an open page, and their uploads and outputs.
 
-    A visitor is a browser, known by a secret that only it has; a session is one of its open pages.
-    Names of folders are random, so they cannot be guessed, and whoever knows one still needs the
-    secret. Safe to use from several threads.
+    A visitor is a browser, identified by a secret. A session is one of its open pages. Folder names
+    are random and cannot be guessed, and reading a known folder still needs the secret. Safe to use
+    from several threads.
     """
 
     def __init__(self, root: Path, shared: Iterable[Path] = ()):
         """Start without any visitor.
 
         Args:
-            root: An empty folder; all of it is deleted in the end.
+            root: An empty folder; `close` deletes it.
             shared: Files that every visitor may read.
         """
         self.root = root.resolve()
@@ -52,18 +52,18 @@ class Sessions:
 
     @staticmethod
     def new_secret() -> str:
-        """What to know a browser by: 256 random bits."""
+        """A secret of 256 random bits for a new visitor."""
         return secrets.token_urlsafe(32)
 
     def arrive(self, secret: str, session: str) -> None:
-        """A page opened, or does something.
+        """Record activity of a page, and create its session if it is new.
 
         Raises:
-            SettingsError: The session is another visitor's.
+            SettingsError: The session belongs to another visitor.
         """
         with self._lock:
             if self._owner(session) not in (None, secret):
-                raise SettingsError("this session belongs to somebody else; reload the page")
+                raise SettingsError("this session belongs to another visitor; reload the page")
             visitor = self._visitors.setdefault(secret, _Visitor())
             now_s = time.monotonic()
             if session in visitor.sessions:
@@ -73,12 +73,12 @@ class Sessions:
                 visitor.sessions[session] = _Session(folder, now_s)
 
     def is_owner(self, secret: str, session: str) -> bool:
-        """Whether a session is this visitor's."""
+        """Whether a session belongs to this visitor."""
         with self._lock:
             return self._owner(session) == secret
 
     def add_uploads(self, secret: str, paths: Iterable[Path]) -> None:
-        """Remember who uploaded files."""
+        """Record the owner of uploaded files."""
         with self._lock:
             visitor = self._visitors.setdefault(secret, _Visitor())
             visitor.uploads |= {path.resolve() for path in paths}
@@ -93,13 +93,13 @@ class Sessions:
             owner = self._owner(session)
             if owner is None:
                 raise SettingsError("this page was closed; reload it")
-            self._forget_idle(session)
+            self._close_idle(session)
             folder = self._visitors[owner].sessions[session].folder / secrets.token_urlsafe(16)
             folder.mkdir(parents=True, mode=0o700)
             return folder
 
     def may_read(self, secret: str, path: str | Path) -> bool:
-        """Whether a file is the visitor's own, given or made, or everybody's."""
+        """Whether a file is an upload or output of the visitor, or shared."""
         try:
             found = Path(path).resolve(strict=True)
         except (OSError, ValueError, RuntimeError):
@@ -114,14 +114,14 @@ class Sessions:
                 found.is_relative_to(page.folder) for page in visitor.sessions.values()
             )
 
-    def without_places(self, sentence: str) -> str:
-        """The sentence with files named, but not where the server keeps them."""
-        places = {self.root, *(path.parent for path in self._shared)}
-        known = "|".join(re.escape(str(place)) for place in places)
-        return re.sub(rf"(?:{known})/(?:[^/\s]+/)*", "", sentence)
+    def without_places(self, message: str) -> str:
+        """A message without the server's folders; file names stay."""
+        folders = {self.root, *(path.parent for path in self._shared)}
+        pattern = "|".join(re.escape(str(folder)) for folder in folders)
+        return re.sub(rf"(?:{pattern})/(?:[^/\s]+/)*", "", message)
 
     def leave(self, session: str) -> None:
-        """A page was closed: what was made there goes, and with a visitor's last page the rest."""
+        """Delete the outputs of a closed page, and the uploads with the visitor's last page."""
         with self._lock:
             self._leave(session)
 
@@ -131,12 +131,12 @@ class Sessions:
             self._visitors.clear()
             shutil.rmtree(self.root, ignore_errors=True)
 
-    def _forget_idle(self, but: str) -> None:
-        """Let pages go that did nothing for a day, all but one. The caller holds the lock."""
+    def _close_idle(self, kept: str) -> None:
+        """Close idle pages except one. The caller holds the lock."""
         oldest_s = time.monotonic() - MAX_IDLE_S
         pages = [page for visitor in self._visitors.values() for page in visitor.sessions.items()]
         for session, page in pages:
-            if page.seen_s < oldest_s and session != but:
+            if page.seen_s < oldest_s and session != kept:
                 self._leave(session)
 
     def _leave(self, session: str) -> None:
@@ -148,9 +148,9 @@ class Sessions:
         if visitor.sessions:
             return
         del self._visitors[owner]
-        # Equal files of two visitors may lie in one place.
-        kept = {path for other in self._visitors.values() for path in other.uploads}
-        for path in visitor.uploads - kept:
+        # Gradio stores equal uploads of two visitors as one file.
+        still_used = {path for other in self._visitors.values() for path in other.uploads}
+        for path in visitor.uploads - still_used:
             path.unlink(missing_ok=True)
 
     def _owner(self, session: str) -> str | None:
