@@ -15,7 +15,7 @@ def listed(tmp_path, text: str, name: str = "jobs.csv"):
     return entries_of(path, COMMON)
 
 
-def test_a_line_says_what_differs_and_paths_are_relative_to_the_list(tmp_path):
+def test_cells_override_common_values_and_paths_are_relative_to_the_list(tmp_path):
     (entry,) = listed(tmp_path, "input,prompt,seed,steps\nclips/a.mp4,a dog,3,5\n")
     assert entry.id == "a"
     assert entry.output == "a.mp4"
@@ -23,7 +23,7 @@ def test_a_line_says_what_differs_and_paths_are_relative_to_the_list(tmp_path):
     assert (entry.order.prompt, entry.order.seed, entry.order.steps) == ("a dog", 3, 5)
 
 
-def test_jsonl_and_csv_say_the_same(tmp_path):
+def test_jsonl_and_csv_give_equal_entries(tmp_path):
     line = '{"input": "a.wav", "task": "a2v", "seed": 1, "upscale": 2}\n\n'
     (jsonl,) = listed(tmp_path, line, "jobs.jsonl")
     (csv,) = listed(tmp_path, "input,task,seed,upscale\na.wav,a2v,1,2\n")
@@ -31,20 +31,20 @@ def test_jsonl_and_csv_say_the_same(tmp_path):
     assert csv.output == "a.mp4"
 
 
-def test_a_folder_is_a_list_of_its_files(tmp_path):
+def test_a_folder_gives_one_job_per_input_file(tmp_path):
     for name in ("b.mp4", "a.avi", ".hidden.mp4", "b.txt", "Thumbs.db"):
         (tmp_path / name).touch()
     assert [e.output for e in entries_of(tmp_path, COMMON)] == ["a.mkv", "b.mp4"]
 
 
-def test_a_seed_depends_on_the_name_and_not_on_the_place_in_the_list(tmp_path):
+def test_a_seed_depends_on_the_id_and_not_on_the_position(tmp_path):
     both = listed(tmp_path, "input\na.mp4\nb.mp4\n")
     (alone,) = listed(tmp_path, "input\nb.mp4\n")
     assert both[1].order.seed == alone.order.seed == seed_of(7, "b")
     assert both[0].order.seed != both[1].order.seed
 
 
-def test_an_entry_comes_back_from_its_line_of_json(tmp_path):
+def test_an_entry_survives_a_round_trip_through_json(tmp_path):
     (entry,) = listed(tmp_path, "input,lr,mix\na.mp4,0.1,yes\n")
     assert Entry.from_json_line(entry.to_json_line()) == entry
     assert entry.order.mix is True
@@ -69,7 +69,7 @@ def test_an_entry_comes_back_from_its_line_of_json(tmp_path):
         ("input\na.mp4,b\n", "expected one cell per column, got more"),
     ],
 )
-def test_a_list_that_cannot_be_meant_is_refused_before_anything_is_made(tmp_path, text, sentence):
+def test_invalid_lists_are_refused(tmp_path, text, sentence):
     if sentence is None:
         assert len(listed(tmp_path, text)) == 2
         return
@@ -77,7 +77,7 @@ def test_a_list_that_cannot_be_meant_is_refused_before_anything_is_made(tmp_path
         listed(tmp_path, text)
 
 
-def test_what_is_no_list_is_refused(tmp_path):
+def test_paths_that_are_no_job_list_are_refused(tmp_path):
     with pytest.raises(SettingsError, match="joint reads no files"):
         entries_of(tmp_path, replace(COMMON, task="joint"))
     with pytest.raises(SettingsError, match="found neither"):
@@ -89,7 +89,7 @@ def test_what_is_no_list_is_refused(tmp_path):
         listed(tmp_path, "[1]\n", "jobs.jsonl")
 
 
-def test_the_columns_of_version_0_1_0_are_read_and_ledgers_keep_its_names(tmp_path):
+def test_the_columns_of_version_0_1_0_are_read_and_ledgers_keep_the_old_names(tmp_path):
     for name, header in (("old", "sound_prompt"), ("new", "audio_prompt")):
         (tmp_path / f"{name}.csv").write_text(f"id,prompt,{header}\na,rain,thunder\n")
     common = Request(task="joint")

@@ -26,7 +26,7 @@ def dead_owner() -> str:
     return name
 
 
-def test_jobs_are_given_in_order_and_only_once(ledger):
+def test_jobs_are_leased_in_order_and_only_once(ledger):
     assert [ledger.take("a").id, ledger.take("b").id, ledger.take("a").id] == ["000", "001", "002"]
     assert ledger.take("b") is None
 
@@ -38,7 +38,7 @@ def test_adding_the_same_list_again_changes_nothing(ledger):
     assert ledger.counts().total == 4
 
 
-def test_a_job_of_the_same_name_with_other_settings_is_refused(ledger):
+def test_a_job_with_a_known_id_and_other_settings_is_refused(ledger):
     (other,) = entries(1, text="other")
     with pytest.raises(SettingsError, match="with other settings"):
         ledger.add([other])
@@ -48,7 +48,7 @@ def test_a_job_of_the_same_name_with_other_settings_is_refused(ledger):
     assert ledger.counts().total == 3
 
 
-def test_what_a_dead_owner_had_is_given_again_and_what_a_living_one_has_is_not(ledger):
+def test_only_jobs_of_dead_owners_are_released(ledger):
     dead, living = dead_owner(), owner_name()
     assert not is_alive(dead)
     assert is_alive(living)
@@ -59,28 +59,28 @@ def test_what_a_dead_owner_had_is_given_again_and_what_a_living_one_has_is_not(l
     assert ledger.take("x").id == "002"
 
 
-def test_one_job_of_an_owner_is_given_back_alone(ledger):
+def test_one_job_of_an_owner_can_be_released_alone(ledger):
     ledger.take("a")
     ledger.take("a")
     assert ledger.release("a", job_id="001") == 1
     assert [row.id for row in ledger.rows("leased")] == ["000"]
 
 
-def test_helpers_of_the_dead_are_inherited_once_with_what_they_were_given(ledger):
+def test_actors_of_dead_owners_are_adopted_once_with_their_jobs(ledger):
     dead, living = dead_owner(), owner_name()
     ledger.take(dead)
-    ledger.record_actors(dead, ["helper 0", "helper 1"])
+    ledger.record_actors(dead, ["actor 0", "actor 1"])
     ledger.take(living)
-    ledger.record_actors(living, ["helper 2"])
-    heirs = [dead_owner(), dead_owner()]  # each dies before it has made a helper of its own
+    ledger.record_actors(living, ["actor 2"])
+    heirs = [dead_owner(), dead_owner()]  # each dies before it starts its own actors
     for heir in heirs:
-        assert ledger.adopt_actors(heir) == ["helper 0", "helper 1"]
+        assert ledger.adopt_actors(heir) == ["actor 0", "actor 1"]
     assert {row.id: row.owner for row in ledger.rows("leased")} == {"000": heirs[1], "001": living}
     ledger.record_actors(heirs[1], [])
     assert ledger.adopt_actors(living) == []
 
 
-def test_a_job_that_kills_its_workers_is_given_up(ledger):
+def test_a_job_that_kills_its_workers_fails(ledger):
     for _ in range(MAX_ATTEMPTS):
         assert ledger.take("a").id == "000"
         ledger.release("a", "its worker died with exit code -9")
@@ -89,7 +89,7 @@ def test_a_job_that_kills_its_workers_is_given_up(ledger):
     assert failed.reason == f"its worker died with exit code -9, {MAX_ATTEMPTS} times"
 
 
-def test_a_lease_that_ran_out_is_given_to_somebody_else_and_the_first_owner_is_told(ledger):
+def test_an_expired_lease_passes_to_another_owner_and_the_first_cannot_finish(ledger):
     for _ in range(3):
         ledger.take("elsewhere:1:0.0", lease_s=-1.0)
     assert ledger.take("b").id == "000"
@@ -99,7 +99,7 @@ def test_a_lease_that_ran_out_is_given_to_somebody_else_and_the_first_owner_is_t
 
 def test_retry_makes_failed_jobs_pending(ledger):
     ledger.take("a")
-    ledger.fail("000", "a", "no sound in it")
+    ledger.fail("000", "a", "the audio is silent")
     assert ledger.counts().failed == 1
     assert ledger.retry() == 1
     assert ledger.take("a").attempts == 1
@@ -122,7 +122,7 @@ def test_four_processes_at_once_never_get_the_same_job(tmp_path):
     ledger.close()
 
 
-def test_a_folder_without_a_ledger_and_a_file_that_is_none_are_refused(tmp_path):
+def test_a_missing_ledger_and_an_invalid_ledger_are_refused(tmp_path):
     with pytest.raises(SettingsError, match="expected the folder of a batch"):
         Ledger(tmp_path, is_new_allowed=False)
     (tmp_path / "ledger.sqlite").write_text("not a database, but long enough to look like one" * 9)
@@ -140,7 +140,7 @@ def _finished(folder, jobs: list[ListedJob], text: str = "") -> None:
     ledger.close()
 
 
-def test_merging_brings_files_and_rows_together(tmp_path):
+def test_merging_copies_files_and_rows(tmp_path):
     _finished(tmp_path / "a", entries(2))
     _finished(tmp_path / "b", entries(2, first=1))
     assert merged([tmp_path / "a", tmp_path / "b"], tmp_path / "all") == (3, 1)
@@ -149,7 +149,7 @@ def test_merging_brings_files_and_rows_together(tmp_path):
     assert merged([tmp_path / "a"], tmp_path / "all") == (0, 2)
 
 
-def test_merging_again_takes_what_was_done_since(tmp_path):
+def test_merging_again_replaces_failures_that_are_done_now(tmp_path):
     ledger = Ledger(tmp_path / "a")
     ledger.add(entries(1))
     ledger.take("a")
@@ -167,7 +167,7 @@ def test_merging_again_takes_what_was_done_since(tmp_path):
     ledger.close()
 
 
-def test_merging_different_outputs_of_one_name_is_refused(tmp_path):
+def test_merging_different_outputs_of_one_job_is_refused(tmp_path):
     _finished(tmp_path / "a", entries(1))
     _finished(tmp_path / "b", entries(1), text="!")
     with pytest.raises(SettingsError, match="different outputs of 000"):

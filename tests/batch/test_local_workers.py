@@ -22,7 +22,7 @@ def files(folder: Path) -> dict[str, bytes]:
     return {p.name: p.read_bytes() for p in folder.iterdir() if "ledger" not in p.name}
 
 
-def test_any_number_of_workers_makes_the_same_files(tmp_path):
+def test_any_number_of_workers_writes_the_same_files(tmp_path):
     made = []
     for workers in (1, 2, 4):
         folder = batch(tmp_path / str(workers), 12)
@@ -34,7 +34,7 @@ def test_any_number_of_workers_makes_the_same_files(tmp_path):
 
 
 @pytest.mark.parametrize("workers", [1, 2])
-def test_a_job_that_fails_stops_no_other_and_leaves_no_file(tmp_path, workers):
+def test_a_failed_job_leaves_no_file_and_the_others_continue(tmp_path, workers):
     folder = batch(tmp_path, 5)
     counts = run_processes(folder, WritesItsName(refuses=("001",), breaks=("003",)), workers)
     assert (counts.done, counts.failed) == (3, 2)
@@ -45,7 +45,7 @@ def test_a_job_that_fails_stops_no_other_and_leaves_no_file(tmp_path, workers):
     assert sorted(files(folder)) == [f"{i:03d}.{s}" for i in (0, 2, 4) for s in ("json", "mp4")]
 
 
-def test_workers_that_are_killed_in_the_middle_of_a_file_leave_nothing_of_it(tmp_path):
+def test_killed_workers_leave_no_partial_files(tmp_path):
     marks = tmp_path / "marks"
     marks.mkdir()
     folder = batch(tmp_path / "out", 4)
@@ -79,7 +79,7 @@ if __name__ == "__main__":
 """
 
 
-def test_a_coordinator_that_is_killed_is_followed_by_another_that_loses_nothing(tmp_path):
+def test_a_second_coordinator_finishes_the_batch_of_a_killed_one(tmp_path):
     script = tmp_path / "run.py"
     script.write_text(SLOW_BATCH)
     folder = batch(tmp_path / "out", 16)
@@ -94,10 +94,10 @@ def test_a_coordinator_that_is_killed_is_followed_by_another_that_loses_nothing(
     process.kill()
     process.wait()
     counts = run_processes(folder, WritesItsName(), 2)
-    while (counts := ledger.counts()).leased:  # a worker of the first one may still be at its last
+    while (counts := ledger.counts()).leased:  # the first coordinator's workers may still run
         time.sleep(0.05)
     assert counts.done == 16
-    # Workers outlive their coordinator to finish what they are at, so no work is lost at all.
+    # Workers outlive their coordinator and finish their current jobs, so no job runs twice.
     assert {row.attempts for row in ledger.rows()} == {1}
     ledger.close()
     plain = batch(tmp_path / "plain", 16)

@@ -23,21 +23,21 @@ run_ray(Path(sys.argv[1]), WritesItsName(seconds=float(sys.argv[2])), 2, "auto")
 """
 
 
-def test_a_maker_keeps_its_last_job_for_who_makes_the_same():
+def test_an_actor_keeps_its_last_job_for_coordinators_with_the_same_make():
     make = WritesItsName(refuses=("001",))
     num_threads = threading.active_count()
-    maker = Worker(make)
-    assert threading.active_count() == num_threads  # what ends an actor would end the tests
-    assert maker.left(repr(make)) is None
+    worker = Worker(make)
+    assert threading.active_count() == num_threads  # the exit thread would end the tests
+    assert worker.left(repr(make)) is None
     first, second = (entry.spec for entry in entries(2))
-    assert maker.files(first) == {
+    assert worker.files(first) == {
         "000.mp4": first.encode(), "000.json": json.dumps({"id": "000"}).encode(),
     }  # fmt: skip
-    assert maker.left(repr(make)) == (first, maker.files(first))
-    assert maker.files(second) == "001: cannot be made"
-    assert maker.left(repr(make)) == (second, "001: cannot be made")
+    assert worker.left(repr(make)) == (first, worker.files(first))
+    assert worker.files(second) == "001: cannot be made"
+    assert worker.left(repr(make)) == (second, "001: cannot be made")
     with pytest.raises(ValueError, match="expected an actor with"):
-        maker.left(repr(WritesItsName()))
+        worker.left(repr(WritesItsName()))
 
 
 @pytest.fixture
@@ -55,8 +55,8 @@ def cluster(monkeypatch):
     subprocess.run([ray, "stop", "--force"], check=False, stdout=subprocess.DEVNULL)
 
 
-@pytest.mark.slow  # a cluster takes a while to begin
-def test_what_actors_were_at_when_the_coordinator_was_killed_is_not_lost(cluster, tmp_path):
+@pytest.mark.slow  # a cluster is slow to start
+def test_jobs_of_actors_survive_a_killed_coordinator(cluster, tmp_path):
     from seehear.batch.ray_workers import run_ray
 
     ledger = Ledger(tmp_path)
@@ -79,7 +79,7 @@ def test_what_actors_were_at_when_the_coordinator_was_killed_is_not_lost(cluster
 
 
 @pytest.mark.slow
-def test_actors_make_what_processes_make_and_failures_are_told(tmp_path, monkeypatch):
+def test_actors_write_the_outputs_of_processes_and_report_failures(tmp_path, monkeypatch):
     pytest.importorskip("ray")
     monkeypatch.setenv("PYTHONPATH", str(Path(counting_jobs.__file__).parent))  # for the actors
     from seehear.batch.ray_workers import run_ray

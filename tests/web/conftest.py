@@ -1,4 +1,4 @@
-"""One server for all tests that need nothing special of it."""
+"""One server, shared by all tests that need no special options."""
 
 import pytest
 from tests.web.server import started

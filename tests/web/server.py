@@ -1,4 +1,4 @@
-"""The real server in a process of its own, as a user starts it."""
+"""The real server in its own process."""
 
 import os
 import socket
@@ -16,14 +16,14 @@ START = "import sys; from seehear.cli import main; sys.exit(main(['web', *sys.ar
 
 
 def environment(temporary: Path) -> dict[str, str]:
-    """Of a server that keeps its files in a folder of the test."""
+    """Environment of a server whose files stay in the test's folder."""
     return {
         **os.environ,
         "TMPDIR": str(temporary),
         "PYTHONPATH": str(ROOT / "src"),
         "OMP_NUM_THREADS": "1",
         "HF_HUB_OFFLINE": "1",
-        "GRADIO_HEARTBEAT_INTERVAL": "0.3",  # so that a closed page is noticed at once
+        "GRADIO_HEARTBEAT_INTERVAL": "0.3",  # detects a closed page at once
     }
 
 
@@ -37,7 +37,7 @@ def free_port() -> int:
 class Server:
     process: subprocess.Popen
     url: str
-    temporary: Path  # where it keeps what visitors give and get
+    temporary: Path  # folder of uploads and outputs
     log: Path
 
     def folder(self) -> Path:

@@ -1,4 +1,4 @@
-"""Who may ask for what, tried against the real server as somebody without a browser would."""
+"""Access control of the real server, tested with plain HTTP requests."""
 
 import json
 import os
@@ -21,7 +21,7 @@ pytestmark = pytest.mark.slow  # a real server, and minutes of it
 
 
 class Caller:
-    """A visitor who knows Gradio's routes."""
+    """A visitor that calls Gradio's routes."""
 
     def __init__(self, server):
         self.server = server
@@ -38,7 +38,7 @@ class Caller:
         return self.http.get(f"/gradio_api/file={path}").status_code
 
     def button(self, index):
-        """The number of the function behind the k-th queued button."""
+        """The id of the function of the k-th queued button."""
         found = [d["id"] for d in self.config["dependencies"] if d["queue"] is not False]
         return found[index]
 
@@ -52,21 +52,21 @@ class Caller:
         return self.http.post("/gradio_api/queue/join", json=body)
 
     def outputs(self, until="process_completed"):
-        """What the queue tells until the job is over."""
-        told = []
+        """The events of the queue until the job has finished."""
+        events = []
         url = f"/gradio_api/queue/data?session_hash={self.session}"
         with self.http.stream("GET", url) as stream:
             for line in stream.iter_lines():
                 if line.startswith("data: "):
-                    told.append(json.loads(line.removeprefix("data: ")))
-                    if told[-1]["msg"] == until:
+                    events.append(json.loads(line.removeprefix("data: ")))
+                    if events[-1]["msg"] == until:
                         break
-        return told
+        return events
 
 
 @pytest.fixture
 def call(server):
-    """Opens visitors, and closes their connections."""
+    """Creates visitors, and closes their connections."""
     opened = []
 
     def open_():
@@ -85,7 +85,7 @@ def caller(call):
 
 @pytest.fixture
 def stranger(server):
-    """Somebody who has not opened the page."""
+    """A client that has not opened the page."""
     with httpx.Client(base_url=server.url) as http:
         yield http
 
@@ -94,12 +94,12 @@ def made_files(server):
     return [path for path in server.files() if "made" in path.parts]
 
 
-def test_what_a_visitor_gives_and_gets_is_nobody_elses(server, call):
+def test_only_the_owner_can_read_uploads_and_outputs(server, call):
     caller, other = call(), call()
     (given,) = caller.upload(content=CLIP + b"mine").json()
     assert caller.file(given) == 200
     assert other.file(given) == 403
-    assert other.make(given).status_code == 403  # nor can it be named as an input
+    assert other.make(given).status_code == 403  # it is no valid input either
 
     (mine,) = caller.upload().json()
     assert caller.make(mine).status_code == 200
@@ -131,7 +131,7 @@ def test_what_a_visitor_gives_and_gets_is_nobody_elses(server, call):
         "\\0",
     ],
 )
-def test_no_other_file_of_the_server_can_be_read_or_given(server, caller, path):
+def test_other_files_of_the_server_can_be_neither_read_nor_used_as_input(server, caller, path):
     named = path.format(
         root=server.folder(), examples=ROOT / "examples", package=ROOT / "src" / "seehear"
     )
@@ -139,7 +139,7 @@ def test_no_other_file_of_the_server_can_be_read_or_given(server, caller, path):
     assert caller.make(named).status_code == 403
 
 
-def test_the_examples_are_everybodys(caller):
+def test_every_visitor_can_read_the_examples(caller):
     assert caller.file(ROOT / "examples" / "rooster.mp4") == 200
 
 
@@ -165,14 +165,14 @@ def test_routes_that_the_page_does_not_need_are_closed(caller, route):
     assert caller.http.get(route).status_code == 404
 
 
-def test_without_the_cookie_of_the_page_nothing_is_done(stranger):
+def test_requests_without_the_cookie_are_refused(stranger):
     files = {"files": ("a.mp4", CLIP)}
     assert stranger.post("/gradio_api/upload", files=files).status_code == 403
     assert stranger.post("/gradio_api/queue/join", json={}).status_code == 403
     assert stranger.get("/gradio_api/file=/etc/passwd").status_code == 403
 
 
-def test_a_session_is_one_visitors(call):
+def test_a_session_belongs_to_one_visitor(call):
     caller, other = call(), call()
     (given,) = caller.upload().json()
     assert caller.make(given).status_code == 200
@@ -186,7 +186,7 @@ def test_a_session_is_one_visitors(call):
 @pytest.mark.parametrize(
     "name", ["../../x.mp4", "/etc/x.mp4", "..", ".", "a/../../b.mp4", "x" * 400]
 )
-def test_a_trick_in_a_name_leads_nowhere_else(server, caller, name):
+def test_upload_names_cannot_leave_the_servers_folder(server, caller, name):
     before = set(server.temporary.iterdir())
     answer = caller.upload(name)
     if answer.status_code == 200:
@@ -198,20 +198,20 @@ def test_a_trick_in_a_name_leads_nowhere_else(server, caller, name):
     assert caller.upload().status_code == 200
 
 
-def test_too_large_an_upload_is_refused_and_leaves_nothing(server, caller):
+def test_an_upload_that_is_too_large_is_refused_and_leaves_no_file(server, caller):
     before = set(server.files())
     assert caller.upload(content=bytes(2 * 2**20)).status_code == 413
     assert set(server.files()) == before
 
 
-def test_a_request_too_large_to_be_one_of_the_page_is_refused(caller):
+def test_a_json_request_that_is_too_large_is_refused(caller):
     body = {"data": ["x" * 2_000_000], "fn_index": 0, "session_hash": caller.session}
     assert caller.http.post("/gradio_api/queue/join", json=body).status_code == 413
     nested = b"[" * 100_000
     assert caller.http.post("/gradio_api/queue/join", content=nested).status_code == 400
 
 
-def test_when_a_page_is_closed_its_files_go_and_its_run_ends(server, call):
+def test_closing_a_page_deletes_its_files_and_ends_its_run(server, call):
     caller = call()
     url = f"/gradio_api/heartbeat/{caller.session}"
     with caller.http.stream("GET", url) as heartbeat:
@@ -229,7 +229,7 @@ def test_when_a_page_is_closed_its_files_go_and_its_run_ends(server, call):
     while os.path.exists(given) or os.path.exists(clip) or mine & set(server.files()):
         assert time.monotonic() < until, "files outlive their page"
         time.sleep(0.1)
-    # The run has ended: the next one of somebody else's does not wait for 100 steps.
+    # The run has ended: the next visitor's run does not wait for 100 steps.
     other = call()
     (theirs,) = other.upload().json()
     began = time.monotonic()
@@ -249,17 +249,17 @@ def test_a_json_does_not_let_a_visitor_read_the_servers_files(caller):
         "settings": {"models": "pocket", "loaded": {"binder": "/etc"}},
     }  # fmt: skip
 
-    def said():
+    def response():
         (path,) = caller.upload("a.json", json.dumps(record).encode()).json()
         file = {"path": path, "meta": {"_type": "gradio.FileData"}}
         assert caller.join(caller.button(2), [file, None]).status_code == 200
         return json.dumps(caller.outputs())
 
-    assert "custom models or load options" in said()
+    assert "custom models or load options" in response()
     record["settings"] = _settings()
-    told = said()
-    assert "xpected the input file as well; drop passwd" in told
-    assert "root:" not in told
+    events = response()
+    assert "xpected the input file as well; drop passwd" in events
+    assert "root:" not in events
 
 
 def _settings():
@@ -270,7 +270,7 @@ def _settings():
     }
 
 
-def test_with_a_password_a_full_queue_and_a_sudden_end(tmp_path):
+def test_password_full_queue_and_a_signal_during_a_run(tmp_path):
     with (
         started(tmp_path, "--max-waiting", "1", "--auth", "me:secret") as server,
         ExitStack() as opened,
@@ -300,9 +300,9 @@ def test_with_a_password_a_full_queue_and_a_sudden_end(tmp_path):
             fields = ["v2a", file, "rain", False, 0, 1.0, 100, "default", "pocket", 4.0]
             body = {"fn_index": button, "data": fields, "session_hash": f"session{k}"}
             answers.append(http.post("/gradio_api/queue/join", json=body))
-            time.sleep(1)  # the first begins, the second waits
+            time.sleep(1)  # the first starts, the second is queued
         assert [answer.status_code for answer in answers] == [200, 200, 503]
         assert "Queue is full" in answers[2].text
-    # Ended by a signal in the middle of a run, it leaves nothing behind.
+    # After a signal during a run, no files are left.
     assert server.process.returncode == 0
     assert not folder.exists()

@@ -1,4 +1,4 @@
-"""`seehear web` as the shell sees it."""
+"""The command `seehear web`."""
 
 import importlib.util
 import subprocess
@@ -10,7 +10,7 @@ from tests.web.server import START, environment
 from seehear.cli import main
 
 
-def test_help_teaches_by_an_example(capsys):
+def test_help_has_an_example(capsys):
     assert main(["web", "--help"]) == 0
     shown = capsys.readouterr().out
     assert "\n     seehear web --host 0.0.0.0 --port 8080 --auth me:secret" in shown
@@ -18,12 +18,12 @@ def test_help_teaches_by_an_example(capsys):
 
 
 @pytest.mark.parametrize("auth", ["me", "me:", ":secret", ""])
-def test_half_a_password_is_refused(auth, capsys):
+def test_an_incomplete_auth_is_refused(auth, capsys):
     assert main(["web", "--auth", auth]) == 2
     assert "expected USER:PASSWORD" in capsys.readouterr().err
 
 
-def test_without_gradio_it_is_said_what_to_install(monkeypatch, capsys):
+def test_without_gradio_the_error_names_the_extra(monkeypatch, capsys):
     find = importlib.util.find_spec
     monkeypatch.setattr(
         importlib.util, "find_spec", lambda name: None if name == "gradio" else find(name)
@@ -32,8 +32,8 @@ def test_without_gradio_it_is_said_what_to_install(monkeypatch, capsys):
     assert 'pip install "seehear[web]"' in capsys.readouterr().err
 
 
-def test_a_port_that_is_taken_is_named(server):
-    # In a process of its own: Gradio leaves the sockets of its attempt open.
+def test_a_port_in_use_is_named(server):
+    # In its own process, because Gradio leaves the sockets of its attempt open.
     port = server.url.rsplit(":", 1)[1]
     done = subprocess.run(
         [sys.executable, "-c", START, "--port", port],
@@ -41,4 +41,4 @@ def test_a_port_that_is_taken_is_named(server):
     )  # fmt: skip
     assert done.returncode == 2, done.stderr
     assert f"cannot serve at 127.0.0.1, port {port}" in done.stderr
-    assert len(list(server.temporary.glob("seehear-web-*"))) == 1  # nothing is left of it
+    assert len(list(server.temporary.glob("seehear-web-*"))) == 1  # its folder is deleted

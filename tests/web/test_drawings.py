@@ -1,4 +1,4 @@
-"""The drawings: where sound and motion are, and how large."""
+"""The drawings: positions of audio and motion, and sizes."""
 
 import numpy as np
 import torch
@@ -8,13 +8,13 @@ from seehear.web.drawings import MOTION, SOUND, filmstrip, spectrogram_picture, 
 
 
 def columns(picture, colour):
-    """Where a colour is: the share of the width from the left."""
+    """The columns of a colour, as fractions of the width."""
     pixels = np.asarray(picture)
     found = (np.abs(pixels.astype(int) - colour).sum(axis=2) < 60)[24:].any(axis=0)
     return np.flatnonzero(found) / pixels.shape[1]
 
 
-def test_sound_and_motion_share_a_time_axis():
+def test_waveform_and_motion_share_a_time_axis():
     waveform = torch.zeros(16_000)
     waveform[8_000:12_000] = torch.sin(torch.arange(4_000) * 0.3)
     motion = torch.zeros(1, 40)
@@ -29,13 +29,13 @@ def test_sound_and_motion_share_a_time_axis():
     assert abs(np.flatnonzero(top.any(axis=0)).mean() / picture.width - 10.5 / 40) < 0.02
 
 
-def test_without_a_picture_the_sound_is_drawn_alone():
+def test_without_motion_only_the_audio_is_drawn():
     picture = waveform_over_motion(torch.rand(16_000) - 0.5, 16_000, None)
     assert len(columns(picture, MOTION)) == 0
     assert len(columns(picture, SOUND)) > 600
 
 
-def test_silence_and_the_shortest_sounds_can_be_drawn():
+def test_silence_and_very_short_audio_can_be_drawn():
     for waveform in (torch.zeros(1_600), torch.zeros(1), torch.full((100,), 0.5)):
         assert spectrogram_picture(waveform, 16_000).size == (640, 128)
         assert waveform_over_motion(waveform, 16_000, None).size == (640, 176)

@@ -1,4 +1,4 @@
-"""The page in a real browser: what a visitor does, and what comes of it."""
+"""The page in a real browser."""
 
 import json
 import os
@@ -29,7 +29,7 @@ def browser():
 
 @pytest.fixture(scope="module")
 def pictures(tmp_path_factory):
-    """Where every state is drawn, to be looked at: SEEHEAR_WEB_PICTURES, or a temporary folder."""
+    """Folder for screenshots: SEEHEAR_WEB_PICTURES, or a temporary folder."""
     named = os.environ.get("SEEHEAR_WEB_PICTURES")
     folder = Path(named) if named else tmp_path_factory.mktemp("pictures")
     folder.mkdir(parents=True, exist_ok=True)
@@ -37,7 +37,7 @@ def pictures(tmp_path_factory):
 
 
 class Visitor:
-    """A browser of its own with the page open."""
+    """A browser context with the page open."""
 
     def __init__(self, browser, server, **window):
         self.context = browser.new_context(**window)
@@ -71,7 +71,7 @@ class Visitor:
         return self.page.locator("#status .said").all_inner_texts()
 
     def ended(self, timeout_s=60):
-        """How the run ended, in words."""
+        """The status after the run."""
         found = self.page.locator(
             "#status .good, #status .bad, #status .said:has-text('Stopped')"
         ).first
@@ -104,9 +104,7 @@ def visit(browser, server):
         assert visitor.asked_hosts <= {server.url.removeprefix("http://")}
 
 
-def test_an_uploaded_clip_gets_a_sound_that_plays_downloads_and_comes_again(
-    visit, tmp_path, pictures
-):
+def test_an_uploaded_clip_gets_audio_that_plays_downloads_and_replays(visit, tmp_path, pictures):
     visitor = visit(viewport={"width": 1100, "height": 900})
     visitor.page.screenshot(path=pictures / "web_empty.png", full_page=True)
     visitor.drop(EXAMPLE)
@@ -126,7 +124,7 @@ def test_an_uploaded_clip_gets_a_sound_that_plays_downloads_and_comes_again(
     visitor.page.wait_for_function("document.querySelector('.card video').readyState >= 2")
     visitor.page.screenshot(path=pictures / "web_v2a.png", full_page=True)
 
-    # It plays, with a sound track as long as the picture.
+    # It plays, with an audio track as long as the video.
     visitor.page.evaluate("document.querySelector('.card video').play()")
     visitor.page.wait_for_function("document.querySelector('.card video').currentTime > 0.2")
     clip = visitor.download("mp4", tmp_path)
@@ -136,9 +134,9 @@ def test_an_uploaded_clip_gets_a_sound_that_plays_downloads_and_comes_again(
     record = json.loads(manifest.read_text())
     assert record["settings"]["preset"]["settings"]["num_steps"] == 6
     assert record["inputs"][0]["file"] == "rooster.mp4"
-    assert "/" not in json.dumps(record["inputs"])  # where the server kept it is nobody's business
+    assert "/" not in json.dumps(record["inputs"])  # no path on the server
 
-    # The JSON and the clip again give the same samples; the clip alone decides, not its path.
+    # The JSON and the clip give the same samples; the path in the JSON is not used.
     visitor.page.get_by_text("Replay from the JSON of an output").click()
     visitor.drop(manifest, "#manifest")
     visitor.page.click("#again")
@@ -163,7 +161,7 @@ def test_stop_takes_effect_within_a_step_and_the_next_run_works(visit, pictures)
     visitor.page.wait_for_selector("#status .good", timeout=60_000)
 
 
-def test_a_job_that_waits_is_taken_out_of_the_queue_by_stop(visit):
+def test_stop_removes_a_queued_job(visit):
     first, second = visit(), visit()
     for visitor in (first, second):
         visitor.page.click("#example")
@@ -183,7 +181,7 @@ def test_a_job_that_waits_is_taken_out_of_the_queue_by_stop(visit):
     second.page.wait_for_selector("#status .good", timeout=60_000)
 
 
-def test_words_become_a_video_with_sound_by_the_keyboard_in_a_narrow_window(visit, pictures):
+def test_joint_runs_by_keyboard_in_a_narrow_window(visit, pictures):
     visitor = visit(viewport={"width": 400, "height": 800})
     visitor.choose("Video and sound from words")
     sync_api.expect(visitor.page.locator("#duration")).to_be_visible()
@@ -198,7 +196,7 @@ def test_words_become_a_video_with_sound_by_the_keyboard_in_a_narrow_window(visi
     assert visitor.page.evaluate("document.documentElement.scrollWidth") <= 400
 
 
-def test_unguided_stands_beside_guided_after_one_click(visit, pictures):
+def test_one_click_shows_unguided_and_guided_side_by_side(visit, pictures):
     visitor = visit(viewport={"width": 1100, "height": 900})
     visitor.page.click("#example")
     visitor.page.wait_for_selector("#seen video")
@@ -211,7 +209,7 @@ def test_unguided_stands_beside_guided_after_one_click(visit, pictures):
     left, right = (visitor.page.locator(".card").nth(k).bounding_box() for k in (0, 1))
     assert left["y"] == right["y"]
     assert left["x"] + left["width"] <= right["x"]
-    # Words are shown as they were written, and are no markup.
+    # The prompt is escaped.
     assert "<b>a rooster</b>" in visitor.page.locator(".card").first.inner_text()
     visitor.page.wait_for_function(
         "[...document.querySelectorAll('.card video')].every(v => v.readyState >= 2)"
@@ -232,7 +230,7 @@ BAD = {
 
 
 @pytest.mark.parametrize("name", BAD)
-def test_a_bad_file_gets_a_sentence_and_the_server_goes_on(visit, tmp_path, name):
+def test_a_bad_file_gets_an_error_message_and_the_server_continues(visit, tmp_path, name):
     content, sentence = BAD[name]
     if content is None:
         content = (ROOT / "examples" / "dog.wav").read_bytes()
@@ -241,11 +239,11 @@ def test_a_bad_file_gets_a_sentence_and_the_server_goes_on(visit, tmp_path, name
     visitor.page.click("#make")
     said = visitor.ended(20)
     assert sentence in said
-    assert said.startswith(name.capitalize())  # named, but not where the server keeps it
+    assert said.startswith(name.capitalize())  # the file name without its folder
     assert "/tmp" not in said
 
 
-def test_a_file_that_is_too_large_is_refused_in_words(visit, pictures):
+def test_a_file_that_is_too_large_gets_an_error_message(visit, pictures):
     visitor = visit()
     big = {"name": "big.mp4", "mimeType": "video/mp4", "buffer": bytes(2_000_000)}
     visitor.page.locator("#given input[type=file]").set_input_files(big)
@@ -254,7 +252,7 @@ def test_a_file_that_is_too_large_is_refused_in_words(visit, pictures):
     visitor.page.screenshot(path=pictures / "web_large.png", full_page=True)
 
 
-def test_nothing_given_gets_a_sentence(visit, pictures):
+def test_a_missing_input_gets_an_error_message(visit, pictures):
     visitor = visit()
     visitor.page.click("#make")
     assert visitor.ended(10) == "Expected an input file; drop one, or use the example"

@@ -1,4 +1,4 @@
-"""What a visitor may ask for, and what a JSON may not."""
+"""Validation of requests and of replayed JSON."""
 
 import copy
 import shutil
@@ -29,7 +29,7 @@ def family(tmp_path_factory):
 
 @pytest.fixture
 def studios(monkeypatch, family):
-    """The small family in place of the one that ships; loads are counted."""
+    """The small family in place of the packaged one; counts loads."""
     loads = []
 
     def load_family(options):
@@ -58,16 +58,16 @@ def asked(given, task="v2a", **changes):
     return WebRequest(task=task, given=given[task], **fields)
 
 
-def made(studios, folder, *wishes, run=None):
+def made(studios, folder, *requests, run=None):
     folder.mkdir()
-    told = []
-    making = RunJob(asked=wishes, folder=folder, studios=studios, run=run or Run())
-    return making(told.append), told
+    events = []
+    job = RunJob(asked=requests, folder=folder, studios=studios, run=run or Run())
+    return job(events.append), events
 
 
 @pytest.mark.parametrize("task", TASKS)
-def test_every_task_makes_files_that_can_be_played_and_made_again(studios, given, tmp_path, task):
-    done, told = made(studios, tmp_path / "out", ("made", asked(given, task)))
+def test_every_task_writes_files_that_play_and_replay(studios, given, tmp_path, task):
+    done, events = made(studios, tmp_path / "out", ("made", asked(given, task)))
     (output,) = done.outputs
     suffix = {"i2a": ".wav", "a2i": ".png"}.get(task, ".mp4")
     kind = {"i2a": "audio", "a2i": "image"}.get(task, "video")
@@ -75,9 +75,9 @@ def test_every_task_makes_files_that_can_be_played_and_made_again(studios, given
     assert probe(output.media).kind == kind
     assert (output.sound is None) == (task == "a2i")
     assert (output.drawing is None) == (task == "a2i")
-    turns = 4 if task == "joint" else 3  # there sound and picture begin one after the other
-    assert [event.step for event in told] == list(range(turns + 1))
-    looks = [event.look for event in told if event.look]
+    turns = 4 if task == "joint" else 3  # audio and video start one after the other
+    assert [event.step for event in events] == list(range(turns + 1))
+    looks = [event.look for event in events if event.look]
     assert looks
     assert all(look.is_frames == (task in ("a2v", "a2i", "joint")) for look in looks)
     assert all((look.sound is None) == (task in ("a2v", "a2i")) for look in looks)
@@ -90,16 +90,16 @@ def test_every_task_makes_files_that_can_be_played_and_made_again(studios, given
     assert studios.loads == ["pocket"]
 
 
-def test_unguided_beside_guided_starts_from_the_same_noise(studios, given, tmp_path):
-    wish = asked(given, strength=4.0)
-    pair = (("unguided", replace(wish, strength=0.0)), ("guided", wish))
-    done, told = made(studios, tmp_path / "out", *pair)
+def test_unguided_and_guided_start_from_the_same_noise(studios, given, tmp_path):
+    request = asked(given, strength=4.0)
+    pair = (("unguided", replace(request, strength=0.0)), ("guided", request))
+    done, events = made(studios, tmp_path / "out", *pair)
     assert [output.title for output in done.outputs] == ["unguided", "guided"]
     unguided, guided = (read_manifest(output.manifest) for output in done.outputs)
     assert unguided["seed"] == guided["seed"]
     assert unguided["samples_sha256"] != guided["samples_sha256"]
     assert not any(step["is_guided"] for step in unguided["trace"])
-    assert told[-1].step == told[-1].num_steps == 6
+    assert events[-1].step == events[-1].num_steps == 6
 
 
 def test_strength_scales_the_presets_rates(given):
@@ -110,19 +110,19 @@ def test_strength_scales_the_presets_rates(given):
         assert (two.lr_latents, two.lr_prompt) == (2 * one.lr_latents, 2 * one.lr_prompt)
 
 
-def test_a_stopped_run_makes_no_step_more(studios, given, tmp_path):
-    run, told = Run(), []
+def test_a_stopped_run_runs_no_further_step(studios, given, tmp_path):
+    run, events = Run(), []
 
     def tell(event):
-        told.append(event)
+        events.append(event)
         if isinstance(event, StepEvent) and event.step == 2:
             run.stop()
 
     (tmp_path / "out").mkdir()
-    wish = (("made", asked(given, steps=50)),)
+    requests = (("made", asked(given, steps=50)),)
     with pytest.raises(Cancelled):
-        RunJob(asked=wish, folder=tmp_path / "out", studios=studios, run=run)(tell)
-    assert told[-1].step == 2
+        RunJob(asked=requests, folder=tmp_path / "out", studios=studios, run=run)(tell)
+    assert events[-1].step == 2
 
 
 @pytest.mark.parametrize(
@@ -136,14 +136,14 @@ def test_a_stopped_run_makes_no_step_more(studios, given, tmp_path):
         ({"prompt": "x" * 501}, "at most 500 characters"),
     ],
 )
-def test_more_than_a_page_gives_is_refused_in_a_sentence(given, changes, sentence):
+def test_values_beyond_the_limits_are_refused(given, changes, sentence):
     fields = {"task": "v2a", "given": given["v2a"]} | changes
     with pytest.raises(SettingsError, match=sentence):
         WebRequest(**fields)
 
 
 @pytest.mark.parametrize("task", ["v2a", "i2a", "a2v", "a2i"])
-def test_a_file_of_another_kind_is_refused_by_name(studios, given, task):
+def test_a_file_of_the_wrong_kind_is_refused_by_name(studios, given, task):
     other = given["a2v"] if task in ("v2a", "i2a") else given["i2a"]
     with (
         studios.use("pocket") as studio,
@@ -152,7 +152,7 @@ def test_a_file_of_another_kind_is_refused_by_name(studios, given, task):
         WebRequest(task=task, given=other).job(studio)
 
 
-def test_only_families_that_are_offered_can_be_used(studios, given):
+def test_only_offered_families_and_presets_can_be_used(studios, given):
     with (
         pytest.raises(SettingsError, match="expected one of the models pocket"),
         studios.use("paper"),
@@ -168,7 +168,7 @@ def record(studios, given, tmp_path):
     return read_manifest(done.outputs[0].manifest)
 
 
-def test_a_json_cannot_name_its_input_itself(record, given, tmp_path):
+def test_the_input_path_in_a_json_is_not_read(record, given, tmp_path):
     secret = tmp_path / "secret.mp4"
     shutil.copy(given["v2a"], secret)
     record["inputs"][0]["path"] = str(secret)
@@ -210,14 +210,12 @@ def _with(record, path, value):
         (("samples_sha256",), None, "nothing to compare"),
     ],
 )
-def test_a_json_that_asks_for_more_than_a_page_gives_is_refused(
-    record, given, path, value, sentence
-):
+def test_a_json_beyond_the_limits_is_refused(record, given, path, value, sentence):
     with pytest.raises((SettingsError, MediaError), match=sentence):
         ReplayRequest(record=_with(record, path, value), given=given["v2a"])
 
 
-def test_a_replay_that_differs_says_so(studios, record, given, tmp_path):
+def test_a_replay_that_differs_is_reported(studios, record, given, tmp_path):
     changed = _with(record, ("seed",), 1)
     again = ReplayRequest(record=changed, given=given["v2a"])
     done, _ = made(studios, tmp_path / "again", ("replay", again))

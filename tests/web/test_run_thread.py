@@ -1,4 +1,4 @@
-"""A run in its thread: what it tells, how it stops, how it fails."""
+"""A run in its thread: events, stop and failure."""
 
 import threading
 import time
@@ -13,7 +13,7 @@ def step(k):
     return StepEvent(title="made", step=k, num_steps=1000)
 
 
-def test_a_run_tells_its_steps_in_order_and_then_how_it_ended():
+def test_a_run_yields_its_steps_in_order_and_then_its_outcome():
     def work(tell):
         for k in (1, 2, 3):
             tell(step(k))
@@ -30,19 +30,19 @@ def endless(run, tell):
     raise AssertionError("was not stopped")
 
 
-def test_stop_ends_a_run_after_the_step_at_hand():
+def test_stop_ends_a_run_after_the_current_step():
     run = Run()
-    told = []
+    seen = []
     for event in run.events(lambda tell: endless(run, tell)):
-        told.append(event)
+        seen.append(event)
         if isinstance(event, StepEvent) and event.step == 3:
             run.stop()
-    assert isinstance(told[-1], StoppedEvent)
-    assert told[-1].step <= 4
+    assert isinstance(seen[-1], StoppedEvent)
+    assert seen[-1].step <= 4
     assert run.ended.wait(1)
 
 
-def test_a_run_that_nobody_listens_to_any_more_ends():
+def test_closing_the_events_ends_a_run():
     run = Run()
     events = run.events(lambda tell: endless(run, tell))
     next(events)
@@ -50,7 +50,7 @@ def test_a_run_that_nobody_listens_to_any_more_ends():
     assert run.ended.wait(1)
 
 
-def test_a_run_stopped_before_it_begins_does_nothing():
+def test_a_run_stopped_before_its_start_does_no_work():
     run, begun = Run(), threading.Event()
     run.stop()
     assert list(run.events(lambda tell: begun.set())) == [StoppedEvent(0)]
@@ -65,7 +65,7 @@ def test_a_run_stopped_before_it_begins_does_nothing():
         (ZeroDivisionError("secret"), "internal error on the server"),
     ],
 )
-def test_whatever_goes_wrong_is_one_sentence_and_no_traceback(error, sentence, caplog):
+def test_failures_give_one_error_message_without_a_traceback(error, sentence, caplog):
     def work(tell):
         raise error
 
@@ -73,20 +73,20 @@ def test_whatever_goes_wrong_is_one_sentence_and_no_traceback(error, sentence, c
     assert isinstance(event, ErrorEvent)
     assert event.sentence.startswith(sentence)
     assert "secret" not in event.sentence
-    assert ("secret" in caplog.text) == isinstance(error, ZeroDivisionError)  # the log has it
+    assert ("secret" in caplog.text) == isinstance(error, ZeroDivisionError)  # only in the log
 
 
-def test_a_session_has_one_run_and_stops_its_own_alone():
+def test_a_session_has_one_run_and_stops_only_its_own():
     runs = Runs()
     first, second, other = runs.begin("a"), runs.begin("a"), runs.begin("b")
     for run, is_stopped in ((first, True), (second, False), (other, False)):
-        told = list(run.events(lambda tell: DoneEvent(outputs=())))
-        assert (told == [StoppedEvent(0)]) == is_stopped
+        seen = list(run.events(lambda tell: DoneEvent(outputs=())))
+        assert (seen == [StoppedEvent(0)]) == is_stopped
     assert runs.stop("nobody") is None
-    assert runs.stop("a") is None  # it is over
+    assert runs.stop("a") is None  # it has ended
 
 
-def test_a_closed_server_begins_no_run_and_waits_for_the_one_at_hand():
+def test_after_close_no_run_starts_and_the_current_one_has_ended():
     runs = Runs()
     run = runs.begin("a")
     events = run.events(lambda tell: endless(run, tell))

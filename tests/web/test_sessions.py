@@ -1,4 +1,4 @@
-"""Files of visitors: who may read them, and when they go."""
+"""Files of visitors: access and deletion."""
 
 import time
 
@@ -29,7 +29,7 @@ def upload(visitors, secret, name, content=b"mine"):
     return path
 
 
-def test_a_file_is_its_visitors_alone(visitors):
+def test_only_its_visitor_can_read_a_file(visitors):
     given = upload(visitors, ALICE, "given.mp4")
     made = visitors.new_folder("a1") / "made.wav"
     made.write_bytes(b"sound")
@@ -39,14 +39,14 @@ def test_a_file_is_its_visitors_alone(visitors):
         assert not visitors.may_read("", path)
 
 
-def test_an_example_is_everybodys_and_its_neighbours_are_nobodys(visitors, tmp_path):
+def test_every_visitor_can_read_an_example_but_not_its_neighbours(visitors, tmp_path):
     (tmp_path / "examples" / "notes.txt").write_text("private")
     assert visitors.may_read(BOB, tmp_path / "examples" / "clip.mp4")
     assert not visitors.may_read(BOB, tmp_path / "examples" / "notes.txt")
     assert not visitors.may_read(BOB, tmp_path / "examples")
 
 
-def test_a_link_or_a_path_out_of_a_folder_leads_nowhere(visitors, tmp_path):
+def test_links_and_paths_out_of_a_folder_are_refused(visitors, tmp_path):
     outside = tmp_path / "outside.txt"
     outside.write_text("private")
     folder = visitors.new_folder("a1")
@@ -70,7 +70,7 @@ def test_a_session_belongs_to_one_visitor(visitors):
     assert not visitors.is_owner(BOB, "a1")
 
 
-def test_what_was_made_goes_with_its_page_and_what_was_given_with_the_last_one(visitors):
+def test_outputs_are_deleted_with_their_page_and_uploads_with_the_last_page(visitors):
     visitors.arrive(ALICE, "a2")
     given = upload(visitors, ALICE, "given.mp4")
     first, second = visitors.new_folder("a1"), visitors.new_folder("a2")
@@ -83,7 +83,7 @@ def test_what_was_made_goes_with_its_page_and_what_was_given_with_the_last_one(v
         visitors.new_folder("a2")
 
 
-def test_equal_uploads_of_two_visitors_stay_until_both_have_left(visitors):
+def test_equal_uploads_of_two_visitors_stay_until_both_leave(visitors):
     given = upload(visitors, ALICE, "same.mp4")
     upload(visitors, BOB, "same.mp4")
     visitors.leave("a1")
@@ -93,7 +93,7 @@ def test_equal_uploads_of_two_visitors_stay_until_both_have_left(visitors):
     assert not given.exists()
 
 
-def test_a_page_that_never_says_goodbye_goes_after_a_day(visitors, monkeypatch):
+def test_an_idle_page_is_closed_after_a_day(visitors, monkeypatch):
     made, given = visitors.new_folder("a1"), upload(visitors, ALICE, "given.mp4")
     now_s = time.monotonic()
     monkeypatch.setattr(time, "monotonic", lambda: now_s + 23 * 3600)
@@ -105,14 +105,16 @@ def test_a_page_that_never_says_goodbye_goes_after_a_day(visitors, monkeypatch):
     assert (made.exists(), given.exists()) == (False, False)
 
 
-def test_in_the_end_nothing_is_left(visitors):
+def test_close_deletes_all_files(visitors):
     upload(visitors, ALICE, "given.mp4")
     visitors.new_folder("b1")
     visitors.close()
     assert not visitors.root.exists()
 
 
-def test_sentences_name_files_but_not_where_the_server_keeps_them(visitors):
-    said = f"{visitors.root}/0a1b/my clip.mp4: is damaged (as '{visitors.root}/0a1b/my clip.mp4')"
-    assert visitors.without_places(said) == "my clip.mp4: is damaged (as 'my clip.mp4')"
+def test_messages_keep_file_names_without_the_servers_folders(visitors):
+    message = (
+        f"{visitors.root}/0a1b/my clip.mp4: is damaged (as '{visitors.root}/0a1b/my clip.mp4')"
+    )
+    assert visitors.without_places(message) == "my clip.mp4: is damaged (as 'my clip.mp4')"
     assert visitors.without_places("a/b: expected 1/2") == "a/b: expected 1/2"
