@@ -1,8 +1,11 @@
 """`seehear presets`: the presets side by side."""
 
+from collections.abc import Mapping
+
 from rich.table import Table
 
 from seehear.cli.console import out
+from seehear.guidance.settings import Rate
 from seehear.pipeline.presets import JOINT_PRESETS, PAPER_PRESETS, PICTURE_PRESETS, PRESETS, Preset
 
 
@@ -21,7 +24,7 @@ def presets() -> None:
         ("v2a and i2a", PRESETS),
         ("a2v and a2i", PICTURE_PRESETS),
         ("joint", JOINT_PRESETS),
-        ("the paper's own models", {preset.name: preset for preset in PAPER_PRESETS.values()}),
+        ("paper models", {preset.name: preset for preset in PAPER_PRESETS.values()}),
     ):
         table = Table(title, *presets, box=None, pad_edge=False)
         columns = [_preset_rows(preset) for preset in presets.values()]
@@ -40,10 +43,17 @@ def _preset_rows(preset: Preset) -> dict[str, str]:
         "guided": f"{guided} of {settings.num_steps}",
         "compared by": str(preset.distance),
         "step rule": aligner.rule,
-        "rate of latents (--lr)": str(aligner.lr_latents),
-        "rate of the prompt": str(aligner.lr_prompt),
+        "rate of latents (--lr)": _readable(aligner.lr_latents),
+        "rate of the prompt": _readable(aligner.lr_prompt),
         "updates per step": str(aligner.num_updates),
         "gradient through the denoiser": "yes" if aligner.through_denoiser else "no",
         "noise level of the estimate": aligner.level,
-        "classifier-free guidance": str(settings.guidance_scale),
+        "guidance scale": _readable(settings.guidance_scale),
     }
+
+
+def _readable(value: Rate) -> str:
+    """One value for all streams, or a value per stream such as "audio 0.1, video 0.05"."""
+    if isinstance(value, Mapping):
+        return ", ".join(f"{stream} {own}" for stream, own in value.items())
+    return str(value)
