@@ -31,7 +31,7 @@ def test_good_jobs_are_made_and_a_bad_one_is_told(made, capsys):
     ]  # fmt: skip
     assert main(["batch", "status", str(folder / "out")]) == 0
     told = capsys.readouterr().out
-    assert "3 jobs; 2 done, 0 being made, 0 pending, 1 failed" in told
+    assert "3 jobs; 2 done, 0 running, 0 pending, 1 failed" in told
     assert "text.mp4" in told
 
 
@@ -59,7 +59,7 @@ def test_other_settings_in_the_same_folder_are_refused(made, capsys):
     assert main(["batch", str(jobs), "-o", str(folder / "out"), "--steps", "3"]) == 2
     assert "with other settings" in capsys.readouterr().err
     assert main(["batch", str(jobs), "-o", str(folder / "out"), "--threads", "2"]) == 2
-    assert "was begun with other models" in capsys.readouterr().err
+    assert "the batch in this folder has other models" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

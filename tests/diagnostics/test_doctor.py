@@ -170,5 +170,5 @@ def test_the_command_says_that_all_is_well(capsys, tmp_path):
     assert main(["doctor", "--part", "audio", "--json", str(tmp_path / "d.json")]) == 0
     said = capsys.readouterr().out
     assert "ok   audio latents, by waveform: gradient audio denoiser " in said
-    assert "pocket: all is well" in said
+    assert "pocket: all checks passed" in said
     assert '"is_healthy": true' in (tmp_path / "d.json").read_text()

@@ -44,11 +44,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command.
 
     Args:
-        arguments: What comes after `seehear`; None takes them from the shell.
+        arguments: The arguments after `seehear`; None: those of the process.
 
     Returns:
-        The exit code: 0; 1 if a replay differs; 2 for an error that the caller can put right;
-        130 when interrupted. Anything unexpected is a bug and keeps its traceback.
+        The exit code: 0; 1 if a replay differs; 2 for a user error;
+        130 when interrupted. Any other error is a bug and keeps its traceback.
     """
     try:
         app(args=arguments, prog_name="seehear")

@@ -15,11 +15,11 @@ app = typer.Typer(
 )
 
 
-def _show_version(is_asked: bool) -> bool:
-    if is_asked:
+def _show_version(is_set: bool) -> bool:
+    if is_set:
         typer.echo(f"seehear {__version__}")
         raise typer.Exit
-    return is_asked
+    return is_set
 
 
 @app.callback()
@@ -37,7 +37,7 @@ def seehear(
 
     For example:
 
-        seehear v2a clip.mp4 -o clip_with_sound.mp4
+        seehear v2a clip.mp4 -o clip_with_audio.mp4
 
         seehear a2v rooster.wav -o rooster.mp4
 

@@ -1,4 +1,4 @@
-"""`seehear batch`: thousands of outputs from a list, by several workers, through crashes."""
+"""`seehear batch`: run a list of jobs with several workers, and resume it after a crash."""
 
 import time
 from pathlib import Path
@@ -16,17 +16,17 @@ _DURATION = Annotated[
         "--duration",
         "-d",
         metavar="SECONDS",
-        show_default="4 s for a picture's sound",
+        show_default="4 s for i2a, the video model's length for joint",
         help="Duration of i2a and joint outputs.",
     ),
 ]
 _PRESET = Annotated[str, typer.Option("--preset", help="For jobs whose line has none.")]
-_OF_BATCH = {
+_BATCH_ROWS = {
     "duration": Row("duration", "request", _DURATION, None, "duration_s"),
     "preset": Row("preset", "request", _PRESET, "default"),
 }
 _OPTIONS = tuple(
-    _OF_BATCH.get(row.name, row)
+    _BATCH_ROWS.get(row.name, row)
     for row in rows_named(
         (
             "prompt", "no_prompt", "seed", "steps", "preset", "lr", "duration", "suffix",
@@ -40,12 +40,12 @@ _OPTIONS = tuple(
 
 @with_options(_OPTIONS)
 def batch(
-    words: Annotated[
+    arguments: Annotated[
         list[str],
         typer.Argument(
             metavar="JOBS | status | retry | merge FOLDER...",
             show_default=False,
-            help="A .csv or .jsonl with a job per line, or a folder of clips.",
+            help="A .csv or .jsonl file with one job per line, or a folder of input files.",
         ),
     ],
     output: Annotated[
@@ -90,8 +90,8 @@ def batch(
             metavar="ADDRESS",
             show_default=False,
             rich_help_panel=_WORK,
-            help="Work on a Ray cluster: auto, ray://host:10001 ..., or local for one of this "
-            'machine\'s own. Needs pip install "seehear\\[ray]".',
+            help="Run on a Ray cluster: auto, ray://host:10001 ..., or local for a cluster on this "
+            'machine. Needs pip install "seehear\\[ray]".',
         ),
     ] = None,
     gpus: Annotated[
@@ -109,13 +109,12 @@ def batch(
 ) -> None:
     """Generate an output for every line of a list. Repeat the command to resume after a crash.
 
-    A ledger in the output folder says what is pending, being made, done or failed, and why. Files
-    appear whole or not at all, and are the same however many workers there are: a job's seed
-    comes from its line or, with --seed, from its name.
+    A ledger in the output folder records which jobs are pending, running, done or failed, and why
+    they failed. Files appear complete or not at all. They do not depend on the number of workers:
+    a job without a seed gets one from its name and --seed.
 
     Columns of a list: input, output, id, task, prompt, audio_prompt, video_prompt, seed,
-    preset, steps, lr, sync, duration_s, mix, upscale, max_duration_s. All but input may be left
-    out.
+    preset, steps, lr, sync, duration_s, mix, upscale, max_duration_s. Only input is required.
 
     For example:
 
@@ -129,17 +128,17 @@ def batch(
 
         seehear batch merge made_here/ made_there/ -o all/
     """
-    if words[0] in ("status", "retry"):
-        {"status": _status, "retry": _retry}[words[0]](_one_folder(words))
+    if arguments[0] in ("status", "retry"):
+        {"status": _status, "retry": _retry}[arguments[0]](_one_folder(arguments))
         return
-    if words[0] == "merge":
-        _merge([Path(word) for word in words[1:]], output)
+    if arguments[0] == "merge":
+        _merge([Path(argument) for argument in arguments[1:]], output)
         return
-    _run(words, output, options, workers, threads, ray, gpus)
+    _run(arguments, output, options, workers, threads, ray, gpus)
 
 
 def _run(
-    words: list[str],
+    arguments: list[str],
     output: Path | None,
     options: RunOptions,
     workers: int,
@@ -159,73 +158,73 @@ def _run(
     from seehear.cli.load_models import load_options
     from seehear.errors import SettingsError
 
-    if len(words) != 1 or output is None:
+    if len(arguments) != 1 or output is None:
         raise SettingsError(
             "expected one list or folder of jobs and -o FOLDER; see seehear batch --help"
         )
-    entries = entries_of(Path(words[0]), options.request, options.output.suffix)
+    entries = entries_of(Path(arguments[0]), options.request, options.output.suffix)
     load = load_options(options)
     ledger = Ledger(output)
-    # Outputs of one folder are all made with the same models.
+    # All outputs of a folder are generated with the same models.
     wanted = recorded_options(load, threads)
     if (ledger.fact("models") or wanted) != wanted:
         raise SettingsError(
-            f"{output}: was begun with other models, options of models or --threads; choose "
-            "another folder"
+            f"{output}: the batch in this folder has other models, model options or --threads; "
+            "choose another folder"
         )
     ledger.fact("models", wanted)
     ledger.add(entry.listed() for entry in entries)
     ledger.close()
     make = RequestMaker(load, threads)
-    tell = _Telling(options.output.quiet)
+    on_counts = _ProgressPrinter(options.output.quiet)
     if ray is None:
-        counts = run_processes(output, make, workers, tell)
+        counts = run_processes(output, make, workers, on_counts)
     else:
         from seehear.batch.ray_workers import run_ray
 
-        counts = run_ray(output, make, workers, ray, gpus, tell)
+        counts = run_ray(output, make, workers, ray, gpus, on_counts)
     if not options.output.quiet or counts.failed:
         out.print(f"{output}: {counts.done} of {counts.total} done, {counts.failed} failed")
     if counts.failed:
         out.print(
-            f"seehear batch status {output} says why; seehear batch retry {output} and the "
-            "same command again try once more"
+            f"`seehear batch status {output}` prints the errors; to try again, run "
+            f"`seehear batch retry {output}` and repeat this command"
         )
     raise typer.Exit(2 if counts.failed else 0)
 
 
-class _Telling:
-    """Says how far a batch is, every few seconds."""
+class _ProgressPrinter:
+    """Prints the progress of a batch every five seconds."""
 
     def __init__(self, is_quiet: bool):
-        self.is_quiet, self.began, self.told, self.done = is_quiet, time.monotonic(), 0.0, -1
+        self.is_quiet, self.began, self.printed, self.done = is_quiet, time.monotonic(), 0.0, -1
 
     def __call__(self, counts) -> None:
-        """Print a line, unless one was printed just now."""
+        """Print a line, unless the last one is less than five seconds old."""
         from seehear.cli.console import err
 
         now = time.monotonic()
         if self.done < 0:
             self.done = counts.done
-        if self.is_quiet or (now - self.told < 5 and counts.pending + counts.leased):
+        if self.is_quiet or (now - self.printed < 5 and counts.pending + counts.leased):
             return
-        self.told = now
-        made = counts.done - self.done
+        self.printed = now
+        generated = counts.done - self.done
         left = ""
-        if made and counts.pending:
-            left = f", about {(now - self.began) / made * counts.pending:.0f} s left"
+        if generated and counts.pending:
+            left = f", about {(now - self.began) / generated * counts.pending:.0f} s left"
         err.print(
-            f"{counts.done} of {counts.total} done, {counts.leased} being made, "
+            f"{counts.done} of {counts.total} done, {counts.leased} running, "
             f"{counts.failed} failed{left}"
         )
 
 
-def _one_folder(words: list[str]) -> Path:
+def _one_folder(arguments: list[str]) -> Path:
     from seehear.errors import SettingsError
 
-    if len(words) != 2:
-        raise SettingsError(f"expected seehear batch {words[0]} FOLDER")
-    return Path(words[1])
+    if len(arguments) != 2:
+        raise SettingsError(f"expected seehear batch {arguments[0]} FOLDER")
+    return Path(arguments[1])
 
 
 def _status(folder: Path) -> None:
@@ -234,11 +233,13 @@ def _status(folder: Path) -> None:
     ledger = Ledger(folder, is_new_allowed=False)
     counts = ledger.counts()
     typer.echo(
-        f"{folder}: {counts.total} jobs; {counts.done} done, {counts.leased} being made, "
+        f"{folder}: {counts.total} jobs; {counts.done} done, {counts.leased} running, "
         f"{counts.pending} pending, {counts.failed} failed"
     )
     if counts.done:
-        typer.echo(f"  {counts.seconds / counts.done:.1f} s per job, {counts.seconds:.0f} s in all")
+        typer.echo(
+            f"  {counts.seconds / counts.done:.1f} s per job, {counts.seconds:.0f} s in total"
+        )
     for row in ledger.rows("failed"):
         typer.echo(f"  failed {row.id}: {row.reason}")
     ledger.close()
@@ -258,5 +259,5 @@ def _merge(folders: list[Path], output: Path | None) -> None:
 
     if len(folders) < 1 or output is None:
         raise SettingsError("expected seehear batch merge FOLDER... -o FOLDER")
-    taken, same = merged(folders, output)
-    typer.echo(f"{output}: {taken} jobs taken over, {same} were there already")
+    new, known = merged(folders, output)
+    typer.echo(f"{output}: {new} jobs merged, {known} were already there")

@@ -6,14 +6,14 @@ from rich.console import Console
 
 from seehear.errors import SeehearError
 
-# File names may hold brackets, so nothing is read as markup; off a terminal neither uses colours.
+# File names may contain brackets, so markup is off. Colours are used on a terminal only.
 out = Console(markup=False, highlight=False, soft_wrap=True)
 err = Console(stderr=True, markup=False, highlight=False, soft_wrap=True)
 
 
-def tell_error(error: SeehearError, path: Path | None = None) -> None:
-    """Say in one sentence what the caller can put right, and of which file."""
-    sentence = str(error)
-    if path is not None and str(path) not in sentence:
-        sentence = f"{path}: {sentence}"
-    err.print(f"seehear: error: {sentence}", style="red")
+def print_error(error: SeehearError, path: Path | None = None) -> None:
+    """Print a user error in one line, with the path of the file that it is about."""
+    message = str(error)
+    if path is not None and str(path) not in message:
+        message = f"{path}: {message}"
+    err.print(f"seehear: error: {message}", style="red")

@@ -1,4 +1,4 @@
-"""`seehear data`: lists of clips of data sets on this machine, their pictures, and baselines."""
+"""`seehear data`: clip lists of local data sets, key frames and baselines."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from seehear.evaluation.datasets import Clip
 
 data = typer.Typer(
-    no_args_is_help=True, help="Lists of clips to evaluate on, key frames, sanity floors."
+    no_args_is_help=True, help="Clip lists for the evaluation, key frames and baselines."
 )
 
 Clips = Annotated[
@@ -24,7 +24,7 @@ Clips = Annotated[
 ]
 Folder = Annotated[
     Path,
-    typer.Option("--output", "-o", metavar="FOLDER", show_default=False, help="Written there."),
+    typer.Option("--output", "-o", metavar="FOLDER", show_default=False, help="Output folder."),
 ]
 Seed = Annotated[int, typer.Option("--seed", "-s", min=0, metavar="NUMBER")]
 
@@ -33,7 +33,7 @@ Seed = Annotated[int, typer.Option("--seed", "-s", min=0, metavar="NUMBER")]
 def list_clips(
     kind: Annotated[
         Literal["folder", "vggsound", "landscape", "aist"],
-        typer.Argument(help="How the files are arranged.", show_default=False),
+        typer.Argument(help="Layout of the files.", show_default=False),
     ],
     paths: Annotated[
         list[Path],
@@ -51,18 +51,18 @@ def list_clips(
     ],
     split: Annotated[
         str | None,
-        typer.Option(metavar="NAME", show_default="vggsound: all, else train", help="A part."),
+        typer.Option(metavar="NAME", show_default="all for vggsound, else train", help="Split."),
     ] = None,
     sample: Annotated[
         int | None,
-        typer.Option(min=1, metavar="NUMBER", show_default="all", help="So many at random."),
+        typer.Option(min=1, metavar="NUMBER", show_default="all", help="Random sample."),
     ] = None,
     seed: Seed = 0,
 ) -> None:
-    """Write down which clips of a data set are here, or a sample of them that can be published.
+    """Write a list of the clips of a data set on this machine, or of a random sample of them.
 
-    The paper took 3,000 clips of VGGSound and did not say which. A sample depends on the seed and
-    the ids of the clips alone. Nothing is downloaded.
+    The paper uses 3,000 clips of VGGSound but does not list them. A sample depends only on the
+    seed and the clip ids, so its list can be published. Nothing is downloaded.
 
     For example:
 
@@ -97,7 +97,7 @@ def list_clips(
 
 @data.command("key-frames")
 def write_key_frames(clips: Clips, output: Folder) -> None:
-    """Write the picture that shows each clip best, `<id>.png`, as the start of i2a.
+    """Write the key frame of each clip as `<id>.png`, the input of i2a.
 
     For example:
 
@@ -106,7 +106,7 @@ def write_key_frames(clips: Clips, output: Folder) -> None:
     with _needing_eval():
         from seehear.evaluation.generate import write_key_frame
 
-    _write_pictures(clips, output, lambda clip: write_key_frame(clip, output))
+    _write_images(clips, output, lambda clip: write_key_frame(clip, output))
 
 
 @data.command("stylise")
@@ -122,10 +122,10 @@ def write_stylised(
     ],
     output: Folder,
 ) -> None:
-    """Write the picture that shows each clip best in another style, `<id>.png`.
+    """Write the key frame of each clip in another style as `<id>.png`.
 
-    The paper gave Im2Wav pictures of VGGSound in the style "Paprika". The weights are yours to
-    find; they are for non-commercial use.
+    In the paper, Im2Wav gets images of VGGSound in the style "Paprika". The weights are not
+    part of seehear. Their licence allows non-commercial use only.
 
     For example:
 
@@ -141,10 +141,10 @@ def write_stylised(
     generator = animegan.load(weights)
 
     def write(clip: Clip) -> None:
-        picture = animegan.stylised(generator, key_frame_of(clip))
-        write_image(output / f"{clip.id}.png", picture)
+        image = animegan.stylised(generator, key_frame_of(clip))
+        write_image(output / f"{clip.id}.png", image)
 
-    _write_pictures(clips, output, write)
+    _write_images(clips, output, write)
 
 
 def _needing_eval() -> AbstractContextManager[None]:
@@ -153,9 +153,9 @@ def _needing_eval() -> AbstractContextManager[None]:
     return needing("this command of seehear data", "eval")
 
 
-def _write_pictures(clips: Path, output: Path, write: Callable[[Clip], object]) -> NoReturn:
-    """Write a picture for every clip, say which ones could not be read, and exit."""
-    from seehear.cli.console import tell_error
+def _write_images(clips: Path, output: Path, write: Callable[[Clip], object]) -> NoReturn:
+    """Write an image for every clip, print an error for each unreadable one, and exit."""
+    from seehear.cli.console import print_error
     from seehear.errors import MediaError
     from seehear.evaluation.match_clips import real_clips
 
@@ -166,25 +166,25 @@ def _write_pictures(clips: Path, output: Path, write: Callable[[Clip], object]) 
             write(clip)
         except MediaError as error:
             failed += 1
-            tell_error(error, clip.path)
-    typer.echo(f"{output}: {len(found) - failed} pictures")
+            print_error(error, clip.path)
+    typer.echo(f"{output}: {len(found) - failed} images")
     raise typer.Exit(2 if failed else 0)
 
 
 @data.command("baseline")
 def write_baseline(
     kind: Annotated[
-        Literal["noise", "retrieval"], typer.Argument(show_default=False, help="Which floor.")
+        Literal["noise", "retrieval"], typer.Argument(show_default=False, help="Which baseline.")
     ],
     clips: Clips,
     output: Folder,
     task: Annotated[ScoredTask, typer.Option("--task", "-t")] = "v2a",
     seed: Seed = 0,
 ) -> None:
-    """Write what any system should beat, for `seehear eval`: noise, or what retrieval finds.
+    """Write a baseline for `seehear eval` that any system should beat: noise or retrieval.
 
-    Retrieval gives each clip the sound (v2a, i2a) or the picture (a2v, joint) of the other clip
-    that the pocket binder finds nearest.
+    Retrieval gives each clip the audio (v2a, i2a) or the frames (a2v, joint) of the other clip
+    that is nearest in the pocket binder's space.
 
     For example:
 

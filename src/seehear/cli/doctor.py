@@ -1,4 +1,4 @@
-"""`seehear doctor`: whether everything is in order, before a long run."""
+"""`seehear doctor`: check the installation before a long run."""
 
 from pathlib import Path
 from typing import Annotated, Literal
@@ -31,10 +31,10 @@ def doctor(
 
     Without a gradient, guidance silently does nothing. One gradient is computed through denoiser,
     decoder, vocoder and binder, module by module. Every module that cuts, loses or
-    corrupts the gradient is listed. The exit code is 0 if all is well and 1 if not.
+    corrupts the gradient is listed. The exit code is 0 if all checks pass and 1 if not.
 
-    For --models paper it also says what each of the paper's runs would take here, in memory and
-    time, and which --memory fits; this needs no weights.
+    For --models paper it also estimates memory and time of the paper's runs on this machine, and
+    the --memory that fits. The estimate needs no weights.
 
     For example:
 

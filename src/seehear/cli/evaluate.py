@@ -1,4 +1,4 @@
-"""`seehear eval`: score a folder of clips, and tell which differences between systems are real."""
+"""`seehear eval`: score a folder of clips, and test differences between systems."""
 
 from pathlib import Path
 from typing import Annotated
@@ -7,17 +7,17 @@ import typer
 
 from seehear.pipeline.task import ScoredTask
 
-Words = Annotated[
+Arguments = Annotated[
     list[str] | None,
     typer.Argument(
         metavar="[compare REPORT...]", show_default=False,
-        help="Instead of scoring: which differences between reports are real.",
+        help="Instead of scoring: test the differences between reports.",
     ),
 ]  # fmt: skip
 
 
 def evaluate(
-    words: Words = None,
+    arguments: Arguments = None,
     task: Annotated[
         ScoredTask,
         typer.Option("--task", help="v2a and i2a score audio; a2v and joint score video."),
@@ -67,17 +67,17 @@ def evaluate(
             "--prompts",
             metavar="FILE",
             show_default=False,
-            help="Lines of clip, tab, sentence: for scores of bind, clap and imagebind against "
-            "words.",
+            help="File with a line per clip: name, tab, prompt. Adds scores of bind, clap and "
+            "imagebind against the prompts.",
         ),
     ] = None,
     system: Annotated[
         str | None,
         typer.Option(
             metavar="NAME",
-            show_default="any that is known",
-            help="Who made the clips, where names alone don't say: specvqgan, im2wav, tempotokens, "
-            "mm-diffusion, diff-foley, foleycrafter, mmaudio.",
+            show_default="any known system",
+            help="System that generated the clips, if file names do not identify it: specvqgan, "
+            "im2wav, tempotokens, mm-diffusion, diff-foley, foleycrafter, mmaudio.",
         ),
     ] = None,
     run: Annotated[
@@ -85,8 +85,8 @@ def evaluate(
         typer.Option(
             metavar="PRESET",
             show_default=False,
-            help="Make the clips first, in FOLDER/made of -o, by this preset of the pocket family; "
-            "vanilla makes them from captions with nothing that pulls. Goes on where it stopped.",
+            help="First generate the clips with this preset of the pocket family, in the folder "
+            "made of -o; vanilla uses captions without guidance. An interrupted run resumes.",
         ),
     ] = None,
     steps: Annotated[
@@ -110,7 +110,7 @@ def evaluate(
     ] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print no progress.")] = False,
 ) -> None:
-    r"""Score generated clips against real ones, with intervals.
+    r"""Score generated clips against real ones, with confidence intervals.
 
     Needs `pip install "seehear\[eval]"`.
 
@@ -131,10 +131,10 @@ def evaluate(
     from seehear.errors import SettingsError
     from seehear.media import ensure_folder
 
-    if words:
-        if words[0] != "compare":
-            raise SettingsError(f"expected compare and reports, got {' '.join(words)}")
-        _compare([Path(word) for word in words[1:]])
+    if arguments:
+        if arguments[0] != "compare":
+            raise SettingsError(f"expected compare and reports, got {' '.join(arguments)}")
+        _compare([Path(argument) for argument in arguments[1:]])
         return
     if real is None or (generated is None) == (run is None):
         raise SettingsError(
@@ -144,31 +144,31 @@ def evaluate(
     evaluation = _evaluation()
     if run is not None:
         if output is None:
-            raise SettingsError("--run: expected -o FOLDER to make clips in")
-        generated = _made(task, real, output / "made", run, steps, seed, workers, quiet)
+            raise SettingsError("--run: expected -o FOLDER for the generated clips, got none")
+        generated = _generate(task, real, output / "made", run, steps, seed, workers, quiet)
     assert generated is not None
     if output is not None:
-        ensure_folder(output)  # while nothing has been computed yet
+        ensure_folder(output)  # fails before anything is computed
     measures = [evaluation.load_measure(name) for name in dict.fromkeys(features or ["judge"])]
-    words_of = evaluation.read_prompts(prompts) if prompts else None
+    prompt_of = evaluation.read_prompts(prompts) if prompts else None
 
-    def on_clip(done: int, of: int) -> None:
-        if not quiet and (done % 50 == 0 or done == of):
-            err.print(f"{done} of {of} clips")
+    def on_clip(done: int, total: int) -> None:
+        if not quiet and (done % 50 == 0 or done == total):
+            err.print(f"{done} of {total} clips")
 
     report = evaluation.evaluated(
-        task, real, generated, features=measures, prompts=words_of, system=system,
+        task, real, generated, features=measures, prompts=prompt_of, system=system,
         memory=None if no_cache else evaluation.FeatureCache(cache or evaluation.default_folder()),
         workers=workers, on_clip=on_clip,
     )  # fmt: skip
     if output is not None:
         evaluation.write_report(report, output)
     out.print(report.markdown())
-    # Of a single clip nothing that compares sets could be scored.
+    # Metrics that compare sets of clips need at least two.
     raise typer.Exit(1 if report.failures or report.count < 2 else 0)
 
 
-def _made(
+def _generate(
     task: ScoredTask,
     real: Path,
     folder: Path,
@@ -178,22 +178,22 @@ def _made(
     workers: int,
     quiet: bool,
 ) -> Path:
-    """Make a clip for every real one; what fails is a missing pair of the report later."""
+    """Generate a clip for every real one. The report lists failed clips as missing."""
     from seehear.batch.make_request import RequestMaker
     from seehear.cli.console import err
     from seehear.evaluation import generate
     from seehear.evaluation.match_clips import real_clips
 
     common = generate.ordered(task, preset, seed=seed, steps=steps)
-    common.preset_settings()  # is there such a preset?
+    common.preset_settings()  # refuses an unknown preset
     counts = generate.run(real_clips(real), common, folder, RequestMaker(), workers)
     if not quiet:
-        err.print(f"{folder}: {counts.done} of {counts.total} made, {counts.failed} failed")
+        err.print(f"{folder}: {counts.done} of {counts.total} generated, {counts.failed} failed")
     return folder
 
 
 def _compare(reports: list[Path]) -> None:
-    """Print the differences between two or more reports, by a paired bootstrap."""
+    """Print the differences between reports with their paired bootstrap intervals."""
     from seehear.cli.console import out
 
     evaluation = _evaluation()
@@ -204,15 +204,15 @@ def _compare(reports: list[Path]) -> None:
             f"{d.metric}: {d.second} - {d.first} = {d.value:+.3f} "
             f"[{d.interval[0]:+.3f}, {d.interval[1]:+.3f}], n = {d.count}: {verdict}"
         )
-    for sentence in evaluation.over_optimisation_warnings(differences):
-        out.print(sentence)
+    for warning in evaluation.over_optimisation_warnings(differences):
+        out.print(warning)
 
 
 def _evaluation():
-    """The part of the package that needs further libraries.
+    """The evaluation package, which needs libraries of an extra.
 
     Raises:
-        SettingsError: They are not installed.
+        SettingsError: One of them is not installed.
     """
     from seehear.cli.load_models import needing
 

@@ -1,4 +1,4 @@
-"""The outputs of a command, one after the other: read, generate, save. A failure stops no other."""
+"""Read, generate and save the outputs of a command in turn. A failure does not stop the others."""
 
 import time
 from collections.abc import Sequence
@@ -7,7 +7,7 @@ from pathlib import Path
 from types import ModuleType
 
 from seehear.cli.console import err, out
-from seehear.cli.load_models import loaded_studio, needing, predicted_text, recipe_without_weights
+from seehear.cli.load_models import estimate_text, loaded_studio, needing, paper_run_without_weights
 from seehear.cli.paths import InputOutput
 from seehear.cli.progress import plan_text, saving_previews, step_progress
 from seehear.cli.run import Failures
@@ -38,11 +38,11 @@ def generate_all(
             todo.append(pair)
         except SeehearError as error:
             fail(error, pair.source)
-    if output.dry_run and (recipe := recipe_without_weights(options)):
+    if output.dry_run and (paper_run := paper_run_without_weights(options)):
         for pair in todo:
             has_duration = TASKS[name].has_duration
             seconds = options.request.duration_s if has_duration else probe(pair.source).duration_s
-            out.print(predicted_text(str(pair.source), pair.target, recipe, options, seconds))
+            out.print(estimate_text(str(pair.source), pair.target, paper_run, options, seconds))
         return 2 if fail.count else 0
     studio = loaded_studio(options, name) if todo else None
     preset = options.request.preset_settings()
@@ -80,8 +80,8 @@ def generate_from_prompt(target: Path, options: RunOptions) -> int:
     if options.output.report:
         _pages()
     name = f'"{request.prompt}"'
-    if options.output.dry_run and (recipe := recipe_without_weights(options)):
-        out.print(predicted_text(name, target, recipe, options, request.duration_s))
+    if options.output.dry_run and (paper_run := paper_run_without_weights(options)):
+        out.print(estimate_text(name, target, paper_run, options, request.duration_s))
         return 0
     studio = loaded_studio(options, request.task)
     if options.output.dry_run:
@@ -98,8 +98,8 @@ def _generate(
     output, began = options.output, time.perf_counter()
     with step_progress(name, output.quiet) as on_step:
         job = job_for(studio, request, preset)
-        for clause in () if output.quiet else ineffective_options(job, studio.captioner):
-            err.print(f"{name}: {clause}")
+        for message in () if output.quiet else ineffective_options(job, studio.captioner):
+            err.print(f"{name}: {message}")
         if output.previews is not None:
             on_step = saving_previews(output.previews, target.stem, on_step)
         result = studio.make(job, on_step)
@@ -109,8 +109,8 @@ def _generate(
         pages = _pages()
         pages.write_page(pages.read_run(manifest), target.with_suffix(".html"))
     if not output.quiet:
-        words = prompt_note(job.named, job.prompt, job.captioned_by)
-        out.print(f"{target}: {output_summary(result)} in {took_s:.1f} s; {words}")
+        note = prompt_note(job.named, job.prompt, job.captioned_by)
+        out.print(f"{target}: {output_summary(result)} in {took_s:.1f} s; {note}")
 
 
 def _write_gallery(manifests: Sequence[Path], page: Path, options: RunOptions) -> None:
@@ -125,7 +125,7 @@ def _pages() -> ModuleType:
     """The package that writes reports.
 
     Raises:
-        SettingsError: What it needs is not installed.
+        SettingsError: A library that it needs is not installed.
     """
     with needing("--report", "report"):
         from seehear import report

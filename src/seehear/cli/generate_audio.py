@@ -35,7 +35,7 @@ def v2a(
 
         seehear v2a drummer.mp4 -o out.mp4 --sync 0.5
 
-        seehear v2a clips/ more/*.mov -o sounds/ --suffix .wav
+        seehear v2a clips/ more/*.mov -o audio/ --suffix .wav
 
         seehear v2a long.mp4 -o out.mp4 --dry-run
     """
@@ -46,12 +46,12 @@ def v2a(
 
 @with_options(rows_for(TASKS["i2a"]), "i2a")
 def i2a(
-    pictures: Annotated[
+    images: Annotated[
         list[str],
         typer.Argument(
-            metavar="PICTURE",
+            metavar="IMAGE",
             show_default=False,
-            help="Photos or drawings, folders of them, or patterns such as 'photos/*.jpg'.",
+            help="Image files, folders of images, or patterns such as 'photos/*.jpg'.",
         ),
     ],
     output: Output,
@@ -65,8 +65,8 @@ def i2a(
 
         seehear i2a photo.jpg -o out.wav --duration 4
 
-        seehear i2a photos/ -o sounds/ --seed 1
+        seehear i2a photos/ -o audio/ --seed 1
     """
     from seehear.cli.run import run_inputs
 
-    raise typer.Exit(run_inputs(pictures, output, options))
+    raise typer.Exit(run_inputs(images, output, options))

@@ -8,10 +8,10 @@ from seehear.cli.options import Output
 from seehear.cli.run_options import RunOptions, rows_for, with_options
 from seehear.pipeline.task import TASKS
 
-Sounds = Annotated[
+AudioFiles = Annotated[
     list[str],
     typer.Argument(
-        metavar="SOUND",
+        metavar="AUDIO",
         show_default=False,
         help="Audio files (or videos with audio), folders, or patterns such as 'takes/*.wav'.",
     ),
@@ -19,7 +19,7 @@ Sounds = Annotated[
 
 
 @with_options(rows_for(TASKS["a2v"]), "a2v")
-def a2v(sounds: Sounds, output: Output, options: RunOptions) -> None:
+def a2v(audio_files: AudioFiles, output: Output, options: RunOptions) -> None:
     """Audio to video: generate a video of the same length for each audio file.
 
     The audio is copied into the video. Only its peak is limited, to -1 dBFS.
@@ -28,17 +28,17 @@ def a2v(sounds: Sounds, output: Output, options: RunOptions) -> None:
 
         seehear a2v rooster.wav -o out.mp4
 
-        seehear a2v takes/ -o films/ --no-prompt --preset latents
+        seehear a2v takes/ -o videos/ --no-prompt --preset latents
 
         seehear a2v door.wav -o out.mp4 --prompt "a door being knocked on" --sync 0.5
     """
     from seehear.cli.run import run_inputs
 
-    raise typer.Exit(run_inputs(sounds, output, options))
+    raise typer.Exit(run_inputs(audio_files, output, options))
 
 
 @with_options(rows_for(TASKS["a2i"]), "a2i")
-def a2i(sounds: Sounds, output: Output, options: RunOptions) -> None:
+def a2i(audio_files: AudioFiles, output: Output, options: RunOptions) -> None:
     """Audio to image: generate an image for each audio file.
 
     The output's suffix selects the format: .png, .jpg or .webp.
@@ -47,18 +47,18 @@ def a2i(sounds: Sounds, output: Output, options: RunOptions) -> None:
 
         seehear a2i rooster.wav -o out.png
 
-        seehear a2i takes/ -o pictures/ --seed 1
+        seehear a2i takes/ -o images/ --seed 1
     """
     from seehear.cli.run import run_inputs
 
-    raise typer.Exit(run_inputs(sounds, output, options))
+    raise typer.Exit(run_inputs(audio_files, output, options))
 
 
 @with_options(rows_for(TASKS["joint"]), "joint")
 def joint(
-    sentence: Annotated[
+    prompt: Annotated[
         str,
-        typer.Argument(metavar="SENTENCE", show_default=False, help="Prompt for audio and video."),
+        typer.Argument(metavar="PROMPT", show_default=False, help="Prompt for audio and video."),
     ],
     output: Output,
     options: RunOptions,
@@ -73,4 +73,4 @@ def joint(
     """
     from seehear.cli.run import run_joint
 
-    raise typer.Exit(run_joint(sentence, output, options))
+    raise typer.Exit(run_joint(prompt, output, options))

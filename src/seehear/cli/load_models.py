@@ -1,4 +1,4 @@
-"""From options to loaded models: families, recipes of the paper, and ways to need less memory."""
+"""Load the models of a command, with the settings of a paper run and of the memory limit."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -24,38 +24,38 @@ from seehear.pipeline.task import TASKS, TaskName
 
 
 def loaded_studio(options: RunOptions, task: TaskName | None = None) -> Studio:
-    """Set the number of threads and load the models, those of a paper run if its preset is chosen.
+    """Set the number of threads and load the models. A paper preset selects the paper's models.
 
-    Downloads are announced with their size and licence.
+    Size and licence of every download are printed first.
 
     Args:
         options: The options.
-        task: The only one that the models are for; None: any.
+        task: The task to load models for; None: any task.
 
     Raises:
-        SettingsError: This PyTorch has no such device, or nothing fits the memory limit.
+        SettingsError: PyTorch does not have the device, or nothing fits the memory limit.
     """
     if options.threads is not None:
         torch.set_num_threads(options.threads)
     studio = load_studio(load_options(options, task))
     if task is not None:
-        # A folder that holds no such model is reported once, not for every input.
+        # Load now, so that a wrong folder is reported once, not for every input.
         for part in TASKS[task].makes.values():
             studio.family.backbone(part)
     return studio
 
 
 def load_options(options: RunOptions, task: TaskName | None = None) -> LoadOptions:
-    """What to load: the options, with those of a paper run and of the memory limit.
+    """The load options, with the changes by a paper run and by the memory limit.
 
     Arguments and errors as `loaded_studio`.
     """
     load = options.load
     check_device(load.device)
-    recipe = PAPER_RUNS.get(options.request.preset)
-    if recipe is not None:
+    paper_run = PAPER_RUNS.get(options.request.preset)
+    if paper_run is not None:
         load = replace(
-            load, models="paper", clip=dict(recipe.clip), binder_options=dict(recipe.binder)
+            load, models="paper", clip=dict(paper_run.clip), binder_options=dict(paper_run.binder)
         )
     if options.memory is not None:
         plan = memory_plan(options, task)
@@ -64,27 +64,27 @@ def load_options(options: RunOptions, task: TaskName | None = None) -> LoadOptio
         dtype = str(plan.dtype).removeprefix("torch.")
         load = replace(load, dtype=dtype, checkpointing=plan.checkpointing, lean=plan.lean)
     for entry in _missing(options, task):
-        # The binder is never fetched unasked: loading the family says how to get it.
+        # The binder is never downloaded here: the error of `load_studio` says how to get it.
         if not options.output.quiet and entry.role != "binder":
-            err.print(f"to be fetched: {download_notice(entry)}")
+            err.print(f"download: {download_notice(entry)}")
     return load
 
 
 def memory_plan(options: RunOptions, task: TaskName | None = None) -> MemoryPlan:
-    """The fastest way to load the paper's models that stays below the memory asked for.
+    """The fastest way to load the paper's models within the memory limit.
 
     Args:
         options: The options.
-        task: The only one that the models are for; None: the dearest of those they allow.
+        task: The task to plan for; None: the task that needs the most memory.
 
     Raises:
-        SettingsError: Not a number, nothing fits, or models that are small anyway.
+        SettingsError: --memory is not a number, nothing fits, or the models are not the paper's.
     """
-    recipes = _recipes(options, task)
-    if not recipes:
+    paper_runs = _paper_runs(options, task)
+    if not paper_runs:
         raise SettingsError(
-            "--memory is for --models paper and its presets; the pocket family takes about 1 GB "
-            "whatever it makes"
+            "--memory works with --models paper and its presets only, and the pocket family needs "
+            "about 1 GB; drop --memory"
         )
     if options.memory == "auto":
         budget = HEADROOM * free_bytes(options.load.device)
@@ -98,18 +98,18 @@ def memory_plan(options: RunOptions, task: TaskName | None = None) -> MemoryPlan
     return fitting(
         options.load.device,
         int(budget),
-        lambda plan: max(estimate_run(r, plan).peak_bytes for r in recipes),
+        lambda plan: max(estimate_run(run, plan).peak_bytes for run in paper_runs),
     )
 
 
-def recipe_without_weights(options: RunOptions) -> PaperRun | None:
-    """The recipe that was asked for, if its weights are not on this machine; else None."""
-    recipe = PAPER_RUNS.get(options.request.preset)
-    return recipe if recipe is not None and _missing(options) else None
+def paper_run_without_weights(options: RunOptions) -> PaperRun | None:
+    """The paper run of the preset, if its weights are not on this machine; else None."""
+    paper_run = PAPER_RUNS.get(options.request.preset)
+    return paper_run if paper_run is not None and _missing(options) else None
 
 
-def _recipes(options: RunOptions, task: TaskName | None) -> list[PaperRun]:
-    """What the paper's models would be loaded for: none if others were asked for."""
+def _paper_runs(options: RunOptions, task: TaskName | None) -> list[PaperRun]:
+    """The paper runs that the models are loaded for; none for another family."""
     if options.request.preset in PAPER_RUNS:
         return [PAPER_RUNS[options.request.preset]]
     if options.load.models != "paper":
@@ -118,16 +118,16 @@ def _recipes(options: RunOptions, task: TaskName | None) -> list[PaperRun]:
 
 
 def _missing(options: RunOptions, task: TaskName | None = None) -> list[ModelEntry]:
-    """Known checkpoints that the options need and this machine lacks."""
+    """Known checkpoints that the options need and that are not on this machine."""
     named = [options.load.audio, options.load.video, options.load.motion, options.load.captioner]
-    for recipe in _recipes(options, task):
+    for paper_run in _paper_runs(options, task):
         sources = chosen_sources(
             {
                 "audio": options.load.audio,
                 "video": options.load.video,
                 "motion": options.load.motion,
             },
-            {"audio": recipe.audio, "video": recipe.video, "motion": recipe.motion},
+            {"audio": paper_run.audio, "video": paper_run.video, "motion": paper_run.motion},
         )
         named += [*map(str, sources.values()), None if options.load.binder else "imagebind"]
     by_name = [source for source in dict.fromkeys(named) if source and not Path(source).exists()]
@@ -135,41 +135,41 @@ def _missing(options: RunOptions, task: TaskName | None = None) -> list[ModelEnt
     return [entry for entry in needed if entry is not None and path_of(entry) is None]
 
 
-def predicted_text(
-    source: str, target: Path, recipe: PaperRun, options: RunOptions, duration_s: float | None
+def estimate_text(
+    source: str, target: Path, paper_run: PaperRun, options: RunOptions, duration_s: float | None
 ) -> str:
-    """What a recipe would take, for a machine that lacks its weights.
+    """Estimated cost of a paper run whose weights are not on this machine.
 
-    `duration_s` is of what is made, None: the recipe's.
+    `duration_s` is that of the output; None: that of the paper run.
     """
     plan = (
         memory_plan(options) if options.memory else MemoryPlan(getattr(torch, options.load.dtype))
     )
     lines = [
         f"{source} -> {target}",
-        *estimate_lines(estimate_run(recipe, plan, duration_s, options.request.steps)),
+        *estimate_lines(estimate_run(paper_run, plan, duration_s, options.request.steps)),
     ]
     lines += [f"  not on this machine: {download_notice(entry)}" for entry in _missing(options)]
     return "\n".join(lines)
 
 
 def check_device(device: str) -> None:
-    """Raise SettingsError unless a tensor can be put there."""
+    """Raise SettingsError unless PyTorch can use the device."""
     problem = device_problem(device)
     if problem is not None:
         raise SettingsError(problem)
 
 
 @contextmanager
-def needing(asked_by: str, extra: str) -> Iterator[None]:
-    """Import a part of the package that needs more than the core.
+def needing(feature: str, extra: str) -> Iterator[None]:
+    """Import a part of the package that needs the libraries of an extra.
 
     Raises:
-        SettingsError: What it needs is not installed; says which extra brings it.
+        SettingsError: A library is not installed; the message names the extra.
     """
     try:
         yield
     except ModuleNotFoundError as error:
         raise SettingsError(
-            f'{asked_by} needs {error.name}, which is not installed: pip install "seehear[{extra}]"'
+            f'{feature} needs {error.name}, which is not installed: pip install "seehear[{extra}]"'
         ) from error

@@ -1,4 +1,4 @@
-"""`seehear models`: what weights there are, and getting, checking and converting them."""
+"""`seehear models`: list, download, check and convert weights."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,7 +13,7 @@ from seehear.models.catalogue import ENTRIES, find_model, require_model
 models_app = typer.Typer(
     no_args_is_help=True,
     context_settings={"help_option_names": ["-h", "--help"]},
-    help="The published weights that seehear can use: list, fetch, check and convert them.",
+    help="List, download, check and convert the published weights that seehear can use.",
 )
 
 Name = Annotated[
@@ -24,9 +24,9 @@ Name = Annotated[
 
 @models_app.command("list")
 def list_models() -> None:
-    """List the checkpoints that are known: size, licence, and whether each is on this machine.
+    """List the known checkpoints: size, licence, and whether each is on this machine.
 
-    Folders and hub names that are not listed work too, if their format is one of these.
+    Other folders and hub names work too, if they have one of these formats.
     """
     for line in _model_lines():
         out.print(line)
@@ -49,14 +49,14 @@ def pull(
         typer.Option(
             "--revision",
             show_default="the newest",
-            help="A commit, branch or tag; with --folder, which --audio and so on take.",
+            help="A commit, branch or tag. Needs --folder.",
         ),
     ] = None,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask for confirmation.")] = False,
 ) -> None:
-    """Fetch a checkpoint, after saying how big it is and what its licence permits.
+    """Download a checkpoint, after printing its size and what its licence permits.
 
-    A download that was cut off goes on where it stopped.
+    An interrupted download resumes.
 
     For example:
 
@@ -71,13 +71,13 @@ def pull(
     entry = require_model(name)
     if revision is not None and (folder is None or entry.is_file):
         raise SettingsError(
-            f"--revision: {name} is a single file, of which there is one version"
+            f"--revision: {name} is a single file with one version; drop --revision"
             if entry.is_file
-            else "--revision: give --folder too, and that folder as --audio, --video or --motion; "
-            "by its name the newest version would be loaded"
+            else "--revision: give --folder too, and pass that folder as --audio, --video or "
+            "--motion, because the name loads the newest version"
         )
     err.print(checkpoints.download_notice(entry))
-    if not yes and not typer.confirm("Fetch it?", default=True, err=True):
+    if not yes and not typer.confirm("Download it?", default=True, err=True):
         raise typer.Exit(1)
     out.print(str(checkpoints.pull(entry, folder=folder, revision=revision)))
 
@@ -90,7 +90,7 @@ def path(name: Name) -> None:
     entry = require_model(name)
     found = path_of(entry)
     if found is None:
-        err.print(f"{name} is not on this machine; `seehear models pull {name}` fetches it")
+        err.print(f"{name} is not on this machine; `seehear models pull {name}` downloads it")
         raise typer.Exit(1)
     out.print(str(found))
 
@@ -101,7 +101,7 @@ def verify(
         str, typer.Argument(metavar="NAME|PATH", show_default=False, help="A name, file or folder.")
     ],
 ) -> None:
-    """Check that weight files are whole, and that they are those that were published.
+    """Check that weight files are complete and identical to the published ones.
 
     The exit code is 1 if one is not.
     """
@@ -115,7 +115,7 @@ def verify(
         found = path_of(entry or require_model(what))
         if found is None:
             raise WeightsError(
-                f"{what} is not on this machine; `seehear models pull {what}` fetches it"
+                f"{what} is not on this machine; `seehear models pull {what}` downloads it"
             )
         place = found
     is_fine = True
@@ -142,10 +142,10 @@ def convert(
     ],
     dtype: Annotated[
         Literal["float32", "bfloat16", "float16"] | None,
-        typer.Option("--dtype", show_default="as it is", help="Data type of the stored weights."),
+        typer.Option("--dtype", show_default="unchanged", help="Data type of the stored weights."),
     ] = None,
 ) -> None:
-    """Turn a published file into safetensors, without running code and without what is unused.
+    """Convert a published file to safetensors without running its code. Unused tensors are dropped.
 
     For example:
 
@@ -162,7 +162,7 @@ def convert(
 
 
 def _model_lines() -> Iterator[str]:
-    """The known checkpoints line by line: size, licence, and whether each is on this machine."""
+    """The lines of `seehear models list`."""
     rows = [("name", "for", "GB", "commercial", "here", "licence")]
     for entry in ENTRIES:
         allowed = "yes" if entry.terms.allows_commercial else "no"

@@ -10,18 +10,18 @@ from seehear.pipeline.presets import presets_of
 from seehear.pipeline.task import Task
 
 ModelsName = Literal["pocket", "paper"]
-DtypeName = Literal["float32", "bfloat16"]  # of the command line; `LoadOptions` takes more
+DtypeName = Literal["float32", "bfloat16"]  # of the command line; `LoadOptions` accepts more
 
 
 def finite(number: float | None) -> float | None:
-    """The number itself; "nan" and "inf" are refused, which ranges alone would let through."""
+    """Refuse "nan" and "inf", which a minimum alone accepts."""
     if number is not None and not math.isfinite(number):
         raise typer.BadParameter(f"expected a finite number, got {number}")
     return number
 
 
 def _with_dot(suffix: str | None) -> str | None:
-    """mp4 means .mp4."""
+    """Add the leading dot: mp4 becomes .mp4."""
     return f".{suffix}" if suffix and not suffix.startswith(".") else suffix
 
 
@@ -30,7 +30,7 @@ _GENERATION = "Generation"
 _VIDEO = "Video"
 
 Output = Annotated[
-    str,  # a path would lose the slash at its end, which says "folder"
+    str,  # not Path, which drops the final slash that marks a folder
     typer.Option(
         "--output", "-o", metavar="PATH", show_default=False, rich_help_panel=_OUTPUT,
         help="File to write, or a folder if there are several inputs. A JSON file of the same "
@@ -186,9 +186,9 @@ Dtype = Annotated[
 CaptionerOption = Annotated[
     str | None,
     typer.Option(
-        "--captioner", metavar="NAME|FOLDER", show_default="the nearest of some hundred phrases",
+        "--captioner", metavar="NAME|FOLDER", show_default="the nearest of about a hundred phrases",
         rich_help_panel=_MODELS,
-        help="Model that writes the prompt if none is given: blip or qwen3-vl for images and "
+        help="Model that writes the prompt if --prompt is not set: blip or qwen3-vl for images and "
         "video, qwen2-audio for audio, or a folder. See `seehear models list`.",
     ),
 ]  # fmt: skip
@@ -198,14 +198,14 @@ Memory = Annotated[
         "--memory", metavar="auto|GB", show_default="no limit", rich_help_panel=_MODELS,
         help="For --models paper: memory limit in gigabytes; auto is the free memory. Uses "
         "bfloat16, activation checkpointing and offload as needed. `seehear doctor --models paper` "
-        "prints the memory that each needs.",
+        "prints the memory needed.",
     ),
 ]  # fmt: skip
 Commercial = Annotated[
     bool,
     typer.Option(
         "--commercial", rich_help_panel=_MODELS,
-        help="Refuse models whose licence forbids commercial use, or does not say.",
+        help="Refuse models whose licence forbids commercial use or is unknown.",
     ),
 ]  # fmt: skip
 Threads = Annotated[
@@ -213,7 +213,7 @@ Threads = Annotated[
     typer.Option(
         "--threads", min=1, metavar="NUMBER", show_default="PyTorch's choice",
         rich_help_panel=_MODELS,
-        help="Number of CPU threads. A bit-identical output needs the same number.",
+        help="Number of CPU threads. Bit-identical outputs need the same number.",
     ),
 ]  # fmt: skip
 MaxDuration = Annotated[
@@ -230,7 +230,7 @@ Duration = Annotated[
         help="Duration of the audio, 0.1 to 600.",
     ),
 ]  # fmt: skip
-PicturePrompt = Annotated[
+FramesPrompt = Annotated[
     str | None,
     typer.Option(
         "--prompt", "-p", show_default=False, rich_help_panel=_VIDEO,
@@ -238,7 +238,7 @@ PicturePrompt = Annotated[
         "input, which is printed.",
     ),
 ]  # fmt: skip
-PictureNoPrompt = Annotated[
+FramesNoPrompt = Annotated[
     bool,
     typer.Option(
         "--no-prompt", rich_help_panel=_VIDEO,
@@ -246,9 +246,7 @@ PictureNoPrompt = Annotated[
         "guidance of --preset latents.",
     ),
 ]  # fmt: skip
-
-
-PictureSync = Annotated[
+FramesSync = Annotated[
     float | None,
     typer.Option(
         "--sync", min=0.0, metavar="WEIGHT", callback=finite, show_default="the preset's, 0",
@@ -287,24 +285,24 @@ MotionOption = Annotated[
         help="A motion adapter for --video.",
     ),
 ]  # fmt: skip
-MaxSound = Annotated[
+MaxAudioDuration = Annotated[
     float,
     typer.Option(
         "--max-duration", min=0.1, metavar="SECONDS", rich_help_panel=_MODELS,
         help="Refuse audio that is longer than this.",
     ),
 ]  # fmt: skip
-SoundPrompt = Annotated[
+AudioPrompt = Annotated[
     str | None,
     typer.Option(
-        "--audio-prompt", show_default="the sentence", rich_help_panel=_AUDIO,
+        "--audio-prompt", show_default="the prompt", rich_help_panel=_AUDIO,
         help="Prompt for the audio, if it differs.",
     ),
 ]  # fmt: skip
-SeenPrompt = Annotated[
+VideoPrompt = Annotated[
     str | None,
     typer.Option(
-        "--video-prompt", show_default="the sentence", rich_help_panel=_VIDEO,
+        "--video-prompt", show_default="the prompt", rich_help_panel=_VIDEO,
         help="Prompt for the video, if it differs.",
     ),
 ]  # fmt: skip
@@ -312,7 +310,7 @@ JointDuration = Annotated[
     float | None,
     typer.Option(
         "--duration", "-d", metavar="SECONDS", callback=finite, rich_help_panel=_OUTPUT,
-        show_default="as the video model was trained",
+        show_default="the video model's length",
         help="Duration of audio and video, 0.1 to 600.",
     ),
 ]  # fmt: skip

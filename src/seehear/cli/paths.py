@@ -1,4 +1,4 @@
-"""Which files go in and which come out, all decided before anything is computed."""
+"""Input and output paths of a command, checked before anything is computed."""
 
 import glob
 import os
@@ -12,37 +12,37 @@ from seehear.media.folders import check_folder_of
 
 @dataclass(frozen=True)
 class OutputPaths:
-    """What is to be written."""
+    """The paths of one output."""
 
     target: Path
 
     @property
     def manifest(self) -> Path:
-        """The JSON that comes beside the target."""
+        """The JSON file beside the target."""
         return self.target.with_suffix(".json")
 
     @property
     def page(self) -> Path:
-        """The report that comes beside the target, if one is asked for."""
+        """The report beside the target, for --report."""
         return self.target.with_suffix(".html")
 
 
 @dataclass(frozen=True)
 class InputOutput(OutputPaths):
-    """One input and what is to be written for it."""
+    """One input and the paths of its output."""
 
     source: Path
 
 
 def expand_inputs(
-    inputs: Sequence[str], suffixes: frozenset[str], tell: Callable[[SeehearError], None]
+    inputs: Sequence[str], suffixes: frozenset[str], on_error: Callable[[SeehearError], None]
 ) -> list[Path]:
-    """The files that names, folders and patterns stand for, each once, in order.
+    """Expand files, folders and patterns to a list of files in order, without duplicates.
 
     Args:
         inputs: Files, folders (their direct children with one of `suffixes`) and patterns.
         suffixes: In lower case, with the dot.
-        tell: Called with the error of every input that stands for nothing.
+        on_error: Called with the error of every input that matches no file.
     """
     found: dict[Path, None] = {}
     for text in inputs:
@@ -55,16 +55,16 @@ def expand_inputs(
             )
             if not children:
                 kinds = ", ".join(sorted(suffixes))
-                tell(MediaError(f"{path}: the folder holds no file of these kinds: {kinds}"))
+                on_error(MediaError(f"{path}: the folder holds no file of these kinds: {kinds}"))
             found |= dict.fromkeys(children)
         elif not path.exists() and glob.has_magic(text):
             matches = sorted(Path(match) for match in glob.glob(text, recursive=True))
             matches = [match for match in matches if match.is_file()]
             if not matches:
-                tell(MediaError(f"{text}: no file matches this pattern; check it"))
+                on_error(MediaError(f"{text}: no file matches this pattern; check it"))
             found |= dict.fromkeys(matches)
         else:
-            found[path] = None  # whoever reads it says what is wrong with it
+            found[path] = None  # if it is missing, the reader reports it
     return list(found)
 
 
@@ -80,15 +80,15 @@ def pair_outputs(
         suffix_for: The suffix of the output for a source, if `output` is a folder.
 
     Raises:
-        MediaError: One file for several sources, two sources with one name, or no folder to
-            write the file in.
+        MediaError: One file for several sources, two sources with the same output, or the
+            folder of the file is missing.
     """
     path = Path(output)
     if not (path.is_dir() or output.endswith(("/", os.sep)) or not path.suffix):
         if len(sources) > 1:
             raise MediaError(
                 f"{output}: expected a folder for {len(sources)} inputs, got the name of a file; "
-                "end it with / if it is a folder's"
+                "end the name with / to create a folder"
             )
         check_folder_of(path)
         return [InputOutput(path, source) for source in sources]
@@ -104,23 +104,23 @@ def pair_outputs(
 
 
 def check_target(
-    wanted: OutputPaths, allowed: Iterable[str], *, overwrite: bool, with_page: bool = False
+    paths: OutputPaths, allowed: Iterable[str], *, overwrite: bool, with_page: bool = False
 ) -> None:
-    """Refuse an output that could not be kept, while nothing has been computed yet.
+    """Refuse an output that could not be written, before anything is computed.
 
     Raises:
         MediaError: Another suffix, a folder that is missing or not writable, the input itself, or
             a file that exists and may not be replaced.
     """
-    target = wanted.target
-    source = wanted.source if isinstance(wanted, InputOutput) else None
+    target = paths.target
+    source = paths.source if isinstance(paths, InputOutput) else None
     if target.suffix.lower() not in allowed:
         folders = "" if source is None else ", or end the name with / for a folder"
         raise MediaError(
             f"{target}: cannot write {target.suffix or 'a file without suffix'!r} here; choose "
             f"one of {', '.join(allowed)}{folders}"
         )
-    for path in (target, wanted.manifest, *([wanted.page] if with_page else [])):
+    for path in (target, paths.manifest, *([paths.page] if with_page else [])):
         if not path.exists():
             continue
         if path.is_dir():
@@ -137,7 +137,7 @@ def check_target(
 
 
 def check_page(path: Path, *, overwrite: bool) -> None:
-    """Refuse the name of an HTML page that could not be kept.
+    """Refuse an HTML page that could not be written.
 
     Raises:
         MediaError: Another suffix, or a file that exists and may not be replaced.

@@ -19,7 +19,7 @@ PREVIEW_EVERY, PREVIEW_FRAMES = 5, 4  # steps, and frames of a strip
 
 @contextmanager
 def step_progress(name: str, is_quiet: bool) -> Iterator[Callable[[StepProgress], None]]:
-    """A callback for every denoising step: a bar on a terminal, a line now and then elsewhere."""
+    """A callback for every denoising step: a progress bar on a terminal, four lines elsewhere."""
     if is_quiet:
         yield lambda step: None
         return
@@ -34,25 +34,25 @@ def step_progress(name: str, is_quiet: bool) -> Iterator[Callable[[StepProgress]
         console=err,
         transient=True,
     ) as bar:
-        task = bar.add_task(name, total=None, state="looking and listening")
-        first: list[float] = []
+        task = bar.add_task(name, total=None, state="encoding the input")
+        losses: list[float] = []
 
         def on_step(step: StepProgress) -> None:
             loss = total_loss(step)
             if loss is not None:
-                first.append(loss)
-            state = f"step {step.i + 1}/{step.num_steps}" + _falling(first)
+                losses.append(loss)
+            state = f"step {step.i + 1}/{step.num_steps}" + _loss_text(losses)
             bar.update(task, total=step.num_steps, completed=step.i + 1, state=state)
 
         yield on_step
 
 
-def _falling(losses: Sequence[float]) -> str:
+def _loss_text(losses: Sequence[float]) -> str:
     return f", loss {losses[0]:.3f} -> {losses[-1]:.3f}" if losses else ""
 
 
 def _print_quarters(name: str, step: StepProgress) -> None:
-    """Four lines per clip are enough for a log."""
+    """Print a line after every quarter of the steps, to keep logs short."""
     done, quarter = step.i + 1, max(1, math.ceil(step.num_steps / 4))
     if done % quarter == 0 or done == step.num_steps:
         loss = total_loss(step)
@@ -63,7 +63,7 @@ def _print_quarters(name: str, step: StepProgress) -> None:
 def saving_previews(
     folder: Path, stem: str, then: Callable[[StepProgress], None]
 ) -> Callable[[StepProgress], None]:
-    """A callback that saves a strip of frames every fifth step, and goes on to another one."""
+    """A callback that saves a strip of frames every fifth step, and then calls `then`."""
     ensure_folder(folder)
 
     def on_step(step: StepProgress) -> None:
@@ -79,16 +79,16 @@ def saving_previews(
 
 
 def plan_text(source: str, target: Path, plan: DryRun) -> str:
-    """A plan as lines of names and values."""
+    """A dry run as lines of names and values."""
     windows = f"{plan.num_windows} of {plan.window_s:g} s"
-    memory = "not known on this system"
+    memory = "unknown on this system"
     if plan.peak_bytes is not None:
         memory = f"{plan.peak_bytes / 1e9:.2f} GB at the peak"
     if plan.peak_device_bytes is not None:
         memory += f", {plan.peak_device_bytes / 1e9:.2f} GB on the accelerator"
     rows = {
         "length": f"{plan.duration_s:.3f} s",
-        "words": prompt_note(plan.named, plan.prompt),
+        "prompt": prompt_note(plan.named, plan.prompt).removeprefix("prompt "),
         "windows": windows,
         "steps": f"{plan.num_steps}, {plan.num_guided} of them guided" + _each(plan),
         "latents": ", ".join(
@@ -104,14 +104,14 @@ def plan_text(source: str, target: Path, plan: DryRun) -> str:
 
 
 def _each(plan: DryRun) -> str:
-    """How many steps each stream makes, where that is not one in every turn of the loop."""
+    """The steps of each stream, if a stream has fewer steps than the loop."""
     if set(plan.steps.values()) == {plan.num_steps}:
         return ""
     return "; " + ", ".join(f"{count} of {stream}" for stream, count in plan.steps.items())
 
 
 def doctor_text(report: Report) -> Iterator[str]:
-    """What the doctor found, line by line."""
+    """The lines of the doctor's report."""
     for check in report.checks:
         yield f"{'ok  ' if check.is_fine else 'BAD '} {check.name}: {check.detail}"
     for chain in report.chains:
@@ -122,5 +122,5 @@ def doctor_text(report: Report) -> Iterator[str]:
         yield f"{'BAD ' if chain.findings else 'ok  '} {chain.name}: gradient {' <- '.join(sizes)}"
     for finding in report.findings:
         yield f"     {finding}"
-    verdict = "all is well" if report.is_healthy else "not in order, see BAD above"
+    verdict = "all checks passed" if report.is_healthy else "checks failed, see BAD above"
     yield f"{report.models}: {verdict} ({report.seconds:.1f} s)"

@@ -1,4 +1,4 @@
-"""`seehear replay`: make an output again from its manifest."""
+"""`seehear replay`: generate an output again from its manifest."""
 
 from pathlib import Path
 from typing import Annotated
@@ -22,7 +22,7 @@ def replay(
             "-o",
             metavar="PATH",
             show_default=False,
-            help="Write the media again, under this name.",
+            help="Write the new media to this file.",
         ),
     ] = None,
     threads: Annotated[

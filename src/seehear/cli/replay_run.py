@@ -1,4 +1,4 @@
-"""Make an output again from its manifest, and say what differs if the samples do."""
+"""Generate an output again from its manifest, and list what differs if the samples differ."""
 
 import time
 from collections.abc import Mapping
@@ -30,14 +30,14 @@ def replayed(
     overwrite: bool = False,
     quiet: bool = False,
 ) -> int:
-    """Do `seehear replay`.
+    """Run `seehear replay`.
 
     Returns:
         0 if the samples are the same, bit for bit; 1 if they differ.
 
     Raises:
         SettingsError: Not a manifest of a run, or one that this version cannot read.
-        MediaError: The input is gone or has changed, or the output cannot be written.
+        MediaError: The input is missing or has changed, or the output cannot be written.
         WeightsError: The models cannot be loaded.
     """
     record = read_manifest(manifest_path)
@@ -48,7 +48,8 @@ def replayed(
     task = TASKS[record["task"]]
     if not record["inputs"] and task.reads_file:
         raise SettingsError(
-            f"{manifest_path}: was made from arrays in Python, so there is no file to start from"
+            f"{manifest_path}: expected a run with an input file, got one with arrays in Python; "
+            "repeat it in Python"
         )
     compared = hashes_of(record, manifest_path)
     source = manifest_path
@@ -56,17 +57,17 @@ def replayed(
         source = locate_input(record["inputs"][0], manifest_path)
     target = None
     if output is not None:
-        (errand,) = pair_outputs([source], output, task.suffix_for)
-        check_target(errand, task.writes, overwrite=overwrite)
-        target = errand.target
+        (pair,) = pair_outputs([source], output, task.suffix_for)
+        check_target(pair, task.writes, overwrite=overwrite)
+        target = pair.target
 
-    given = source if task.reads_file else None
-    # How many threads share a sum changes the order of its terms, so the bits.
+    input_path = source if task.reads_file else None
+    # The number of threads changes the order of summation, and so the bits.
     torch.set_num_threads(threads or record["versions"].get("threads") or torch.get_num_threads())
     studio = _studio(record, manifest_path, device)
     began = time.perf_counter()
     with step_progress(source.name, quiet) as on_step:
-        result = studio.make(recorded_job(studio, record, given, manifest_path), on_step)
+        result = studio.make(recorded_job(studio, record, input_path, manifest_path), on_step)
     took_s = time.perf_counter() - began
     if target is not None:
         save_output(
@@ -75,17 +76,19 @@ def replayed(
             is_mix=bool(record["settings"].get("mix")),
             upscale=int(record.get("upscale", {}).get("factor", 1)),
         )
-    again = result.manifest()
-    differing = list(differences(record, again))
-    is_same = all(again[name] == record[name] for name in compared)
+    new_record = result.manifest()
+    differing = list(differences(record, new_record))
+    is_same = all(new_record[name] == record[name] for name in compared)
     if not quiet or not is_same:
         what = "samples" if compared == ["samples_sha256"] else "media"
         verdict = f"same {what}, bit for bit" if is_same else f"the {what} differ"
-        out.print(f"{manifest_path}: {verdict} ({result.duration_s:.2f} s, made in {took_s:.1f} s)")
+        out.print(
+            f"{manifest_path}: {verdict} ({result.duration_s:.2f} s, generated in {took_s:.1f} s)"
+        )
         for line in differing:
             out.print(f"  {line}")
         if not is_same and not differing:
-            out.print("  versions, weights and threads are the same; is it another machine?")
+            out.print("  versions, weights and threads are the same; the machine may differ")
     return 0 if is_same else 1
 
 

@@ -1,4 +1,4 @@
-"""`seehear report`: runs explained in one HTML page that opens without a network."""
+"""`seehear report`: an HTML page about runs, which opens without a network."""
 
 from pathlib import Path
 from typing import Annotated
@@ -14,7 +14,7 @@ def report(
         typer.Argument(
             metavar="OUT.JSON",
             show_default=False,
-            help="JSON files that lie beside outputs, or folders of them.",
+            help="JSON files beside outputs, or folders of them.",
         ),
     ],
     output: Annotated[
@@ -28,9 +28,9 @@ def report(
 ) -> None:
     r"""Write an HTML report of runs. Needs `pip install "seehear\[report]"`.
 
-    One JSON file becomes a page with its media, losses, gradients, spectrogram, settings and
-    licences; several, or a folder, a gallery to sort, the worst run first. A page is one file and
-    loads nothing from the network.
+    The page of one JSON file shows media, losses, gradients, spectrogram, settings and licences.
+    Several files or a folder give a sortable gallery, worst run first. A page is one file and loads
+    nothing from the network.
 
     For example:
 
@@ -45,11 +45,11 @@ def report(
     check_page(output, overwrite=overwrite)
     with needing("seehear report", "report"):
         from seehear import report as pages
-    runs, passed_over = pages.read_runs(manifests)
+    runs, skipped = pages.read_runs(manifests)
     if len(runs) == 1 and not any(path.is_dir() for path in manifests):
         pages.write_page(runs[0], output)
     else:
-        pages.write_gallery(runs, output, passed_over)
+        pages.write_gallery(runs, output, skipped)
     if not quiet:
-        told = runs[0].name if len(runs) == 1 else f"{len(runs)} runs"
-        out.print(f"{output}: {told}, {output.stat().st_size / 1e6:.1f} MB")
+        subject = runs[0].name if len(runs) == 1 else f"{len(runs)} runs"
+        out.print(f"{output}: {subject}, {output.stat().st_size / 1e6:.1f} MB")

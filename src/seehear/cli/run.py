@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from seehear.cli.console import err, tell_error
+from seehear.cli.console import err, print_error
 from seehear.cli.paths import (
     InputOutput,
     OutputPaths,
@@ -19,7 +19,7 @@ from seehear.media.folders import check_folder_of, existing_file
 from seehear.media.suffixes import VIDEO_SUFFIXES
 from seehear.pipeline.task import TASKS
 
-GALLERY = "reports.html"  # of several outputs with --report, in their folder
+GALLERY = "reports.html"  # written for several outputs with --report, in their folder
 
 
 class Failures:
@@ -31,11 +31,11 @@ class Failures:
     def __call__(self, error: SeehearError, path: Path | None = None) -> None:
         """Print one error."""
         self.count += 1
-        tell_error(error, path)
+        print_error(error, path)
 
 
 def run_inputs(inputs: Sequence[str], output: str, options: RunOptions) -> int:
-    """Check all that can be checked, load the models once, then generate one output per input.
+    """Check inputs and outputs, load the models once, then generate one output per input.
 
     Args:
         inputs: Files, folders and patterns.
@@ -43,7 +43,7 @@ def run_inputs(inputs: Sequence[str], output: str, options: RunOptions) -> int:
         options: Everything else.
 
     Returns:
-        The exit code: 2 if any input failed, and the others are done.
+        The exit code: 0, or 2 if any input failed; the others are generated all the same.
     """
     task, fail = TASKS[options.request.task], Failures()
     _warn_if_unguided(options)
@@ -95,7 +95,7 @@ def run_joint(prompt: str, output: str, options: RunOptions) -> int:
 
 
 def _warn_if_unguided(options: RunOptions) -> None:
-    """Warn where the preset would guide, but there are too few steps to guide any."""
+    """Warn if the preset guides, but this number of steps is too small for a guided step."""
     settings = options.request.preset_settings().settings
     aligner, num_steps = settings.aligner, settings.num_steps
     if options.output.quiet or any(aligner.is_guided(i, num_steps) for i in range(num_steps)):
@@ -107,22 +107,22 @@ def _warn_if_unguided(options: RunOptions) -> None:
         )
 
 
-def _check_target(wanted: OutputPaths, allowed: Sequence[str], options: RunOptions) -> None:
-    """Refuse an output that could not be kept: media, manifest or report."""
-    asked = options.output
+def _check_target(paths: OutputPaths, allowed: Sequence[str], options: RunOptions) -> None:
+    """Refuse media, a manifest or a report that could not be written."""
+    output = options.output
     check_target(
-        wanted, allowed, overwrite=asked.overwrite or asked.dry_run, with_page=asked.report
+        paths, allowed, overwrite=output.overwrite or output.dry_run, with_page=output.report
     )
-    if asked.report and wanted.page.name.lower() == GALLERY:
-        raise MediaError(f"{wanted.page}: {GALLERY} is the gallery's name; choose another name")
-    kind = wanted.target.suffix.lower()
-    if asked.suffix is not None and asked.suffix.lower() != kind:
+    if output.report and paths.page.name.lower() == GALLERY:
+        raise MediaError(f"{paths.page}: {GALLERY} is the name of the gallery; choose another name")
+    suffix = paths.target.suffix.lower()
+    if output.suffix is not None and output.suffix.lower() != suffix:
         raise MediaError(
-            f"{wanted.target}: --suffix {asked.suffix} is for outputs in a folder; use that suffix "
+            f"{paths.target}: --suffix {output.suffix} is for outputs in a folder; use that suffix "
             "in the output's name, or drop --suffix"
         )
-    if options.request.mix and kind not in VIDEO_SUFFIXES:
+    if options.request.mix and suffix not in VIDEO_SUFFIXES:
         raise MediaError(
-            f"{wanted.target}: --mix keeps the video's own audio, so it needs a video output; end "
+            f"{paths.target}: --mix keeps the video's own audio, so it needs a video output; end "
             "the name in .mp4, or drop --mix"
         )

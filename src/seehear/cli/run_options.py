@@ -1,4 +1,4 @@
-"""The options of a command as one value, and the table that commands take them from.
+"""The options of a command as one value, and the table that defines them.
 
 A new option is a declaration in `seehear.cli.options`, a row here, and a field of the settings
 that it belongs to.
@@ -24,7 +24,7 @@ class OutputOptions:
 
     suffix: str | None = None  # of outputs in a folder; None: the task's
     report: bool = False  # an HTML page beside every output, and a gallery of several
-    previews: Path | None = None  # folder for pictures of unfinished frames
+    previews: Path | None = None  # folder for preview images
     overwrite: bool = False
     dry_run: bool = False
     quiet: bool = False
@@ -32,7 +32,7 @@ class OutputOptions:
 
 @dataclass(frozen=True, kw_only=True)
 class RunOptions:
-    """Everything that the options of a command decide."""
+    """All options of a command."""
 
     request: Request  # without its source
     load: LoadOptions = field(default_factory=LoadOptions)
@@ -49,7 +49,7 @@ class Row:
     part: Literal["request", "load", "output", "run"]
     option: Any  # an annotation of `seehear.cli.options`
     default: Any = None
-    field: str = ""  # as the parameter, if empty
+    field: str = ""  # empty: the parameter's name
 
     @property
     def target(self) -> str:
@@ -60,13 +60,13 @@ class Row:
 def rows_for(task: Task) -> tuple[Row, ...]:
     """The options of a task's command, in the order of its help text."""
     is_text, makes_video = not task.reads_file, task.makes_video
-    prompt = declared.PicturePrompt if makes_video else declared.Prompt
-    no_prompt = declared.PictureNoPrompt if makes_video else declared.NoPrompt
-    max_duration = declared.MaxSound if task.given == "audio" else declared.MaxDuration
-    sync = declared.Sync if not makes_video else declared.PictureSync
+    prompt = declared.FramesPrompt if makes_video else declared.Prompt
+    no_prompt = declared.FramesNoPrompt if makes_video else declared.NoPrompt
+    max_duration = declared.MaxAudioDuration if task.given == "audio" else declared.MaxDuration
+    sync = declared.Sync if not makes_video else declared.FramesSync
     rows: list[tuple[bool, Row]] = [
-        (is_text, Row("audio_prompt", "request", declared.SoundPrompt)),
-        (is_text, Row("video_prompt", "request", declared.SeenPrompt)),
+        (is_text, Row("audio_prompt", "request", declared.AudioPrompt)),
+        (is_text, Row("video_prompt", "request", declared.VideoPrompt)),
         (is_text, Row("duration", "request", declared.JointDuration, None, "duration_s")),
         (
             task.has_duration and not is_text,
@@ -113,7 +113,7 @@ def rows_for(task: Task) -> tuple[Row, ...]:
 
 
 def rows_named(names: Iterable[str], task: Task) -> tuple[Row, ...]:
-    """Options for a command that is not a task's: some rows of all tasks, in this order."""
+    """The rows with these names, in this order, for a command without a task of its own."""
     every = {row.name: row for t in (*TASKS.values(), task) for row in rows_for(t)}
     return tuple(every[name] for name in names)
 
@@ -143,7 +143,7 @@ def run_options(task: str, rows: Iterable[Row], values: Mapping[str, Any]) -> Ru
 
 
 def with_options(rows: Iterable[Row], task: str | None = None) -> Callable[[Any], Any]:
-    """Give a command the options of some rows.
+    """Add the options of the rows to a command.
 
     The command has its own parameters and one called `options`, a `RunOptions`. Its parameter
     `task`, if it has one, decides the task; otherwise the argument of this function does.

@@ -1,4 +1,4 @@
-"""`seehear web`: the tasks in a page in the browser."""
+"""`seehear web`: the tasks on a web page."""
 
 from typing import Annotated
 
@@ -20,8 +20,8 @@ def web(
             metavar="USER:PASSWORD",
             show_default=False,
             envvar="SEEHEAR_WEB_AUTH",
-            help="Ask visitors for a name and a password. In the environment variable it is not "
-            "seen in the list of processes.",
+            help="Ask visitors for a name and a password. The environment variable keeps them out "
+            "of the process list.",
         ),
     ] = None,
     max_upload_mb: Annotated[
@@ -48,7 +48,7 @@ def web(
     r"""Serve the tasks as a web page.
 
     The page is local unless --host is set. No data leaves this machine, and all files are
-    deleted when a page is closed. Needs `pip install "seehear\[web]"`. Ctrl-C ends it.
+    deleted when a page is closed. Needs `pip install "seehear\[web]"`. Ctrl-C stops the server.
 
     For example:
 
@@ -65,7 +65,7 @@ def web(
     if auth is not None:
         name, colon, password = auth.partition(":")
         if not (name and colon and password):
-            raise SettingsError("--auth: expected USER:PASSWORD, both with at least one letter")
+            raise SettingsError("--auth: expected USER:PASSWORD, got an empty user or password")
         name_and_password = (name, password)
     server = _server()
 
@@ -86,23 +86,25 @@ def web(
         max_duration_s=max_duration,
         max_waiting=max_waiting,
     )
-    is_over = threading.Event()
-    signal.signal(signal.SIGTERM, lambda number, frame: is_over.set())
+    stopped = threading.Event()
+    signal.signal(signal.SIGTERM, lambda number, frame: stopped.set())
     with server.serving(config, ModelPool(families_here(), device)) as address:
         if host not in ("127.0.0.1", "localhost", "::1") and name_and_password is None:
-            err.print(f"seehear: warning: {host} lets others in, and there is no --auth")
-        out.print(f"seehear is at {address} (Ctrl-C ends it)")
+            err.print(
+                f"seehear: warning: {host} accepts other machines without a password; add --auth"
+            )
+        out.print(f"seehear is at {address} (Ctrl-C stops it)")
         try:
-            is_over.wait()
+            stopped.wait()
         except KeyboardInterrupt:
             out.print("")
 
 
 def _server():
-    """The part of the package that needs further libraries.
+    """The server module, which needs libraries of an extra.
 
     Raises:
-        SettingsError: They are not installed.
+        SettingsError: Gradio is not installed.
     """
     import importlib.util
 
