@@ -18,7 +18,13 @@ from types import ModuleType
 from seehear.guidance import settings as method
 from seehear.guidance.settings import FrameSampling, ImageAugmentation, MelAugmentation
 from seehear.pipeline import presets
-from seehear.pipeline.presets import JOINT_PRESETS, PAPER_PRESETS, PICTURE_PRESETS, PRESETS, Preset
+from seehear.pipeline.presets import (
+    IMAGE_VIDEO_PRESETS,
+    JOINT_PRESETS,
+    PAPER_PRESETS,
+    PRESETS,
+    Preset,
+)
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "presets.md"
 HEAD = """# Presets
@@ -31,11 +37,11 @@ A preset contains all settings of a generation except models, prompt and seed. S
 values and comments there.
 """
 _CONSTANTS = {  # of image and video presets, by name
-    "default": "_PICTURE_DEFAULT",
-    "wordless": "_PICTURE_WORDLESS",
+    "default": "_IMAGE_VIDEO_DEFAULT",
+    "wordless": "_IMAGE_VIDEO_WORDLESS",
     "prompt": "_PROMPT",
-    "latents": "_PICTURE_LATENTS",
-    "equations": "_PICTURE_EQUATIONS",
+    "latents": "_IMAGE_VIDEO_LATENTS",
+    "equations": "_IMAGE_VIDEO_EQUATIONS",
 }
 
 
@@ -160,7 +166,7 @@ def page() -> str:
     text = HEAD + "\n## Audio presets (v2a, i2a)\n\n" + side_by_side(PRESETS, meanings)
     text += "\n## Image and video presets (a2v, a2i)\n\n"
     text += "The task replaces the pairs. `prompt` uses Eq. 17 alone, `latents` Eq. 13 alone.\n\n"
-    text += side_by_side(PICTURE_PRESETS, meanings)
+    text += side_by_side(IMAGE_VIDEO_PRESETS, meanings)
     text += "\n## Joint presets (joint)\n\n"
     text += (
         "In `default` the video leads. The other presets combine the rates and the guidance scale "
@@ -189,7 +195,7 @@ def explained() -> list[tuple[str, str, Preset]]:
     own = [(f"`{name}` for audio", name.upper(), preset) for name, preset in PRESETS.items()]
     visual = [
         (f"`{name}` for images and videos", _CONSTANTS[name], preset)
-        for name, preset in PICTURE_PRESETS.items()
+        for name, preset in IMAGE_VIDEO_PRESETS.items()
     ]
     joint = [("`default` for joint", "_JOINT_DEFAULT", JOINT_PRESETS["default"])]
     paper = [(f"`{p.name}`", p.name.upper().replace("-", "_"), p) for p in PAPER_PRESETS.values()]

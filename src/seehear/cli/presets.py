@@ -6,7 +6,13 @@ from rich.table import Table
 
 from seehear.cli.console import out
 from seehear.guidance.settings import Rate
-from seehear.pipeline.presets import JOINT_PRESETS, PAPER_PRESETS, PICTURE_PRESETS, PRESETS, Preset
+from seehear.pipeline.presets import (
+    IMAGE_VIDEO_PRESETS,
+    JOINT_PRESETS,
+    PAPER_PRESETS,
+    PRESETS,
+    Preset,
+)
 
 
 def presets() -> None:
@@ -22,7 +28,7 @@ def presets() -> None:
     """
     for title, presets in (
         ("v2a and i2a", PRESETS),
-        ("a2v and a2i", PICTURE_PRESETS),
+        ("a2v and a2i", IMAGE_VIDEO_PRESETS),
         ("joint", JOINT_PRESETS),
         ("paper models", {preset.name: preset for preset in PAPER_PRESETS.values()}),
     ):

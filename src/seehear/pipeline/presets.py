@@ -33,7 +33,7 @@ class Preset:
     distance: str | Callable[..., Any] = "cosine"
     # Softmax temperature of the target in the names distance; lower is sharper.
     target_temperature: float = 0.05
-    # Weight of a window's own part of the condition; the whole clip has the rest. Ours: neither the
+    # Weight of the window's part of the condition; the whole clip has the rest. Ours: neither the
     # paper nor its code has windows.
     local_weight: float = 0.5
     # Weight of the sync term, which aligns audio onsets with motion onsets. Ours; 0 turns it off.
@@ -158,10 +158,10 @@ LATENTS = replace(WORDLESS, name="latents", settings=_tuned(WORDLESS, lr_prompt=
 PRESETS: dict[str, Preset] = {p.name: p for p in (DEFAULT, WORDLESS, LATENTS, AUTHORS, EQUATIONS)}
 
 # For images and videos: the audio presets with the changes below.
-_PICTURES = FrameSampling(per_step=4)
+_FOUR_FRAMES = FrameSampling(per_step=4)
 # The pocket image encoder was trained with augmentations at least as strong.
-_LOOKS = ImageAugmentation(per_step=8)
-_PICTURE_DEFAULT = replace(
+_EIGHT_VIEWS = ImageAugmentation(per_step=8)
+_IMAGE_VIDEO_DEFAULT = replace(
     DEFAULT,
     settings=replace(
         DEFAULT.settings,
@@ -169,42 +169,42 @@ _PICTURE_DEFAULT = replace(
         guidance_scale=4.0,  # 3 and 6 were not better: docs/tried.md
     ),
     distance="names",  # as for wordless
-    frames=_PICTURES,  # few per step, for speed; a run covers all frames
+    frames=_FOUR_FRAMES,  # few per step, for speed; a run covers all frames
     by_eye=True,  # the pretrained tower was trained on finished images only
-    looks=_LOOKS,  # without augmented views, judge accuracy was half as high
+    looks=_EIGHT_VIEWS,  # without augmented views, judge accuracy was half as high
 )
-_PICTURE_WORDLESS = replace(
+_IMAGE_VIDEO_WORDLESS = replace(
     WORDLESS,
     settings=replace(
         WORDLESS.settings,
         guidance_scale=4.0,  # as default
     ),
-    frames=_PICTURES,  # as default
+    frames=_FOUR_FRAMES,  # as default
     by_eye=True,  # as default
-    looks=_LOOKS,  # as default
+    looks=_EIGHT_VIEWS,  # as default
 )
 # Eq. 17 alone (prompt tuning), the paper's choice for videos, and Eq. 13 alone (latents).
 _PROMPT = replace(
-    _PICTURE_WORDLESS,
+    _IMAGE_VIDEO_WORDLESS,
     name="prompt",
     settings=_tuned(
-        _PICTURE_WORDLESS,
+        _IMAGE_VIDEO_WORDLESS,
         lr_latents=0.0,  # Eq. 17 alone
     ),
 )
-_PICTURE_LATENTS = replace(
-    _PICTURE_WORDLESS,
+_IMAGE_VIDEO_LATENTS = replace(
+    _IMAGE_VIDEO_WORDLESS,
     name="latents",
     settings=replace(
         _tuned(
-            _PICTURE_WORDLESS,
+            _IMAGE_VIDEO_WORDLESS,
             lr_prompt=0.0,  # Eq. 13 alone
         ),
         guidance_scale=1.5,  # overrides a wrong prompt in 0.41 of 112 images; 4 in 0.22
     ),
 )
 # The paper's rates for AnimateDiff, section 4.1: 0.01 for latents and prompts.
-_PICTURE_EQUATIONS = replace(
+_IMAGE_VIDEO_EQUATIONS = replace(
     EQUATIONS,
     settings=_tuned(
         EQUATIONS,
@@ -213,19 +213,25 @@ _PICTURE_EQUATIONS = replace(
     ),
     frames=FrameSampling(),
 )
-PICTURE_PRESETS: dict[str, Preset] = {
+IMAGE_VIDEO_PRESETS: dict[str, Preset] = {
     p.name: p
-    for p in (_PICTURE_DEFAULT, _PICTURE_WORDLESS, _PROMPT, _PICTURE_LATENTS, _PICTURE_EQUATIONS)
+    for p in (
+        _IMAGE_VIDEO_DEFAULT,
+        _IMAGE_VIDEO_WORDLESS,
+        _PROMPT,
+        _IMAGE_VIDEO_LATENTS,
+        _IMAGE_VIDEO_EQUATIONS,
+    )
 }
 
 # Mutual guidance does not work while both streams are noise. The video, which the prompt alone
 # determines well, leads by a quarter of the run; then both streams guide each other.
 _JOINT_DEFAULT = replace(
-    _PICTURE_WORDLESS,
+    _IMAGE_VIDEO_WORDLESS,
     name="default",
     settings=replace(
         _tuned(
-            _PICTURE_WORDLESS,
+            _IMAGE_VIDEO_WORDLESS,
             lr_latents={"audio": 0.05, "video": 0.05},  # as wordless for a single stream
             lr_prompt={"audio": 0.3, "video": 0.3},  # as wordless for a single stream
             start={"audio": 0.3, "video": 0.4},  # the audio first, because it starts later
@@ -235,7 +241,7 @@ _JOINT_DEFAULT = replace(
         guidance_scale={"audio": 2.5, "video": 4.0},  # as for a single stream
         retimed_at=(0.4, 0.475, 0.55),  # at 0.2, 0.3 and 0.4 of the audio's own steps
     ),
-    target_temperature=0.03,  # sharper than for given media, so that undecided streams settle
+    target_temperature=0.03,  # sharper than for a fixed input, so that undecided streams converge
 )
 
 
@@ -256,10 +262,10 @@ def _both(video: Preset, audio: Preset) -> Preset:
 
 JOINT_PRESETS: dict[str, Preset] = {
     "default": _JOINT_DEFAULT,
-    "wordless": _both(_PICTURE_WORDLESS, WORDLESS),
+    "wordless": _both(_IMAGE_VIDEO_WORDLESS, WORDLESS),
     "prompt": _both(_PROMPT, replace(WORDLESS, settings=_tuned(WORDLESS, lr_latents=0.0))),
-    "latents": _both(_PICTURE_LATENTS, LATENTS),
-    "equations": _both(_PICTURE_EQUATIONS, EQUATIONS),
+    "latents": _both(_IMAGE_VIDEO_LATENTS, LATENTS),
+    "equations": _both(_IMAGE_VIDEO_EQUATIONS, EQUATIONS),
 }
 
 # The paper's own runs, with the models of `paper_runs`; the audio runs use the released script.
@@ -310,14 +316,14 @@ def presets_of(task: str) -> Mapping[str, Preset]:
     if row.makes_audio and row.makes_video:
         known = dict(JOINT_PRESETS)
     else:
-        known = dict(PRESETS if row.makes_audio else PICTURE_PRESETS)
+        known = dict(PRESETS if row.makes_audio else IMAGE_VIDEO_PRESETS)
     if task in PAPER_PRESETS:
         known[f"paper-{task}"] = PAPER_PRESETS[task]
     return known
 
 
 def preset_for(task: str, preset: str | Preset) -> Preset:
-    """A preset by name, or the given one, with the pairs of a task (Eqs. 14 to 16).
+    """A preset, by name or itself, with the pairs of a task (Eqs. 14 to 16).
 
     Raises:
         SettingsError: The task has no preset of that name.
