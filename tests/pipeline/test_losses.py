@@ -94,10 +94,10 @@ def test_a_loss_term_of_another_package_is_found_by_name(studio, outside):
     ("changes", "sentence"),
     [
         ({"distance": "euclid"}, r"no distance is called 'euclid'; choose one of cosine, names"),
-        ({"distance": "os:system"}, "not imported on the word of a manifest"),
+        ({"distance": "os:system"}, "which a manifest may not import"),
         ({"distance": lambda a, b: a}, "cannot be recorded in a manifest"),
         ({"terms": {"loud": 1.0}}, "no loss term is called 'loud'; choose one of sync"),
-        ({"terms": {"sync": -1.0}}, "not negative"),
+        ({"terms": {"sync": -1.0}}, "finite weights of loss terms of at least 0"),
         ({"target_temperature": object()}, "cannot record"),
     ],
 )

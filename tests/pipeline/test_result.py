@@ -87,10 +87,10 @@ def test_arrays_come_out_for_numpy():
 
 
 def test_what_the_result_lacks_cannot_be_saved(tmp_path):
-    with pytest.raises(SettingsError, match=r"no picture; choose one of \.wav"):
+    with pytest.raises(SettingsError, match=r"no frames; choose one of \.wav"):
         result().save(tmp_path / "out.mp4")
     frames = torch.zeros(4, 3, 6, 8, dtype=torch.uint8)
-    with pytest.raises(SettingsError, match="no sound"):
+    with pytest.raises(SettingsError, match="no audio; choose a video suffix"):
         result(waveform=None, frames=frames, fps=8.0).save(tmp_path / "out.wav")
     with pytest.raises(MediaError, match=r"choose one of .*\.wav.*\.mp4"):
         result().save(tmp_path / "out.xyz")
@@ -131,7 +131,7 @@ def test_everything_becomes_plain_data():
         "g": None,
         "h": [1, 1],
     }
-    with pytest.raises(TypeError, match="no plain form of object"):
+    with pytest.raises(TypeError, match="expected a value with a JSON form, got object"):
         to_json(object())
 
 

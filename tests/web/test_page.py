@@ -183,7 +183,7 @@ def test_stop_removes_a_queued_job(visit):
 
 def test_joint_runs_by_keyboard_in_a_narrow_window(visit, pictures):
     visitor = visit(viewport={"width": 400, "height": 800})
-    visitor.choose("Video and sound from words")
+    visitor.choose("Video and audio from a prompt")
     sync_api.expect(visitor.page.locator("#duration")).to_be_visible()
     visitor.page.locator("#prompt textarea").fill("a rooster crowing")
     visitor.page.locator("#duration input").fill("1")

@@ -1,4 +1,4 @@
-"""Inputs of the tasks: files, arrays, or media that were read already."""
+"""Inputs of the tasks: files, arrays, or media objects."""
 
 from collections.abc import Iterable
 from fractions import Fraction
@@ -27,14 +27,14 @@ from seehear.media import (
 from seehear.media.read import MAX_AUDIO_S, mono_or_stereo
 from seehear.pipeline.task import TASKS
 
-Media = Video | Image | Audio  # what a task starts from
+Media = Video | Image | Audio  # input of a task
 Array = np.ndarray | Tensor  # frames, pixels or samples without a file
 
 FRAMES_PER_S = 4.0  # sampling of a video for the binder, which embeds single frames
 MOTION_FRAMES_PER_S = 25.0  # sampling of a video for its motion curve
-KEPT_RATE = 48_000  # of input audio in the output video
-HEARD_RATE = 16_000  # of input audio for binders
-MOTION_SHORT_SIDE = 64  # pixels; enough for motion, and grain is averaged out
+MUXED_RATE = 48_000  # of input audio in the output video
+BINDER_RATE = 16_000  # of input audio for binders
+MOTION_SHORT_SIDE = 64  # pixels; enough for motion, and averages out grain
 
 
 def as_video(
@@ -42,17 +42,17 @@ def as_video(
     fps: float | None = None,
     frames_per_s: float = FRAMES_PER_S,
 ) -> Video:
-    """A video from a file, from frames in uint8 with `fps`, or as it is.
+    """A video from a file or from uint8 frames with `fps`; a `Video` is returned unchanged.
 
     Frames are an array or tensor [n, height, width, 3], or a tensor [n, 3, height, width].
 
     Args:
         video: The file, the frames, or the video.
-        fps: Of frames in an array.
-        frames_per_s: How many frames a second are kept.
+        fps: Frame rate of frames in an array.
+        frames_per_s: Number of frames to keep per second.
 
     Raises:
-        MediaError: The file cannot be read, or the array is not such frames.
+        MediaError: The file cannot be read, or the array is not uint8 frames.
         SettingsError: An array without `fps`.
     """
     if isinstance(video, Video):
@@ -66,7 +66,7 @@ def as_video(
             f"{video.dtype} {list(video.shape)}"
         )
     if not fps or fps <= 0:
-        raise SettingsError(f"frames in an array need fps, a positive number; got {fps}")
+        raise SettingsError(f"frames in an array need fps > 0, got {fps}")
     every = max(1, round(fps / frames_per_s))
     frames = torch.from_numpy(np.ascontiguousarray(video[::every])).permute(0, 3, 1, 2)
     return Video(
@@ -79,12 +79,12 @@ def as_video(
 
 
 def as_image(image: str | Path | Image | Array) -> Image:
-    """An image from a file, from pixels in uint8, or as it is.
+    """An image from a file or from uint8 pixels; an `Image` is returned unchanged.
 
     Pixels are an array or tensor [height, width, 3], or a tensor [3, height, width].
 
     Raises:
-        MediaError: The file cannot be read, or the array is not such pixels.
+        MediaError: The file cannot be read, or the array is not uint8 pixels.
     """
     if isinstance(image, Image):
         return image
@@ -104,27 +104,27 @@ def as_audio(
     sample_rate: int | None = None,
     max_duration_s: float = MAX_AUDIO_S,
 ) -> Audio:
-    """Audio from a file, from samples [n] or [channels, n] in [-1, 1] with a rate, or as it is.
+    """Audio from a file or from samples in [-1, 1] with a rate; an `Audio` is returned unchanged.
 
-    Samples are an array or tensor of floats.
+    Samples are an array or tensor of floats, [n] or [channels, n].
 
     Args:
-        audio: The file (at 48 kHz, more than two channels as their mean), the samples, or the
-            sound.
-        sample_rate: Of samples in an array, in Hz.
-        max_duration_s: Longer sounds are refused.
+        audio: The file (read at 48 kHz; more than two channels are averaged), the samples, or the
+            `Audio`.
+        sample_rate: Sample rate of samples in an array, in Hz.
+        max_duration_s: Longer audio is refused.
 
     Raises:
         MediaError: The file cannot be read, the array is not such samples, or it is too long.
         SettingsError: An array without `sample_rate`.
     """
     if isinstance(audio, str | Path):
-        read = read_audio(audio, KEPT_RATE, mono=False, max_duration_s=max_duration_s)
+        read = read_audio(audio, MUXED_RATE, mono=False, max_duration_s=max_duration_s)
         return mono_or_stereo(read)
     if isinstance(audio, Array):
         audio = _numpy(audio)
         if not sample_rate or sample_rate <= 0:
-            raise SettingsError(f"samples in an array need a positive sample_rate, {sample_rate=}")
+            raise SettingsError(f"samples in an array need sample_rate > 0, got {sample_rate}")
         channels = np.atleast_2d(audio)
         if channels.ndim != 2 or len(channels) > 2 or not np.issubdtype(audio.dtype, np.floating):
             raise MediaError(
@@ -143,7 +143,7 @@ def as_audio(
 
 
 def all_frames(video: Video | Array, fps: float | None) -> tuple[Tensor, float] | None:
-    """Every frame [n, 3, height, width] of a video without a file, and its frame rate."""
+    """All frames [n, 3, height, width] and their rate, for a video without a file; else None."""
     if isinstance(video, Video):
         return None if video.path else (video.frames, video.frames_per_s)
     assert fps is not None
@@ -163,7 +163,7 @@ def _colours_last(pixels: Array) -> np.ndarray:
 
 
 def condition_of(media: Media) -> Condition:
-    """What guidance compares generated media with."""
+    """The input as the condition that guidance compares generated media with."""
     if isinstance(media, Video):
         return VideoCondition(media.frames, tuple(media.times_s.tolist()))
     if isinstance(media, Image):
@@ -174,27 +174,27 @@ def condition_of(media: Media) -> Condition:
 def audio_condition(audio: Audio) -> AudioCondition:
     """Audio as a condition: mono, at 16 kHz."""
     mono = audio.waveform.mean(dim=0)
-    return AudioCondition(resample(mono[None], audio.sample_rate, HEARD_RATE)[0], HEARD_RATE)
+    return AudioCondition(resample(mono[None], audio.sample_rate, BINDER_RATE)[0], BINDER_RATE)
 
 
-def onset_curve(sound: AudioCondition) -> Curve:
+def onset_curve(audio: AudioCondition) -> Curve:
     """Onset strength of audio over time."""
-    return onset_envelope(sound.waveform[None], sound.sample_rate)
+    return onset_envelope(audio.waveform[None], audio.sample_rate)
 
 
 def motion_curve(video: Video) -> Curve:
     """Motion of a video over time, read from its file if it has one.
 
-    Two frames are in memory at a time, so the length of the clip does not matter.
+    Only two frames are in memory at a time, whatever the length of the clip.
 
     Raises:
-        MediaError: The video has a single frame, and so no motion.
+        MediaError: The video has a single frame.
     """
     if video.path is not None:
         frames_per_s = MOTION_FRAMES_PER_S
-        shown = stream_frames(video.path, frames_per_s=frames_per_s, short_side=MOTION_SHORT_SIDE)
+        sampled = stream_frames(video.path, frames_per_s=frames_per_s, short_side=MOTION_SHORT_SIDE)
         frames: Iterable[UInt8[Tensor, "3 height width"]] = (
-            torch.from_numpy(frame) for _, frame in shown
+            torch.from_numpy(frame) for _, frame in sampled
         )
     else:
         frames_per_s, frames = video.frames_per_s, video.frames
@@ -208,7 +208,7 @@ def motion_curve(video: Video) -> Curve:
 
 
 def read_source(task: str, source: Path, max_duration_s: float = MAX_AUDIO_S) -> Media:
-    """Read the file that a task starts from.
+    """Read the input file of a task.
 
     Raises:
         MediaError: It cannot be read, or is longer than `max_duration_s`.
@@ -222,12 +222,12 @@ def read_source(task: str, source: Path, max_duration_s: float = MAX_AUDIO_S) ->
 
 
 def check_kind(task: str, source: Path, name: str | None = None) -> None:
-    """Refuse a file of another kind than the task reads, before models are loaded.
+    """Refuse a file of a kind that the task does not read, before models are loaded.
 
     Args:
-        task: A name of the table.
+        task: Name of the task.
         source: The file.
-        name: What error messages call it; None: its path.
+        name: Name of the file in error messages; None: its path.
 
     Raises:
         MediaError: It cannot be opened, or is of another kind.
@@ -243,5 +243,5 @@ def check_kind(task: str, source: Path, name: str | None = None) -> None:
     if given == "audio" and found.kind != "audio" and not found.has_audio:
         raise MediaError(
             f"{name}: expected audio, or a video with audio; got a file of kind {found.kind} "
-            "without"
+            "without audio"
         )

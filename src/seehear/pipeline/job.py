@@ -1,4 +1,4 @@
-"""A job: one output to make, with everything decided; and how it is sampled and decoded."""
+"""A job: one output with all settings resolved, and its sampling and decoding."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -30,25 +30,23 @@ OnStep = Callable[[StepProgress], None]
 
 @dataclass(frozen=True, kw_only=True)
 class Job:
-    """One output, ready to be sampled: its condition, prompts, windows and settings."""
+    """One output, ready for sampling: its condition, prompts, windows and settings."""
 
     task: TaskName
     condition: Condition  # of the input
     duration_s: float  # of the output; for a still, of the input audio
-    prompts: Mapping[Stream, str]  # of every generated stream; empty: none
-    backbones: Mapping[Stream, Backbone]  # cut into windows where clips may be long
+    prompts: Mapping[Stream, str]  # of every generated stream; "": no prompt
+    backbones: Mapping[Stream, Backbone]  # in windows, if clips may be long
     windows_s: tuple[tuple[float, float], ...]
     preset: Preset
     seed: int
-    named: tuple[
-        Match, ...
-    ] = ()  # the binder's nearest phrases if nobody gave a prompt, best first
+    named: tuple[Match, ...] = ()  # the binder's nearest phrases, best first, if it captioned
     captioned_by: str | None = None  # class of the captioner that wrote the prompt
-    terms: tuple[LossTerm, ...] = ()  # beside the pairs of embeddings
+    terms: tuple[LossTerm, ...] = ()  # besides the pairs of embeddings
     distance: Distance = cosine_distance
     path: Path | None = None  # of the input, if it came from a file
     sound: Audio | None = None  # input audio, to mux with the frames
-    asked_prompt: str | None = None  # of the caller; None: written by captioner or binder
+    asked_prompt: str | None = None  # as requested; None: written by captioner or binder
 
     @property
     def sync(self) -> SyncTerm | None:
@@ -62,7 +60,7 @@ class Job:
 
 
 def backbones_for(task: str, family: Family, overlap: float) -> dict[Stream, Backbone]:
-    """The models of a task, cut into windows that share at least `overlap` of their length."""
+    """The models of a task, with windows that overlap by at least the fraction `overlap`."""
     found: dict[Stream, Backbone] = {}
     for stream, part in TASKS[task].makes.items():
         backbone = family.backbone(part)
@@ -74,7 +72,7 @@ def backbones_for(task: str, family: Family, overlap: float) -> dict[Stream, Bac
 def windows_of(
     backbones: Mapping[Stream, Backbone], duration_s: float
 ) -> tuple[tuple[float, float], ...]:
-    """Start and end of every window that the objective looks at: those of the first stream cut."""
+    """Start and end of every window of the objective, from the first stream that has windows."""
     for backbone in backbones.values():
         if isinstance(backbone, WindowedBackbone):
             window = backbone.layout.window
@@ -86,7 +84,7 @@ def windows_of(
 
 def sample_job(family: Family, job: Job, on_step: OnStep | None = None) -> SamplingResult:
     """Denoise a job's latents: Algorithm 1 over its windows."""
-    # One generator for all streams: what is drawn first never depends on what comes later.
+    # One generator for all streams: the draws of a stream do not depend on later streams.
     generator = torch.Generator().manual_seed(job.seed)
     latents = {s: b.prior(job.duration_s, 1, generator) for s, b in job.backbones.items()}
     objective = _objective(family, job, latents)
@@ -105,7 +103,7 @@ def _objective(family: Family, job: Job, latents: Mapping[Stream, Tensor]) -> Ag
     samplers: tuple[FrameSampler, ...] = ()
     if "video" in latents:
         fps = job.backbones["video"].latents_per_s
-        # Only frames that are kept are looked at: a clip may be shorter than its window.
+        # Embed only frames that the output keeps: a clip may be shorter than its window.
         kept = [positions_for(end - start, fps) for start, end in job.windows_s]
         counts = [
             min(n, s["video"].stop - s["video"].start) for n, s in zip(kept, spans, strict=True)
@@ -130,15 +128,16 @@ def _objective(family: Family, job: Job, latents: Mapping[Stream, Tensor]) -> Ag
 
 
 def _spans(job: Job, latents: Mapping[Stream, Tensor]) -> tuple[Mapping[Stream, slice], ...]:
-    """Where every window lies in every stream, in latent positions."""
+    """The slice of every window in the latents of every stream."""
     first = next((s for s, b in job.backbones.items() if isinstance(b, WindowedBackbone)), None)
     if first is None:
         return ({s: slice(0, z.shape[_axis(job, s)]) for s, z in latents.items()},)
-    clock = job.backbones[first]
-    assert isinstance(clock, WindowedBackbone)
+    windowed = job.backbones[first]
+    assert isinstance(windowed, WindowedBackbone)
     spans = []
-    for span in clock.layout.spans(latents[first].shape[clock.time_axis]):
-        start_s, stop_s = span.start / clock.latents_per_s, span.stop / clock.latents_per_s
+    for span in windowed.layout.spans(latents[first].shape[windowed.time_axis]):
+        start_s = span.start / windowed.latents_per_s
+        stop_s = span.stop / windowed.latents_per_s
         ends = {}
         for s, z in latents.items():
             length, rate = z.shape[_axis(job, s)], job.backbones[s].latents_per_s
@@ -181,7 +180,7 @@ def decode_frames(job: Job, latents: Tensor) -> UInt8[Tensor, "frames 3 height w
 
 
 def whole_frames_s(video: Backbone, duration_s: float) -> float:
-    """The duration of the whole frames that last at least `duration_s` seconds."""
+    """The duration rounded up to whole frames."""
     return frames_for(video, duration_s) / float(video.sample_rate)
 
 

@@ -34,7 +34,7 @@ class JobContext:
     """What a loss term may depend on."""
 
     task: Task
-    given: Media | None  # None where the run starts from a prompt
+    given: Media | None  # input; None for a prompt
     backbones: Mapping[Stream, Backbone]
     duration_s: float  # of the output
 
@@ -44,7 +44,7 @@ class MakesTerm(Protocol):
     """Builds a loss term for a job."""
 
     def for_job(self, weight: float, context: JobContext) -> LossTerm | None:
-        """The term with its weight; None where it does not apply to the task.
+        """The term with its weight; None if it does not apply to the task.
 
         Raises:
             SettingsError: The job's media are too short for the term.
@@ -53,10 +53,10 @@ class MakesTerm(Protocol):
 
 
 class SyncFactory:
-    """The sync loss, between given and generated media or two generated streams."""
+    """The sync loss, between input and generated media or between two generated streams."""
 
     def for_job(self, weight: float, context: JobContext) -> SyncTerm | None:
-        """See `MakesTerm`; an image has no motion, so there is no term for one."""
+        """See `MakesTerm`. There is no term for an image, which has no motion."""
         given, task = context.given, context.task
         if task.makes_still or isinstance(given, Image):
             return None
@@ -89,7 +89,7 @@ TERMS: Mapping[str, MakesTerm] = {"sync": SyncFactory()}
 
 
 def distance_of(family: Family, preset: Preset) -> Distance:
-    """How the preset compares embeddings of the family's binder.
+    """The distance by which the preset compares embeddings of the family's binder.
 
     Raises:
         SettingsError: No distance has the preset's name.
@@ -105,10 +105,10 @@ def distance_of(family: Family, preset: Preset) -> Distance:
 
 
 def terms_of(preset: Preset, context: JobContext) -> tuple[LossTerm, ...]:
-    """The loss terms of a job beside the pairs of embeddings: those of non-zero weight.
+    """The loss terms of a job with non-zero weight, besides the pairs of embeddings.
 
     Raises:
-        SettingsError: No loss term has such a name, or one cannot be computed for the job.
+        SettingsError: No loss term has this name, or it cannot be computed for the job.
     """
     weights = {"sync": preset.sync_weight} | dict(preset.terms)
     terms = []
@@ -126,7 +126,7 @@ def check_recordable(preset: Preset) -> None:
     """Refuse settings that a manifest cannot record, before sampling.
 
     Raises:
-        SettingsError: A value has no JSON form, or would not be read back as it is.
+        SettingsError: A value has no JSON form, or changes when it is read back.
     """
     try:
         record = json.loads(json.dumps(to_json(preset), allow_nan=False))
@@ -141,11 +141,13 @@ def check_recordable(preset: Preset) -> None:
             _check_importable(value)
         elif to_json(getattr(read, name)) != to_json(value):
             raise SettingsError(
-                f"{name}={value!r} of the preset {preset.name!r} would not be read back from a "
+                f"{name}={value!r} of the preset {preset.name!r} changes when read back from a "
                 "manifest; use plain numbers, strings and the settings classes"
             )
     if not all(0 <= weight < math.inf for weight in preset.terms.values()):
-        raise SettingsError(f"weights of loss terms are not negative, got {dict(preset.terms)}")
+        raise SettingsError(
+            f"expected finite weights of loss terms of at least 0, got {dict(preset.terms)}"
+        )
 
 
 def _check_importable(distance: Any) -> None:
@@ -164,15 +166,15 @@ def _check_importable(distance: Any) -> None:
         )
 
 
-def _external(name: str, kind: str, ours: Mapping[str, Any]) -> Any:
+def _external(name: str, kind: str, built_in: Mapping[str, Any]) -> Any:
     if ":" in name:
         raise SettingsError(
-            f"the {kind} {name!r} is a function of another package, which is not imported on the "
-            "word of a manifest; pass the function itself in a Preset, or register it as an entry "
-            "point of seehear.losses"
+            f"the {kind} {name!r} is a function of another package, which a manifest may not "
+            "import; pass the function itself in a Preset, or register it as an entry point of "
+            "seehear.losses"
         )
     external = plugins.names(plugins.LOSSES)
     if name not in external:
-        known = ", ".join([*ours, *external])
+        known = ", ".join([*built_in, *external])
         raise SettingsError(f"no {kind} is called {name!r}; choose one of {known}")
     return plugins.find(plugins.LOSSES, name)

@@ -24,7 +24,7 @@ from seehear.media import replacing
 
 SCHEMA_VERSION = 1
 _VERSIONED = ("seehear", "torch", "diffusers", "transformers", "numpy", "av", "soundfile")
-# What `read_manifest` insists on; everything else may grow without a new schema version.
+# Keys that `read_manifest` requires; other keys may be added without a new schema version.
 _REQUIRED: dict[str, type] = {
     "task": str,
     "inputs": list,
@@ -51,7 +51,7 @@ def manifest(
     frames_sha256: str | None = None,
     outputs: Sequence[Mapping[str, Any]] = (),
 ) -> dict[str, Any]:
-    """The record of a run: what went in, how it was made, with which versions, what came out."""
+    """The record of a run: inputs, settings, seed, weights, versions, trace and outputs."""
     record = {
         "schema_version": SCHEMA_VERSION,
         "task": task,
@@ -72,7 +72,7 @@ def manifest(
 
 
 def versions() -> dict[str, Any]:
-    """What the bits of a result may depend on besides settings and weights."""
+    """Versions that the bits of a result may depend on, besides settings and weights."""
     found: dict[str, Any] = {}
     for name in _VERSIONED:
         try:
@@ -83,7 +83,7 @@ def versions() -> dict[str, Any]:
         "python": platform.python_version(),
         "platform": platform.platform(),
         "processor": platform.machine(),
-        # How many threads share a sum changes the order of its terms.
+        # The number of threads changes the order of summation.
         "threads": torch.get_num_threads(),
     }
 
@@ -100,10 +100,10 @@ def describe_input(path: str | Path, duration_s: float | None = None) -> dict[st
 
 
 def locate_input(entry: Mapping[str, Any], manifest_path: str | Path) -> Path:
-    """Find an input of a manifest again: where it was, or beside the manifest.
+    """Find an input of a manifest, at its recorded path or beside the manifest.
 
     Raises:
-        MediaError: it is in neither place, or its content has changed.
+        MediaError: It is in neither place, or its content has changed.
     """
     candidates = [
         Path(entry.get("path") or entry["file"]),
@@ -115,8 +115,8 @@ def locate_input(entry: Mapping[str, Any], manifest_path: str | Path) -> Path:
             return path
     if found:
         raise MediaError(
-            f"{found[0]}: its content differs from what {manifest_path} was made with "
-            f"(expected sha256 {entry['sha256'][:12]}..., got {file_sha256(found[0])[:12]}...)"
+            f"{found[0]}: its content differs from the input of {manifest_path} (expected sha256 "
+            f"{entry['sha256'][:12]}..., got {file_sha256(found[0])[:12]}...); restore the file"
         )
     raise MediaError(
         f"{manifest_path}: its input {entry['file']} is neither at {candidates[0]} nor beside "
@@ -136,12 +136,12 @@ def frames_sha256(frames: UInt8[Tensor, "n 3 height width"]) -> str:
 
 
 def to_json(value: Any) -> Any:
-    """Settings, traces and the like as what JSON can hold.
+    """Convert settings, traces and similar values to JSON data.
 
-    Numbers that are not finite become the strings "inf", "-inf" and "nan", since JSON has none.
+    Numbers that are not finite become the strings "inf", "-inf" and "nan".
 
     Raises:
-        TypeError: there is no plain form of such a value.
+        TypeError: The value has no JSON form.
     """
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         value = {f.name: getattr(value, f.name) for f in dataclasses.fields(value)}
@@ -162,14 +162,14 @@ def to_json(value: Any) -> Any:
         return os.fspath(value)
     if isinstance(value, FunctionType | type):
         return f"{value.__module__}:{value.__qualname__}"
-    raise TypeError(f"no plain form of {type(value).__name__} for a manifest: {value!r}")
+    raise TypeError(f"expected a value with a JSON form, got {type(value).__name__}: {value!r}")
 
 
 def write_json(path: str | Path, record: Mapping[str, Any]) -> None:
-    """Write plain data as readable JSON; the file appears only when complete.
+    """Write a record as indented JSON; the file appears only when complete.
 
     Raises:
-        MediaError: the folder is missing or the disk refuses.
+        MediaError: The folder is missing or the file cannot be written.
     """
     text = json.dumps(to_json(record), indent=2, ensure_ascii=False, allow_nan=False)
     with replacing(path) as temporary:
@@ -180,8 +180,8 @@ def read_manifest(path: str | Path) -> dict[str, Any]:
     """Read and check a manifest that `Result.save` wrote.
 
     Raises:
-        SettingsError: not there, not JSON, of another schema version, or a part is missing or of
-            the wrong kind.
+        SettingsError: The file is missing, not JSON or of another schema version, or a key is
+            missing or has the wrong type.
     """
     path = Path(path)
     try:

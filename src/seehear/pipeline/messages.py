@@ -19,7 +19,7 @@ def total_loss(step: StepProgress) -> float | None:
 
 
 def prompt_note(named: Sequence[Match], prompt: str, captioned_by: str | None = None) -> str:
-    """The prompt that was used, and where it came from."""
+    """The prompt of a run and its source."""
     if captioned_by:
         return f'caption by {captioned_by}: "{prompt}"'
     if not named:
@@ -44,9 +44,9 @@ def ineffective_options(job: Job, captioner: Captioner | None = None) -> list[st
     if job.sync is not None and job.sync.onsets is not None and job.sync.onsets.is_flat():
         found.append("the audio has no onsets, so --sync has no effect")
     if captioner is not None and job.asked_prompt is None and job.captioned_by is None:
-        given = "audio" if job.sound is not None else "image"
+        kind = "audio" if job.sound is not None else "image"
         name = type(captioner).__name__
-        found.append(f"{name} has no caption for this {given}, so the nearest phrase is used")
+        found.append(f"{name} has no caption for this {kind}, so the nearest phrase is used")
     return found
 
 

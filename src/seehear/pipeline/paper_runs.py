@@ -1,7 +1,6 @@
-"""The paper's own runs as recipes: which checkpoints, what size and length, and which preset.
+"""The paper's own runs: checkpoints, size, duration and preset.
 
-A recipe can be looked at, planned and costed without its weights, see
-`seehear.diagnostics.estimate`.
+`seehear.diagnostics.estimate` estimates the cost of a run without its weights.
 """
 
 from collections.abc import Mapping
@@ -15,7 +14,7 @@ from seehear.pipeline.task import TASKS
 
 @dataclass(frozen=True, kw_only=True)
 class PaperRun:
-    """Everything that a run of the paper was made with, but for what it was given and the seed."""
+    """All settings of a run of the paper, except input, prompt and seed."""
 
     preset: Preset
     audio: str | None = None  # hub names of checkpoints
@@ -23,7 +22,7 @@ class PaperRun:
     motion: str | None = None
     clip: Mapping[str, Any] = field(default_factory=dict)  # of `animatediff.load`
     binder: Mapping[str, Any] = field(default_factory=dict)  # of `imagebind.load`
-    duration_s: float | None = None  # of what is made; None: as long as what is given
+    duration_s: float | None = None  # of the output; None: that of the input
 
     @property
     def name(self) -> str:
@@ -32,38 +31,38 @@ class PaperRun:
 
     @property
     def task(self) -> str:
-        """The task that it is for."""
+        """The name of the task."""
         return self.name.removeprefix("paper-")
 
 
-# ImageBind as the released script feeds it: clips of 1 s, one a second (a window lasts 10 s), and
-# for each the first and the last frame, squeezed to a square.
+# Inputs of ImageBind as in the released script: a clip of 1 s for every second of a 10 s window,
+# and its first and last frame, squeezed to a square.
 _AS_RELEASED: Mapping[str, Any] = {
     "clip_duration_s": 1.0, "num_clips": 10, "num_video_clips": 10, "crop": "squash"
 }  # fmt: skip
-# One pair of the made frames a step; 2 s of sound.
+# One pair of generated frames per step; 2 s of audio.
 _FOR_VIDEOS: Mapping[str, Any] = {
     "clip_duration_s": 1.0, "num_clips": 2, "num_video_clips": 1, "crop": "squash"
 }  # fmt: skip
 
 PAPER_RUNS: Mapping[str, PaperRun] = {
-    recipe.name: recipe
-    for recipe in (
+    run.name: run
+    for run in (
         PaperRun(preset=PAPER_V2A, audio=PAPER_AUDIO, binder=_AS_RELEASED),
         PaperRun(
             preset=PAPER_I2A,
             audio=PAPER_AUDIO,
             binder=_AS_RELEASED,
-            duration_s=10.0,  # VGGSound's clips, whose key frames the paper gives a sound
+            duration_s=10.0,  # of VGGSound's clips, whose key frames are the paper's inputs
         ),
         PaperRun(
             preset=PAPER_A2V,
             video=PAPER_IMAGE,
             motion=PAPER_MOTION,
-            # 224 pixels are ImageBind's; 16 frames AnimateDiff's; 8 a second as its scripts save.
+            # 224 pixels as ImageBind; 16 frames as AnimateDiff; 8 fps as AnimateDiff's scripts.
             clip={"num_frames": 16, "fps": 8.0, "height": 224, "width": 224},
             binder=_FOR_VIDEOS,
-            duration_s=2.0,  # 16 frames at 8 a second
+            duration_s=2.0,  # 16 frames at 8 fps
         ),
         PaperRun(
             preset=PAPER_JOINT,
@@ -72,16 +71,16 @@ PAPER_RUNS: Mapping[str, PaperRun] = {
             motion=PAPER_MOTION,
             clip={"num_frames": 16, "fps": 8.0, "height": 224, "width": 224},
             binder=_FOR_VIDEOS,
-            duration_s=2.0,  # as above; AudioLDM makes what is asked for
+            duration_s=2.0,  # as above; AudioLDM generates any duration
         ),
     )
 }
 
 
 def paper_run_for(task: str) -> PaperRun:
-    """What a task takes with the paper's models, whatever the preset.
+    """The models and sizes of a task with the paper's models, for any preset.
 
-    A picture for a sound, which the paper does not make, is a video of a single frame.
+    The paper has no a2i. It is run as a video of one frame.
     """
     if not TASKS[task].makes_still:
         return PAPER_RUNS[f"paper-{task}"]

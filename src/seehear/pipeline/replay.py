@@ -1,4 +1,4 @@
-"""From a manifest back to the job that it tells of, and what differs if the output does."""
+"""The job that a manifest records, and the differences between two manifests."""
 
 import math
 from collections.abc import Iterator, Mapping
@@ -17,10 +17,10 @@ _HASHES = ("samples_sha256", "frames_sha256")
 
 
 def recorded_preset(record: Mapping[str, Any], manifest: str | Path) -> tuple[Preset, float]:
-    """The preset and the duration in seconds that a manifest tells of.
+    """The preset and the duration in seconds that a manifest records.
 
     Raises:
-        SettingsError: They are not such as this version writes.
+        SettingsError: They are not in the format of this version.
     """
     try:
         settings = record["settings"]
@@ -32,17 +32,17 @@ def recorded_preset(record: Mapping[str, Any], manifest: str | Path) -> tuple[Pr
 def recorded_job(
     studio: Studio, record: Mapping[str, Any], source: Path | None, manifest: str | Path
 ) -> Job:
-    """The job of a manifest. Its caption is used as it was found, not looked up again.
+    """The job that a manifest records. Its caption is the prompt; no captioner runs.
 
     Args:
         studio: The models that the manifest names.
         record: As `manifest.read_manifest` returns it.
-        source: What was given; None for a sentence.
-        manifest: Its name, for what an error says.
+        source: The input file; None for a prompt.
+        manifest: Its name for error messages.
 
     Raises:
-        SettingsError: Its settings are not such as this version writes.
-        MediaError: What was given cannot be read.
+        SettingsError: Its settings are not in the format of this version.
+        MediaError: The input cannot be read.
     """
     preset, duration_s = recorded_preset(record, manifest)
     own = record["settings"].get("prompts", {}) if not TASKS[record["task"]].reads_file else {}
@@ -55,27 +55,27 @@ def recorded_job(
 
 
 def hashes_of(record: Mapping[str, Any], manifest: str | Path) -> list[str]:
-    """Which hashes of a manifest a second run can be compared by.
+    """Names of the hashes in a manifest that a second run is compared by.
 
     Raises:
-        SettingsError: There is none.
+        SettingsError: The manifest has no hash.
     """
     found = [name for name in _HASHES if record.get(name)]
     if not found:
-        raise SettingsError(f"{manifest}: has none of {_HASHES}, so nothing to compare with")
+        raise SettingsError(f"{manifest}: expected one of {', '.join(_HASHES)}, got neither")
     return found
 
 
 def unreadable(manifest: str | Path, error: Exception) -> SettingsError:
-    """What to say of settings that this version cannot read."""
+    """The error for settings that this version cannot read."""
     return SettingsError(
-        f"{manifest}: its settings are not such as this version of seehear writes "
+        f"{manifest}: its settings are not in the format of this version of seehear "
         f"({type(error).__name__}: {error}); replay it with the version that wrote it"
     )
 
 
 def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[str]:
-    """Which versions, threads and weights two manifests do not share, a line each."""
+    """The versions, threads and weights that differ between two manifests, one line each."""
     for name in sorted(old["versions"].keys() | new["versions"].keys()):
         before, now = old["versions"].get(name), new["versions"].get(name)
         if before != now:
@@ -84,7 +84,7 @@ def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[str]
         {
             entry["name"]: entry.get("sha256")
             for entry in record["weights"]
-            if not entry["name"].startswith("captioner/")  # asked once, and what it said is kept
+            if not entry["name"].startswith("captioner/")  # a replay uses the recorded caption
         }
         for record in (old, new)
     )

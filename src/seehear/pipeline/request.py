@@ -1,4 +1,4 @@
-"""A request: one output that a caller wants, before any file is read or model loaded."""
+"""A request: the options of one output, before any file is read or model loaded."""
 
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -9,13 +9,13 @@ from seehear.pipeline.task import TaskName
 
 @dataclass(frozen=True, kw_only=True)
 class Request:
-    """One output, in values that a cell of a table can hold. `None` leaves a value open."""
+    """The options of one output, as values that fit a table cell. None leaves a value open."""
 
     task: TaskName
-    source: Path | None = None  # the file to start from; None for joint
+    source: Path | None = None  # the input file; None for joint
     prompt: str | None = None  # None: the captioner or the binder writes it; "": no prompt
-    audio_prompt: str | None = None  # of the audio; None: the prompt
-    video_prompt: str | None = None  # of the video; None: the prompt
+    audio_prompt: str | None = None  # for the audio; None: `prompt`
+    video_prompt: str | None = None  # for the video; None: `prompt`
     seed: int = 0
     preset: str = "default"
     steps: int | None = None  # None: the preset's, as for the two below

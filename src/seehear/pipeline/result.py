@@ -1,4 +1,4 @@
-"""What a run hands back, and the manifest beside it that tells how to make it again."""
+"""The result of a run, and its files: the media and the manifest."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -24,20 +24,20 @@ from seehear.media.encode import CONTAINERS
 from seehear.media.write import AUDIO_FORMATS, IMAGE_FORMATS
 from seehear.pipeline.manifest import frames_sha256, manifest, samples_sha256, write_json
 
-SMALL, TIMES = 128, 4  # pictures of fewer pixels a side are saved so much larger, unless told
+SMALL, TIMES = 128, 4  # pixels; frames below this size are enlarged by this factor for None
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class Result:
-    """The output of a task, audio, frames or both, and everything that is needed to repeat it."""
+    """The output of a task (audio, frames or both) and everything needed to repeat it."""
 
     task: str  # "v2a", "i2a", "a2v", "a2i" or "joint"
     waveform: Float[Tensor, "channels samples"] | None = None  # in [-1, 1]
     sample_rate: int | None = None
-    frames: UInt8[Tensor, "n 3 height width"] | None = None  # made by the task, if it makes any
+    frames: UInt8[Tensor, "n 3 height width"] | None = None  # generated frames, if any
     fps: float | Fraction | None = None
-    video_path: Path | None = None  # the video to mux the audio with, if it came from a file
-    input_frames: UInt8[Tensor, "m 3 height width"] | None = None  # the same, if it did not
+    video_path: Path | None = None  # the input video, to mux the audio with
+    input_frames: UInt8[Tensor, "m 3 height width"] | None = None  # of an array as input
     input_fps: float | None = None
     caption: str | None = None  # the prompt that was used
     seed: int = 0
@@ -48,7 +48,7 @@ class Result:
 
     def __post_init__(self):
         if self.waveform is None and self.frames is None:
-            raise ValueError("a result holds a waveform, frames or both; got neither")
+            raise ValueError("expected a waveform, frames or both, got neither")
         if self.waveform is not None and not self.sample_rate:
             raise ValueError("a waveform needs its sample_rate")
         if self.input_frames is not None and not self.input_fps:
@@ -68,17 +68,17 @@ class Result:
 
     @property
     def audio(self) -> Float[np.ndarray, "channels samples"] | None:
-        """The sound as an array in [-1, 1]."""
+        """The audio as an array in [-1, 1]."""
         return None if self.waveform is None else self.waveform.detach().cpu().numpy()
 
     @property
     def video(self) -> UInt8[np.ndarray, "n height width 3"] | None:
-        """The frames as an array, colours last, as most plotting libraries want them."""
+        """The frames as an array, colours last."""
         return None if self.frames is None else self.frames.permute(0, 2, 3, 1).cpu().numpy()
 
     @property
     def duration_s(self) -> float:
-        """Length of the sound, or of the frames when there is none."""
+        """Duration of the audio, or of the frames if there is no audio."""
         if self.waveform is not None and self.sample_rate:
             return self.waveform.shape[-1] / self.sample_rate
         assert self.frames is not None
@@ -92,19 +92,19 @@ class Result:
         keep: Literal["replace", "mix"] = "replace",
         upscale: int | None = 1,
     ) -> tuple[Path, Path]:
-        """Write the media and, beside it, the manifest of the same name ending in .json.
+        """Write the media and, beside them, the manifest with the suffix .json.
 
-        A sound suffix (.wav, .flac, .ogg) writes the sound alone, a picture suffix (.png, .jpg,
-        .webp) the first frame. A video suffix puts the sound to the given video's untouched
-        picture (`keep` as in `mux_audio`) or to the frames made. `upscale` enlarges frames by a
-        whole factor, None: small ones alone; the file's metadata and the manifest say so.
+        An audio suffix (.wav, .flac, .ogg) writes the audio alone, an image suffix (.png, .jpg,
+        .webp) the first frame. A video suffix muxes the audio with the unchanged input video
+        (`keep` as in `mux_audio`) or with the generated frames. `upscale` is the integer factor by
+        which frames are enlarged; None enlarges small frames only. File and manifest record it.
 
         Returns:
             The paths of the media and of the manifest.
 
         Raises:
-            MediaError: as `mux_audio`, `write_video` and `write_audio`.
-            SettingsError: the suffix asks for a picture or a sound that the result lacks.
+            MediaError: As `mux_audio`, `write_video` and `write_audio`.
+            SettingsError: The result lacks the frames or the audio that the suffix needs.
         """
         path = Path(path)
         if upscale is None:
@@ -125,11 +125,11 @@ class Result:
             comment += f", enlarged {upscale} times by Lanczos resampling"
         if suffix in AUDIO_FORMATS:
             if self.waveform is None or self.sample_rate is None:
-                raise SettingsError(f"{path}: this result has no sound; choose a video suffix")
+                raise SettingsError(f"{path}: this result has no audio; choose a video suffix")
             write_audio(path, self.waveform, self.sample_rate)
         elif suffix in IMAGE_FORMATS:
             if self.frames is None:
-                raise SettingsError(f"{path}: this result has no picture; choose a sound's suffix")
+                raise SettingsError(f"{path}: this result has no frames; choose an audio suffix")
             write_image(path, upscaled(self.frames[:1], upscale)[0], comment)
         elif suffix not in CONTAINERS:
             known = ", ".join([*AUDIO_FORMATS, *IMAGE_FORMATS, *sorted(CONTAINERS)])
@@ -145,7 +145,7 @@ class Result:
             write_video(path, self.input_frames, self.input_fps, self.waveform, self.sample_rate)
         elif self.video_path is None:
             raise SettingsError(
-                f"{path}: this result has no picture; choose one of {', '.join(AUDIO_FORMATS)}"
+                f"{path}: this result has no frames; choose one of {', '.join(AUDIO_FORMATS)}"
             )
         else:
             assert self.waveform is not None
@@ -153,7 +153,7 @@ class Result:
             mux_audio(self.video_path, self.waveform, self.sample_rate, path, keep=keep)
 
     def manifest(self, outputs: Sequence[Path] = ()) -> dict[str, Any]:
-        """Everything about the run as plain data, ready for JSON."""
+        """The record of the run as JSON data."""
         return manifest(
             task=self.task,
             inputs=self.inputs,

@@ -1,4 +1,4 @@
-"""A request with loaded models: its job, its result and its files."""
+"""Run a request with loaded models: its job, its result and its files."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -13,7 +13,7 @@ from seehear.pipeline.studio import Studio
 
 
 def job_for(studio: Studio, request: Request, preset: Preset | None = None) -> Job:
-    """Read the request's input and decide everything else.
+    """Read the request's input and resolve all other settings.
 
     Args:
         studio: Loaded models.

@@ -1,4 +1,4 @@
-"""The tasks. Start here: v2a and i2a generate audio, a2v and a2i frames, joint both."""
+"""The Python interface: v2a and i2a generate audio, a2v and a2i frames, joint both."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -54,7 +54,7 @@ from seehear.pipeline.presets import Preset, preset_for
 from seehear.pipeline.result import Result
 from seehear.pipeline.task import TASKS, Task, TaskName
 
-NAMING_FRAMES = 16  # evenly spaced frames that name a video
+NAMING_FRAMES = 16  # evenly spaced frames to caption a video from
 MIN_DURATION_S = 0.1  # shorter audio is too short for binders
 IMAGE_DURATION_S = 4.0  # of the audio for an image
 MAX_DURATION_S = 600.0  # of outputs whose length the caller chooses
@@ -80,24 +80,24 @@ def load(
 
     >>> studio = seehear.load("pocket")
     >>> result = studio.video_to_audio("clip.mp4", seed=0)
-    >>> result.save("clip_with_sound.mp4")
+    >>> result.save("clip_with_audio.mp4")
 
     Args:
         models: "pocket" ships with the package; "paper" needs weights and a GPU.
         audio: Another audio model instead of the family's own: a folder with model_index.json, a
-            hub name, or a name of `seehear models list`; so for the next two.
+            hub name, or a name of `seehear models list`. The same holds for `video` and `motion`.
         video: Another image or video model.
-        motion: A motion adapter for `video`, unless that holds one.
+        motion: A motion adapter for `video`, unless `video` contains one.
         binder: The binder's weights, a file or folder; or NAME or NAME=PATH of another binder.
-        captioner: Writes the prompt where none is given, see `seehear.models.captioners.load`.
-            None: the binder's nearest phrase.
-        device: Where the models run.
-        dtype: What they compute in: float32, or bfloat16 where memory is short.
+        captioner: Model that writes the prompt if it is None; see
+            `seehear.models.captioners.load`. None: the binder's nearest phrase.
+        device: Device of the models.
+        dtype: Data type of the networks: float32, or bfloat16 to save memory.
         commercial: Refuse models whose licence forbids commercial use, or is unknown.
         checkpointing: Recompute activations in the backward pass: less memory, more time.
         lean: Offload text encoders and the binder's encoders to the CPU after use.
-        clip: Of the video model: num_frames, fps, height, width, ...
-        binder_options: Of the binder's own `load`: clip_duration_s, crop, ...
+        clip: Options of the video model: num_frames, fps, height, width, ...
+        binder_options: Options of the binder's `load`: clip_duration_s, crop, ...
 
     Raises:
         SettingsError: No family has that name, or a licence forbids commercial use.
@@ -139,7 +139,7 @@ def load_studio(options: LoadOptions) -> "Studio":
 
 
 class Studio:
-    """A family of models and the tasks that they can do.
+    """A family of models, with one method per task.
 
     The same seed gives the same output on the same machine. With a prompt of None the captioner or
     the binder writes one; "" uses no prompt. `preset` is a name of
@@ -157,8 +157,8 @@ class Studio:
 
         Args:
             family: Models that work together.
-            options: What they were loaded with, for the manifest.
-            captioner: Writes prompts; None: the binder's nearest phrase is the prompt.
+            options: The options that loaded them, for the manifest.
+            captioner: Model that writes prompts; None: the prompt is the binder's nearest phrase.
         """
         self.family, self.captioner = family, captioner
         self.options = options or LoadOptions(models=family.name)
@@ -204,7 +204,7 @@ class Studio:
             prompt: Description of the audio; None: written by the captioner or the binder.
             seed: Seed of the initial noise; a list of seeds gives a list of results.
             preset: Settings of sampling and guidance.
-            fps: Frames per second, for frames given as an array.
+            fps: Frames per second of frames in an array.
             on_step: Called after every step.
 
         Returns:
@@ -216,7 +216,7 @@ class Studio:
             SettingsError: No preset of that name, or incompatible settings.
         """
         chosen = preset_for("v2a", preset)
-        # Of an array no more frames can be read later, so the sync loss needs them now.
+        # The sync loss cannot read more frames of an array later, so keep them now.
         dense = MOTION_FRAMES_PER_S if chosen.sync_weight else FRAMES_PER_S
         read = as_video(video, fps, dense if isinstance(video, Array) else FRAMES_PER_S)
         job = self.job("v2a", read, prompt=prompt, seed=_first(seed), preset=chosen)
@@ -318,7 +318,7 @@ class Studio:
             prompt: Description of the video; None: written by the captioner or the binder.
             seed: As in `video_to_audio`.
             preset: Settings of sampling and guidance.
-            sample_rate: In Hz, for samples given as an array.
+            sample_rate: Sample rate in Hz of samples in an array.
             on_step: Called after every step.
 
         Returns:
@@ -413,7 +413,7 @@ class Studio:
 
         Args:
             prompt: Description of video and audio; "" uses no prompt.
-            seed: Of the initial noise of both.
+            seed: Seed of the initial noise of both streams.
             audio_prompt: Description of the audio alone; None: `prompt`.
             video_prompt: Description of the video alone; None: `prompt`.
             duration_s: 0.1 to 600 s, rounded up to whole frames; None: the video model's length.
@@ -462,21 +462,21 @@ class Studio:
         audio_prompt: str | None = None,
         video_prompt: str | None = None,
     ) -> Job:
-        """Decide everything about an output without sampling: condition, prompts, windows, sync.
+        """Resolve all settings of an output without sampling: condition, prompts, windows, sync.
 
         Args:
             task: A name of `seehear.pipeline.task.TASKS`.
-            given: The video, image or audio that the task starts from; None for a prompt.
+            given: The input video, image or audio; None for a prompt.
             prompt: None: the captioner or the binder writes it; "": no prompt.
             seed: As in `video_to_audio`.
             preset: A name or settings.
-            duration_s: Of tasks that let the caller choose it; None: 4 s for an image, the video
+            duration_s: For tasks with `Task.has_duration`; None: 4 s for an image, the video
                 model's own length for a prompt.
-            audio_prompt: For joint, of the audio alone; None: `prompt`.
-            video_prompt: For joint, of the video alone; None: `prompt`.
+            audio_prompt: For joint, the prompt of the audio; None: `prompt`.
+            video_prompt: For joint, the prompt of the video; None: `prompt`.
 
         Raises:
-            MediaError: The given media are shorter than 0.1 s.
+            MediaError: The input is shorter than 0.1 s.
             SettingsError: A duration out of range, no preset of that name, an unknown distance or
                 loss term, a setting that a manifest cannot record, or too few frames for sync.
         """
@@ -523,7 +523,7 @@ class Studio:
         )
 
     def _duration_s(self, row: Task, given: Media | None, duration_s: float | None) -> float:
-        """How long the output lasts: as long as the given media, or as the caller chose."""
+        """The duration of the output: that of the input, or `duration_s`."""
         if isinstance(given, Video | Audio):
             if given.duration_s < MIN_DURATION_S:
                 raise MediaError(
@@ -566,7 +566,7 @@ class Studio:
         elif isinstance(condition, AudioCondition):
             found = self.family.binder.embed_audio(condition.waveform[None], condition.sample_rate)
         else:
-            raise SettingsError('expected video or audio to name; give a prompt, or "" for none')
+            raise SettingsError('expected video or audio to caption; pass a prompt, or "" for none')
         return self.family.phrases.nearest(found, 5)[0]
 
     def run(
@@ -592,17 +592,17 @@ class Studio:
         return (decode_audio if stream == "audio" else decode_frames)(job, latents[stream])
 
     def make(self, job: Job, on_step: OnStep | None = None) -> Result:
-        """Sample and decode a job, with everything that its manifest records."""
+        """Sample and decode a job. The result has everything that its manifest records."""
         media, sampled = self.run(job, on_step)
-        sound, frames = media.get("audio"), media.get("video")
+        waveform, frames = media.get("audio"), media.get("video")
         sample_rate = None
-        if sound is not None:
-            sound, sample_rate = sound[None], int(job.backbones["audio"].sample_rate)
+        if waveform is not None:
+            waveform, sample_rate = waveform[None], int(job.backbones["audio"].sample_rate)
         elif job.sound is not None and job.task == "a2v":
-            sound, sample_rate = job.sound.waveform, job.sound.sample_rate
+            waveform, sample_rate = job.sound.waveform, job.sound.sample_rate
         return Result(
             task=job.task,
-            waveform=sound,
+            waveform=waveform,
             sample_rate=sample_rate,
             frames=frames,
             fps=None if frames is None else float(job.backbones["video"].sample_rate),
@@ -634,7 +634,7 @@ def _text_condition(prompts: Mapping[Stream, str]) -> tuple[TextCondition, tuple
 
 
 def _recorded(preset: Preset) -> dict[str, Any]:
-    """The preset as manifests record it; without further loss terms as version 0.1.0 did."""
+    """The preset for a manifest. Without further loss terms it has the keys of version 0.1.0."""
     record = to_json(preset)
     return record if record["terms"] else {k: v for k, v in record.items() if k != "terms"}
 

@@ -30,16 +30,16 @@ class Task:
     """Everything that differs between the tasks, as data."""
 
     name: TaskName
-    given: Given  # what a run starts from
+    given: Given  # kind of the input
     makes: Mapping[Stream, Part]  # generated streams and the model of the family for each
     pairs: tuple[Pair, ...]  # embeddings that guidance compares, Eqs. 14 to 16
     reads: frozenset[str]  # suffixes of its inputs in a folder
     writes: tuple[str, ...]  # suffixes of its outputs
-    suffix: str | None  # of an output that is not named; None: the input's, where it can hold audio
+    suffix: str | None  # default of an output; None: the input's, if it can hold audio
     title: str  # heading on the page
-    summary: str  # in a report: "a sound for a video"
+    summary: str  # in a report: "audio for a video"
     example: str | None = None  # file of the examples to start from
-    has_duration: bool = False  # the caller chooses how long the output lasts
+    has_duration: bool = False  # the caller chooses the duration of the output
 
     @property
     def makes_audio(self) -> bool:
@@ -48,7 +48,7 @@ class Task:
 
     @property
     def makes_video(self) -> bool:
-        """Whether frames are generated, be it a single one."""
+        """Whether frames are generated, one or more."""
         return "video" in self.makes
 
     @property
@@ -62,9 +62,9 @@ class Task:
         return self.given != "text"
 
     def suffix_for(self, source: Path | None) -> str:
-        """The suffix of an output that is not named. A video keeps its own if audio can be added.
+        """The default suffix of an output. A video keeps its suffix if audio can be added.
 
-        Otherwise the output is a Matroska file, which holds nearly every codec.
+        Otherwise the output is a Matroska file, which can contain nearly every codec.
         """
         if self.suffix is not None:
             return self.suffix
@@ -81,8 +81,8 @@ _ROWS = (
         reads=VIDEO_SUFFIXES,
         writes=(*VIDEO_OUTPUTS, *AUDIO_OUTPUTS),
         suffix=None,
-        title="Sound for a video",
-        summary="a sound for a video",
+        title="Audio for a video",
+        summary="audio for a video",
         example="rooster.mp4",
     ),
     Task(
@@ -93,8 +93,8 @@ _ROWS = (
         reads=IMAGE_SUFFIXES,
         writes=AUDIO_OUTPUTS,
         suffix=".wav",
-        title="Sound for a picture",
-        summary="a sound for a picture",
+        title="Audio for an image",
+        summary="audio for an image",
         example="rooster.jpg",
         has_duration=True,
     ),
@@ -106,8 +106,8 @@ _ROWS = (
         reads=AUDIO_SUFFIXES,
         writes=VIDEO_OUTPUTS,
         suffix=".mp4",
-        title="Video for a sound",
-        summary="a video for a sound",
+        title="Video for audio",
+        summary="a video for audio",
         example="dog.wav",
     ),
     Task(
@@ -118,8 +118,8 @@ _ROWS = (
         reads=AUDIO_SUFFIXES,
         writes=IMAGE_OUTPUTS,
         suffix=".png",
-        title="Picture for a sound",
-        summary="a picture for a sound",
+        title="Image for audio",
+        summary="an image for audio",
         example="dog.wav",
     ),
     Task(
@@ -130,8 +130,8 @@ _ROWS = (
         reads=frozenset(),
         writes=VIDEO_OUTPUTS,
         suffix=".mp4",
-        title="Video and sound from words",
-        summary="a video and its sound",
+        title="Video and audio from a prompt",
+        summary="a video and its audio",
         has_duration=True,
     ),
 )
