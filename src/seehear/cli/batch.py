@@ -20,7 +20,7 @@ _DURATION = Annotated[
         help="Duration of i2a and joint outputs.",
     ),
 ]
-_PRESET = Annotated[str, typer.Option("--preset", help="For jobs whose line has none.")]
+_PRESET = Annotated[str, typer.Option("--preset", help="Preset of jobs that do not set one.")]
 _BATCH_ROWS = {
     "duration": Row("duration", "request", _DURATION, None, "duration_s"),
     "preset": Row("preset", "request", _PRESET, "default"),
@@ -60,7 +60,7 @@ def batch(
     ] = None,
     task: Annotated[
         TaskName,
-        typer.Option("--task", "-t", help="For jobs whose line has none."),
+        typer.Option("--task", "-t", help="Task of jobs that do not set one."),
     ] = "v2a",
     workers: Annotated[
         int,

@@ -91,9 +91,9 @@ def evaluate(
     ] = None,
     steps: Annotated[
         int | None,
-        typer.Option(min=1, metavar="NUMBER", show_default="the preset's", help="With --run."),
+        typer.Option(min=1, metavar="NUMBER", show_default="the preset's", help="Steps for --run."),
     ] = None,
-    seed: Annotated[int, typer.Option(min=0, metavar="NUMBER", help="With --run.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, metavar="NUMBER", help="Seed for --run.")] = 0,
     workers: Annotated[
         int, typer.Option("--workers", "-w", min=1, metavar="NUMBER", help="Number of processes.")
     ] = 1,
