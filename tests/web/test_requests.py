@@ -207,7 +207,7 @@ def _with(record, path, value):
         (("seed",), 2**70, "seed"),
         (("task",), "../v2a", "expected one of"),
         (("inputs",), [], "arrays in Python"),
-        (("samples_sha256",), None, "nothing to compare"),
+        (("samples_sha256",), None, "expected one of samples_sha256"),
     ],
 )
 def test_a_json_beyond_the_limits_is_refused(record, given, path, value, sentence):
