@@ -170,7 +170,7 @@ def test_a_recipe_is_planned_without_its_weights(tmp_path, capsys, monkeypatch):
     ("preset", "amount", "said"),
     [
         ("paper-v2a", "lots", "auto or a number"),
-        ("default", "4", "pocket family takes about 1 GB"),
+        ("default", "4", "pocket family needs about 1 GB"),
     ],
 )
 def test_a_memory_that_cannot_be_is_refused(tmp_path, capsys, monkeypatch, preset, amount, said):
