@@ -251,7 +251,7 @@ def test_a_sentence_cannot_last_a_moment_or_hours(studio, duration_s):
 
 def test_a_family_without_a_video_model_says_so(studio):
     deaf = replace(studio.family, loaders={"audio": studio.family.loaders["audio"]})
-    with pytest.raises(SettingsError, match="without a video model"):
+    with pytest.raises(SettingsError, match="loaded without a model for video; pass one with --video"):
         film(Studio(deaf))
 
 

@@ -1,4 +1,4 @@
-"""What is on this machine: the cache folder, checkpoints in it, and whether they are whole."""
+"""Local copies of models: the cache folder, paths of checkpoints, and whether they are complete."""
 
 import json
 import os
@@ -11,18 +11,18 @@ from huggingface_hub.errors import HfHubHTTPError, HFValidationError
 from seehear.errors import WeightsError
 from seehear.models.catalogue import ModelEntry
 
-# Of the hub, and of whatever library carries its requests: its own errors derive from that one's.
+# Errors of the hub and of its HTTP library, from whose errors the hub's own ones inherit.
 HUB_ERRORS: tuple[type[Exception], ...] = (
     HFValidationError,
     HfHubHTTPError,
     *(base for base in HfHubHTTPError.__bases__ if issubclass(base, Exception)),
 )
 SAFE_SUFFIX = ".safetensors"
-# Read with weights_only=True: tensors, never code.
+# Read with weights_only=True, which loads tensors only and runs no code.
 PICKLE_SUFFIXES = (".bin", ".pth", ".pt", ".ckpt")
-# What is fetched of a repository: never its previews, nor the same weights in other formats.
+# Files to download from a repository, without previews and weights in other formats.
 CHECKPOINT_FILES = ("model_index.json", "README.md", "*/*.json", "*/*.txt", f"*/*{SAFE_SUFFIX}")
-# Half-precision copies, weights for training on, and parts that are never used.
+# Half-precision copies, weights for further training, and components that are never used.
 NOT_FETCHED = ("*.fp16.*", "*.non_ema.*", "safety_checker/*", "feature_extractor/*")
 CAPTIONER_FILES = ("*.json", "*.txt", "*.jinja", "README.md", f"*{SAFE_SUFFIX}")
 NETWORK_FILES = ("config.json", "README.md", f"diffusion_pytorch_model{SAFE_SUFFIX}")

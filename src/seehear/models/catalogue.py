@@ -1,6 +1,6 @@
 """Catalogue of known checkpoints: source, size and licence.
 
-Folders and hub names that are not in the catalogue load too, if they have one of these formats.
+Folders and hub names outside the catalogue also load if they have one of these formats.
 """
 
 from collections.abc import Iterable, Mapping
@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from seehear.errors import SettingsError, WeightsError
 
-Part = Literal["audio", "video", "image"]  # models of a family; an image model makes stills
+Part = Literal["audio", "video", "image"]  # models of a family; "image" generates one frame
 
 
 Role = Literal[

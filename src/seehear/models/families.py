@@ -1,4 +1,4 @@
-"""Model families: which audio model and which binder belong together, and where they come from."""
+"""Model families: audio, video and binder models that belong together, and their sources."""
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
@@ -27,30 +27,30 @@ PAPER_MOTION = "guoyww/animatediff-motion-adapter-v1-5"  # 24 positions
 
 @dataclass(frozen=True, kw_only=True)
 class Family:
-    """Models that work together; each is loaded when it is first asked for."""
+    """Models that work together. Each backbone is loaded at its first use."""
 
     name: str
     binder: Binder
     loaders: Mapping[Part, Callable[[], Backbone]]
     weight_paths: Mapping[str, Path] = field(
         default_factory=dict
-    )  # of the binder's weights, by name
-    sources: Mapping[str, str] = field(default_factory=dict)  # where the others came from, by name
-    commercial: bool = False  # refuse parts that may not be used commercially
+    )  # of the binder and of extra models, by name
+    sources: Mapping[str, str] = field(default_factory=dict)  # folders or hub names, by part
+    commercial: bool = False  # refuse models whose licence forbids commercial use
     _loaded: dict[Part, Backbone] = field(default_factory=dict, init=False, repr=False)
 
     def backbone(self, part: Part) -> Backbone:
-        """The model of a part.
+        """The model of a part, loaded at the first call.
 
         Raises:
-            SettingsError: The family has none, or its licence forbids what is asked.
+            SettingsError: The family has none, or `commercial` is set and its licence forbids it.
             WeightsError: Its weights are missing or not in the expected format.
         """
         if part not in self._loaded:
             if part not in self.loaders:
                 raise SettingsError(
-                    f"the family {self.name!r} was loaded without a {part} model; name one, such "
-                    f"as with --{'audio' if part == 'audio' else 'video'}"
+                    f"the family {self.name!r} was loaded without a model for {part}; pass one "
+                    f"with --{'audio' if part == 'audio' else 'video'}"
                 )
             self._loaded[part] = self.loaders[part]()
             if self.commercial:
@@ -59,12 +59,12 @@ class Family:
 
     @cached_property
     def phrases(self) -> PhraseBank:
-        """The sounding things that anything may be named as."""
+        """Bank of phrases for automatic captions."""
         return PhraseBank(self.binder)
 
     @property
     def audio(self) -> Backbone:
-        """The sound model."""
+        """The audio model."""
         return self.backbone("audio")
 
     @property
@@ -74,14 +74,14 @@ class Family:
 
     @property
     def image(self) -> Backbone:
-        """The picture model: the video model's spatial part, for stills."""
+        """The image model: the video model without its motion modules."""
         return self.backbone("image")
 
     def with_extra_weights(self, name: str, place: Path, source: str) -> "Family":
-        """The same, with weights of another kind at its side: in its records, under its terms.
+        """A copy that also records extra weights, such as a captioner's, and checks their licence.
 
         Raises:
-            SettingsError: Their licence forbids what is asked.
+            SettingsError: `commercial` is set and their licence forbids it.
         """
         places, sources = {**self.weight_paths, name: place}, {**self.sources, name: source}
         found = replace(self, weight_paths=places, sources=sources)
@@ -109,28 +109,28 @@ class Family:
         return found
 
     def _licence(self, name: str, folder: Path, path: Path) -> str | None:
-        """As the file says, or the model card beside it, or the table of known checkpoints."""
-        said = licence_in(path) or licence_of(folder) or licence_of(folder.parent)
+        """The licence in the file, else in the model card beside it, else in the catalogue."""
+        tag = licence_in(path) or licence_of(folder) or licence_of(folder.parent)
         entry = catalogue.find_model(self.sources.get(name, "")) or catalogue.find_model(path.name)
-        return said or (entry.licence if entry else None)
+        return tag or (entry.licence if entry else None)
 
 
 def load_family(options: LoadOptions | None = None) -> Family:
-    """Load a family's binder; its other models are loaded, frozen, when they are needed.
+    """Load the binder of a family. Its backbones are loaded, frozen, at their first use.
 
     Args:
-        options: The family, and what is loaded instead of its own models; None: the pocket
-            family, which ships with the package.
+        options: The family, and replacements for its models; None is the pocket family, which
+            ships with the package.
 
     Raises:
-        SettingsError: No family has that name, or a licence forbids commercial use.
+        SettingsError: Unknown family, or a licence forbids commercial use.
         WeightsError: Weights are missing or not in the expected format.
     """
     options = options or LoadOptions()
     if options.models not in FAMILIES:
         raise SettingsError(
-            f"no family of models is called {options.models!r}; choose one of "
-            f"{', '.join(sorted(FAMILIES))}"
+            f"expected one of the model families {', '.join(sorted(FAMILIES))}, got "
+            f"{options.models!r}"
         )
     row = FAMILIES[options.models]
     name, source = _binder_source(row, options)
@@ -157,11 +157,11 @@ class FamilyRow:
     """The models of a family, as data."""
 
     name: str
-    binder: str  # a binder's name, see `seehear.models.binders`
-    audio: str | Path  # checkpoints: folders or hub names
-    video: str | Path
-    motion: str | None = None  # a motion adapter for `video`, unless that holds one
-    binder_source: Path | None = None  # None: the file of the catalogue's row with that name
+    binder: str  # name of a binder in `seehear.models.binders`
+    audio: str | Path  # folder or hub name of a checkpoint
+    video: str | Path  # as `audio`
+    motion: str | None = None  # motion adapter; None if `video` contains one
+    binder_source: Path | None = None  # None: the file of the catalogue entry `binder`
     binder_parts: tuple[str, ...] = ()  # folders of `binder_source` whose weights are recorded
 
 
@@ -190,9 +190,9 @@ FAMILIES: Mapping[str, FamilyRow] = {
 def chosen_sources(
     wanted: Mapping[str, str | Path | None], own: Mapping[str, str | Path | None]
 ) -> dict[str, str | Path]:
-    """Where "audio", "video" and "motion" come from: the caller's choice, or else the family's.
+    """Sources of "audio", "video" and "motion": the caller's if set, else the family's.
 
-    A motion adapter belongs to its image model, so another image model comes without one.
+    A motion adapter belongs to one image model, so another image model does not get the family's.
     """
     motion = wanted["motion"] or (None if wanted["video"] else own["motion"])
     found = {part: wanted[part] or own[part] for part in ("audio", "video")} | {"motion": motion}
@@ -200,7 +200,7 @@ def chosen_sources(
 
 
 def _sources(row: FamilyRow, options: LoadOptions) -> dict[str, str | Path]:
-    """Where the backbones come from; a name of the catalogue stands for its source on the hub."""
+    """Sources of the backbones; names of the catalogue are replaced by their hub names."""
     found = chosen_sources(
         {"audio": options.audio, "video": options.video, "motion": options.motion},
         {"audio": row.audio, "video": row.video, "motion": row.motion},
@@ -216,7 +216,7 @@ def _sources(row: FamilyRow, options: LoadOptions) -> dict[str, str | Path]:
 
 
 def _binder_source(row: FamilyRow, options: LoadOptions) -> tuple[str, Path | None]:
-    """The binder's name and its weights: the family's, or those that the caller names.
+    """Name and weights of the binder: the caller's if set, else the family's.
 
     `LoadOptions.binder` is a file or folder, NAME or NAME=PATH of another binder, or a name of the
     catalogue.
@@ -234,14 +234,14 @@ def _binder_source(row: FamilyRow, options: LoadOptions) -> tuple[str, Path | No
         if wanted is None:
             raise WeightsError(
                 f"the family {row.name!r} needs ImageBind's weights, which are not on this "
-                f"machine: `seehear models pull {entry.name}` fetches them, --binder names a file "
-                "of your own"
+                f"machine; download them with `seehear models pull {entry.name}`, or pass a file "
+                "with --binder"
             )
     return row.binder, Path(wanted) if wanted else row.binder_source
 
 
 def _refuse(part: str, entry: catalogue.ModelEntry, options: LoadOptions) -> None:
-    """Refuse a licence before anything is fetched or loaded."""
+    """Check a licence before anything is downloaded or loaded."""
     if options.commercial:
         terms = {"name": f"{part}/{entry.name}", "licence": entry.licence}
         catalogue.refuse_non_commercial([terms])
@@ -250,14 +250,14 @@ def _refuse(part: str, entry: catalogue.ModelEntry, options: LoadOptions) -> Non
 def _loaders(
     sources: Mapping[str, str | Path], options: LoadOptions
 ) -> dict[Part, Callable[[], Backbone]]:
-    """How to load every part from its source."""
+    """Functions that load each part from its source."""
     common: dict[str, Any] = {
         "device": options.device,
         "dtype": getattr(torch, options.dtype),
         "checkpointing": options.checkpointing,
         "lean": options.lean,
     }
-    still = {k: v for k, v in options.clip.items() if k not in ("num_frames", "fps")}
+    image_options = {k: v for k, v in options.clip.items() if k not in ("num_frames", "fps")}
     clip = dict(options.clip)
     if "motion" in sources:
         clip["motion"] = sources["motion"]
@@ -265,18 +265,18 @@ def _loaders(
     return {
         "audio": lambda: backbones.load(audio, "audio", **common),
         "video": lambda: backbones.load(video, "video", **common, **clip),
-        "image": lambda: backbones.load(video, "video", num_frames=1, **common, **still),
+        "image": lambda: backbones.load(video, "video", num_frames=1, **common, **image_options),
     }
 
 
 @lru_cache
-def _sha256_once(path: Path, changed_ns: int) -> str:
-    """The hash of a file, computed again only when the file has changed."""
+def _sha256_once(path: Path, modified_ns: int) -> str:
+    """SHA-256 of a file, cached by its path and modification time."""
     return file_sha256(path)
 
 
 def _places_of(part: Part, model: Backbone) -> dict[str, Path]:
-    """Where a model's weights lie, hub caches included."""
+    """Folders of a model's weights, which can be in the hub's cache."""
     found: dict[str, Path] = {}
     checkpoint = getattr(model, "checkpoint", None)
     if checkpoint is not None:

@@ -15,19 +15,19 @@ _PATHS = ("audio", "video", "motion", "binder", "captioner")
 
 @dataclass(frozen=True, kw_only=True)
 class LoadOptions:
-    """A family, and what is loaded instead of its own models."""
+    """A family, replacements for its models, and how to load them."""
 
     models: str = "pocket"  # a family of `seehear.models.families`
     audio: str | Path | None = None  # folder, hub name or name of `seehear models list`
-    video: str | Path | None = None  # the same
-    motion: str | Path | None = None  # a motion adapter for `video`, unless that holds one
+    video: str | Path | None = None  # as `audio`
+    motion: str | Path | None = None  # motion adapter; None if `video` contains one
     binder: str | Path | None = None  # file or folder of the binder's weights
     device: str = "cpu"
     dtype: str = "float32"  # one of `DtypeName`
     commercial: bool = False  # refuse licences that forbid commercial use or are unknown
     captioner: str | Path | None = None  # None: the binder's nearest phrase
     checkpointing: bool = False  # recompute activations in the backward pass: less memory
-    lean: bool = False  # CPU offload: text encoders and the binder's encoders leave after use
+    lean: bool = False  # offload text encoders and the binder's encoders to the CPU after use
     clip: Mapping[str, Any] = field(default_factory=dict)  # of the video model: num_frames, fps...
     binder_options: Mapping[str, Any] = field(default_factory=dict)  # of the binder's `load`
 
@@ -59,11 +59,11 @@ class LoadOptions:
             SettingsError: An option that this version does not have.
         """
         if not isinstance(record, Mapping):
-            raise SettingsError(f"expected options by name, got {record!r:.60}")
+            raise SettingsError(f"expected a mapping of load options, got {record!r:.60}")
         unknown = record.keys() - {f.name for f in fields(cls)}
         if unknown:
             raise SettingsError(
                 f"the models were loaded with {', '.join(sorted(unknown))}, which this version "
-                "does not have; replay it with the version that wrote the manifest"
+                "does not support; replay the run with the version that wrote the manifest"
             )
         return cls(models=models, **record)

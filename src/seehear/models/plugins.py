@@ -1,11 +1,11 @@
-"""Plug-ins by name: modules of a package of ours, and entry points of other packages.
+"""Plug-ins by name: modules of our own packages, and entry points of other packages.
 
-A package outside registers, for instance,
+Another package registers, for example,
 
     [project.entry-points."seehear.backbones"]
     my_model = "my_package.my_model"
 
-with a module that offers what the modules of `seehear.models.backbones` do.
+for a module with the interface described in `seehear.models.backbones`.
 """
 
 import pkgutil
@@ -17,23 +17,23 @@ from seehear.errors import SettingsError
 
 BACKBONES, BINDERS = "seehear.backbones", "seehear.binders"
 CAPTIONERS, LOSSES = "seehear.captioners", "seehear.losses"
-# The package whose modules are plug-ins of a group.
+# Group to the package whose modules are plug-ins of the group.
 _PACKAGES = {BACKBONES: "seehear.models.backbones", BINDERS: "seehear.models.binders"}
 
 
 def external(group: str) -> dict[str, EntryPoint]:
-    """The plug-ins that other packages register for a group, by name."""
+    """Entry points that other packages register for a group, by name."""
     return {entry.name: entry for entry in entry_points(group=group)}
 
 
 def names(group: str) -> tuple[str, ...]:
-    """Every plug-in of a group: our modules by file name, then those of other packages."""
+    """Names of all plug-ins of a group: our modules first, then those of other packages."""
     ours = _ours(group)
     return (*ours, *(name for name in external(group) if name not in ours))
 
 
 def find(group: str, name: str) -> Any:
-    """Import a plug-in: a module, or whatever another package registers.
+    """Import a plug-in: one of our modules, or the object that another package registers.
 
     Raises:
         SettingsError: No plug-in of the group has that name, or it cannot be imported.
@@ -43,7 +43,8 @@ def find(group: str, name: str) -> Any:
     entry = external(group).get(name)
     if entry is None:
         raise SettingsError(
-            f"no plug-in of {group} is called {name!r}; choose one of {', '.join(names(group))}"
+            f"expected a plug-in of {group} ({', '.join(names(group))}), got {name!r}; choose one "
+            "of these, or install the package that registers it"
         )
     try:
         return entry.load()

@@ -1,9 +1,9 @@
 """Backbones, one module or package each, found by file name.
 
-A module offers `STREAM`, "audio" or "video"; `PIPELINES`, the values of `_class_name` in
-model_index.json that it reads; and `load(source, *, device, dtype, checkpointing, lean, ...)`. A
-video backbone also takes `num_frames`, where 1 makes stills. Packages
-outside register theirs as entry points of `seehear.backbones`.
+A module defines `STREAM` ("audio" or "video"), `PIPELINES` (the values of `_class_name` in
+model_index.json that it supports) and `load(source, *, device, dtype, checkpointing, lean, ...)`.
+`load` of a video backbone also has the argument `num_frames`; 1 generates images. Other packages
+register backbones as entry points of `seehear.backbones`.
 """
 
 from pathlib import Path
@@ -18,31 +18,31 @@ from seehear.models.weights import download
 
 
 def load(source: str | Path, stream: Stream, **options: Any) -> Backbone:
-    """Load a checkpoint with the backbone that reads its kind of pipeline.
+    """Load a checkpoint with the backbone that supports its pipeline class.
 
     Args:
         source: A folder with model_index.json, or a hub name.
-        stream: What it has to generate.
-        **options: Of the backbone's own `load`.
+        stream: The stream that the model must generate.
+        **options: Options of the backbone's `load`.
 
     Raises:
-        WeightsError: The checkpoint is missing, generates something else, or is of a kind that no
-            backbone reads.
+        WeightsError: The checkpoint is missing, generates another stream, or has a pipeline class
+            that no backbone supports.
     """
     module = plugins.find(plugins.BACKBONES, name_for(source))
     if stream != module.STREAM:
         raise WeightsError(
             f"{source}: expected a model that generates {stream}, this one generates "
-            f"{module.STREAM}; give it as --{module.STREAM}"
+            f"{module.STREAM}; pass it with --{module.STREAM}"
         )
     return module.load(source, **options)
 
 
 def name_for(source: str | Path) -> str:
-    """The name of the backbone that reads a checkpoint, by `_class_name` in model_index.json.
+    """The name of the backbone for a checkpoint, by `_class_name` in its model_index.json.
 
     Raises:
-        WeightsError: The checkpoint is missing, or no backbone reads its kind.
+        WeightsError: The checkpoint is missing, or no backbone supports its pipeline class.
     """
     folder = Path(source)
     if not folder.is_dir():
@@ -51,7 +51,7 @@ def name_for(source: str | Path) -> str:
     if not index.is_file():
         raise WeightsError(
             f"{source}: expected a model_index.json in the folder, found none; "
-            "give the folder that holds unet/, vae/ and so on"
+            "pass the folder that contains unet/, vae/ and so on"
         )
     kind = read_json(index).get("_class_name")
     known: list[str] = []
@@ -61,6 +61,6 @@ def name_for(source: str | Path) -> str:
             return name
         known += pipelines
     raise WeightsError(
-        f"{source}: expected a checkpoint of {', '.join(sorted(known))}, model_index.json says "
-        f"{kind!r}; give another checkpoint, or install a package with a backbone for it"
+        f"{source}: expected a checkpoint of {', '.join(sorted(known))}, model_index.json has "
+        f"{kind!r}; pass another checkpoint, or install a package with a backbone for it"
     )

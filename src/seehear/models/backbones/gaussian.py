@@ -13,7 +13,7 @@ from seehear.guidance.streams import Stream
 from seehear.guidance.windows import positions_for
 
 STREAM: Stream = "audio"
-PIPELINES = ()  # no checkpoints: `load` makes one
+PIPELINES = ()  # `load` builds the model without a checkpoint
 LATENTS_PER_S = 8.0
 TRAIN_STEPS = 1000
 
@@ -97,7 +97,7 @@ def load(
     path: Literal["vp", "flow"] = "vp",
     dtype: torch.dtype = torch.float64,
 ) -> GaussianModel:
-    """Make a Gaussian model.
+    """Create a Gaussian model.
 
     Args:
         mean: Mean of one latent position, one number per channel.

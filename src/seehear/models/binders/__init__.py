@@ -1,7 +1,7 @@
 """Binders, one module or package each, found by file name.
 
-A module offers `load(source=None, *, device, dtype, lean, ...)`. Packages outside register
-theirs as entry points of `seehear.binders`.
+A module defines `load(source=None, *, device, dtype, lean, ...)`. Other packages register binders
+as entry points of `seehear.binders`.
 """
 
 from pathlib import Path
@@ -15,13 +15,13 @@ def load(name: str, source: str | Path | None = None, **options: Any) -> Binder:
     """Load a binder by the name of its module or entry point.
 
     Args:
-        name: Such as "pocket" or "imagebind".
-        source: File or folder of its weights; None: its own.
-        **options: Of the binder's own `load`.
+        name: For example "pocket" or "imagebind".
+        source: File or folder of its weights; None is the binder's default.
+        **options: Options of the binder's `load`.
 
     Raises:
-        SettingsError: No binder has that name.
-        WeightsError: The weights are missing or of another kind.
+        SettingsError: Unknown name.
+        WeightsError: The weights are missing or have another format.
     """
     module = plugins.find(plugins.BINDERS, name)
     return module.load(**options) if source is None else module.load(source, **options)

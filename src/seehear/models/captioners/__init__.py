@@ -1,5 +1,7 @@
-"""From a picture or a sound to words. The binder's nearest phrase needs no further weights;
-the others are networks of transformers, told apart by their own config.json.
+"""Captioners: a text from an image or from audio.
+
+The nearest phrase in the binder's space (`phrase_bank`) needs no extra weights. The others are
+transformers models, chosen by `model_type` in their config.json.
 """
 
 from collections.abc import Mapping
@@ -16,7 +18,8 @@ from seehear.models.catalogue import find_model
 from seehear.models.weights import download
 
 Captioner = CaptionsImages | CaptionsAudio
-# Modules of this package, imported when wanted: they bring much of transformers.
+# Modules of this package by `model_type`. They are imported on use, because they import much of
+# transformers.
 _BY_TYPE: Mapping[str, str] = {
     "blip": "blip",
     "qwen2_vl": "qwen_vl",
@@ -37,16 +40,15 @@ def load(
     """Load a captioner.
 
     Args:
-        source: A folder, a name on the hub, a name of `seehear models list` such as "blip", or
-            that of an entry point of `seehear.captioners`, a module with
-            `load(*, device, dtype, lean)`.
-        device: Where to put it.
-        dtype: What it computes in.
-        lean: It leaves the device after every sentence.
+        source: A folder, a hub name, a name of `seehear models list` such as "blip", or the name
+            of an entry point of `seehear.captioners`: a module with `load(*, device, dtype, lean)`.
+        device: Device of the network.
+        dtype: Data type of the network.
+        lean: Offload the network to the CPU after every caption.
         local_files_only: Never use the network.
 
     Raises:
-        WeightsError: There is no such model, or it is none that describes.
+        WeightsError: There is no such model, or it is not a captioner.
     """
     if is_external(source):
         module = plugins.find(plugins.CAPTIONERS, str(source))
@@ -55,20 +57,20 @@ def load(
     kind = str(read_json(folder / "config.json").get("model_type"))
     if kind not in _BY_TYPE:
         raise WeightsError(
-            f"{source}: expected a model of the kinds {', '.join(_BY_TYPE)}, which describe "
-            f"pictures or sounds, got {kind!r}"
+            f"{source}: expected a captioner with the model_type {', '.join(_BY_TYPE)}, got "
+            f"{kind!r}; pass another model with --captioner"
         )
     module = import_module(f"{__name__}.{_BY_TYPE[kind]}")
     return module.load(folder, device=device, dtype=dtype, lean=lean)
 
 
 def is_external(source: str | Path) -> bool:
-    """Whether another package registers a captioner of that name."""
+    """Whether another package registers a captioner with this name."""
     return not Path(source).exists() and str(source) in plugins.external(plugins.CAPTIONERS)
 
 
 def folder_of(source: str | Path, *, local_files_only: bool = False) -> Path:
-    """Where a captioner's files lie, fetched if need be; arguments and errors as `load`."""
+    """Folder of a captioner, downloaded if necessary; arguments and errors as in `load`."""
     folder = Path(source)
     if folder.is_dir():
         return folder
