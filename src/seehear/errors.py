@@ -2,11 +2,11 @@
 
 
 class SeehearError(Exception):
-    """Anything that the caller can put right. The command line prints it and exits with code 2."""
+    """An error that the caller can fix. The command line prints it and exits with code 2."""
 
 
 class MediaError(SeehearError, ValueError):
-    """A media file is not what it should be: broken, empty, of the wrong kind or too long."""
+    """A media file is missing, damaged, empty, too long, or of the wrong kind."""
 
 
 class WeightsError(SeehearError, OSError):
@@ -14,8 +14,8 @@ class WeightsError(SeehearError, OSError):
 
 
 class SettingsError(SeehearError, ValueError):
-    """Settings that cannot be used, alone or together."""
+    """Settings that are invalid, alone or in combination."""
 
 
-class Cancelled(SeehearError):  # noqa: N818 - a request that was honoured, not a failure
+class Cancelled(SeehearError):  # noqa: N818 - the run was stopped on request and did not fail
     """A callback asked the sampler to stop."""

@@ -1,4 +1,4 @@
-"""Files are known by the hash of their content."""
+"""Hashes of files."""
 
 import hashlib
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""How far apart two embeddings are, and which pairs of them each task pulls together."""
+"""Distances between embeddings, and the weighted losses of a task's pairs."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from seehear.guidance.streams import Pair
 
 @runtime_checkable
 class Distance(Protocol):
-    """How far what is made (or its partner, where both are made) is from what it belongs to."""
+    """A distance between embeddings of generated media and embeddings of their targets."""
 
     def __call__(self, a: Tensor, b: Tensor) -> Tensor:
         """Distances (batch,) of embeddings (batch, dim) from (batch, dim) or (1, dim)."""
@@ -25,8 +25,8 @@ def cosine_distance(
 ) -> Float[Tensor, "*batch"]:
     """One minus the cosine of the angle between two embeddings: 0 when aligned, 2 when opposite.
 
-    This is the F of Eqs. 14-16. Eq. 12 subtracts F from 1, which would push apart what should
-    agree; the paper's sums of distances and the authors' code settle it.
+    This is the F of Eqs. 14-16. Eq. 12 defines 1 - F as the distance, which would grow with
+    agreement; the sums of distances in the paper and the authors' code use F.
 
     Returns:
         One distance per row; float32 even for half-precision embeddings, float64 for float64.
@@ -37,35 +37,35 @@ def cosine_distance(
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class NamesDistance:
-    """How differently two embeddings would be named: a divergence over a bank of phrases.
+    """Divergence between the zero-shot label distributions of two embeddings over a phrase bank.
 
-    An embedding of a sound never comes near one of a picture: each kind has a corner of the space
-    to itself, and there is always a direction that shortens the way and changes nothing that one
-    could hear. Which phrases it is nearer to than to others is what the binder was trained for
-    (the contrastive loss), and this asks for that and no more.
+    Audio and image embeddings lie in separate regions of the space (the modality gap), so the
+    cosine can always grow in a direction that changes nothing audible. The binder was trained with
+    a contrastive loss, which only compares similarities. So does this distance: it depends on which
+    phrases are nearest, not on the gap.
     """
 
     phrases: Float[Tensor, "phrases dim"]  # unit vectors
-    temperature: float = 0.1  # of the cosines that name what is made
-    target_temperature: float = 0.05  # of those that name what it is compared with
+    temperature: float = 0.1  # of the softmax for the generated media
+    target_temperature: float = 0.05  # of the softmax for the target
 
     def __call__(
         self, a: Float[Tensor, "batch dim"], b: Float[Tensor, "#batch dim"]
     ) -> Float[Tensor, " batch"]:
-        """The Kullback-Leibler divergence of a's names from b's, in nats.
+        """Kullback-Leibler divergence KL(b || a) of the label distributions, in nats.
 
-        Where both are made, each is pulled to what the other is named already, sharpened: two that
-        waver between the same names agree on one. A gradient in the target would blur it instead.
+        If both are generated, each is the detached and sharpened target of the other, so that they
+        settle on one of their common labels. A gradient in the target would flatten it instead.
         """
         if a.requires_grad and b.requires_grad:
-            return self._pulled(a, b.detach()) + self._pulled(b, a.detach())
-        return self._pulled(a, b)
+            return self._divergence(a, b.detach()) + self._divergence(b, a.detach())
+        return self._divergence(a, b)
 
-    def _pulled(self, a: Tensor, b: Tensor) -> Tensor:
+    def _divergence(self, a: Tensor, target: Tensor) -> Tensor:
         phrases = self.phrases.float().T
-        found = (a.float() @ phrases / self.temperature).log_softmax(dim=-1)
-        wanted = (b.float() @ phrases / self.target_temperature).log_softmax(dim=-1)
-        return (wanted.exp() * (wanted - found)).sum(dim=-1)
+        log_q = (a.float() @ phrases / self.temperature).log_softmax(dim=-1)
+        log_p = (target.float() @ phrases / self.target_temperature).log_softmax(dim=-1)
+        return (log_p.exp() * (log_p - log_q)).sum(dim=-1)
 
 
 def pair_losses(
@@ -76,17 +76,16 @@ def pair_losses(
 ) -> dict[str, Float[Tensor, " batch"]]:
     """The weighted distance of every pair, by name ("audio-video").
 
-    A pair of which one side is absent from `embeddings` contributes nothing: without a prompt
-    there is no text to agree with.
+    A pair with a missing embedding is left out, such as a pair with text when there is no prompt.
 
     Args:
         embeddings: Rows (batch, dim) or, for a target that all samples share, (1, dim).
-        pairs: A task, such as `V2A`.
+        pairs: Pairs of a task, such as `V2A`.
         weights: One factor per pair.
-        distance: What is weighted and made smaller.
+        distance: Distance between the embeddings of a pair.
 
     Raises:
-        ValueError: Not as many weights as pairs, or no pair has both sides.
+        ValueError: The number of weights differs from that of pairs, or no pair is complete.
     """
     present = {
         f"{a}-{b}": weight * distance(embeddings[a], embeddings[b])
@@ -94,5 +93,8 @@ def pair_losses(
         if a in embeddings and b in embeddings
     }
     if not present:
-        raise ValueError(f"none of the pairs {list(pairs)} can be formed from {list(embeddings)}")
+        raise ValueError(
+            f"expected both embeddings of at least one pair of {list(pairs)}, got "
+            f"{list(embeddings)}"
+        )
     return present

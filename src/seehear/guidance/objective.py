@@ -1,4 +1,4 @@
-"""What aligned means: decode the clean estimate, embed it, and compare it with the condition."""
+"""The guidance objective: decode the clean estimate, embed it, compare it with the condition."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ from seehear.guidance.sync import SyncTerm
 
 @runtime_checkable
 class Estimate(Protocol):
-    """From noisy latents to predicted clean ones (Eq. 11); the sampler knows how."""
+    """Predicts clean latents from noisy latents (Eq. 11). The sampler implements it."""
 
     def __call__(
         self,
@@ -30,13 +30,13 @@ class Estimate(Protocol):
         y: Mapping[Stream, Tensor],
         spans: Mapping[Stream, slice] | None = None,
     ) -> dict[Stream, Tensor]:
-        """Clean latents of every stream, or of the given part of its time axis alone."""
+        """Clean latents of every stream, or only of the given span of its time axis."""
         ...
 
 
 @runtime_checkable
 class Objective(Protocol):
-    """What the aligner makes smaller, cut into pieces that are differentiated one by one."""
+    """The loss that the aligner minimises, as a sum of pieces with separate backward passes."""
 
     def pieces(self, estimate: Estimate) -> Sequence[Piece]:
         """Functions of latents and prompts whose sum is the objective."""
@@ -45,33 +45,33 @@ class Objective(Protocol):
 
 @runtime_checkable
 class ShiftsInTime(Protocol):
-    """An objective that knows what happens too early or too late, and where it belongs."""
+    """An objective that can correct the timing of one stream by shifting its latents."""
 
     @property
     def shifted_stream(self) -> Stream | None:
-        """The stream that is moved in time, if one is."""
+        """The stream to shift in time, if any."""
         ...
 
     def source_positions(self, x0: Mapping[Stream, Tensor]) -> Int[Tensor, "batch length"]:
-        """From which position of its time axis that stream should take every position.
+        """For every position of that stream's time axis, the position to take latents from.
 
         Args:
-            x0: Whole clean estimates of all streams.
+            x0: Clean estimates of all streams over the whole clip.
         """
         ...
 
 
 @runtime_checkable
 class LossTerm(Protocol):
-    """A term of the objective beside the pairs of embeddings, such as `sync.SyncTerm`."""
+    """An extra term of the objective besides the embedding pairs, such as `sync.SyncTerm`."""
 
     @property
     def reads_all_frames(self) -> bool:
-        """Whether it compares neighbouring frames, so that a step has to decode all of them."""
+        """Whether the term compares neighbouring frames, so that a step must decode all frames."""
         ...
 
     def for_window(self, start_s: float) -> "LossTerm":
-        """The same term for a part of the clip that begins at `start_s`."""
+        """The term for a window of the clip that begins at `start_s`."""
         ...
 
     def losses(self, media: Mapping[Stream, Media]) -> dict[str, Tensor]:
@@ -81,11 +81,11 @@ class LossTerm(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class Agreement:
-    """How well the decoded estimate agrees with the condition, in the binder's space.
+    """Distance between the decoded estimate and the condition in the binder's space.
 
-    With windows there is one piece per window, compared with its own part of the condition and
-    with all of it. The weights of the two add up to 1, so that a clip of one window has the whole
-    clip's loss. Without windows every stream is decoded and embedded as a whole, in one piece.
+    With windows there is one piece per window, which is compared with its own part of the condition
+    and with the whole condition. The weights of the two add up to 1, so that a clip of one window
+    has the loss of a whole clip. Without windows every stream is decoded and embedded in one piece.
     """
 
     backbones: Mapping[Stream, Backbone]
@@ -95,13 +95,13 @@ class Agreement:
     targets: Targets  # embeddings of the given media; one local entry per window
     windows: tuple[Mapping[Stream, slice], ...] = ()  # in latent positions; empty: the whole clip
     local_weight: float = 0.5
-    duration_s: float | None = None  # how much of the decoded clip is kept; None: all
+    duration_s: float | None = None  # length to which the decoded clip is trimmed; None: no trim
     mel_bridge: bool = False  # see `decode_estimate`
     by_eye: bool = False  # see `decode_estimate`
     distance: Distance = cosine_distance
     terms: tuple[LossTerm, ...] = ()
-    samplers: tuple[FrameSampler, ...] = ()  # a window's frames to decode; empty: all of them
-    views: AugmentedViews | None = None  # augmented views to embed; None: the estimate as it is
+    samplers: tuple[FrameSampler, ...] = ()  # frames to decode, per window; empty: all frames
+    views: AugmentedViews | None = None  # augmented views to embed; None: no augmentation
 
     def __post_init__(self):
         if self.windows and len(self.windows) != len(self.targets.local):
@@ -111,7 +111,7 @@ class Agreement:
             )
 
     def pieces(self, estimate: Estimate) -> tuple[Piece, ...]:
-        """As many pieces as windows; each decodes and embeds its own window only."""
+        """One piece per window; each decodes and embeds its own window only."""
         count = max(1, len(self.windows))
         frames: Sequence[Sequence[int] | None] = [sampler.next() for sampler in self.samplers]
         frames = frames or [None] * count
@@ -124,7 +124,7 @@ class Agreement:
             span.start / self.backbones[s].latents_per_s for s, span in self.windows[k].items()
         )
 
-    def _kept_s(self, k: int) -> float | None:
+    def _trim_s(self, k: int) -> float | None:
         return None if self.duration_s is None else self.duration_s - self._start_s(k)
 
     def _piece(self, estimate: Estimate, k: int, frames: Sequence[int] | None) -> Piece:
@@ -136,7 +136,7 @@ class Agreement:
 
         def piece(z: dict[Stream, Tensor], y: dict[Stream, Tensor]) -> dict[str, Tensor]:
             media = decode_estimate(
-                self.backbones, self.binder, estimate(z, y, spans), self._kept_s(k),
+                self.backbones, self.binder, estimate(z, y, spans), self._trim_s(k),
                 self.mel_bridge, frames, is_dense=any(term.reads_all_frames for term in terms),
                 by_eye=self.by_eye,
             )  # fmt: skip
@@ -152,7 +152,7 @@ class Agreement:
 
     @property
     def shifted_stream(self) -> Stream | None:
-        """The stream that a sync term moves in time."""
+        """The stream that the sync term shifts in time, if there is one."""
         return None if self._sync is None else self._sync.shifted_stream
 
     @property
@@ -161,20 +161,20 @@ class Agreement:
 
     @torch.no_grad()
     def source_positions(self, x0: Mapping[Stream, Tensor]) -> Int[Tensor, "batch length"]:
-        """Where the shifted stream takes its positions from, so that every window is in sync.
+        """Source positions that bring every window of the shifted stream into sync.
 
         Raises:
             SettingsError: The objective has no sync term.
         """
         sync = self._sync
         if sync is None:
-            raise SettingsError("expected a sync term to say when things should happen, got none")
+            raise SettingsError("expected an objective with a sync term to shift latents, got none")
         backbone, moves = self.backbones[sync.shifted_stream], []
         whole = {s: slice(0, z.shape[self.backbones[s].time_axis]) for s, z in x0.items()}
         windows = self.windows or (whole,)
         for k, spans in enumerate(windows):
             media = decode_estimate(
-                self.backbones, self.binder, parts(self.backbones, x0, spans), self._kept_s(k),
+                self.backbones, self.binder, parts(self.backbones, x0, spans), self._trim_s(k),
                 self.mel_bridge, is_dense=True,
             )  # fmt: skip
             offset_s = sync.for_window(self._start_s(k)).offset_s(media)
@@ -188,7 +188,7 @@ def parts(
     z: Mapping[Stream, Tensor],
     spans: Mapping[Stream, slice] | None,
 ) -> dict[Stream, Tensor]:
-    """The given span of every stream's time axis, or all of it."""
+    """The given span of every stream's time axis; the whole axis without spans."""
     if spans is None:
         return dict(z)
     return {

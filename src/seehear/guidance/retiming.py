@@ -1,4 +1,4 @@
-"""Shifting a stream's latents in time early in the run (ours).
+"""Shift a stream's latents in time early in the run (ours).
 
 The gradient of a sync term has to remove an onset in one place and create it in another, and the
 states in between have a higher loss. Latents can be cut and moved instead: shifted noise is still
@@ -19,7 +19,7 @@ def source_positions(
     """For every position of the time axis, the position that it takes its latents from.
 
     Args:
-        moves: How late each sample is, in latent positions; one tensor per window.
+        moves: Delay of each sample in latent positions; one tensor per window.
         spans: The windows as slices of the time axis, in order. The shift changes from one window
             to the next in the middle of their overlap.
         length: Length of the time axis. The shift is circular.

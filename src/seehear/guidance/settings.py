@@ -1,7 +1,6 @@
 """Settings of the method: sampling, guidance, frame sampling and augmentation.
 
-They lie in one file without PyTorch, so that presets can be listed and requests checked before it
-is imported.
+This module does not import PyTorch, so that presets can be listed and requests checked quickly.
 """
 
 from collections.abc import Mapping, Sequence
@@ -42,8 +41,8 @@ class MelAugmentation:
 
     per_step: int = 0  # views of every mel; 0 turns augmentation off
     pitch: float = 2.0  # standard deviation of the pitch shift, in mel bands
-    tempo: float = 0.15  # largest relative change of tempo, either way
-    shift: float = 0.15  # largest time shift, as a fraction of the length, either way
+    tempo: float = 0.15  # largest relative change of tempo in either direction
+    shift: float = 0.15  # largest time shift in either direction, as a fraction of the length
     tone: float = 0.5  # standard deviation of a smooth equaliser curve, in nepers
 
     def __post_init__(self):

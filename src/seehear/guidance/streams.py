@@ -6,7 +6,7 @@ Pair = tuple[str, str]  # names of two embeddings: "audio", "video" or "text"
 V2A: tuple[Pair, ...] = (("audio", "video"), ("audio", "text"))  # Eq. 15, dual
 A2V: tuple[Pair, ...] = (("video", "audio"), ("video", "text"))  # Eq. 14, dual
 JOINT: tuple[Pair, ...] = (("audio", "video"), ("audio", "text"), ("video", "text"))  # Eq. 16
-# The same where sound and picture have prompts of their own.
+# Eq. 16 with separate prompts for audio and video.
 JOINT_OWN: tuple[Pair, ...] = (
     ("audio", "video"),
     ("audio", "audio text"),

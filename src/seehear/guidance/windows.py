@@ -82,8 +82,8 @@ class WindowedBackbone:
     """Extends a backbone with a fixed clip length to clips of any length.
 
     A clip no longer than the native length is generated as one native window, and the caller trims
-    it: models work best at the length that they were trained on. With one window all results equal
-    the inner backbone's bit for bit.
+    it, because models work best at the length that they were trained on. With one window all
+    results equal the inner backbone's bit for bit.
     """
 
     def __init__(
@@ -208,7 +208,7 @@ class WindowedBackbone:
         return z.narrow(self.time_axis, span.start, span.stop - span.start)
 
     def _for_windows(self, y: Tensor, count: int) -> Tensor:
-        """Repeat a prompt stack for `count` windows: unconditional rows stay first."""
+        """Repeat a prompt stack for `count` windows; unconditional rows stay first."""
         uncond, cond = y.chunk(2)
         return torch.cat([uncond] * count + [cond] * count)
 
@@ -229,7 +229,7 @@ def positions_for(duration_s: float, rate: float) -> int:
 
 
 def frames_for(video: Backbone, duration_s: float) -> int:
-    """How many frames last at least `duration_s` seconds; 1 for a backbone that makes stills."""
+    """Number of frames that last at least `duration_s` seconds; 1 for an image backbone."""
     if not isinstance(video, WindowedBackbone):
         return 1
     return positions_for(duration_s, video.sample_rate)
