@@ -55,7 +55,7 @@ def test_the_shell_stylises_key_frames_and_names_what_it_cannot(generator, tmp_p
     assert torch.equal(read_image(out / "b.png").pixels, animegan.stylised(generator, picture))
     soundfile.write(clips / "c.wav", np.zeros(100), 16_000)
     assert main([*given, "-o", str(out)]) == 2
-    assert "expected a video or a picture" in " ".join(capsys.readouterr().err.split())
+    assert "expected a video or an image" in " ".join(capsys.readouterr().err.split())
 
 
 def test_weights_of_others_are_refused(tmp_path):

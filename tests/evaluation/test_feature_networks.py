@@ -129,7 +129,7 @@ def test_networks_stand_side_by_side_under_names_of_their_own(videos):
     [("v2a", "i3d", Colours(), "audio"), ("a2v", "vggish", Tenths(), "video")],
 )
 def test_a_network_that_cannot_perceive_what_is_made_is_refused(task, name, network, what, folders):
-    with pytest.raises(SettingsError, match=rf"{name} cannot judge {what}"):
+    with pytest.raises(SettingsError, match=rf"{name} cannot embed {what}"):
         evaluated(task, *folders, features=[LoadedNetwork(FEATURES[name], network)])
 
 

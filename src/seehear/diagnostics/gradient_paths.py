@@ -8,7 +8,7 @@ from torch import Tensor
 
 from seehear.guidance.protocols import Backbone, Binder, DecodesToMel, EmbedsMel, EmbedsNoisyFrames
 
-PathName = Literal["by frames", "by frames and eye", "by waveform", "by mel"]
+PathName = Literal["by frames", "by noisy frames", "by waveform", "by mel"]
 Stage = Literal["decoder", "vocoder", "binder"]
 
 
@@ -31,7 +31,7 @@ def gradient_paths(backbone: Backbone, binder: Binder) -> dict[PathName, tuple[S
             "by frames": (decode, Segment("binder", binder.embed_video))
         }
         if isinstance(binder, EmbedsNoisyFrames):
-            video_paths["by frames and eye"] = (
+            video_paths["by noisy frames"] = (
                 decode,
                 Segment("binder", binder.embed_noisy_frames),
             )

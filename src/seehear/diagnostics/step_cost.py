@@ -255,8 +255,8 @@ def _chosen(
     paths: Mapping[PathName, tuple[Segment, ...]], mel_bridge: bool, by_eye: bool
 ) -> tuple[Segment, ...]:
     """The requested path if the models support it, else the first."""
-    if by_eye and "by frames and eye" in paths:
-        return paths["by frames and eye"]
+    if by_eye and "by noisy frames" in paths:
+        return paths["by noisy frames"]
     if mel_bridge and "by mel" in paths:
         return paths["by mel"]
     return next(iter(paths.values()))

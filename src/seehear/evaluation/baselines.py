@@ -1,4 +1,4 @@
-"""Sanity floors that any system should beat: what retrieval finds, and noise."""
+"""Baselines that any system should beat: noise, and retrieval with a binder."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -21,37 +21,38 @@ from seehear.pipeline.task import TASKS, ScoredTask
 
 
 def write_noise(task: str, clips: Sequence[Clip], folder: Path, seed: int = 0) -> None:
-    """For every clip white noise as loud and as long, or random pixels of the same size.
+    """Write noise for every clip: white noise of equal RMS and duration, or random pixels.
 
     Args:
-        task: v2a, i2a: `<id>.wav`; a2v: `<id>.mp4` with the given sound; joint: with noise.
-        clips: Real ones.
-        folder: Made if needed.
-        seed: With a clip's id it decides the noise.
+        task: v2a and i2a write `<id>.wav`; a2v writes `<id>.mp4` with the input audio, and joint
+            writes it with noise.
+        clips: The real clips.
+        folder: Output folder, created if missing.
+        seed: Seed of the noise, combined with the clip id.
 
     Raises:
         MediaError: A clip cannot be read.
-        SettingsError: There is no such task.
+        SettingsError: Unknown task.
     """
     _check(task)
     ensure_folder(folder)
     for clip in clips:
         generator = torch.Generator().manual_seed(stable_hash(seed, clip.id) >> 1)
-        seen, track = _of(clip)
-        sound = track.sound.waveform.mean(0, keepdim=True)
-        noise = torch.randn(sound.shape, generator=generator) * sound.square().mean().sqrt()
+        video, audio = _media_of(clip)
+        waveform = audio.sound.waveform.mean(0, keepdim=True)
+        noise = torch.randn(waveform.shape, generator=generator) * waveform.square().mean().sqrt()
         noise = noise.clamp(-1, 1)
         if not TASKS[task].makes_video:
             write_audio(folder / f"{clip.id}.wav", noise, SAMPLE_RATE)
             continue
-        frames = seen.video.frames
+        frames = video.video.frames
         random = torch.randint(0, 256, frames.shape, generator=generator, dtype=torch.uint8)
-        fps = seen.video.frames_per_s
+        fps = video.video.frames_per_s
         write_video(
             folder / f"{clip.id}.mp4",
             random,
             fps,
-            noise if TASKS[task].makes_audio else sound,
+            noise if TASKS[task].makes_audio else waveform,
             SAMPLE_RATE,
         )
 
@@ -63,18 +64,18 @@ def write_retrieved(
     binder: Binder,
     memory: FeatureCache | None = None,
 ) -> None:
-    """For every clip what belongs to that other clip which the binder finds nearest to the given.
+    """Write for every clip the media of the other clip that is nearest in the binder's space.
 
     Args:
-        task: v2a, i2a: sounds by pictures; a2v: pictures by sounds; joint: clips by captions.
-        clips: Real ones, which are the pool too; none is ever its own answer.
-        folder: Made if needed.
-        binder: Compares.
-        memory: Where to look for what it says of clips; scores by the same binder share it.
+        task: v2a and i2a retrieve audio by video, a2v video by audio, joint clips by caption.
+        clips: The real clips, which are also the pool. A clip never retrieves itself.
+        folder: Output folder, created if missing.
+        binder: Embeds the clips.
+        memory: Feature cache, which scores by the same binder share; None: no caching.
 
     Raises:
         MediaError: A clip cannot be read.
-        SettingsError: There is no such task, fewer than two clips, or no caption for joint.
+        SettingsError: Unknown task, fewer than two clips, or a clip without caption for joint.
     """
     _check(task)
     if len(clips) < 2:
@@ -85,35 +86,36 @@ def write_retrieved(
     cosines = queries @ keys.T
     cosines.fill_diagonal_(-torch.inf)
     for clip, k in zip(clips, cosines.argmax(1).tolist(), strict=True):
-        picture, track = _of(clips[k])
+        video, audio = _media_of(clips[k])
+        own_audio = _media_of(clip)[1]
         if not TASKS[task].makes_video:
-            length = _of(clip)[1].sound.waveform.shape[1]
-            sound = track.sound.waveform[:, :length]
-            sound = torch.nn.functional.pad(sound, (0, length - sound.shape[1]))
-            write_audio(folder / f"{clip.id}.wav", sound, SAMPLE_RATE)
+            length = own_audio.sound.waveform.shape[1]
+            waveform = audio.sound.waveform[:, :length]
+            waveform = torch.nn.functional.pad(waveform, (0, length - waveform.shape[1]))
+            write_audio(folder / f"{clip.id}.wav", waveform, SAMPLE_RATE)
             continue
-        sound = track.sound.waveform if TASKS[task].makes_audio else _of(clip)[1].sound.waveform
-        frames, fps = picture.video.frames, picture.video.frames_per_s
-        write_video(folder / f"{clip.id}.mp4", frames, fps, sound, SAMPLE_RATE)
+        waveform = (audio if TASKS[task].makes_audio else own_audio).sound.waveform
+        frames, fps = video.video.frames, video.video.frames_per_s
+        write_video(folder / f"{clip.id}.mp4", frames, fps, waveform, SAMPLE_RATE)
 
 
 @dataclass(frozen=True)
 class _Pool:
-    """Clips, and what a binder says of them."""
+    """Clips with their embeddings."""
 
     clips: Sequence[Clip]
     network: BinderFeatures
     memory: FeatureCache | None
 
-    def pictures(self) -> Tensor:
-        """An embedding per clip, of what is seen."""
-        seen = [_of(clip, self.memory)[0] for clip in self.clips]
-        return torch.cat([video_features(self.network, s, self._by).embedding for s in seen])
+    def video(self) -> Tensor:
+        """One video embedding per clip."""
+        media = [_media_of(clip, self.memory)[0] for clip in self.clips]
+        return torch.cat([video_features(self.network, v, self._by).embedding for v in media])
 
-    def sounds(self) -> Tensor:
-        """The same of what is heard."""
-        sounds = [_of(clip, self.memory)[1] for clip in self.clips]
-        return torch.cat([audio_features(self.network, s, self._by).embedding for s in sounds])
+    def audio(self) -> Tensor:
+        """One audio embedding per clip."""
+        media = [_media_of(clip, self.memory)[1] for clip in self.clips]
+        return torch.cat([audio_features(self.network, a, self._by).embedding for a in media])
 
     @cached_property
     def _by(self) -> str:
@@ -122,25 +124,27 @@ class _Pool:
 
 def _queries(task: str, pool: _Pool) -> Tensor:
     if not TASKS[task].makes_video:
-        return pool.pictures()
+        return pool.video()
     if TASKS[task].given == "audio":
-        return pool.sounds()
-    lacking = [clip.id for clip in pool.clips if not clip.caption]
-    if lacking:
-        raise SettingsError(f"{lacking[0]}: joint starts from a sentence, and it has none")
+        return pool.audio()
+    missing = [clip.id for clip in pool.clips if not clip.caption]
+    if missing:
+        raise SettingsError(
+            f"{missing[0]}: expected a caption for joint, got none; write one to {missing[0]}.txt"
+        )
     return pool.network.read([str(clip.caption) for clip in pool.clips])
 
 
 def _keys(task: str, pool: _Pool) -> Tensor:
     if not TASKS[task].makes_video:
-        return pool.sounds()
+        return pool.audio()
     if TASKS[task].makes_audio:
-        return pool.pictures() + pool.sounds()
-    return pool.pictures()
+        return pool.video() + pool.audio()
+    return pool.video()
 
 
-def _of(clip: Clip, memory: FeatureCache | None = None) -> tuple[ClipMedia, ClipMedia]:
-    """What is seen and what is heard of a clip, read when it is asked for."""
+def _media_of(clip: Clip, memory: FeatureCache | None = None) -> tuple[ClipMedia, ClipMedia]:
+    """Video (or image) and audio of a clip, decoded on first use."""
     return (
         ClipMedia(clip.path, clip.start_s, clip.duration_s, memory),
         ClipMedia(clip.heard, clip.start_s, clip.duration_s, memory),
@@ -149,4 +153,4 @@ def _of(clip: Clip, memory: FeatureCache | None = None) -> tuple[ClipMedia, Clip
 
 def _check(task: str) -> None:
     if task not in get_args(ScoredTask):
-        raise SettingsError(f"expected v2a, i2a, a2v or joint, got {task!r}")
+        raise SettingsError(f"expected the task v2a, i2a, a2v or joint, got {task!r}")

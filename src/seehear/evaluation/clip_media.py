@@ -81,7 +81,9 @@ class ClipMedia:
         first, last = self._span(sample_rate, audio.waveform.shape[1])
         waveform = audio.waveform[:, first:last]
         if not waveform.isfinite().all():
-            raise MediaError(f"{self.path}: expected finite samples, got NaN or inf; make it again")
+            raise MediaError(
+                f"{self.path}: expected finite samples, got NaN or inf; generate it again"
+            )
         if float(waveform.abs().max()) < SILENCE:
             raise MediaError(f"{self.path}: the audio is silent, so there is nothing to score")
         return replace(audio, waveform=waveform)

@@ -1,4 +1,4 @@
-"""Make the clips that are to be scored: any preset on any list of real clips, resumable."""
+"""Generate the clips to score: a preset on a list of real clips, resumable."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -19,12 +19,12 @@ from seehear.media import ensure_folder, probe, read_image, read_video, write_im
 from seehear.pipeline.request import Request
 from seehear.pipeline.task import TASKS, ScoredTask, TaskName
 
-VANILLA = "vanilla"  # instead of a preset: the default one, with nothing that pulls
-FRAMES_PER_S = 8.0  # of a clip whose key frame is looked for
+VANILLA = "vanilla"  # in place of a preset name: the default preset without guidance
+FRAMES_PER_S = 8.0  # frame rate at which key frames are selected
 
 
 def ordered(task: TaskName, preset: str, *, seed: int = 0, steps: int | None = None) -> Request:
-    """What all clips of a run have in common."""
+    """The request that all clips of a run share."""
     if preset == VANILLA:
         return Request(task=task, lr=0.0, sync=0.0, seed=seed, steps=steps)
     return Request(task=task, preset=preset, seed=seed, steps=steps)
@@ -38,19 +38,20 @@ def run(
     num_workers: int = 1,
     on_change: Callable[[Counts], None] = lambda counts: None,
 ) -> Counts:
-    """Make a clip for every real one, `<id>.wav` or `<id>.mp4`; called again, go on.
+    """Generate `<id>.wav` or `<id>.mp4` for every real clip; a second call resumes the run.
 
     Args:
-        clips: The real ones.
-        common: Of `request_from`. A clip's own seed comes from its id.
-        folder: Where made clips and the ledger go; key frames go into `frames` below it.
-        make: MakesJob orders, see `seehear.batch.RequestMaker`.
-        num_workers: How many processes.
+        clips: The real clips.
+        common: The shared request, from `ordered`. The clip id determines the seed of a clip.
+        folder: Folder with the outputs and the ledger; its subfolder `frames` has the key frames.
+        make: Runs one request, see `seehear.batch.RequestMaker`.
+        num_workers: Number of processes.
         on_change: Called about once a second.
 
     Raises:
         MediaError: A real clip cannot be read.
-        SettingsError: A clip that the task cannot start from, or other settings than before.
+        SettingsError: A clip does not have the input of the task, or the folder has a run with
+            other settings.
     """
     ledger = Ledger(folder)
     ledger.add(entry_of(clip, common, folder / "frames").listed() for clip in clips)
@@ -63,15 +64,16 @@ def entry_of(clip: Clip, common: Request, frames: Path) -> Entry:
 
     Raises:
         MediaError: The clip cannot be read.
-        SettingsError: It is a part of a longer one, or lacks the sentence that joint starts from.
+        SettingsError: The clip is a segment of a longer file, or has no caption for joint.
     """
     if clip.start_s is not None:
         raise SettingsError(
-            f"{clip.id}: is a part of {clip.path}; write parts to files of their own to run on them"
+            f"{clip.id}: expected a whole file, got a segment of {clip.path}; write the segment to "
+            "a file of its own"
         )
     order = replace(common, seed=seed_of(common.seed, clip.id))
     if order.task not in get_args(ScoredTask):
-        raise SettingsError(f"expected v2a, i2a, a2v or joint to run, got {order.task!r}")
+        raise SettingsError(f"expected the task v2a, i2a, a2v or joint, got {order.task!r}")
     task = TASKS[order.task]
     if task.given == "video":
         order = replace(order, source=clip.path)
@@ -84,7 +86,7 @@ def entry_of(clip: Clip, common: Request, frames: Path) -> Entry:
     else:
         if not clip.caption:
             raise SettingsError(
-                f"{clip.id}: joint starts from a sentence; write one to {clip.id}.txt beside it"
+                f"{clip.id}: expected a caption for joint, got none; write one to {clip.id}.txt"
             )
         order = replace(order, prompt=clip.caption, duration_s=_duration_s(clip.path))
     suffix = ".mp4" if task.makes_video else ".wav"
@@ -92,35 +94,35 @@ def entry_of(clip: Clip, common: Request, frames: Path) -> Entry:
 
 
 def _duration_s(path: Path) -> float:
-    found = probe(path).duration_s
-    if not found:
-        raise MediaError(f"{path}: expected a sound or a video that says how long it is")
-    return found
+    duration_s = probe(path).duration_s
+    if not duration_s:
+        raise MediaError(f"{path}: expected audio or video with a duration in its header, got none")
+    return duration_s
 
 
 def write_key_frame(clip: Clip, folder: Path) -> Path:
-    """Write the picture that shows a clip best as `<id>.png`, unless it is there; returns where.
+    """Write the key frame of a clip as `<id>.png` unless the file exists, and return its path.
 
     Raises:
-        MediaError: The clip has no picture, or cannot be read.
+        MediaError: The clip has no frames or cannot be read.
     """
     target = folder / f"{clip.id}.png"
     if not target.exists():
-        picture = key_frame_of(clip)
+        pixels = key_frame_of(clip)
         ensure_folder(folder)
-        write_image(target, picture)
+        write_image(target, pixels)
     return target
 
 
 def key_frame_of(clip: Clip) -> UInt8[Tensor, "3 height width"]:
-    """The picture that shows a clip best; a picture shows itself.
+    """The key frame of a video, or the image itself.
 
     Raises:
-        MediaError: The clip has no picture, or cannot be read.
+        MediaError: The clip has no frames or cannot be read.
     """
     kind = probe(clip.path).kind
     if kind == "audio":
-        raise MediaError(f"{clip.path}: expected a video or a picture, got a sound")
+        raise MediaError(f"{clip.path}: expected a video or an image, got audio")
     if kind == "image":
         return read_image(clip.path).pixels
     frames = read_video(clip.path, frames_per_s=FRAMES_PER_S).frames

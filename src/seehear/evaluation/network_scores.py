@@ -190,7 +190,7 @@ def check(columns: NetworkScores, *, audio: bool, video: bool) -> None:
     """Check that a network can score the generated modality.
 
     Raises:
-        SettingsError: It is deaf where sounds are made, or blind where pictures are.
+        SettingsError: The network cannot embed that modality.
     """
     network, name = columns.loaded.network, columns.loaded.measure.name
     if audio and isinstance(network, EmbedsAudio):
@@ -199,7 +199,7 @@ def check(columns: NetworkScores, *, audio: bool, video: bool) -> None:
         return
     kind = "audio" if audio else "video"
     raise SettingsError(
-        f"--features {name} cannot judge {kind}, which this task generates; choose another network"
+        f"--features {name} cannot embed {kind}, which this task generates; choose another network"
     )
 
 

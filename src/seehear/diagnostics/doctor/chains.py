@@ -20,7 +20,7 @@ PROMPT = "a dog barking"
 
 _BINDER_INPUT: Mapping[PathName, str] = {
     "by frames": "image",
-    "by frames and eye": "noisy image",
+    "by noisy frames": "noisy image",
     "by waveform": "audio",
     "by mel": "mel",
 }

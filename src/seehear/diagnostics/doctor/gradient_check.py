@@ -1,8 +1,8 @@
 """Check the gradient flow through a chain of differentiable links, one link at a time.
 
-If a link cuts the gradient, guidance fails silently: the output looks like an unguided one. So the
-input of every link is a separate leaf, and the gradient from the next link is passed to it and
-checked. The graph of a link is freed before the next link is checked.
+If a link cuts the gradient, guidance fails without an error, as if it were off. So the input of
+every link is a separate leaf, and the gradient from the next link is passed to it and checked. The
+graph of a link is freed before the next link is checked.
 """
 
 from collections.abc import Callable, Mapping, Sequence
