@@ -148,5 +148,5 @@ def test_sync_measures_what_is_made_and_takes_what_is_given():
     in_time = SyncTerm(onsets=given).losses({"video": shown})["sync"]
     early = SyncTerm(onsets=given).for_window(0.6).losses({"video": shown})["sync"]
     assert float(in_time) < 0.2 < 0.8 < float(early)
-    with pytest.raises(SettingsError, match="expected both audio and video for the sync loss.*got only video"):
+    with pytest.raises(SettingsError, match=r"both audio and video for the sync loss.*only video"):
         SyncTerm().losses({"video": shown})

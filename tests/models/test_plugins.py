@@ -38,7 +38,7 @@ def test_a_checkpoint_is_read_by_the_backbone_of_its_class(tmp_path):
 
 def test_a_checkpoint_of_an_unknown_class_is_refused_by_name(tmp_path):
     (tmp_path / "model_index.json").write_text(json.dumps({"_class_name": "FluxPipeline"}))
-    with pytest.raises(WeightsError, match=r"AudioLDMPipeline.*model_index.json has 'FluxPipeline'"):
+    with pytest.raises(WeightsError, match=r"AudioLDMPipeline.*index.json has 'FluxPipeline'"):
         backbones.name_for(tmp_path)
 
 
