@@ -1,10 +1,11 @@
 """`seehear presets` as a table for people."""
 
 from seehear.cli import main
+from seehear.cli.console import out
 
 
 def test_rates_of_joint_presets_are_printed_per_stream(monkeypatch, capsys):
-    monkeypatch.setenv("COLUMNS", "200")
+    monkeypatch.setattr(out, "_width", 200)
     assert main(["presets"]) == 0
     shown = capsys.readouterr().out
     rows = {line.split("  ")[0]: line for line in shown.split("joint ")[1].splitlines()}
