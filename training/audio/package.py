@@ -1,6 +1,11 @@
-"""Put the trained sound model into the package: `python -m training.audio.package`."""
+"""Put the trained audio model into the package: `python -m training.audio.package`.
 
+`--vae FOLDER` writes the autoencoder alone, to keep it until vocoder and denoiser fit it.
+"""
+
+import argparse
 import shutil
+from pathlib import Path
 
 from diffusers import AutoencoderKL, DDIMScheduler, UNet2DConditionModel
 from transformers import SpeechT5HifiGan
@@ -12,11 +17,21 @@ from training.world.scenes import NUM_SAMPLES, SAMPLE_RATE
 SHIPPED = POCKET / "audio"
 
 
+def save_vae(target: Path) -> None:
+    """Write the trained autoencoder in float16 to save disk space; backbones convert it."""
+    AutoencoderKL.from_pretrained(FOLDER / "vae").half().save_pretrained(target)
+
+
 def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--vae", type=Path, help="write the autoencoder alone, to this folder")
+    options = parser.parse_args()
+    if options.vae:
+        save_vae(options.vae)
+        return
     if SHIPPED.exists():
         shutil.rmtree(SHIPPED)
-    # Half precision is for the disk: the backbone computes in what it is asked to.
-    AutoencoderKL.from_pretrained(FOLDER / "vae").half().save_pretrained(SHIPPED / "vae")
+    save_vae(SHIPPED / "vae")
     UNet2DConditionModel.from_pretrained(FOLDER / "unet").half().save_pretrained(SHIPPED / "unet")
     vocoder = SpeechT5HifiGan.from_pretrained(FOLDER / "vocoder").half()
     vocoder.save_pretrained(SHIPPED / "vocoder")
