@@ -90,7 +90,7 @@ def path(name: Name) -> None:
     entry = require_model(name)
     found = path_of(entry)
     if found is None:
-        err.print(f"{name} is not on this machine; `seehear models pull {name}` downloads it")
+        err.print(_not_downloaded(name))
         raise typer.Exit(1)
     out.print(str(found))
 
@@ -114,9 +114,7 @@ def verify(
     if not place.exists():
         found = path_of(entry or require_model(what))
         if found is None:
-            raise WeightsError(
-                f"{what} is not on this machine; `seehear models pull {what}` downloads it"
-            )
+            raise WeightsError(_not_downloaded(what))
         place = found
     is_fine = True
     for verdict in checkpoints.verify(place, entry):
@@ -159,6 +157,11 @@ def convert(
 
     wanted = None if dtype is None else getattr(torch, dtype)
     out.print(str(conversion.convert(source, output, dtype=wanted)))
+
+
+def _not_downloaded(name: str) -> str:
+    """The message for a checkpoint that is not in the model cache."""
+    return f"{name} is not downloaded; run `seehear models pull {name}`"
 
 
 def _model_lines() -> Iterator[str]:

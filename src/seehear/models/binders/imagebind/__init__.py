@@ -218,7 +218,7 @@ def load(
 
 
 def vocabulary_near(weights: Path) -> Path | None:
-    """The folder with CLIP's vocabulary: the weights' folder, or the cache of `models pull`."""
+    """The folder with CLIP's vocabulary: that of the weights, or the model cache."""
     folders = (weights.parent, cache_dir() / "imagebind")
     return next((folder for folder in folders if (folder / "merges.txt").is_file()), None)
 
