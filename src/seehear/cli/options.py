@@ -186,7 +186,7 @@ Dtype = Annotated[
 CaptionerOption = Annotated[
     str | None,
     typer.Option(
-        "--captioner", metavar="NAME|FOLDER", show_default="the nearest of about a hundred phrases",
+        "--captioner", metavar="NAME|FOLDER", show_default="the nearest of several hundred phrases",
         rich_help_panel=_MODELS,
         help="Model that writes the prompt if --prompt is not set: blip or qwen3-vl for images and "
         "video, qwen2-audio for audio, or a folder. See `seehear models list`.",

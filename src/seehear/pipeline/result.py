@@ -24,7 +24,7 @@ from seehear.media.encode import CONTAINERS
 from seehear.media.write import AUDIO_FORMATS, IMAGE_FORMATS
 from seehear.pipeline.manifest import frames_sha256, manifest, samples_sha256, write_json
 
-SMALL, TIMES = 128, 4  # pixels; frames below this size are enlarged by this factor for None
+SMALL, TIMES = 128, 4  # default upscale: frames below 128 pixels are enlarged by 4
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
