@@ -13,7 +13,12 @@ from seehear.guidance.frame_sampling import FrameSampler
 from seehear.guidance.settings import FrameSampling
 from seehear.models.captioners.phrases import PHRASES
 from seehear.pipeline.manifest import to_json
-from seehear.pipeline.presets import PICTURE_PRESETS, preset_for, preset_from_json, with_overrides
+from seehear.pipeline.presets import (
+    IMAGE_VIDEO_PRESETS,
+    preset_for,
+    preset_from_json,
+    with_overrides,
+)
 from seehear.pipeline.studio import Studio
 
 RATE = 16_000
@@ -213,7 +218,7 @@ def test_the_sound_of_a_pair_depends_on_its_picture_only_where_both_are_compared
 
 
 @pytest.mark.parametrize("task", ["a2v", "a2i", "joint"])
-@pytest.mark.parametrize("name", sorted(PICTURE_PRESETS))
+@pytest.mark.parametrize("name", sorted(IMAGE_VIDEO_PRESETS))
 def test_presets_come_back_from_their_manifest(task, name):
     preset = preset_for(task, name)
     assert len(preset.pairs) == (3 if task == "joint" else 2)
