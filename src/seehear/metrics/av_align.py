@@ -12,11 +12,12 @@ from itertools import pairwise
 from typing import Any, Literal
 
 import cv2
-import librosa
 import numpy as np
 import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor
+
+from seehear.metrics.librosa_import import librosa
 
 Version = Literal["2025", "paper"]
 AUDIO_RATE = 22_050  # sample rate of the onset detector
