@@ -92,7 +92,9 @@ def trial(preset: Preset, changes: list[str]) -> Preset:
             settings = replace(preset.settings, guidance_scale=float(value))
             preset = replace(preset, settings=settings)
         elif key == "looks":
-            preset = replace(preset, looks=replace(preset.looks, per_step=int(value)))
+            preset = replace(
+                preset, image_augmentation=replace(preset.image_augmentation, per_step=int(value))
+            )
         elif key == "num_steps":
             preset = with_overrides(preset, int(value))
         else:

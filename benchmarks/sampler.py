@@ -119,10 +119,12 @@ def _made(
         targets=Targets((), targets),
         distance=distance_of(family, preset),
         mel_bridge=True,
-        by_eye=preset.by_eye,
+        noisy_image_encoder=preset.noisy_image_encoder,
         terms=(batch.sync,) if batch.sync else (),
         samplers=samplers,
-        views=AugmentedViews(preset.looks, preset.hearings, 1000 + batch.first),
+        views=AugmentedViews(
+            preset.image_augmentation, preset.mel_augmentation, 1000 + batch.first
+        ),
     )
     sampled = sample(
         backbones,

@@ -87,14 +87,14 @@ def run_task(studio: Studio, task: str) -> tuple[Image.Image | None, dict[str, R
     audio_input = panel("input", [spectrum(audio.waveform[0], audio.duration_s)])
     off = {"lr_latents": 0.0, "lr_prompt": 0.0}
 
-    given, name, run = {
+    input_file, name, run = {
         "v2a": (video_input, "latents", lambda p: studio.video_to_audio(CLIP, "", 0, preset=p)),
         "a2v": (audio_input, "latents", lambda p: studio.audio_to_video(AUDIO, "", 0, preset=p)),
         "a2i": (audio_input, "latents", lambda p: studio.audio_to_image(AUDIO, "", 0, preset=p)),
         "joint": (None, "default", lambda p: studio.text_to_both(PROMPT, 0, preset=p)),
     }[task]
     unguided = run(with_overrides(name, task=task, **off))
-    return given, {"unguided": unguided, "guided": run(with_overrides(name, task=task))}
+    return input_file, {"unguided": unguided, "guided": run(with_overrides(name, task=task))}
 
 
 TEXTS = {
@@ -125,9 +125,9 @@ def main() -> None:
     for task in TEXTS:
         name = f"task_{task}.png"
         if task in chosen:
-            given, results = run_task(studio, task)
+            input_file, results = run_task(studio, task)
             panels = [panel_of(title, result) for title, result in results.items()]
-            figure = beside(([] if given is None else [given]) + panels)
+            figure = beside(([] if input_file is None else [input_file]) + panels)
             figure.save(DOCS / "images" / name, optimize=True)
         lines += [
             "",

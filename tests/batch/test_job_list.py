@@ -19,8 +19,8 @@ def test_cells_override_common_values_and_paths_are_relative_to_the_list(tmp_pat
     (entry,) = listed(tmp_path, "input,prompt,seed,steps\nclips/a.mp4,a dog,3,5\n")
     assert entry.id == "a"
     assert entry.output == "a.mp4"
-    assert entry.order.source == tmp_path / "clips" / "a.mp4"
-    assert (entry.order.prompt, entry.order.seed, entry.order.steps) == ("a dog", 3, 5)
+    assert entry.request.source == tmp_path / "clips" / "a.mp4"
+    assert (entry.request.prompt, entry.request.seed, entry.request.steps) == ("a dog", 3, 5)
 
 
 def test_jsonl_and_csv_give_equal_entries(tmp_path):
@@ -40,14 +40,14 @@ def test_a_folder_gives_one_job_per_input_file(tmp_path):
 def test_a_seed_depends_on_the_id_and_not_on_the_position(tmp_path):
     both = listed(tmp_path, "input\na.mp4\nb.mp4\n")
     (alone,) = listed(tmp_path, "input\nb.mp4\n")
-    assert both[1].order.seed == alone.order.seed == seed_of(7, "b")
-    assert both[0].order.seed != both[1].order.seed
+    assert both[1].request.seed == alone.request.seed == seed_of(7, "b")
+    assert both[0].request.seed != both[1].request.seed
 
 
 def test_an_entry_survives_a_round_trip_through_json(tmp_path):
     (entry,) = listed(tmp_path, "input,lr,mix\na.mp4,0.1,yes\n")
     assert Entry.from_json_line(entry.to_json_line()) == entry
-    assert entry.order.mix is True
+    assert entry.request.mix is True
 
 
 @pytest.mark.parametrize(
@@ -95,6 +95,6 @@ def test_the_columns_of_version_0_1_0_are_read_and_ledgers_keep_the_old_names(tm
     common = Request(task="joint")
     old, new = (entries_of(tmp_path / f"{name}.csv", common)[0] for name in ("old", "new"))
     assert old == new
-    assert new.order.audio_prompt == "thunder"
+    assert new.request.audio_prompt == "thunder"
     assert '"sound_prompt": "thunder"' in new.to_json_line()
     assert Entry.from_json_line(new.to_json_line()) == new

@@ -113,7 +113,13 @@ def test_video_steps_look_at_some_frames(binder):
     meta, twin = on_meta(video), copy.deepcopy(binder).to("meta")
     few, many = (
         step_costs(
-            meta, twin, y, duration_s=2.56, through_denoiser=True, by_eye=True, frames_per_step=n
+            meta,
+            twin,
+            y,
+            duration_s=2.56,
+            through_denoiser=True,
+            noisy_image_encoder=True,
+            frames_per_step=n,
         )
         for n in (1, 16)
     )

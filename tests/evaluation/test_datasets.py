@@ -55,8 +55,8 @@ def test_files_of_all_three_habits_are_found_under_one_name(copy):
         ("-0jeONf82dE_000021", "horse neighing, whinnying"),
     ]
     assert found[2].path.name == "--56QUhyDQM#185#195.mkv"
-    assert found[3].heard.suffix == ".wav"
-    assert found[0].heard == found[0].path
+    assert found[3].audio_file.suffix == ".wav"
+    assert found[0].audio_file == found[0].path
     assert [row.id for row in missing] == ["-gone000000_000005"]
 
 
@@ -102,7 +102,7 @@ def test_a_list_is_read_as_it_was_written(tmp_path):
         Clip(
             id="a", path=tmp_path / "in" / "a.mp4", label="dog, barking", caption='a "dog"\nbarks'
         ),
-        Clip(id="b#1#2", path=tmp_path / "b.png", sound=tmp_path / "b.wav", start_s=0.125),
+        Clip(id="b#1#2", path=tmp_path / "b.png", audio=tmp_path / "b.wav", start_s=0.125),
         Clip(id="c", path=tmp_path / "c.mp4", start_s=1.0, duration_s=1.6),
     ]
     (tmp_path / "lists").mkdir()
@@ -139,9 +139,9 @@ def test_a_folder_gives_videos_pairs_and_sounds(tmp_path):
     found = {clip.id: clip for clip in folder.clips(tmp_path)}
     assert list(found) == ["a", "b", "c", "d", "e"]
     assert found["a"].caption == "a dog barks"
-    assert (found["b"].path.name, found["b"].heard.name) == ("b.mp4", "b.wav")
-    assert (found["c"].path.name, found["c"].heard.name) == ("c.png", "c.wav")
-    assert (found["d"].path.name, found["d"].sound) == ("d.wav", None)
+    assert (found["b"].path.name, found["b"].audio_file.name) == ("b.mp4", "b.wav")
+    assert (found["c"].path.name, found["c"].audio_file.name) == ("c.png", "c.wav")
+    assert (found["d"].path.name, found["d"].audio) == ("d.wav", None)
     assert found["e"].path.name == "e.mp4"
     touched(tmp_path / "a.mov")
     with pytest.raises(MediaError, match=r"a.mov and a.mp4 are both clip a"):

@@ -129,8 +129,10 @@ def test_motion_takes_all_frames_and_the_binder_still_looks_at_few():
 def test_an_eye_is_used_where_it_is_asked_for_and_there_is_one(family):
     z_0, video = frame_latents(), {"video": FewFrames()}
 
-    def found(binder, by_eye):
-        media = decode_estimate(video, binder, {"video": z_0}, None, by_eye=by_eye)
+    def found(binder, noisy_image_encoder):
+        media = decode_estimate(
+            video, binder, {"video": z_0}, None, noisy_image_encoder=noisy_image_encoder
+        )
         return embed_media(binder, media)["video"]
 
     binder = TwoLooks()

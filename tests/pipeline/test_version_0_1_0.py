@@ -21,7 +21,11 @@ def test_a_manifest_is_read_as_the_preset_that_wrote_it():
     preset, duration_s = recorded_preset(record, "bell.json")
     own = presets_of("joint")["default"]
     assert preset.settings.aligner == own.settings.aligner
-    assert (preset.looks, preset.hearings, preset.frames) == (own.looks, own.hearings, own.frames)
+    assert (preset.image_augmentation, preset.mel_augmentation, preset.frames) == (
+        own.image_augmentation,
+        own.mel_augmentation,
+        own.frames,
+    )
     assert preset.settings.steps_each == 2
     assert duration_s == record["settings"]["duration_s"]
     loaded = LoadOptions.from_json("pocket", record["settings"]["loaded"])

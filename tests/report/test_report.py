@@ -62,16 +62,16 @@ def test_a_picture_has_no_length_and_its_sound_is_drawn_whole(tmp_path):
 
 
 def test_media_that_are_gone_or_changed_are_told_and_not_an_error(tmp_path):
-    given = make_video(tmp_path / "given.mp4")
-    manifest = saved_run(tmp_path, task="v2a", given=given)
+    input_file = make_video(tmp_path / "input.mp4")
+    manifest = saved_run(tmp_path, task="v2a", input_file=input_file)
     assert read_run(manifest).notes == ()
-    shutil.copy(given, tmp_path / "out.mp4")
-    given.unlink()
+    shutil.copy(input_file, tmp_path / "out.mp4")
+    input_file.unlink()
     run = read_run(manifest)
-    assert run.given is None
-    assert run.made == tmp_path / "out.mp4"
+    assert run.input is None
+    assert run.output == tmp_path / "out.mp4"
     assert "out.mp4 has changed" in run.notes[0]
-    assert "given.mp4 is neither at" in run.notes[1]
+    assert "input.mp4 is neither at" in run.notes[1]
     (tmp_path / "out.mp4").unlink()
     assert "out.mp4 is not in the folder of the manifest" in page_text(manifest)
 
@@ -163,7 +163,7 @@ def test_motion_and_onsets_that_are_one_are_found_to_be_in_step(tmp_path):
 
 def test_a_sound_is_drawn_with_the_given_picture_where_it_has_none(tmp_path):
     PIL.Image.fromarray(np.full((300, 400, 3), 90, np.uint8)).save(tmp_path / "photo.png")
-    manifest = saved_run(tmp_path, "out.wav", task="i2a", given=tmp_path / "photo.png")
+    manifest = saved_run(tmp_path, "out.wav", task="i2a", input_file=tmp_path / "photo.png")
     signals = signals_of(read_run(manifest))
     assert signals.audio.name == "out.wav"
     assert signals.strip.name == "photo.png"
@@ -224,14 +224,14 @@ def test_the_page_of_a_noisy_clip_of_ten_seconds_is_below_five_megabytes(tmp_pat
     draw = torch.Generator().manual_seed(0)
     frames = torch.randint(0, 256, (100, 3, 240, 320), generator=draw, dtype=torch.uint8)
     wave = torch.rand((2, 480_000), generator=draw) - 0.5
-    write_video(tmp_path / "given.mp4", frames, 10.0, wave, 48_000)
-    assert (tmp_path / "given.mp4").stat().st_size > 5_000_000
-    manifest = saved_run(tmp_path, task="v2a", seconds=10.0, given=tmp_path / "given.mp4")
-    shutil.copy(tmp_path / "given.mp4", tmp_path / "out.mp4")
+    write_video(tmp_path / "input.mp4", frames, 10.0, wave, 48_000)
+    assert (tmp_path / "input.mp4").stat().st_size > 5_000_000
+    manifest = saved_run(tmp_path, task="v2a", seconds=10.0, input_file=tmp_path / "input.mp4")
+    shutil.copy(tmp_path / "input.mp4", tmp_path / "out.mp4")
     page = tmp_path / "page.html"
     text = page_text(manifest, page)
     assert page.stat().st_size < 5_000_000
-    assert "given.mp4 is too large" in text
+    assert "input.mp4 is too large" in text
 
 
 # What is said

@@ -42,8 +42,12 @@ class Caller:
         found = [d["id"] for d in self.config["dependencies"] if d["queue"] is not False]
         return found[index]
 
-    def make(self, given, steps=2, button=0):
-        data = None if given is None else {"path": str(given), "meta": {"_type": "gradio.FileData"}}
+    def make(self, input_file, steps=2, button=0):
+        data = (
+            None
+            if input_file is None
+            else {"path": str(input_file), "meta": {"_type": "gradio.FileData"}}
+        )
         fields = ["v2a", data, "rain", False, 0, 1.0, steps, "default", "pocket", 4.0]
         return self.join(self.button(button), fields)
 
@@ -96,10 +100,10 @@ def made_files(server):
 
 def test_only_the_owner_can_read_uploads_and_outputs(server, call):
     caller, other = call(), call()
-    (given,) = caller.upload(content=CLIP + b"mine").json()
-    assert caller.file(given) == 200
-    assert other.file(given) == 403
-    assert other.make(given).status_code == 403  # it is no valid input either
+    (input_file,) = caller.upload(content=CLIP + b"mine").json()
+    assert caller.file(input_file) == 200
+    assert other.file(input_file) == 403
+    assert other.make(input_file).status_code == 403  # it is no valid input either
 
     (mine,) = caller.upload().json()
     assert caller.make(mine).status_code == 200
@@ -174,8 +178,8 @@ def test_requests_without_the_cookie_are_refused(stranger):
 
 def test_a_session_belongs_to_one_visitor(call):
     caller, other = call(), call()
-    (given,) = caller.upload().json()
-    assert caller.make(given).status_code == 200
+    (input_file,) = caller.upload().json()
+    assert caller.make(input_file).status_code == 200
     other.session = caller.session
     assert other.make(None).status_code == 403
     data = other.http.get(f"/gradio_api/queue/data?session_hash={caller.session}")
@@ -217,7 +221,7 @@ def test_closing_a_page_deletes_its_files_and_ends_its_run(server, call):
     with caller.http.stream("GET", url) as heartbeat:
         beats = heartbeat.iter_lines()  # the stream is closed with its iterator
         next(beats)
-        (given,) = caller.upload(content=CLIP + b"gone").json()
+        (input_file,) = caller.upload(content=CLIP + b"gone").json()
         (clip,) = caller.upload("other.mp4").json()
         before = set(server.files())
         assert caller.make(clip, steps=100).status_code == 200
@@ -226,7 +230,7 @@ def test_closing_a_page_deletes_its_files_and_ends_its_run(server, call):
             assert time.monotonic() < until
             time.sleep(0.1)
     until = time.monotonic() + 30
-    while os.path.exists(given) or os.path.exists(clip) or mine & set(server.files()):
+    while os.path.exists(input_file) or os.path.exists(clip) or mine & set(server.files()):
         assert time.monotonic() < until, "files outlive their page"
         time.sleep(0.1)
     # The run has ended: the next visitor's run does not wait for 100 steps.

@@ -53,7 +53,7 @@ class Visitor:
         if request.url.startswith(("http", "ws")):
             self.asked_hosts.add(request.url.split("/")[2])
 
-    def drop(self, file, field="#given"):
+    def drop(self, file, field="#input-file"):
         self.page.locator(f"{field} input[type=file]").set_input_files(file)
         name = file["name"] if isinstance(file, dict) else Path(file).name
         row = self.page.locator(field).get_by_text(Path(name).stem).first
@@ -67,13 +67,13 @@ class Visitor:
         field.fill(str(number))
         field.press("Tab")
 
-    def said(self):
-        return self.page.locator("#status .said").all_inner_texts()
+    def messages(self):
+        return self.page.locator("#status .run-message").all_inner_texts()
 
     def ended(self, timeout_s=60):
         """The status after the run."""
         found = self.page.locator(
-            "#status .good, #status .bad, #status .said:has-text('Stopped')"
+            "#status .good, #status .bad, #status .run-message:has-text('Stopped')"
         ).first
         found.wait_for(timeout=timeout_s * 1000)
         return found.inner_text()
@@ -111,9 +111,9 @@ def test_an_uploaded_clip_gets_audio_that_plays_downloads_and_replays(visit, tmp
     visitor.steps(6)
     visitor.page.click("#make")
 
-    visitor.page.wait_for_selector("#look img")
+    visitor.page.wait_for_selector("#preview img")
     seen = [visitor.page.locator("#status progress").get_attribute("value")]
-    assert visitor.page.locator("#look audio").count() == 1
+    assert visitor.page.locator("#preview audio").count() == 1
     visitor.page.screenshot(path=pictures / "web_running.png", full_page=True)
     while visitor.page.locator("#status progress").count():
         value = visitor.page.evaluate("document.querySelector('#status progress')?.value ?? null")
@@ -151,7 +151,7 @@ def test_stop_takes_effect_within_a_step_and_the_next_run_works(visit, pictures)
     visitor.steps(100)
     visitor.page.click("#make")
     visitor.page.wait_for_selector("text=/Step [2-9] of 100/")
-    at = int(re.search(r"Step (\d+)", visitor.said()[0]).group(1))
+    at = int(re.search(r"Step (\d+)", visitor.messages()[0]).group(1))
     visitor.page.click("#stop")
     stopped = visitor.ended()
     visitor.page.screenshot(path=pictures / "web_stopped.png", full_page=True)
@@ -171,7 +171,7 @@ def test_stop_removes_a_queued_job(visit):
     first.page.wait_for_selector("text=/Step [1-9]/")
     second.page.click("#make")
     time.sleep(1)
-    assert second.said() == ["Nothing is running."]
+    assert second.messages() == ["Nothing is running."]
     second.page.click("#stop")
     assert second.ended(5) == "Stopped."
     first.page.click("#stop")
@@ -237,16 +237,16 @@ def test_a_bad_file_gets_an_error_message_and_the_server_continues(visit, tmp_pa
     visitor = visit()
     visitor.drop({"name": name, "mimeType": "video/mp4", "buffer": content})
     visitor.page.click("#make")
-    said = visitor.ended(20)
-    assert sentence in said
-    assert said.startswith(name.capitalize())  # the file name without its folder
-    assert "/tmp" not in said
+    message = visitor.ended(20)
+    assert sentence in message
+    assert message.startswith(name.capitalize())  # the file name without its folder
+    assert "/tmp" not in message
 
 
 def test_a_file_that_is_too_large_gets_an_error_message(visit, pictures):
     visitor = visit()
     big = {"name": "big.mp4", "mimeType": "video/mp4", "buffer": bytes(2_000_000)}
-    visitor.page.locator("#given input[type=file]").set_input_files(big)
+    visitor.page.locator("#input-file input[type=file]").set_input_files(big)
     visitor.page.wait_for_selector("text=exceed the maximum allowed size of 1.0 Mb")
     visitor.page.wait_for_timeout(600)  # the message fades in
     visitor.page.screenshot(path=pictures / "web_large.png", full_page=True)

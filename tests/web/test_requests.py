@@ -43,8 +43,8 @@ def studios(monkeypatch, family):
 
 
 @pytest.fixture
-def given(tmp_path):
-    folder = tmp_path / "given"
+def inputs(tmp_path):
+    folder = tmp_path / "inputs"
     folder.mkdir()
     make_video(folder / "clip.mp4")
     make_sound(folder / "clip.wav", 0.1 * np.ones((1, 16_000), np.float32), "pcm_s16le")
@@ -53,9 +53,9 @@ def given(tmp_path):
     return {task: folder / name for task, name in kinds.items()} | {"joint": None}
 
 
-def asked(given, task="v2a", **changes):
+def asked(inputs, task="v2a", **changes):
     fields = {"prompt": "rain", "steps": 3, "duration_s": 1.0} | changes
-    return WebRequest(task=task, given=given[task], **fields)
+    return WebRequest(task=task, input_file=inputs[task], **fields)
 
 
 def made(studios, folder, *requests, run=None):
@@ -66,32 +66,32 @@ def made(studios, folder, *requests, run=None):
 
 
 @pytest.mark.parametrize("task", TASKS)
-def test_every_task_writes_files_that_play_and_replay(studios, given, tmp_path, task):
-    done, events = made(studios, tmp_path / "out", ("made", asked(given, task)))
+def test_every_task_writes_files_that_play_and_replay(studios, inputs, tmp_path, task):
+    done, events = made(studios, tmp_path / "out", ("made", asked(inputs, task)))
     (output,) = done.outputs
     suffix = {"i2a": ".wav", "a2i": ".png"}.get(task, ".mp4")
     kind = {"i2a": "audio", "a2i": "image"}.get(task, "video")
     assert output.media.suffix == suffix
     assert probe(output.media).kind == kind
-    assert (output.sound is None) == (task == "a2i")
+    assert (output.audio is None) == (task == "a2i")
     assert (output.drawing is None) == (task == "a2i")
     turns = 4 if task == "joint" else 3  # audio and video start one after the other
     assert [event.step for event in events] == list(range(turns + 1))
-    looks = [event.look for event in events if event.look]
-    assert looks
-    assert all(look.is_frames == (task in ("a2v", "a2i", "joint")) for look in looks)
-    assert all((look.sound is None) == (task in ("a2v", "a2i")) for look in looks)
+    previews = [event.preview for event in events if event.preview]
+    assert previews
+    assert all(preview.is_frames == (task in ("a2v", "a2i", "joint")) for preview in previews)
+    assert all((preview.audio is None) == (task in ("a2v", "a2i")) for preview in previews)
 
     record = read_manifest(output.manifest)
     assert str(tmp_path) not in str(record["inputs"])
-    again = ReplayRequest(record=record, given=given[task])
+    again = ReplayRequest(record=record, input_file=inputs[task])
     done, _ = made(studios, tmp_path / "again", ("replay", again))
     assert done.verdict == ("Same media, bit for bit.",)
     assert studios.loads == ["pocket"]
 
 
-def test_unguided_and_guided_start_from_the_same_noise(studios, given, tmp_path):
-    request = asked(given, strength=4.0)
+def test_unguided_and_guided_start_from_the_same_noise(studios, inputs, tmp_path):
+    request = asked(inputs, strength=4.0)
     pair = (("unguided", replace(request, strength=0.0)), ("guided", request))
     done, events = made(studios, tmp_path / "out", *pair)
     assert [output.title for output in done.outputs] == ["unguided", "guided"]
@@ -102,15 +102,15 @@ def test_unguided_and_guided_start_from_the_same_noise(studios, given, tmp_path)
     assert events[-1].step == events[-1].num_steps == 6
 
 
-def test_strength_scales_the_presets_rates(given):
+def test_strength_scales_the_presets_rates(inputs):
     for preset in presets_offered("v2a"):
         one, two = (
-            asked(given, preset=preset, strength=s).chosen.settings.aligner for s in (1.0, 2.0)
+            asked(inputs, preset=preset, strength=s).chosen.settings.aligner for s in (1.0, 2.0)
         )
         assert (two.lr_latents, two.lr_prompt) == (2 * one.lr_latents, 2 * one.lr_prompt)
 
 
-def test_a_stopped_run_runs_no_further_step(studios, given, tmp_path):
+def test_a_stopped_run_runs_no_further_step(studios, inputs, tmp_path):
     run, events = Run(), []
 
     def tell(event):
@@ -119,7 +119,7 @@ def test_a_stopped_run_runs_no_further_step(studios, given, tmp_path):
             run.stop()
 
     (tmp_path / "out").mkdir()
-    requests = (("made", asked(given, steps=50)),)
+    requests = (("made", asked(inputs, steps=50)),)
     with pytest.raises(Cancelled):
         RunJob(asked=requests, folder=tmp_path / "out", studios=studios, run=run)(tell)
     assert events[-1].step == 2
@@ -136,46 +136,46 @@ def test_a_stopped_run_runs_no_further_step(studios, given, tmp_path):
         ({"prompt": "x" * 501}, "at most 500 characters"),
     ],
 )
-def test_values_beyond_the_limits_are_refused(given, changes, sentence):
-    fields = {"task": "v2a", "given": given["v2a"]} | changes
+def test_values_beyond_the_limits_are_refused(inputs, changes, sentence):
+    fields = {"task": "v2a", "input_file": inputs["v2a"]} | changes
     with pytest.raises(SettingsError, match=sentence):
         WebRequest(**fields)
 
 
 @pytest.mark.parametrize("task", ["v2a", "i2a", "a2v", "a2i"])
-def test_a_file_of_the_wrong_kind_is_refused_by_name(studios, given, task):
-    other = given["a2v"] if task in ("v2a", "i2a") else given["i2a"]
+def test_a_file_of_the_wrong_kind_is_refused_by_name(studios, inputs, task):
+    other = inputs["a2v"] if task in ("v2a", "i2a") else inputs["i2a"]
     with (
         studios.use("pocket") as studio,
         pytest.raises(MediaError, match=f"^{other.name}: expected a"),
     ):
-        WebRequest(task=task, given=other).job(studio)
+        WebRequest(task=task, input_file=other).job(studio)
 
 
-def test_only_offered_families_and_presets_can_be_used(studios, given):
+def test_only_offered_families_and_presets_can_be_used(studios, inputs):
     with (
         pytest.raises(SettingsError, match="expected one of the models pocket"),
         studios.use("paper"),
     ):
         pass
     with pytest.raises(SettingsError, match="has no preset 'paper-v2a' on this page"):
-        asked(given, preset="paper-v2a").chosen  # noqa: B018
+        asked(inputs, preset="paper-v2a").chosen  # noqa: B018
 
 
 @pytest.fixture
-def record(studios, given, tmp_path):
-    done, _ = made(studios, tmp_path / "first", ("made", asked(given)))
+def record(studios, inputs, tmp_path):
+    done, _ = made(studios, tmp_path / "first", ("made", asked(inputs)))
     return read_manifest(done.outputs[0].manifest)
 
 
-def test_the_input_path_in_a_json_is_not_read(record, given, tmp_path):
+def test_the_input_path_in_a_json_is_not_read(record, inputs, tmp_path):
     secret = tmp_path / "secret.mp4"
-    shutil.copy(given["v2a"], secret)
+    shutil.copy(inputs["v2a"], secret)
     record["inputs"][0]["path"] = str(secret)
     with pytest.raises(MediaError, match="expected the input file as well; drop clip"):
-        ReplayRequest(record=record, given=None)
+        ReplayRequest(record=record, input_file=None)
     with pytest.raises(MediaError, match="its content differs"):
-        ReplayRequest(record=record, given=given["a2v"])
+        ReplayRequest(record=record, input_file=inputs["a2v"])
 
 
 def _with(record, path, value):
@@ -196,8 +196,8 @@ def _with(record, path, value):
         (("settings", "preset", "settings", "own_steps"), {"audio": 10**9}, "steps"),
         (("settings", "preset", "settings", "aligner", "num_updates"), 999, "num_updates"),
         (("settings", "preset", "overlap"), 0.999, "overlap"),
-        (("settings", "preset", "looks", "per_step"), 10**6, "views per step"),
-        (("settings", "preset", "hearings", "per_step"), 10**6, "views per step"),
+        (("settings", "preset", "image_augmentation", "per_step"), 10**6, "views per step"),
+        (("settings", "preset", "mel_augmentation", "per_step"), 10**6, "views per step"),
         (("settings", "preset", "settings"), {"x": 1}, "not in the format of this version"),
         (("settings", "preset"), [1], "not in the format of this version"),
         (("settings", "duration_s"), 1e6, "duration"),
@@ -210,13 +210,13 @@ def _with(record, path, value):
         (("samples_sha256",), None, "expected one of samples_sha256"),
     ],
 )
-def test_a_json_beyond_the_limits_is_refused(record, given, path, value, sentence):
+def test_a_json_beyond_the_limits_is_refused(record, inputs, path, value, sentence):
     with pytest.raises((SettingsError, MediaError), match=sentence):
-        ReplayRequest(record=_with(record, path, value), given=given["v2a"])
+        ReplayRequest(record=_with(record, path, value), input_file=inputs["v2a"])
 
 
-def test_a_replay_that_differs_is_reported(studios, record, given, tmp_path):
+def test_a_replay_that_differs_is_reported(studios, record, inputs, tmp_path):
     changed = _with(record, ("seed",), 1)
-    again = ReplayRequest(record=changed, given=given["v2a"])
+    again = ReplayRequest(record=changed, input_file=inputs["v2a"])
     done, _ = made(studios, tmp_path / "again", ("replay", again))
     assert done.verdict[0] == "It differs from the original."

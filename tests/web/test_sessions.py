@@ -30,10 +30,10 @@ def upload(visitors, secret, name, content=b"mine"):
 
 
 def test_only_its_visitor_can_read_a_file(visitors):
-    given = upload(visitors, ALICE, "given.mp4")
+    input_file = upload(visitors, ALICE, "input.mp4")
     made = visitors.new_folder("a1") / "made.wav"
     made.write_bytes(b"sound")
-    for path in (given, made):
+    for path in (input_file, made):
         assert visitors.may_read(ALICE, path)
         assert not visitors.may_read(BOB, path)
         assert not visitors.may_read("", path)
@@ -72,29 +72,29 @@ def test_a_session_belongs_to_one_visitor(visitors):
 
 def test_outputs_are_deleted_with_their_page_and_uploads_with_the_last_page(visitors):
     visitors.arrive(ALICE, "a2")
-    given = upload(visitors, ALICE, "given.mp4")
+    input_file = upload(visitors, ALICE, "input.mp4")
     first, second = visitors.new_folder("a1"), visitors.new_folder("a2")
     visitors.leave("a1")
-    assert (first.exists(), second.exists(), given.exists()) == (False, True, True)
+    assert (first.exists(), second.exists(), input_file.exists()) == (False, True, True)
     visitors.leave("a2")
-    assert (second.exists(), given.exists()) == (False, False)
-    assert not visitors.may_read(ALICE, given)
+    assert (second.exists(), input_file.exists()) == (False, False)
+    assert not visitors.may_read(ALICE, input_file)
     with pytest.raises(SettingsError, match="was closed"):
         visitors.new_folder("a2")
 
 
 def test_equal_uploads_of_two_visitors_stay_until_both_leave(visitors):
-    given = upload(visitors, ALICE, "same.mp4")
+    input_file = upload(visitors, ALICE, "same.mp4")
     upload(visitors, BOB, "same.mp4")
     visitors.leave("a1")
-    assert given.exists()
-    assert visitors.may_read(BOB, given)
+    assert input_file.exists()
+    assert visitors.may_read(BOB, input_file)
     visitors.leave("b1")
-    assert not given.exists()
+    assert not input_file.exists()
 
 
 def test_an_idle_page_is_closed_after_a_day(visitors, monkeypatch):
-    made, given = visitors.new_folder("a1"), upload(visitors, ALICE, "given.mp4")
+    made, input_file = visitors.new_folder("a1"), upload(visitors, ALICE, "input.mp4")
     now_s = time.monotonic()
     monkeypatch.setattr(time, "monotonic", lambda: now_s + 23 * 3600)
     visitors.new_folder("b1")
@@ -102,11 +102,11 @@ def test_an_idle_page_is_closed_after_a_day(visitors, monkeypatch):
     visitors.arrive(BOB, "b1")
     monkeypatch.setattr(time, "monotonic", lambda: now_s + 25 * 3600)
     visitors.new_folder("b1")
-    assert (made.exists(), given.exists()) == (False, False)
+    assert (made.exists(), input_file.exists()) == (False, False)
 
 
 def test_close_deletes_all_files(visitors):
-    upload(visitors, ALICE, "given.mp4")
+    upload(visitors, ALICE, "input.mp4")
     visitors.new_folder("b1")
     visitors.close()
     assert not visitors.root.exists()

@@ -37,14 +37,16 @@ class Entry:
     """One job of a list: its id, its request and its output file."""
 
     id: str
-    order: Request
+    request: Request
     output: str  # file name in the output folder
 
     def to_json_line(self) -> str:
         """The job as one line of JSON; equal jobs give equal lines."""
-        order = asdict(self.order) | {"source": self.order.source and str(self.order.source)}
-        order = {_OLD_NAMES.get(name, name): value for name, value in order.items()}
-        return json.dumps({"id": self.id, "output": self.output, "order": order}, sort_keys=True)
+        request = asdict(self.request) | {
+            "source": self.request.source and str(self.request.source)
+        }
+        request = {_OLD_NAMES.get(name, name): value for name, value in request.items()}
+        return json.dumps({"id": self.id, "output": self.output, "order": request}, sort_keys=True)
 
     def listed(self) -> ListedJob:
         """The job as the ledger stores it."""
@@ -54,9 +56,9 @@ class Entry:
     def from_json_line(cls, line: str) -> "Entry":
         """The inverse of `to_json_line`."""
         record = json.loads(line)
-        order = {_NEW_NAMES.get(name, name): value for name, value in record["order"].items()}
-        order["source"] = order["source"] and Path(order["source"])
-        return cls(id=record["id"], output=record["output"], order=Request(**order))
+        request = {_NEW_NAMES.get(name, name): value for name, value in record["order"].items()}
+        request["source"] = request["source"] and Path(request["source"])
+        return cls(id=record["id"], output=record["output"], request=Request(**request))
 
 
 def seed_of(base: int, job_id: str) -> int:
@@ -142,31 +144,31 @@ def _entry(
     if task not in TASKS:
         raise SettingsError(f"{where}: expected one of the tasks {', '.join(TASKS)}, got {task!r}")
     named = {f.name for f in fields(Request)} & values.keys()
-    order = replace(common, **{name: values[name] for name in named})
+    request = replace(common, **{name: values[name] for name in named})
     if "input" in values:
-        order = replace(order, source=(folder / values["input"]).absolute())
-    task = TASKS[order.task]
-    if task.reads_file and order.source is None:
-        raise SettingsError(f"{where}: {order.task} needs an input file; set the column input")
-    if not task.reads_file and order.prompt is None:
+        request = replace(request, source=(folder / values["input"]).absolute())
+    task = TASKS[request.task]
+    if task.reads_file and request.source is None:
+        raise SettingsError(f"{where}: {request.task} needs an input file; set the column input")
+    if not task.reads_file and request.prompt is None:
         raise SettingsError(f"{where}: joint needs a prompt; set the column prompt")
     output = values.get("output", "")
-    name = values.get("id") or Path(output).stem or (order.source.stem if order.source else "")
+    name = values.get("id") or Path(output).stem or (request.source.stem if request.source else "")
     if not name:
         raise SettingsError(f"{where}: expected an id, an output or an input, got none")
-    output = output or name + (suffix or task.suffix_for(order.source))
+    output = output or name + (suffix or task.suffix_for(request.source))
     if Path(output).name != output or output.startswith("."):
         raise SettingsError(f"{where}: expected a plain file name as output, got {output!r}")
     if Path(output).suffix.lower() not in task.writes:
         raise SettingsError(
-            f"{where}: {order.task} writes {', '.join(task.writes)}, got {output!r}"
+            f"{where}: {request.task} writes {', '.join(task.writes)}, got {output!r}"
         )
-    if order.upscale is not None and order.upscale < 1:
-        raise SettingsError(f"{where}: expected upscale of at least 1, got {order.upscale}")
+    if request.upscale is not None and request.upscale < 1:
+        raise SettingsError(f"{where}: expected upscale of at least 1, got {request.upscale}")
     if "seed" not in values:
-        order = replace(order, seed=seed_of(common.seed, name))
-    order.preset_settings()  # refuse an unknown preset before the batch starts
-    return Entry(id=name, order=order, output=output)
+        request = replace(request, seed=seed_of(common.seed, name))
+    request.preset_settings()  # refuse an unknown preset before the batch starts
+    return Entry(id=name, request=request, output=output)
 
 
 def _value(where: str, name: str, cell: Any) -> Any:

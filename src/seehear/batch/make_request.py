@@ -25,7 +25,7 @@ class RequestMaker:
     def __call__(self, spec: str, folder: Path) -> None:
         """Write the media and the manifest; raises the errors of `job_for` and `Result.save`."""
         entry = Entry.from_json_line(spec)
-        request = entry.order
+        request = entry.request
         result = without_timings(run_request(self.studio(), request))
         save_output(result, folder / entry.output, is_mix=request.mix, upscale=request.upscale)
 

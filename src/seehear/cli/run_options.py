@@ -62,7 +62,7 @@ def rows_for(task: Task) -> tuple[Row, ...]:
     is_text, makes_video = not task.reads_file, task.makes_video
     prompt = declared.FramesPrompt if makes_video else declared.Prompt
     no_prompt = declared.FramesNoPrompt if makes_video else declared.NoPrompt
-    max_duration = declared.MaxAudioDuration if task.given == "audio" else declared.MaxDuration
+    max_duration = declared.MaxAudioDuration if task.input_kind == "audio" else declared.MaxDuration
     sync = declared.Sync if not makes_video else declared.FramesSync
     rows: list[tuple[bool, Row]] = [
         (is_text, Row("audio_prompt", "request", declared.AudioPrompt)),
@@ -79,11 +79,11 @@ def rows_for(task: Task) -> tuple[Row, ...]:
         (True, Row("preset", "request", declared.preset_option(task), "default")),
         (True, Row("lr", "request", declared.Lr)),
         (
-            not task.makes_still and task.given != "image",
+            not task.makes_still and task.input_kind != "image",
             Row("sync", "request", declared.JointSync if is_text else sync),
         ),
         (not is_text, Row("suffix", "output", declared.Suffix)),
-        (task.given == "video", Row("mix", "request", declared.Mix, False)),
+        (task.input_kind == "video", Row("mix", "request", declared.Mix, False)),
         (makes_video, Row("upscale", "request", declared.Upscale)),
         (makes_video, Row("previews", "output", declared.Previews)),
         (True, Row("report", "output", declared.Report, False)),
@@ -102,7 +102,7 @@ def rows_for(task: Task) -> tuple[Row, ...]:
         (True, Row("commercial", "load", declared.Commercial, False)),
         (True, Row("memory", "run", declared.Memory)),
         (
-            task.given in ("video", "audio"),
+            task.input_kind in ("video", "audio"),
             Row(
                 "max_duration", "request", max_duration,
                 60.0 if makes_video and not task.makes_still else 600.0, "max_duration_s",

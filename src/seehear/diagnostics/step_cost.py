@@ -174,7 +174,7 @@ def step_costs(
     duration_s: float,
     through_denoiser: bool,
     mel_bridge: bool = False,
-    by_eye: bool = False,
+    noisy_image_encoder: bool = False,
     frames_per_step: int = 2,
 ) -> Costs:
     """Cost of the steps that generate one window of audio or video.
@@ -186,14 +186,15 @@ def step_costs(
         duration_s: Output duration.
         through_denoiser: Whether the gradient goes through the denoiser.
         mel_bridge: Embed mels instead of waveforms, if both models support it.
-        by_eye: Use the binder's encoder for noisy images, if it has one.
+        noisy_image_encoder: Use the binder's encoder for noisy images, if it has one.
         frames_per_step: Number of embedded video frames per step.
     """
     level = backbone.levels(STEPS)[STEPS // 2]
     z = backbone.prior(duration_s, 1, torch.Generator().manual_seed(0)).to(y.device)
     guided = stages_of(
         backbone, binder, z, level, y, through_denoiser,
-        mel_bridge=mel_bridge, by_eye=by_eye, frames_per_step=frames_per_step,
+        mel_bridge=mel_bridge, noisy_image_encoder=noisy_image_encoder,
+        frames_per_step=frames_per_step,
     )  # fmt: skip
 
     def unguided_step(read: Reading) -> None:
@@ -226,11 +227,11 @@ def stages_of(
     through_denoiser: bool,
     *,
     mel_bridge: bool = False,
-    by_eye: bool = False,
+    noisy_image_encoder: bool = False,
     frames_per_step: int = 2,
 ) -> Callable[[Reading], None]:
     """A guided step that calls `read` after every stage; arguments as in `step_costs`."""
-    segments = _chosen(gradient_paths(backbone, binder), mel_bridge, by_eye)
+    segments = _chosen(gradient_paths(backbone, binder), mel_bridge, noisy_image_encoder)
 
     def guided(read: Reading) -> None:
         leaf = z.clone().requires_grad_()
@@ -252,10 +253,10 @@ def stages_of(
 
 
 def _chosen(
-    paths: Mapping[PathName, tuple[Segment, ...]], mel_bridge: bool, by_eye: bool
+    paths: Mapping[PathName, tuple[Segment, ...]], mel_bridge: bool, noisy_image_encoder: bool
 ) -> tuple[Segment, ...]:
     """The requested path if the models support it, else the first."""
-    if by_eye and "by noisy frames" in paths:
+    if noisy_image_encoder and "by noisy frames" in paths:
         return paths["by noisy frames"]
     if mel_bridge and "by mel" in paths:
         return paths["by mel"]

@@ -39,7 +39,7 @@ def write_noise(task: str, clips: Sequence[Clip], folder: Path, seed: int = 0) -
     for clip in clips:
         generator = torch.Generator().manual_seed(stable_hash(seed, clip.id) >> 1)
         video, audio = _media_of(clip)
-        waveform = audio.sound.waveform.mean(0, keepdim=True)
+        waveform = audio.audio.waveform.mean(0, keepdim=True)
         noise = torch.randn(waveform.shape, generator=generator) * waveform.square().mean().sqrt()
         noise = noise.clamp(-1, 1)
         if not TASKS[task].makes_video:
@@ -89,12 +89,12 @@ def write_retrieved(
         video, audio = _media_of(clips[k])
         own_audio = _media_of(clip)[1]
         if not TASKS[task].makes_video:
-            length = own_audio.sound.waveform.shape[1]
-            waveform = audio.sound.waveform[:, :length]
+            length = own_audio.audio.waveform.shape[1]
+            waveform = audio.audio.waveform[:, :length]
             waveform = torch.nn.functional.pad(waveform, (0, length - waveform.shape[1]))
             write_audio(folder / f"{clip.id}.wav", waveform, SAMPLE_RATE)
             continue
-        waveform = (audio if TASKS[task].makes_audio else own_audio).sound.waveform
+        waveform = (audio if TASKS[task].makes_audio else own_audio).audio.waveform
         frames, fps = video.video.frames, video.video.frames_per_s
         write_video(folder / f"{clip.id}.mp4", frames, fps, waveform, SAMPLE_RATE)
 
@@ -125,7 +125,7 @@ class _Pool:
 def _queries(task: str, pool: _Pool) -> Tensor:
     if not TASKS[task].makes_video:
         return pool.video()
-    if TASKS[task].given == "audio":
+    if TASKS[task].input_kind == "audio":
         return pool.audio()
     missing = [clip.id for clip in pool.clips if not clip.caption]
     if missing:
@@ -147,7 +147,7 @@ def _media_of(clip: Clip, memory: FeatureCache | None = None) -> tuple[ClipMedia
     """Video (or image) and audio of a clip, decoded on first use."""
     return (
         ClipMedia(clip.path, clip.start_s, clip.duration_s, memory),
-        ClipMedia(clip.heard, clip.start_s, clip.duration_s, memory),
+        ClipMedia(clip.audio_file, clip.start_s, clip.duration_s, memory),
     )
 
 

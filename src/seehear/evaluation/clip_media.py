@@ -56,7 +56,7 @@ class ClipMedia:
         return replace(video, frames=video.frames[first:last], times_s=video.times_s[first:last])
 
     @property
-    def sound(self) -> Audio:
+    def audio(self) -> Audio:
         """Mono audio at 16 kHz. Raises as `audio_at`."""
         return self.audio_at(SAMPLE_RATE)
 
@@ -130,7 +130,7 @@ class ClipMedia:
         """Audio onset times in seconds."""
 
         def compute() -> Tensor:
-            onsets = av_align.onset_times(self.sound.waveform.mean(0), SAMPLE_RATE)
+            onsets = av_align.onset_times(self.audio.waveform.mean(0), SAMPLE_RATE)
             return torch.tensor(onsets, dtype=torch.float64)
 
         return self.cached_tensor("onsets", "librosa", compute)

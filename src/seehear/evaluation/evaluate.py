@@ -149,7 +149,7 @@ def _score(scorers: _Scorers, pair: Pair) -> _ScoredPair:
     task, clip = TASKS[scorers.task], pair.clip
     made = ClipMedia(pair.made, memory=scorers.memory)
     real = ClipMedia(clip.path, clip.start_s, clip.duration_s, scorers.memory)
-    real_audio = replace(real, path=clip.sound) if clip.sound else real
+    real_audio = replace(real, path=clip.audio) if clip.audio else real
     video_pair: tuple[ClipMedia, ClipMedia] | None = None
     video: ClipMedia | None
     if not task.makes_video:
@@ -173,7 +173,7 @@ def _score(scorers: _Scorers, pair: Pair) -> _ScoredPair:
     )
     rows = tuple(columns.pair_features(pair_media) for columns in scorers.by_network)
     score = math.nan
-    if video is not None and task.given != "image" and len(motion := video.motion()) > 1:
+    if video is not None and task.input_kind != "image" and len(motion := video.motion()) > 1:
         fps, flow_px = motion[0].item(), motion[1:].numpy()
         peaks = alignment.motion_peaks(flow_px, fps)
         score = alignment.matched_share(audio.onsets_s().tolist(), peaks, fps)

@@ -71,26 +71,26 @@ def entry_of(clip: Clip, common: Request, frames: Path) -> Entry:
             f"{clip.id}: expected a whole file, got a segment of {clip.path}; write the segment to "
             "a file of its own"
         )
-    order = replace(common, seed=seed_of(common.seed, clip.id))
-    if order.task not in get_args(ScoredTask):
-        raise SettingsError(f"expected the task v2a, i2a, a2v or joint, got {order.task!r}")
-    task = TASKS[order.task]
-    if task.given == "video":
-        order = replace(order, source=clip.path)
-    elif task.given == "image":
-        order = replace(
-            order, source=write_key_frame(clip, frames), duration_s=_duration_s(clip.heard)
+    request = replace(common, seed=seed_of(common.seed, clip.id))
+    if request.task not in get_args(ScoredTask):
+        raise SettingsError(f"expected the task v2a, i2a, a2v or joint, got {request.task!r}")
+    task = TASKS[request.task]
+    if task.input_kind == "video":
+        request = replace(request, source=clip.path)
+    elif task.input_kind == "image":
+        request = replace(
+            request, source=write_key_frame(clip, frames), duration_s=_duration_s(clip.audio_file)
         )
-    elif task.given == "audio":
-        order = replace(order, source=clip.heard)
+    elif task.input_kind == "audio":
+        request = replace(request, source=clip.audio_file)
     else:
         if not clip.caption:
             raise SettingsError(
                 f"{clip.id}: expected a caption for joint, got none; write one to {clip.id}.txt"
             )
-        order = replace(order, prompt=clip.caption, duration_s=_duration_s(clip.path))
+        request = replace(request, prompt=clip.caption, duration_s=_duration_s(clip.path))
     suffix = ".mp4" if task.makes_video else ".wav"
-    return Entry(id=clip.id, order=order, output=clip.id + suffix)
+    return Entry(id=clip.id, request=request, output=clip.id + suffix)
 
 
 def _duration_s(path: Path) -> float:

@@ -44,7 +44,7 @@ class Mel:
 
     def augment(self, views: "AugmentedViews") -> "Mel":
         """One augmented view."""
-        return Mel(augment_mels(views.hearings, self.mel, views.generator))
+        return Mel(augment_mels(views.mel_augmentation, self.mel, views.generator))
 
 
 @dataclass(frozen=True)
@@ -75,7 +75,7 @@ class Frames:
     frames: Tensor  # [batch, frames, 3, height, width]
     fps: float
     frame_indices: tuple[int, ...] | None = None  # the frames to embed; None: all
-    by_eye: bool = False  # see `decode_estimate`
+    noisy_image_encoder: bool = False  # see `decode_estimate`
 
     @property
     def duration_s(self) -> float:
@@ -87,7 +87,7 @@ class Frames:
         frames = self.frames
         if self.frame_indices is not None:
             frames = frames[:, list(self.frame_indices)]
-        if self.by_eye and isinstance(binder, EmbedsNoisyFrames):
+        if self.noisy_image_encoder and isinstance(binder, EmbedsNoisyFrames):
             return binder.embed_noisy_frames(frames)
         return binder.embed_video(frames)
 
@@ -97,7 +97,9 @@ class Frames:
 
     def augment(self, views: "AugmentedViews") -> "Frames":
         """One augmented view; every frame gets its own augmentation."""
-        images = augment_images(views.looks, self.frames.flatten(0, 1), views.generator)
+        images = augment_images(
+            views.image_augmentation, self.frames.flatten(0, 1), views.generator
+        )
         return replace(self, frames=images.unflatten(0, self.frames.shape[:2]))
 
 
@@ -112,7 +114,7 @@ def decode_estimate(
     mel_bridge: bool = False,
     frame_indices: Sequence[int] | None = None,
     is_dense: bool = False,
-    by_eye: bool = False,
+    noisy_image_encoder: bool = False,
 ) -> dict[Stream, Media]:
     """The media that clean latents decode to, cut to `duration_s`.
 
@@ -125,15 +127,15 @@ def decode_estimate(
             it. This saves running and differentiating the vocoder.
         frame_indices: Frames of a video to embed; None embeds all.
         is_dense: Decode all frames, not only those to embed: motion is a difference of neighbours.
-        by_eye: Embed frames with `EmbedsNoisyFrames.embed_noisy_frames`, the encoder for unfinished
-            images, if the binder has one.
+        noisy_image_encoder: Embed frames with `EmbedsNoisyFrames.embed_noisy_frames`, the encoder
+            for unfinished images, if the binder has one.
     """
     media: dict[Stream, Media] = {}
     for stream, latents in x0.items():
         backbone = backbones[stream]
         if stream != "audio":
             frames = _frames(backbone, latents, duration_s, frame_indices, is_dense)
-            media[stream] = replace(frames, by_eye=by_eye)
+            media[stream] = replace(frames, noisy_image_encoder=noisy_image_encoder)
         elif mel_bridge and isinstance(backbone, DecodesToMel) and isinstance(binder, EmbedsMel):
             mel = backbone.mel_from_latents(latents)
             media[stream] = Mel(trim(mel, duration_s, SAMPLE_RATE / HOP_SAMPLES))
@@ -168,13 +170,15 @@ class AugmentedViews:
     Waveforms are not augmented.
     """
 
-    def __init__(self, looks: ImageAugmentation, hearings: MelAugmentation, seed: int):
-        self.looks, self.hearings = looks, hearings
+    def __init__(
+        self, image_augmentation: ImageAugmentation, mel_augmentation: MelAugmentation, seed: int
+    ):
+        self.image_augmentation, self.mel_augmentation = image_augmentation, mel_augmentation
         self.generator = torch.Generator().manual_seed(seed)
 
     def embedding(self, binder: Binder, media: Media) -> Tensor:
         """Normalised mean embedding (batch, dim) of the augmented views of `media`."""
-        settings = self.looks if isinstance(media, Frames) else self.hearings
+        settings = self.image_augmentation if isinstance(media, Frames) else self.mel_augmentation
         if isinstance(media, Waveform) or not settings.per_step:
             return media.embedding(binder)
         each = [media.augment(self).embedding(binder) for _ in range(settings.per_step)]

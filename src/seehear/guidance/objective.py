@@ -97,7 +97,7 @@ class Agreement:
     local_weight: float = 0.5
     duration_s: float | None = None  # length to which the decoded clip is trimmed; None: no trim
     mel_bridge: bool = False  # see `decode_estimate`
-    by_eye: bool = False  # see `decode_estimate`
+    noisy_image_encoder: bool = False  # see `decode_estimate`
     distance: Distance = cosine_distance
     terms: tuple[LossTerm, ...] = ()
     samplers: tuple[FrameSampler, ...] = ()  # frames to decode, per window; empty: all frames
@@ -138,7 +138,7 @@ class Agreement:
             media = decode_estimate(
                 self.backbones, self.binder, estimate(z, y, spans), self._trim_s(k),
                 self.mel_bridge, frames, is_dense=any(term.reads_all_frames for term in terms),
-                by_eye=self.by_eye,
+                noisy_image_encoder=self.noisy_image_encoder,
             )  # fmt: skip
             embeddings = embed_media(self.binder, media, self.views)
             losses = {name: loss for term in terms for name, loss in term.losses(media).items()}

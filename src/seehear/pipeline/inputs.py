@@ -213,10 +213,10 @@ def read_source(task: str, source: Path, max_duration_s: float = MAX_AUDIO_S) ->
     Raises:
         MediaError: It cannot be read, or is longer than `max_duration_s`.
     """
-    given = TASKS[task].given
-    if given == "image":
+    kind = TASKS[task].input_kind
+    if kind == "image":
         return read_image(source)
-    if given == "video":
+    if kind == "video":
         return read_video(source, frames_per_s=FRAMES_PER_S, max_duration_s=max_duration_s)
     return as_audio(source, max_duration_s=max_duration_s)
 
@@ -232,15 +232,15 @@ def check_kind(task: str, source: Path, name: str | None = None) -> None:
     Raises:
         MediaError: It cannot be opened, or is of another kind.
     """
-    given, found, name = TASKS[task].given, probe(source), name or str(source)
-    if given == "image":
+    kind, found, name = TASKS[task].input_kind, probe(source), name or str(source)
+    if kind == "image":
         if found.kind != "image":
             raise MediaError(f"{name}: expected an image, got a file of kind {found.kind}")
         read_image(source)
-    if given == "video" and found.kind != "video":
+    if kind == "video" and found.kind != "video":
         hint = "use seehear i2a" if found.kind == "image" else "v2a needs video frames"
         raise MediaError(f"{name}: expected a video, got a file of kind {found.kind}; {hint}")
-    if given == "audio" and found.kind != "audio" and not found.has_audio:
+    if kind == "audio" and found.kind != "audio" and not found.has_audio:
         raise MediaError(
             f"{name}: expected audio, or a video with audio; got a file of kind {found.kind} "
             "without audio"

@@ -45,8 +45,8 @@ class Job:
     terms: tuple[LossTerm, ...] = ()  # besides the pairs of embeddings
     distance: Distance = cosine_distance
     path: Path | None = None  # of the input, if it came from a file
-    sound: Audio | None = None  # input audio, to mux with the frames
-    asked_prompt: str | None = None  # as requested; None: written by captioner or binder
+    audio: Audio | None = None  # input audio, to mux with the frames
+    user_prompt: str | None = None  # as requested; None: written by captioner or binder
 
     @property
     def sync(self) -> SyncTerm | None:
@@ -119,11 +119,11 @@ def _objective(family: Family, job: Job, latents: Mapping[Stream, Tensor]) -> Ag
         local_weight=job.preset.local_weight,
         duration_s=job.duration_s,
         mel_bridge=job.preset.mel_bridge,
-        by_eye=job.preset.by_eye,
+        noisy_image_encoder=job.preset.noisy_image_encoder,
         distance=job.distance,
         terms=job.terms,
         samplers=samplers,
-        views=AugmentedViews(job.preset.looks, job.preset.hearings, job.seed),
+        views=AugmentedViews(job.preset.image_augmentation, job.preset.mel_augmentation, job.seed),
     )
 
 

@@ -34,7 +34,7 @@ class JobContext:
     """What a loss term may depend on."""
 
     task: Task
-    given: Media | None  # input; None for a prompt
+    media: Media | None  # input; None for a prompt
     backbones: Mapping[Stream, Backbone]
     duration_s: float  # of the output
 
@@ -57,17 +57,17 @@ class SyncFactory:
 
     def for_job(self, weight: float, context: JobContext) -> SyncTerm | None:
         """See `MakesTerm`. There is no term for an image, which has no motion."""
-        given, task = context.given, context.task
-        if task.makes_still or isinstance(given, Image):
+        media, task = context.media, context.task
+        if task.makes_still or isinstance(media, Image):
             return None
-        if isinstance(given, Video):
-            return SyncTerm(starts=motion_starts(motion_curve(given)), weight=weight)
+        if isinstance(media, Video):
+            return SyncTerm(starts=motion_starts(motion_curve(media)), weight=weight)
         if frames_for(context.backbones["video"], context.duration_s) < 2:
             raise SettingsError(
                 f"--sync needs at least 2 video frames; {context.duration_s:.3f} s gives 1. Use a "
                 "longer clip or drop --sync."
             )
-        onsets = onset_curve(audio_condition(given)) if given else None
+        onsets = onset_curve(audio_condition(media)) if media else None
         return SyncTerm(onsets=onsets, weight=weight)
 
 

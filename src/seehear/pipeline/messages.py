@@ -37,14 +37,14 @@ def ineffective_options(job: Job, captioner: Captioner | None = None) -> list[st
         captioner: The studio's.
     """
     found = []
-    if job.sound is not None and peak_dbfs(job.sound.waveform) < SILENT_DBFS:
+    if job.audio is not None and peak_dbfs(job.audio.waveform) < SILENT_DBFS:
         found.append("the audio is silent, so it cannot guide the video")
     if job.sync is not None and job.sync.starts is not None and job.sync.starts.is_flat():
         found.append("the video has no motion, so --sync has no effect")
     if job.sync is not None and job.sync.onsets is not None and job.sync.onsets.is_flat():
         found.append("the audio has no onsets, so --sync has no effect")
-    if captioner is not None and job.asked_prompt is None and job.captioned_by is None:
-        kind = "audio" if job.sound is not None else "image"
+    if captioner is not None and job.user_prompt is None and job.captioned_by is None:
+        kind = "audio" if job.audio is not None else "image"
         name = type(captioner).__name__
         found.append(f"{name} has no caption for this {kind}, so the nearest phrase is used")
     return found

@@ -18,6 +18,13 @@ from seehear.guidance.settings import (
 from seehear.guidance.streams import JOINT, JOINT_OWN, V2A, Pair
 from seehear.pipeline.task import TASKS, TaskName
 
+# Manifests of version 0.1.0 use the old names.
+_NEW_NAMES = {
+    "by_eye": "noisy_image_encoder",
+    "looks": "image_augmentation",
+    "hearings": "mel_augmentation",
+}
+
 
 @dataclass(frozen=True, kw_only=True)
 class Preset:
@@ -43,13 +50,13 @@ class Preset:
     # third of the cost, and no gradient through the vocoder.
     mel_bridge: bool = False
     # Embed generated frames with the binder's noise-robust image encoder, if it has one.
-    by_eye: bool = False
+    noisy_image_encoder: bool = False
     # Frames of a generated video to embed per step.
     frames: FrameSampling = field(default_factory=FrameSampling)
     # Augmented views of frames, see `seehear.guidance.augmentation`. Ours.
-    looks: ImageAugmentation = field(default_factory=ImageAugmentation)
+    image_augmentation: ImageAugmentation = field(default_factory=ImageAugmentation)
     # Augmented views of log mels. Ours.
-    hearings: MelAugmentation = field(default_factory=MelAugmentation)
+    mel_augmentation: MelAugmentation = field(default_factory=MelAugmentation)
     overlap: float = 0.25  # smallest overlap of neighbouring windows, as a fraction of a window
 
     def __post_init__(self):
@@ -128,7 +135,7 @@ WORDLESS = Preset(
     weights=(1.0, 0.3),  # the media outweigh the text, so they override a wrong prompt
     distance="names",  # the cosine distance had half the accuracy; see docs/tried.md
     mel_bridge=True,  # no vocoder in the guided step
-    hearings=MelAugmentation(per_step=6),  # 2 views were not better than none
+    mel_augmentation=MelAugmentation(per_step=6),  # 2 views were not better than none
 )
 
 
@@ -143,7 +150,7 @@ DEFAULT = replace(
     WORDLESS,
     name="default",
     distance="cosine",  # the names distance was not measured with prompts
-    hearings=MelAugmentation(),  # augmented views were not measured with prompts
+    mel_augmentation=MelAugmentation(),  # augmented views were not measured with prompts
     settings=_tuned(
         WORDLESS,
         lr_latents=0.02,  # the prompt carries most of the information
@@ -170,8 +177,8 @@ _IMAGE_VIDEO_DEFAULT = replace(
     ),
     distance="names",  # as for wordless
     frames=_FOUR_FRAMES,  # few per step, for speed; a run covers all frames
-    by_eye=True,  # the pretrained tower was trained on finished images only
-    looks=_EIGHT_VIEWS,  # without augmented views, judge accuracy was half as high
+    noisy_image_encoder=True,  # the pretrained tower was trained on finished images only
+    image_augmentation=_EIGHT_VIEWS,  # without augmented views, judge accuracy was half as high
 )
 _IMAGE_VIDEO_WORDLESS = replace(
     WORDLESS,
@@ -180,8 +187,8 @@ _IMAGE_VIDEO_WORDLESS = replace(
         guidance_scale=4.0,  # as default
     ),
     frames=_FOUR_FRAMES,  # as default
-    by_eye=True,  # as default
-    looks=_EIGHT_VIEWS,  # as default
+    noisy_image_encoder=True,  # as default
+    image_augmentation=_EIGHT_VIEWS,  # as default
 )
 # Eq. 17 alone (prompt tuning), the paper's choice for videos, and Eq. 13 alone (latents).
 _PROMPT = replace(
@@ -356,6 +363,7 @@ def with_overrides(
 
 def preset_from_json(record: Mapping[str, Any]) -> Preset:
     """The preset of a manifest's record; the inverse of `manifest.to_json`."""
+    record = {_NEW_NAMES.get(name, name): value for name, value in record.items()}
     settings = dict(record["settings"])
     settings["aligner"] = AlignerConfig(**settings["aligner"])
     settings["spans"] = {s: tuple(span) for s, span in settings.get("spans", {}).items()}
@@ -366,7 +374,7 @@ def preset_from_json(record: Mapping[str, Any]) -> Preset:
         "pairs": tuple(tuple(pair) for pair in record["pairs"]),
         "weights": tuple(record["weights"]),
         "frames": FrameSampling(**record.get("frames", {})),
-        "looks": ImageAugmentation(**record.get("looks", {})),
-        "hearings": MelAugmentation(**record.get("hearings", {})),
+        "image_augmentation": ImageAugmentation(**record.get("image_augmentation", {})),
+        "mel_augmentation": MelAugmentation(**record.get("mel_augmentation", {})),
     }
     return Preset(**fields)

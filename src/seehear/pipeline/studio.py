@@ -329,8 +329,8 @@ class Studio:
             SettingsError: No preset of that name, incompatible settings, or a family
                 without a video model.
         """
-        given = as_audio(audio, sample_rate, MAX_DURATION_S)
-        job = self.job("a2v", given, prompt=prompt, seed=_first(seed), preset=preset)
+        media = as_audio(audio, sample_rate, MAX_DURATION_S)
+        job = self.job("a2v", media, prompt=prompt, seed=_first(seed), preset=preset)
         return self._make_each(job, seed, on_step)
 
     @overload
@@ -368,8 +368,8 @@ class Studio:
         on_step: OnStep | None = None,
     ) -> Result | list[Result]:
         """Generate an image for audio; arguments and errors as `audio_to_video`."""
-        given = as_audio(audio, sample_rate, MAX_DURATION_S)
-        job = self.job("a2i", given, prompt=prompt, seed=_first(seed), preset=preset)
+        media = as_audio(audio, sample_rate, MAX_DURATION_S)
+        job = self.job("a2i", media, prompt=prompt, seed=_first(seed), preset=preset)
         return self._make_each(job, seed, on_step)
 
     @overload
@@ -453,7 +453,7 @@ class Studio:
     def job(
         self,
         task: TaskName,
-        given: Media | None = None,
+        media: Media | None = None,
         *,
         prompt: str | None = None,
         seed: int = 0,
@@ -466,7 +466,7 @@ class Studio:
 
         Args:
             task: A name of `seehear.pipeline.task.TASKS`.
-            given: The input video, image or audio; None for a prompt.
+            media: The input video, image or audio; None for a prompt.
             prompt: None: the captioner or the binder writes it; "": no prompt.
             seed: As in `video_to_audio`.
             preset: A name or settings.
@@ -485,19 +485,19 @@ class Studio:
         check_recordable(chosen)
         prompts: dict[Stream, str] | None = None
         condition: Condition
-        if given is None:
+        if media is None:
             own: dict[Stream, str | None] = {"audio": audio_prompt, "video": video_prompt}
             prompts = {s: ((prompt or "") if p is None else p).strip() for s, p in own.items()}
             condition, pairs = _text_condition(prompts)
             chosen = replace(chosen, pairs=pairs)
         else:
-            condition = condition_of(given)
-        wanted_s = self._duration_s(row, given, duration_s)
+            condition = condition_of(media)
+        wanted_s = self._duration_s(row, media, duration_s)
         backbones = backbones_for(task, self.family, chosen.overlap)
         caption = self.caption(condition) if prompt is None else None
         named = self.name(condition) if prompt is None and caption is None else ()
         text = prompt if prompt is not None else caption or named[0].phrase
-        is_text_to_video = given is None and row.makes_video
+        is_text_to_video = media is None and row.makes_video
         return Job(
             task=task,
             condition=condition,
@@ -514,27 +514,27 @@ class Studio:
             captioned_by=None if caption is None else type(self.captioner).__name__,
             terms=terms_of(
                 chosen,
-                JobContext(task=row, given=given, backbones=backbones, duration_s=wanted_s),
+                JobContext(task=row, media=media, backbones=backbones, duration_s=wanted_s),
             ),
             distance=distance_of(self.family, chosen),
-            path=None if given is None else given.path,
-            sound=given if isinstance(given, Audio) else None,
-            asked_prompt=prompt,
+            path=None if media is None else media.path,
+            audio=media if isinstance(media, Audio) else None,
+            user_prompt=prompt,
         )
 
-    def _duration_s(self, row: Task, given: Media | None, duration_s: float | None) -> float:
+    def _duration_s(self, row: Task, media: Media | None, duration_s: float | None) -> float:
         """The duration of the output: that of the input, or `duration_s`."""
-        if isinstance(given, Video | Audio):
-            if given.duration_s < MIN_DURATION_S:
+        if isinstance(media, Video | Audio):
+            if media.duration_s < MIN_DURATION_S:
                 raise MediaError(
                     f"expected at least {MIN_DURATION_S} s of "
-                    f"{'video' if isinstance(given, Video) else 'audio'}, "
-                    f"got {given.duration_s:.3f} s"
+                    f"{'video' if isinstance(media, Video) else 'audio'}, "
+                    f"got {media.duration_s:.3f} s"
                 )
-            return given.duration_s
+            return media.duration_s
         if duration_s is None:
-            duration_s = IMAGE_DURATION_S if given else self.family.video.native_duration_s
-        what = "audio for an image" if given else "a video from a prompt"
+            duration_s = IMAGE_DURATION_S if media else self.family.video.native_duration_s
+        what = "audio for an image" if media else "a video from a prompt"
         if not MIN_DURATION_S <= duration_s <= MAX_DURATION_S:
             raise SettingsError(
                 f"{what}: expected {MIN_DURATION_S} to {MAX_DURATION_S:.0f} s, got {duration_s} s"
@@ -598,8 +598,8 @@ class Studio:
         sample_rate = None
         if waveform is not None:
             waveform, sample_rate = waveform[None], int(job.backbones["audio"].sample_rate)
-        elif job.sound is not None and job.task == "a2v":
-            waveform, sample_rate = job.sound.waveform, job.sound.sample_rate
+        elif job.audio is not None and job.task == "a2v":
+            waveform, sample_rate = job.audio.waveform, job.audio.sample_rate
         return Result(
             task=job.task,
             waveform=waveform,
@@ -612,7 +612,7 @@ class Studio:
             settings={
                 "models": self.family.name,
                 "loaded": self.options.to_json(),
-                "prompt": job.asked_prompt,
+                "prompt": job.user_prompt,
                 "prompts": dict(job.prompts),
                 "named": [match._asdict() for match in job.named],
                 "captioned_by": job.captioned_by,

@@ -22,7 +22,7 @@ from seehear.models.catalogue import Part
 
 TaskName = Literal["v2a", "i2a", "a2v", "a2i", "joint"]
 ScoredTask = Literal["v2a", "i2a", "a2v", "joint"]  # tasks that `seehear eval` scores
-Given = Literal["video", "image", "audio", "text"]
+InputKind = Literal["video", "image", "audio", "text"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,7 +30,7 @@ class Task:
     """Everything that differs between the tasks, as data."""
 
     name: TaskName
-    given: Given  # kind of the input
+    input_kind: InputKind  # kind of the input
     makes: Mapping[Stream, Part]  # generated streams and the model of the family for each
     pairs: tuple[Pair, ...]  # embeddings that guidance compares, Eqs. 14 to 16
     reads: frozenset[str]  # suffixes of its inputs in a folder
@@ -59,7 +59,7 @@ class Task:
     @property
     def reads_file(self) -> bool:
         """Whether a run starts from a file rather than from a prompt."""
-        return self.given != "text"
+        return self.input_kind != "text"
 
     def suffix_for(self, source: Path | None) -> str:
         """The default suffix of an output. A video keeps its suffix if audio can be added.
@@ -75,7 +75,7 @@ class Task:
 _ROWS = (
     Task(
         name="v2a",
-        given="video",
+        input_kind="video",
         makes={"audio": "audio"},
         pairs=V2A,
         reads=VIDEO_SUFFIXES,
@@ -87,7 +87,7 @@ _ROWS = (
     ),
     Task(
         name="i2a",
-        given="image",
+        input_kind="image",
         makes={"audio": "audio"},
         pairs=V2A,
         reads=IMAGE_SUFFIXES,
@@ -100,7 +100,7 @@ _ROWS = (
     ),
     Task(
         name="a2v",
-        given="audio",
+        input_kind="audio",
         makes={"video": "video"},
         pairs=A2V,
         reads=AUDIO_SUFFIXES,
@@ -112,7 +112,7 @@ _ROWS = (
     ),
     Task(
         name="a2i",
-        given="audio",
+        input_kind="audio",
         makes={"video": "image"},
         pairs=A2V,
         reads=AUDIO_SUFFIXES,
@@ -124,7 +124,7 @@ _ROWS = (
     ),
     Task(
         name="joint",
-        given="text",
+        input_kind="text",
         makes={"audio": "audio", "video": "video"},
         pairs=JOINT,
         reads=frozenset(),

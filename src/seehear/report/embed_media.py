@@ -17,7 +17,7 @@ from seehear.media.drawing import pil_image, shrink
 from seehear.media.kinds import Kind
 from seehear.media.opening import open_media, video_stream
 
-MADE_BYTES, GIVEN_BYTES = 1_500_000, 600_000  # embedding limit per file
+OUTPUT_BYTES, INPUT_BYTES = 1_500_000, 600_000  # embedding limit per file
 PREVIEW_FPS, PREVIEW_SIDE, PREVIEW_CRF = 12.5, 240, 30  # pixels of the shorter side
 PREVIEW_RATE = 16_000  # sample rate of an audio copy
 MAX_PREVIEW_S = 60.0  # longer clips are linked

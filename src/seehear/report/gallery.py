@@ -73,11 +73,11 @@ def worst_first(runs: Sequence[Run]) -> list[Run]:
 def _row(run: Run, folder: Path, limit_bytes: int) -> tuple[Row, int]:
     """A row, and the number of embedded media bytes."""
     signals, media, used, notes = quick_signals(run), None, 0, []
-    if run.made is not None:
+    if run.output is not None:
         try:
-            media = embedded_unchanged(run.made, folder, limit_bytes)
-            used = 0 if media is None else run.made.stat().st_size
-            media = media or linked(run.made, folder)
+            media = embedded_unchanged(run.output, folder, limit_bytes)
+            used = 0 if media is None else run.output.stat().st_size
+            media = media or linked(run.output, folder)
         except MediaError as error:
             notes.append(f"{error}.")
     page = run.path.with_suffix(".html")

@@ -14,8 +14,8 @@ from seehear.media import replacing
 from seehear.models.catalogue import licence_terms
 from seehear.pipeline.task import TASKS
 from seehear.report.embed_media import (
-    GIVEN_BYTES,
-    MADE_BYTES,
+    INPUT_BYTES,
+    OUTPUT_BYTES,
     Embedded,
     embedded,
     jpeg_address,
@@ -55,7 +55,7 @@ def write_html(path: Path, text: str) -> None:
 def page_of(run: Run, folder: Path) -> str:
     """HTML report of one run, with links relative to `folder`."""
     signals = signals_of(run)
-    made, given, notes = _media(run, folder)
+    output_media, input_media, notes = _media(run, folder)
     plots = step_plots(run.steps) | time_plots(signals, plotted_s(run, signals))
     script, divisions = components(plots) if plots else ("", {})
     return rendered(
@@ -65,8 +65,8 @@ def page_of(run: Run, folder: Path) -> str:
         task_words=TASKS[task].summary if (task := run.record["task"]) in TASKS else task,
         facts=list(_facts(run)),
         notes=[*run.notes, *signals.notes, *notes],
-        made=made,
-        given=given,
+        output_media=output_media,
+        input_media=input_media,
         strip=_strip(signals.strip),
         signals=signals,
         left_px=LEFT_PX,
@@ -90,14 +90,14 @@ def rendered(template: str, **values: Any) -> str:
 def _media(run: Run, folder: Path) -> tuple[Embedded | None, Embedded | None, list[str]]:
     media: list[Embedded | None] = []
     notes = []
-    for path, limit_bytes in ((run.made, MADE_BYTES), (run.given, GIVEN_BYTES)):
+    for path, limit_bytes in ((run.output, OUTPUT_BYTES), (run.input, INPUT_BYTES)):
         try:
             media.append(None if path is None else embedded(path, folder, limit_bytes))
         except MediaError as error:
             media.append(None)
             notes.append(f"{error}.")
-    made, given = media
-    return made, given, list(dict.fromkeys(notes))
+    output_media, input_media = media
+    return output_media, input_media, list(dict.fromkeys(notes))
 
 
 def plotted_s(run: Run, signals: Signals) -> float:

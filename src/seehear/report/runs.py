@@ -19,14 +19,14 @@ class Run:
     path: Path  # of the manifest
     record: Mapping[str, Any]  # content of the manifest
     steps: tuple[StepTrace, ...]  # trace; empty if the manifest has none
-    made: Path | None  # generated file, in the folder of the manifest
-    given: Path | None  # input file
+    output: Path | None  # generated file, in the folder of the manifest
+    input: Path | None  # input file
     notes: tuple[str, ...]  # sentences about missing or changed files
 
     @property
     def name(self) -> str:
         """The name of the generated file, or else of the manifest."""
-        return self.made.name if self.made else self.path.name
+        return self.output.name if self.output else self.path.name
 
     @property
     def duration_s(self) -> float | None:
@@ -69,8 +69,8 @@ def read_run(path: str | Path) -> Run:
         path=path,
         record=record,
         steps=steps,
-        made=_made(path, record, notes),
-        given=_given(path, record, notes),
+        output=_output(path, record, notes),
+        input=_input(path, record, notes),
         notes=tuple(notes),
     )
 
@@ -129,7 +129,7 @@ def _numbers(value: Any) -> Any:
     return value if isinstance(value, bool | int) else float(value)
 
 
-def _made(path: Path, record: Mapping[str, Any], notes: list[str]) -> Path | None:
+def _output(path: Path, record: Mapping[str, Any], notes: list[str]) -> Path | None:
     """The output file. Only its name is used, in the folder of the manifest."""
     for entry in record["outputs"]:
         name = Path(str(entry.get("file", ""))).name if isinstance(entry, Mapping) else ""
@@ -147,7 +147,7 @@ def _made(path: Path, record: Mapping[str, Any], notes: list[str]) -> Path | Non
     return None
 
 
-def _given(path: Path, record: Mapping[str, Any], notes: list[str]) -> Path | None:
+def _input(path: Path, record: Mapping[str, Any], notes: list[str]) -> Path | None:
     for entry in record["inputs"]:
         try:
             return locate_input(entry, path)

@@ -101,7 +101,7 @@ def _media_of(run: Run) -> tuple[Audio | None, Video | Image | None, tuple[str, 
     notes: list[str] = []
     audio: Audio | None = None
     visual: Video | Image | None = None
-    for path in (p for p in (run.made, run.given) if p is not None):
+    for path in (p for p in (run.output, run.input) if p is not None):
         try:
             header = probe(path)
             if audio is None and (header.has_audio or header.kind == "audio"):

@@ -48,7 +48,7 @@ class Handlers:
         yield from self._run(request, pair)
 
     def made_again(
-        self, request: gr.Request, manifest: str | None, given: str | None
+        self, request: gr.Request, manifest: str | None, input_file: str | None
     ) -> Iterator[PageUpdate]:
         """Replay a manifest with its input file."""
 
@@ -59,7 +59,7 @@ class Handlers:
                 raise SettingsError("expected the JSON of an output, got a file of more than 5 MB")
             replay = ReplayRequest(
                 record=read_manifest(manifest),
-                given=None if given is None else Path(given),
+                input_file=None if input_file is None else Path(input_file),
                 max_duration_s=self.max_duration_s,
             )
             return [("replay", replay)]
@@ -89,7 +89,9 @@ class Handlers:
         is_joint = not row.reads_file
         hint = "describe video and audio" if is_joint else "empty: written for you"
         return (
-            gr.File(label=f"Drop {_INPUT.get(row.given)} here", visible=not is_joint, value=None),
+            gr.File(
+                label=f"Drop {_INPUT.get(row.input_kind)} here", visible=not is_joint, value=None
+            ),
             gr.Button(visible=task in self.examples),
             "",
             gr.Textbox(placeholder=hint),
@@ -103,14 +105,18 @@ class Handlers:
         name = preset if preset in presets_offered(task) else "default"
         return preset_for(task, name).settings.steps_each
 
-    def player_of(self, given: str | None) -> str:
+    def player_for(self, input_file: str | None) -> str:
         """A player for the input file."""
-        return "" if given is None else f'<div class="given">{player(Path(given))}</div>'
+        return (
+            ""
+            if input_file is None
+            else f'<div class="input-player">{player(Path(input_file))}</div>'
+        )
 
     def _request(
         self,
         task: str,
-        given: str | None,
+        input_file: str | None,
         prompt: str,
         is_wordless: bool,
         seed: float | None,
@@ -122,7 +128,9 @@ class Handlers:
     ) -> WebRequest:
         return WebRequest(
             task=cast(TaskName, task),
-            given=None if given is None or not TASKS[task].reads_file else Path(given),
+            input_file=None
+            if input_file is None or not TASKS[task].reads_file
+            else Path(input_file),
             prompt="" if is_wordless and TASKS[task].reads_file else prompt.strip() or None,
             seed=0 if seed is None else int(seed),
             strength=strength,
@@ -151,7 +159,7 @@ class Handlers:
                 if not event.step:  # clear the previous outputs
                     yield status_of(event), "", ""
                     continue
-                preview = gr.skip() if event.look is None else preview_of(event.look)
+                preview = gr.skip() if event.preview is None else preview_of(event.preview)
                 yield status_of(event), preview, gr.skip()
             elif isinstance(event, DoneEvent):
                 yield end_of(event), "", outputs_of(event)

@@ -18,7 +18,7 @@ def url_of(path: Path) -> str:
 def status_text(text: str, kind: str = "calm") -> str:
     """One line of status; `kind` is calm, good or bad."""
     role = "alert" if kind == "bad" else "status"
-    return f'<p class="said {kind}" role="{role}">{escape(text)}</p>'
+    return f'<p class="run-message {kind}" role="{role}">{escape(text)}</p>'
 
 
 def status_of(event: StepEvent) -> str:
@@ -54,9 +54,9 @@ def preview_of(preview: Preview) -> str:
     """The preview of a running job."""
     kind = "frames" if preview.is_frames else "spectrogram"
     label = f"audio at step {preview.step}"
-    audio = "" if preview.sound is None else _audio(preview.sound, label)
+    audio = "" if preview.audio is None else _audio(preview.audio, label)
     return (
-        f'<figure class="look"><figcaption>So far, at step {preview.step}</figcaption>'
+        f'<figure class="run-preview"><figcaption>So far, at step {preview.step}</figcaption>'
         f'<img src="{url_of(preview.picture)}" alt="{kind} at step {preview.step}">{audio}</figure>'
     )
 
@@ -75,7 +75,7 @@ def _card(output: Output, has_title: bool) -> str:
             f'<img src="{url_of(output.drawing)}" alt="waveform of the audio over the '
             'motion of the video">'
         )
-    files = dict.fromkeys(p for p in (output.media, output.sound, output.manifest) if p)
+    files = dict.fromkeys(p for p in (output.media, output.audio, output.manifest) if p)
     links = " ".join(
         f'<a href="{url_of(path)}" download="{escape(path.name)}">'
         f"Download {path.suffix.removeprefix('.')}</a>"
@@ -83,7 +83,8 @@ def _card(output: Output, has_title: bool) -> str:
     )
     return (
         f'<section class="card" aria-label="{escape(output.title)}">{title}{player(output.media)}'
-        f'{drawing}<p class="said calm">{escape(output.said)}</p><p class="files">{links}</p>'
+        f'{drawing}<p class="run-message calm">{escape(output.summary)}</p>'
+        f'<p class="files">{links}</p>'
         "</section>"
     )
 

@@ -20,7 +20,7 @@ from seehear.pipeline.result import Result
 from seehear.pipeline.task import TASKS
 from seehear.web.drawings import filmstrip, spectrogram_picture, waveform_over_motion
 from seehear.web.model_pool import ModelPool
-from seehear.web.requests import ReplayRequest, WebRequest, motion_given
+from seehear.web.requests import ReplayRequest, WebRequest, input_motion
 from seehear.web.run_thread import DoneEvent, Event, Output, Preview, Run, StepEvent
 
 PREVIEW_EVERY = 5  # steps; fewer in short runs
@@ -77,7 +77,7 @@ class RunJob:
                     step=k * num_steps + done,
                     num_steps=len(self.asked) * num_steps,
                     losses=tuple(losses),
-                    look=self._preview(title, job, step) if is_previewed else None,
+                    preview=self._preview(title, job, step) if is_previewed else None,
                 )
             )
 
@@ -105,7 +105,7 @@ class RunJob:
         return Preview(
             step=step.i + 1,
             picture=stem.with_suffix(".png"),
-            sound=audio_path,
+            audio=audio_path,
             is_frames=frames is not None,
         )
 
@@ -117,22 +117,22 @@ class RunJob:
         folder = self.folder / title
         folder.mkdir()
         media, manifest = _save_media(result, folder / stem)
-        sound = drawing = None
+        audio_file = drawing = None
         if result.waveform is not None and result.sample_rate is not None:
             waveform, rate = result.waveform.mean(dim=0), result.sample_rate
             drawing = folder / f"{stem}_over_time.png"
-            motion = _motion(result, motion_given(job, max_duration_s))
+            motion = _motion(result, input_motion(job, max_duration_s))
             waveform_over_motion(waveform, rate, motion).save(drawing)
-            sound = folder / f"{stem}.wav"
-            if media != sound:
-                write_audio(sound, result.waveform, rate)
+            audio_file = folder / f"{stem}.wav"
+            if media != audio_file:
+                write_audio(audio_file, result.waveform, rate)
         return Output(
             title=title,
             task=job.task,
-            said=summary,
+            summary=summary,
             media=media,
             manifest=manifest,
-            sound=sound,
+            audio=audio_file,
             drawing=drawing,
         )
 

@@ -50,7 +50,7 @@ def _fields(handlers: Handlers) -> dict[str, Any]:
     """The input fields, by name."""
     names = handlers.studios.names
     fields: dict[str, Any] = {}
-    fields["given"] = gr.File(label="Drop a video here", elem_id="given", height=130)
+    fields["input_file"] = gr.File(label="Drop a video here", elem_id="input-file", height=130)
     fields["example"] = gr.Button("Use the example", size="sm", elem_id="example")
     fields["seen"] = gr.HTML(elem_id="seen")
     fields["prompt"] = gr.Textbox(
@@ -90,7 +90,7 @@ def _buttons(handlers: Handlers, task: gr.Radio, fields: dict[str, Any]) -> None
         stop = gr.Button("Stop", variant="stop", elem_id="stop", min_width=90)
     both = gr.Button("Unguided beside guided", elem_id="both", size="md")
     status = gr.HTML(status_text("Nothing is running."), elem_id="status")
-    page_outputs = [status, gr.HTML(elem_id="look"), gr.HTML(elem_id="outputs")]
+    page_outputs = [status, gr.HTML(elem_id="preview"), gr.HTML(elem_id="outputs")]
     with gr.Accordion("Replay from the JSON of an output", open=False, elem_id="replay"):
         gr.Markdown(
             "Drop the JSON of an output here, and its input file into the field for files. Nothing "
@@ -99,24 +99,24 @@ def _buttons(handlers: Handlers, task: gr.Radio, fields: dict[str, Any]) -> None
         manifest = gr.File(label="Drop the JSON here", elem_id="manifest", height=130)
         again = gr.Button("Replay", elem_id="again", size="sm")
 
-    given, preset, seen = fields["given"], fields["preset"], fields["seen"]
+    input_file, preset, seen = fields["input_file"], fields["preset"], fields["seen"]
     unqueued: dict[str, Any] = {"queue": False, "show_progress": "hidden"}
-    updated = ("given", "example", "seen", "prompt", "wordless", "preset", "duration")
+    updated = ("input_file", "example", "seen", "prompt", "wordless", "preset", "duration")
     task.change(handlers.fields_of, task, [fields[name] for name in updated], **unqueued)
     gr.on(
         [task.change, preset.change], handlers.steps_of, [task, preset], fields["steps"], **unqueued
     )
-    given.change(handlers.player_of, given, seen, **unqueued)
-    fields["example"].click(handlers.example_of, task, given, **unqueued)
+    input_file.change(handlers.player_for, input_file, seen, **unqueued)
+    fields["example"].click(handlers.example_of, task, input_file, **unqueued)
 
-    names = ("given", "prompt", "wordless", "seed", "strength", "steps", "preset", "models")
+    names = ("input_file", "prompt", "wordless", "seed", "strength", "steps", "preset", "models")
     inputs = [task, *(fields[name] for name in (*names, "duration"))]
     queued: dict[str, Any] = {"show_progress": "hidden", "trigger_mode": "once"}
     queued["concurrency_id"] = "job"  # one queue for all three
     jobs: list[Any] = [
         make.click(handlers.made, inputs, page_outputs, **queued),
         both.click(handlers.made_both, inputs, page_outputs, **queued),
-        again.click(handlers.made_again, [manifest, given], page_outputs, **queued),
+        again.click(handlers.made_again, [manifest, input_file], page_outputs, **queued),
     ]
     # `cancels` removes a queued job; `stopped` ends a running one.
     stop.click(handlers.stopped, None, status, cancels=jobs, **unqueued)

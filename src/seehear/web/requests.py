@@ -32,7 +32,7 @@ class WebRequest:
     """One output to generate, with the values of the page's fields."""
 
     task: TaskName
-    given: Path | None = None  # the dropped file; None for joint
+    input_file: Path | None = None  # the dropped file; None for joint
     prompt: str | None = None  # None: the binder captions the input; "": no prompt
     seed: int = 0
     strength: float = 1.0  # times the preset's rates; 0 is unguided
@@ -45,7 +45,7 @@ class WebRequest:
     def __post_init__(self):
         if self.task not in TASKS:
             raise SettingsError(f"expected one of the tasks {', '.join(TASKS)}, got {self.task!r}")
-        if TASKS[self.task].reads_file and self.given is None:
+        if TASKS[self.task].reads_file and self.input_file is None:
             raise MediaError("expected an input file; drop one, or use the example")
         _within("seed", self.seed, 0, MAX_SEED)
         _within("strength", self.strength, 0, MAX_STRENGTH)
@@ -76,10 +76,10 @@ class WebRequest:
             MediaError: The input cannot be read, has the wrong kind, or is too long.
             SettingsError: The settings contradict each other.
         """
-        if self.given is not None:
-            check_kind(self.task, self.given, self.given.name)
+        if self.input_file is not None:
+            check_kind(self.task, self.input_file, self.input_file.name)
         request = Request(
-            task=self.task, source=self.given, prompt=self.prompt, seed=self.seed,
+            task=self.task, source=self.input_file, prompt=self.prompt, seed=self.seed,
             duration_s=self.duration_s, max_duration_s=self.max_duration_s,
         )  # fmt: skip
         return job_for(studio, request, self.chosen)
@@ -90,7 +90,7 @@ class ReplayRequest:
     """Replays a manifest. Uses only its settings, never its paths."""
 
     record: Mapping[str, Any]  # from `read_manifest`
-    given: Path | None  # the original input file, dropped again
+    input_file: Path | None  # the original input file, dropped again
     max_duration_s: float = 60.0
 
     def __post_init__(self):
@@ -127,7 +127,7 @@ class ReplayRequest:
         for steps in (settings.num_steps, *settings.own_steps.values()):
             _within("the JSON's steps", steps, 1, MAX_STEPS)
         _within("the JSON's num_updates", settings.aligner.num_updates, 1, MAX_UPDATES)
-        for augmentation in (preset.looks, preset.hearings):
+        for augmentation in (preset.image_augmentation, preset.mel_augmentation):
             _within("the JSON's views per step", augmentation.per_step, 0, MAX_VIEWS)
         _within("the JSON's overlap", preset.overlap, 0, MAX_OVERLAP)
         _within("the JSON's duration in seconds", duration_s, 0.1, self.max_duration_s)
@@ -137,12 +137,12 @@ class ReplayRequest:
             raise SettingsError("the JSON is of a run on arrays in Python, which has no input file")
         entry = self.record["inputs"][0]
         name = str(entry["file"])[:100]
-        if self.given is None:
+        if self.input_file is None:
             raise MediaError(f"expected the input file as well; drop {name}")
-        if file_sha256(self.given) != entry["sha256"]:
+        if file_sha256(self.input_file) != entry["sha256"]:
             raise MediaError(
-                f"{self.given.name}: expected the input file of the JSON ({name}), but its content "
-                "differs; drop the original"
+                f"{self.input_file.name}: expected the input file of the JSON ({name}), but its "
+                "content differs; drop the original"
             )
 
     @property
@@ -157,14 +157,14 @@ class ReplayRequest:
 
     def job(self, studio: Studio) -> Job:
         """The recorded job; errors as `WebRequest.job`."""
-        if self.given is not None and TASKS[self.task].reads_file:
-            check_kind(self.task, self.given, self.given.name)
-        return recorded_job(studio, self.record, self.given, "the JSON")
+        if self.input_file is not None and TASKS[self.task].reads_file:
+            check_kind(self.task, self.input_file, self.input_file.name)
+        return recorded_job(studio, self.record, self.input_file, "the JSON")
 
 
-def motion_given(job: Job, max_duration_s: float) -> Curve | None:
+def input_motion(job: Job, max_duration_s: float) -> Curve | None:
     """Motion of the input video over time; None without a video of at least two frames."""
-    if TASKS[job.task].given != "video" or job.path is None:
+    if TASKS[job.task].input_kind != "video" or job.path is None:
         return None
     try:
         return motion_curve(

@@ -18,7 +18,7 @@ class Preview:
 
     step: int  # counted from 1
     picture: Path  # spectrogram or filmstrip
-    sound: Path | None
+    audio: Path | None
     is_frames: bool
 
 
@@ -30,7 +30,7 @@ class StepEvent:
     step: int  # counted from 1 over all outputs of the run; 0: the models are being loaded
     num_steps: int
     losses: tuple[float, ...] = ()  # of the guided steps so far
-    look: Preview | None = None
+    preview: Preview | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,10 +39,10 @@ class Output:
 
     title: str
     task: str
-    said: str  # duration, run time and prompt
+    summary: str  # duration, run time and prompt
     media: Path
     manifest: Path
-    sound: Path | None = None  # the audio alone
+    audio: Path | None = None  # the audio alone
     drawing: Path | None = None  # its waveform over the motion of the video
 
 

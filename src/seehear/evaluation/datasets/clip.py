@@ -10,7 +10,7 @@ from pathlib import Path
 from seehear.errors import MediaError, SettingsError
 from seehear.media import probe, replacing
 
-FIELDS = ("id", "path", "sound", "label", "caption", "start_s", "duration_s")
+FIELDS = ("id", "path", "audio", "label", "caption", "start_s", "duration_s")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -19,16 +19,16 @@ class Clip:
 
     id: str  # generated clips are named after the id or the file
     path: Path  # video with audio, image, or audio
-    sound: Path | None = None  # separate audio file
+    audio: Path | None = None  # separate audio file
     label: str | None = None  # class in the data set
     caption: str | None = None
     start_s: float | None = None  # start in the files; None: 0
     duration_s: float | None = None  # None: until the end
 
     @property
-    def heard(self) -> Path:
+    def audio_file(self) -> Path:
         """The file with the audio."""
-        return self.sound or self.path
+        return self.audio or self.path
 
 
 def stable_hash(seed: int, *words: str) -> int:
@@ -99,7 +99,7 @@ def write_list(clips: Iterable[Clip], path: Path) -> int:
         writer.writeheader()
         for clip in clips:
             row = {name: getattr(clip, name) for name in FIELDS}
-            for name in ("path", "sound"):
+            for name in ("path", "audio"):
                 if row[name] is not None:
                     row[name] = Path(os.path.relpath(row[name], path.parent)).as_posix()
             writer.writerow(row)
@@ -135,7 +135,8 @@ def read_list(path: Path) -> Iterator[Clip]:
 
 def _clip_of(row: dict[str, str | None], path: Path, line: int) -> Clip:
     """A clip from a row; empty fields become None."""
-    id, file, sound = row["id"], row["path"], row.get("sound")
+    id, file = row["id"], row["path"]
+    audio = row.get("audio") or row.get("sound")  # "sound" in lists of version 0.1.0
     if not id or not file:
         raise MediaError(f"{path}, line {line}: expected an id and a path, got {id!r}, {file!r}")
     try:
@@ -152,7 +153,7 @@ def _clip_of(row: dict[str, str | None], path: Path, line: int) -> Clip:
     return Clip(
         id=id,
         path=path.parent / file,
-        sound=path.parent / sound if sound else None,
+        audio=path.parent / audio if audio else None,
         label=row.get("label") or None,
         caption=row.get("caption") or None,
         start_s=start_s,

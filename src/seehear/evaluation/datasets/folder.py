@@ -32,7 +32,7 @@ def clips(folder: Path) -> Iterator[Clip]:
         yield Clip(
             id=stem,
             path=path,
-            sound=audio if visual else None,
+            audio=audio if visual else None,
             caption=_text(caption) if caption.is_file() else None,
         )
 

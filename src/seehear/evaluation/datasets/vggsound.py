@@ -101,7 +101,7 @@ def clips(
             if on_missing is not None:
                 on_missing(row)
             continue
-        yield Clip(id=row.id, path=path, sound=_first(audio_files, row), label=row.label)
+        yield Clip(id=row.id, path=path, audio=_first(audio_files, row), label=row.label)
 
 
 def _files(folder: Path, suffixes: frozenset[str]) -> dict[str, Path]:
