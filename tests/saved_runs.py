@@ -56,7 +56,7 @@ def saved_run(
     caption="a dog barking",
     task="joint",
     seconds: float = 1.0,
-    given: Path | None = None,
+    input_file: Path | None = None,
     **settings,
 ) -> Path:
     """Save a run with frames and sound under a name; the path of its manifest."""
@@ -71,7 +71,7 @@ def saved_run(
         seed=7,
         settings={**SETTINGS, **settings},
         trace=[to_json(step) for step in (trace_of(0.9, 0.5, 0.4) if trace is None else trace)],
-        inputs=[] if given is None else [describe_input(given)],
+        inputs=[] if input_file is None else [describe_input(input_file)],
         weights=WEIGHTS,
     )
     return result.save(folder / name)[1]

@@ -140,7 +140,7 @@ def test_markup_and_tex_in_a_manifest_run_nothing_and_fetch_nothing(tmp_path, br
         saved_run(
             tmp_path / "runs", f"<img src=x onerror=hacked=1>{k}.mp4", caption=evil,
             trace=trace_of(0.9, 0.5, term=evil), models=evil, prompts={evil: evil, "a": "b"},
-            named=[{"phrase": evil, "score": 1.0}], given=tmp_path / f"<b>{k}.png",
+            named=[{"phrase": evil, "score": 1.0}], input_file=tmp_path / f"<b>{k}.png",
         )  # fmt: skip
     runs, _ = read_runs([tmp_path / "runs"])
     write_page(runs[0], tmp_path / "page.html")
