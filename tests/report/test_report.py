@@ -81,7 +81,7 @@ def test_an_output_is_looked_for_beside_the_manifest_and_nowhere_else(tmp_path):
     inside = tmp_path / "runs"
     inside.mkdir()
     manifest = edited(saved_run(inside), outputs=[{"file": "../secret.wav", "sha256": ""}])
-    assert read_run(manifest).made is None
+    assert read_run(manifest).output is None
 
 
 def test_a_manifest_without_a_trace_is_shown_without_steps(tmp_path):
