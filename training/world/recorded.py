@@ -13,25 +13,31 @@ FOLDER = CACHE / "recordings"
 
 
 @lru_cache(maxsize=1)
+def entries() -> tuple[dict[str, str], ...]:
+    """All recordings with file, thing, text and split; none if nothing was fetched."""
+    path = FOLDER / "index.json"
+    return tuple(json.loads(path.read_text())) if path.exists() else ()
+
+
+@lru_cache(maxsize=1)
 def _index() -> dict[tuple[str, str], list[str]]:
     """Files by (thing, split); empty when nothing was fetched."""
-    path = FOLDER / "index.json"
     files: dict[tuple[str, str], list[str]] = {}
-    if path.exists():
-        for entry in json.loads(path.read_text()):
-            if entry["thing"]:
-                files.setdefault((entry["thing"], entry["split"]), []).append(entry["file"])
+    for entry in entries():
+        if entry["thing"]:
+            files.setdefault((entry["thing"], entry["split"]), []).append(entry["file"])
     return files
 
 
 @lru_cache(maxsize=2048)
-def _samples(file: str) -> np.ndarray:
+def samples_of(file: str) -> np.ndarray:
+    """Mono samples of a recording at 16 kHz."""
     samples, rate = soundfile.read(FOLDER / file, dtype="float32")
     assert rate == SAMPLE_RATE, (file, rate)
     return samples if samples.ndim == 1 else samples.mean(axis=1)
 
 
-def _varied_speed(samples: np.ndarray, ratio: float) -> np.ndarray:
+def varied_speed(samples: np.ndarray, ratio: float) -> np.ndarray:
     """Played `ratio` times as fast, pitch and all (linear interpolation)."""
     at = np.arange(0, len(samples) - 1, ratio)
     return np.interp(at, np.arange(len(samples)), samples).astype(np.float32)
@@ -42,8 +48,8 @@ def sound_of(thing: str, rng: np.random.Generator, split: str, num_samples: int)
     files = _index().get((thing, split), [])
     if not files:
         return None
-    samples = _varied_speed(
-        _samples(files[rng.integers(len(files))]), float(np.exp(rng.uniform(-0.15, 0.15)))
+    samples = varied_speed(
+        samples_of(files[rng.integers(len(files))]), float(np.exp(rng.uniform(-0.15, 0.15)))
     )
     waveform = np.zeros(num_samples, np.float32)
     if len(samples) >= num_samples:
