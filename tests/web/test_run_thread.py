@@ -33,12 +33,22 @@ def endless(run, tell):
 def test_stop_ends_a_run_after_the_current_step():
     run = Run()
     seen = []
-    for event in run.events(lambda tell: endless(run, tell)):
+    is_read = threading.Semaphore(0)
+
+    def work(tell):
+        def tell_and_wait(event):  # the next step starts only after this one was read
+            tell(event)
+            is_read.acquire(timeout=10)
+
+        return endless(run, tell_and_wait)
+
+    for event in run.events(work):
         seen.append(event)
         if isinstance(event, StepEvent) and event.step == 3:
             run.stop()
+        is_read.release()
     assert isinstance(seen[-1], StoppedEvent)
-    assert seen[-1].step <= 4
+    assert seen[-1].step == 3
     assert run.ended.wait(1)
 
 
