@@ -49,12 +49,17 @@ def held_out(family: Family, count: int, given: Literal["video", "audio"] = "vid
             else [binder.embed_audio(w, 16_000) for w in real.split(28)]
         )
     embeddings = torch.cat(found)
+    bank = PhraseBank(binder)
+    captions = [
+        (bank.name_video(f) if given == "video" else bank.name_audio(w, 16_000)).caption
+        for f, w in zip(frames, real, strict=True)
+    ]
     # A wrong prompt names another thing; the shift walks through all of them.
     shifts = [1 + (k // len(IDS) * 11 + k * 7) % (len(IDS) - 1) for k in range(count)]
     wrong = [BY_ID[IDS[(int(i) + d) % len(IDS)]] for i, d in zip(labels, shifts, strict=True)]
     prompts = {
         "none": [""] * count,
-        "caption": [best[0].phrase for best in PhraseBank(binder).nearest(embeddings)],
+        "caption": captions,
         "right": [label(BY_ID[s.thing]) for s in sounds],
         "wrong": [label(thing) for thing in wrong],
     }

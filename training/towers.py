@@ -16,7 +16,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 from transformers import BertTokenizer
 
-from seehear.models.captioners.phrases import PHRASES
+from seehear.models.captioners.concepts import PHRASES
 from training.world.things import THINGS, TRAIN_STYLES
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -50,7 +50,7 @@ def test_a_plan_leaves_the_sound_as_it_was(studio):
 
 def test_seconds_add_up_from_what_was_measured():
     plan = DryRun(
-        task="v2a", duration_s=60.0, prompt="rain", named=(), num_windows=8, window_s=10.24,
+        task="v2a", duration_s=60.0, prompt="rain", naming=None, num_windows=8, window_s=10.24,
         num_steps=30, steps={"audio": 30}, num_guided=20,
         latents_shape={"audio": (1, 8, 1500, 16)}, plain_s=0.5, guided_s=2.0,
         decode_s=0.25, other_s=1.0, peak_bytes=None, peak_device_bytes=None,

@@ -101,7 +101,7 @@ def test_a_clip_is_described_by_its_key_frame(studio):
     job = studio.job("v2a", as_video(frames, fps=4.0))
     assert job.prompt.startswith("a picture of brightness")
     assert job.captioned_by == "Writer"
-    assert job.named == ()
+    assert job.naming is None
     assert int(studio.captioner.seen[-1].float().mean()) > 0
 
 
@@ -158,7 +158,7 @@ def test_a_captioner_that_cannot_hear_leaves_sounds_to_the_binder(studio):
 
     audio = Audio(waveform=torch.randn(1, 16_000), sample_rate=16_000)
     job = Studio(studio.family, captioner=Blind()).job("a2i", audio)
-    assert job.named[0].phrase == job.prompt
+    assert job.naming.caption == job.prompt
     assert job.captioned_by is None
     assert ineffective_options(job, Blind()) == [
         "Blind has no caption for this audio, so the nearest phrase is used"

@@ -12,7 +12,7 @@ from tests.media_files import make_video
 import seehear
 from seehear import media
 from seehear.errors import Cancelled, MediaError, SettingsError
-from seehear.models.captioners.phrases import PHRASES
+from seehear.models.captioners.concepts import PHRASES
 from seehear.models.load_options import LoadOptions
 from seehear.pipeline import studio as studio_module
 from seehear.pipeline.inputs import as_audio, as_image, as_video

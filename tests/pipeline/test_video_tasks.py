@@ -11,7 +11,7 @@ from seehear import media
 from seehear.errors import MediaError, SettingsError
 from seehear.guidance.frame_sampling import FrameSampler
 from seehear.guidance.settings import FrameSampling
-from seehear.models.captioners.phrases import PHRASES
+from seehear.models.captioners.concepts import PHRASES
 from seehear.pipeline.manifest import to_json
 from seehear.pipeline.presets import (
     IMAGE_VIDEO_PRESETS,

@@ -15,7 +15,7 @@ from transformers import AutoTokenizer, BertModel
 
 from seehear.models.binders.pocket.heads import Heads
 from seehear.models.binders.pocket.minilm import SentenceEncoder
-from seehear.models.captioners.phrases import PHRASES
+from seehear.models.captioners.concepts import PHRASES
 from training.binder.concepts import emoji_concepts, world_concepts
 from training.binder.extra import NAMES, SOURCES
 from training.binder.sounds import recordings

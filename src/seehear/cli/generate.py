@@ -109,7 +109,7 @@ def _generate(
         pages = _pages()
         pages.write_page(pages.read_run(manifest), target.with_suffix(".html"))
     if not output.quiet:
-        note = prompt_note(job.named, job.prompt, job.captioned_by)
+        note = prompt_note(job.naming, job.prompt, job.captioned_by)
         out.print(f"{target}: {output_summary(result)} in {took_s:.1f} s; {note}")
 
 

@@ -88,7 +88,7 @@ def plan_text(source: str, target: Path, plan: DryRun) -> str:
         memory += f", {plan.peak_device_bytes / 1e9:.2f} GB on the accelerator"
     rows = {
         "length": f"{plan.duration_s:.3f} s",
-        "text": prompt_note(plan.named, plan.prompt),
+        "text": prompt_note(plan.naming, plan.prompt),
         "windows": windows,
         "steps": f"{plan.num_steps}, {plan.num_guided} of them guided" + _each(plan),
         "latents": ", ".join(

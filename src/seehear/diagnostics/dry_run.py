@@ -11,7 +11,7 @@ import torch
 from seehear.guidance.protocols import Backbone
 from seehear.guidance.windows import WindowedBackbone
 from seehear.media import finish_level
-from seehear.models.captioners.phrase_bank import Match
+from seehear.models.captioners.phrase_bank import Naming
 from seehear.pipeline.job import Job
 from seehear.pipeline.studio import Studio
 
@@ -26,7 +26,7 @@ class DryRun:
     task: str
     duration_s: float  # of the output
     prompt: str  # "" without a prompt
-    named: tuple[Match, ...]  # best first, if the binder chose the prompt
+    naming: Naming | None  # of the default caption
     num_windows: int
     window_s: float  # length of a window
     num_steps: int  # iterations of the loop
@@ -90,7 +90,7 @@ def time_dry_run(studio: Studio, job: Job) -> DryRun:
         task=job.task,
         duration_s=job.duration_s,
         prompt=job.prompt,
-        named=job.named,
+        naming=job.naming,
         num_windows=len(job.windows_s),
         window_s=next(iter(job.backbones.values())).native_duration_s,
         num_steps=settings.num_steps,

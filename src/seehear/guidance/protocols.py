@@ -1,6 +1,7 @@
 """Interfaces of the models. A model implements them in one file."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
 import torch
@@ -86,6 +87,34 @@ class EmbedsNoisyFrames(Protocol):
         self, frames: Float[Tensor, "batch frames 3 height width"]
     ) -> Float[Tensor, "batch dim"]:
         """Embed RGB frames in [0, 1], differentiably, in the binder's embedding space."""
+        ...
+
+
+@dataclass(frozen=True)
+class NamingCalibration:
+    """When a binder's best name for an input counts as certain."""
+
+    sharpness: float  # of the softmax that turns scores into probabilities
+    sure: float  # minimum probability of a concept
+    group: float  # minimum probability of a group of concepts
+
+
+@runtime_checkable
+class HasNamingCalibration(Protocol):
+    """A binder whose scores of concepts are calibrated."""
+
+    video_naming: NamingCalibration
+    audio_naming: NamingCalibration
+
+
+@runtime_checkable
+class ClassifiesVideo(Protocol):
+    """A binder with an ImageNet classifier."""
+
+    def classify_video(
+        self, frames: Float[Tensor, "batch frames 3 height width"]
+    ) -> tuple[Float[Tensor, "batch 1000"], Float[Tensor, "batch dim"]]:
+        """ImageNet probabilities of RGB frames in [0, 1], and an embedding of any length."""
         ...
 
 

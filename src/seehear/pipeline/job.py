@@ -20,7 +20,7 @@ from seehear.guidance.streams import Stream
 from seehear.guidance.sync import SyncTerm
 from seehear.guidance.windows import WindowedBackbone, frames_for, layout_of, positions_for
 from seehear.media import Audio, finish_level
-from seehear.models.captioners.phrase_bank import Match
+from seehear.models.captioners.phrase_bank import Naming
 from seehear.models.families import Family
 from seehear.pipeline.presets import Preset
 from seehear.pipeline.task import TASKS, TaskName
@@ -40,7 +40,7 @@ class Job:
     windows_s: tuple[tuple[float, float], ...]
     preset: Preset
     seed: int
-    named: tuple[Match, ...] = ()  # the binder's nearest phrases, best first, if it captioned
+    naming: Naming | None = None  # the concepts of the default caption
     captioned_by: str | None = None  # class of the captioner that wrote the prompt
     terms: tuple[LossTerm, ...] = ()  # besides the pairs of embeddings
     distance: Distance = cosine_distance

@@ -1,11 +1,9 @@
 """Messages about a run, for the command line and the page."""
 
-from collections.abc import Sequence
-
 from seehear.guidance.sampling import StepProgress
 from seehear.media import peak_dbfs
 from seehear.models.captioners import Captioner
-from seehear.models.captioners.phrase_bank import Match
+from seehear.models.captioners.phrase_bank import Naming
 from seehear.pipeline.job import Job
 from seehear.pipeline.result import Result
 from seehear.pipeline.task import TASKS
@@ -18,15 +16,19 @@ def total_loss(step: StepProgress) -> float | None:
     return sum(step.trace.losses.values()) if step.trace.losses else None
 
 
-def prompt_note(named: Sequence[Match], prompt: str, captioned_by: str | None = None) -> str:
+def prompt_note(naming: Naming | None, prompt: str, captioned_by: str | None = None) -> str:
     """The prompt of a run and its source."""
     if captioned_by:
         return f'caption by {captioned_by}: "{prompt}"'
-    if not named:
-        return f'prompt "{prompt}"' if prompt else "no prompt"
-    others = ", ".join(match.phrase for match in named[1:3])
-    best = f"recognised: {named[0].phrase} ({named[0].score:.2f})"
-    return f"{best}, also: {others}" if others else best
+    used = f'prompt "{prompt}"' if prompt else "no prompt"
+    if naming is None:
+        return used
+    if not naming.is_sure:
+        guesses = ", ".join(f"{match.phrase} ({match.score:.2f})" for match in naming.matches)
+        return f"not sure what this is: {guesses}; {used} (pass a prompt to choose one)"
+    best = naming.matches[0]
+    others = ", ".join(match.phrase for match in naming.matches[1:3])
+    return f"recognised: {best.phrase} ({best.score:.2f}), also: {others}"
 
 
 def ineffective_options(job: Job, captioner: Captioner | None = None) -> list[str]:

@@ -24,7 +24,7 @@ from seehear.guidance.sampling import SamplingResult
 from seehear.guidance.streams import JOINT, JOINT_OWN, Pair, Stream
 from seehear.media import Audio, Image, Video
 from seehear.models import captioners
-from seehear.models.captioners.phrase_bank import Match
+from seehear.models.captioners.phrase_bank import Naming
 from seehear.models.families import Family, load_family
 from seehear.models.load_options import DtypeName, LoadOptions
 from seehear.pipeline.inputs import (
@@ -495,8 +495,8 @@ class Studio:
         wanted_s = self._duration_s(row, media, duration_s)
         backbones = backbones_for(task, self.family, chosen.overlap)
         caption = self.caption(condition) if prompt is None else None
-        named = self.name(condition) if prompt is None and caption is None else ()
-        text = prompt if prompt is not None else caption or named[0].phrase
+        naming = self.name(condition) if prompt is None and caption is None else None
+        text = naming.caption if naming else prompt or caption or ""
         is_text_to_video = media is None and row.makes_video
         return Job(
             task=task,
@@ -510,7 +510,7 @@ class Studio:
             windows_s=windows_of(backbones, wanted_s),
             preset=chosen,
             seed=seed,
-            named=named,
+            naming=naming,
             captioned_by=None if caption is None else type(self.captioner).__name__,
             terms=terms_of(
                 chosen,
@@ -554,20 +554,18 @@ class Studio:
         return None
 
     @torch.no_grad()
-    def name(self, condition: Condition) -> tuple[Match, ...]:
-        """The five phrases nearest to the input in the binder's space, best first.
+    def name(self, condition: Condition) -> Naming:
+        """The five best concepts for the input by the family's binder, and a default caption.
 
         Raises:
             SettingsError: The condition has neither frames nor audio.
         """
         if isinstance(condition, VideoCondition):
             chosen = list(evenly_spaced_indices(len(condition.frames), NAMING_FRAMES))
-            found = self.family.binder.embed_video(pixels_of(condition.frames[chosen])[None])
-        elif isinstance(condition, AudioCondition):
-            found = self.family.binder.embed_audio(condition.waveform[None], condition.sample_rate)
-        else:
-            raise SettingsError('expected video or audio to caption; pass a prompt, or "" for none')
-        return self.family.phrases.nearest(found, 5)[0]
+            return self.family.phrases.name_video(pixels_of(condition.frames[chosen]))
+        if isinstance(condition, AudioCondition):
+            return self.family.phrases.name_audio(condition.waveform, condition.sample_rate)
+        raise SettingsError('expected video or audio to caption; pass a prompt, or "" for none')
 
     def run(
         self, job: Job, on_step: OnStep | None = None
@@ -614,7 +612,8 @@ class Studio:
                 "loaded": self.options.to_json(),
                 "prompt": job.user_prompt,
                 "prompts": dict(job.prompts),
-                "named": [match._asdict() for match in job.named],
+                "named": [match._asdict() for match in job.naming.matches] if job.naming else [],
+                "is_sure": job.naming.is_sure if job.naming else None,
                 "captioned_by": job.captioned_by,
                 "duration_s": job.duration_s,
                 "windows_s": job.windows_s,

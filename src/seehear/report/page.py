@@ -27,7 +27,7 @@ from seehear.report.step_plots import step_plots
 from seehear.report.style import LEFT_PX, RIGHT_PX
 from seehear.report.time_plots import time_plots
 
-_TOLD_ELSEWHERE = frozenset({"prompt", "prompts", "named", "captioned_by"})
+_SHOWN_ELSEWHERE = frozenset({"prompt", "prompts", "named", "is_sure", "captioned_by"})
 # Bokeh's widgets, tables and MathJax are not needed.
 _BOKEH = Resources(mode="inline", components=["bokeh"])
 _TEMPLATES = Environment(
@@ -153,7 +153,7 @@ def _loss_summary(run: Run) -> str:
 
 
 def _other_settings(settings: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in settings.items() if name not in _TOLD_ELSEWHERE}
+    return {name: value for name, value in settings.items() if name not in _SHOWN_ELSEWHERE}
 
 
 def flat(value: Any, name: str = "") -> Iterator[tuple[str, str]]:

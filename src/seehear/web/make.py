@@ -53,7 +53,7 @@ class RunJob:
                 took_s = time.perf_counter() - began
                 verdict = _verdict(request, result)
                 ineffective = ineffective_options(job, studio.captioner)
-            note = prompt_note(job.named, job.prompt, job.captioned_by)
+            note = prompt_note(job.naming, job.prompt, job.captioned_by)
             summary = "; ".join([f"{output_summary(result)} in {took_s:.1f} s", note, *ineffective])
             outputs.append(self._save_output(title, job, result, request.max_duration_s, summary))
         return DoneEvent(outputs=tuple(outputs), verdict=verdict)

@@ -1,13 +1,16 @@
 import math
 import socket
+from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
+from PIL import Image
 from torch.nn import functional
 
 from seehear.dsp.resample import resample
 from seehear.errors import WeightsError
-from seehear.guidance.protocols import Binder
+from seehear.guidance.protocols import Binder, NamingCalibration
 from seehear.models.binders import pocket
 from seehear.models.binders.pocket.aisfx import (
     BLOCK_FRAMES,
@@ -17,7 +20,10 @@ from seehear.models.binders.pocket.aisfx import (
     sfx_mel_from_waveform,
 )
 from seehear.models.binders.pocket.efficientnet import VIEWS, SameConv2d, resized, views
-from seehear.models.captioners.phrase_bank import PhraseBank
+from seehear.models.captioners.concepts import CONCEPTS, GROUPS
+from seehear.models.captioners.phrase_bank import PhraseBank, naming_of
+
+ROOSTER = Path(__file__).parents[3] / "examples" / "rooster.jpg"
 
 
 @pytest.fixture(scope="module")
@@ -138,7 +144,7 @@ def test_mel_at_16_khz_feeds_the_tower_as_the_documented_front_end_does(binder):
         fine = resample(coarse, 16_000, 44_100)
         ours = blocks_of(sfx_mel_from_waveform(coarse))[:, 0]
         theirs = blocks_of(documented_mel(fine))[:, 0]
-        e_ours, e_theirs = binder.sound_tower(ours), binder.sound_tower(theirs)
+        e_ours, e_theirs = binder.audio_tower(ours), binder.audio_tower(theirs)
         assert functional.cosine_similarity(e_ours, e_theirs).item() > 0.99
 
 
@@ -219,6 +225,54 @@ def test_a_phrase_bank_finds_the_phrase_itself(binder):
     assert best.phrase == "a dog barking"
     assert best.score == pytest.approx(1.0, abs=1e-4)
     assert second.score < best.score
+
+
+def test_every_class_belongs_to_at_most_one_concept_and_every_noun_is_unique():
+    classes = [index for concept in CONCEPTS for index in concept.classes]
+    assert len(set(classes)) == len(classes)
+    assert set(classes) <= set(range(1000))
+    nouns = [concept.noun for concept in CONCEPTS]
+    assert len(set(nouns)) == len(nouns)
+    assert all(concept.phrases for concept in CONCEPTS)
+
+
+def as_frames(path):
+    pixels = torch.from_numpy(np.array(Image.open(path).convert("RGB")))
+    return pixels.permute(2, 0, 1)[None] / 255
+
+
+def test_a_recognised_image_is_captioned_with_its_phrase(binder):
+    found = PhraseBank(binder).name_video(as_frames(ROOSTER))
+    assert found.is_sure
+    assert found.caption == found.matches[0].phrase == "a rooster crowing"
+    scores = [match.score for match in found.matches]
+    assert scores == sorted(scores, reverse=True)
+    assert 0.45 <= scores[0] <= 1.0 >= sum(scores)
+
+
+def test_noise_is_not_named(binder):
+    noise = torch.rand(1, 3, 96, 96, generator=torch.Generator().manual_seed(0))
+    hiss = torch.randn(32_000, generator=torch.Generator().manual_seed(0)) * 0.1
+    bank = PhraseBank(binder)
+    for found in (bank.name_video(noise), bank.name_audio(hiss, 16_000)):
+        assert not found.is_sure
+        assert found.caption in ("", *GROUPS)
+        assert len(found.matches) == 5
+
+
+def test_an_uncertain_name_becomes_the_group_that_is_certain():
+    scores = torch.zeros(len(CONCEPTS))
+    animals = len(GROUPS["an animal"])
+    scores[:animals] = 3.0
+    phrases = [concept.phrases[0] for concept in CONCEPTS]
+    found = naming_of(scores, phrases, NamingCalibration(1.0, sure=0.5, group=0.5), 5)
+    assert (found.caption, found.is_sure) == ("an animal", False)
+    scores[:animals] = 0.0
+    found = naming_of(scores, phrases, NamingCalibration(1.0, sure=0.5, group=0.5), 5)
+    assert (found.caption, found.is_sure) == ("", False)
+    scores[7] = 9.0
+    found = naming_of(scores, phrases, NamingCalibration(1.0, sure=0.5, group=0.5), 5)
+    assert (found.caption, found.is_sure) == (phrases[7], True)
 
 
 def test_resampling_from_44100_keeps_the_tone():

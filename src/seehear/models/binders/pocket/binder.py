@@ -12,6 +12,7 @@ from torch.nn import functional
 from seehear.dsp.mel import log_mel_from_waveform
 from seehear.dsp.resample import resample
 from seehear.errors import WeightsError
+from seehear.guidance.protocols import NamingCalibration
 from seehear.models.binders.pocket.aisfx import (
     SAMPLE_RATE,
     SfxNet,
@@ -29,6 +30,10 @@ from seehear.models.shipped import POCKET
 
 SHORTEST_S = 0.1
 NUM_VIEWS = 8  # views of a clip
+# On 184 photographs of known things, names that count as certain are right in 86 % of cases and
+# cover 60 %; on 190 recordings 80 % and 8 %. `training/README.md` has the measurements.
+VIDEO_NAMING = NamingCalibration(sharpness=1.5, sure=0.45, group=0.5)
+AUDIO_NAMING = NamingCalibration(sharpness=15.0, sure=0.4, group=0.5)
 TOWER_SHARE = 0.5  # weight of the audio tower in audio embeddings; the mel encoder has the rest
 
 
@@ -39,10 +44,13 @@ class PocketBinder(nn.Module):
     modalities. Gradients flow to pixels and waveforms, but not to the weights.
     """
 
+    video_naming = VIDEO_NAMING
+    audio_naming = AUDIO_NAMING
+
     def __init__(
         self,
-        picture_tower: EfficientNetLite0,
-        sound_tower: SfxNet,
+        image_tower: EfficientNetLite0,
+        audio_tower: SfxNet,
         text_tower: SentenceEncoder,
         heads: Heads,
         ear: MelEncoder,
@@ -50,8 +58,8 @@ class PocketBinder(nn.Module):
         tower_share: float = TOWER_SHARE,
     ):
         super().__init__()
-        self.picture_tower = picture_tower
-        self.sound_tower = sound_tower
+        self.image_tower = image_tower
+        self.audio_tower = audio_tower
         self.text_tower = text_tower
         self.heads = heads
         self.ear = ear
@@ -75,10 +83,30 @@ class PocketBinder(nn.Module):
                 f"expected frames (batch, frames, 3, height, width), got {tuple(frames.shape)}; "
                 "pass at least one frame of at least one pixel"
             )
+        features, logits = self._view_features(frames)
+        each = self.heads.picture(features.flatten(0, 1), logits.flatten(0, 1))
+        return functional.normalize(each.unflatten(0, logits.shape[:2]).mean(1), dim=1)
+
+    def classify_video(
+        self, frames: Float[Tensor, "batch frames 3 height width"]
+    ) -> tuple[Float[Tensor, "batch 1000"], Float[Tensor, "batch 384"]]:
+        """ImageNet probabilities, and the mean embedding of the views before normalisation.
+
+        The norm is informative: the part of the head that was trained on drawings gives drawings
+        embeddings that are five times as long as those of photographs.
+        """
+        features, logits = self._view_features(frames)
+        head = self.heads.picture
+        each = head.named(logits.flatten(0, 1)) + head.mlp(features.flatten(0, 1))
+        return logits.softmax(-1).mean(1), each.unflatten(0, logits.shape[:2]).mean(1)
+
+    def _view_features(
+        self, frames: Float[Tensor, "batch frames 3 height width"]
+    ) -> tuple[Float[Tensor, "batch views 1280"], Float[Tensor, "batch views 1000"]]:
         crops = views(frames.float(), NUM_VIEWS)
-        features, logits = self.picture_tower(crops.flatten(0, 1).to(self.picture_dtype))
-        each = self.heads.picture(features.float(), logits.float())
-        return functional.normalize(each.unflatten(0, crops.shape[:2]).mean(1), dim=1)
+        features, logits = self.image_tower(crops.flatten(0, 1).to(self.image_dtype))
+        size = crops.shape[:2]
+        return features.float().unflatten(0, size), logits.float().unflatten(0, size)
 
     def embed_noisy_frames(
         self, frames: Float[Tensor, "batch frames 3 height width"]
@@ -109,7 +137,7 @@ class PocketBinder(nn.Module):
         total = torch.zeros(len(waveform), DIM, device=waveform.device)
         if self.tower_share > 0:
             blocks = blocks_of(sfx_mel_from_waveform(waveform))
-            maps = self.sound_tower.maps(blocks.flatten(0, 1).to(self.sound_dtype))
+            maps = self.audio_tower.maps(blocks.flatten(0, 1).to(self.audio_dtype))
             each = self.heads.sound(maps.float()).unflatten(0, blocks.shape[:2])
             total = total + self.tower_share * functional.normalize(each.mean(1), dim=1)
         if self.tower_share < 1:
@@ -130,14 +158,14 @@ class PocketBinder(nn.Module):
         return self.heads.text(self.text_tower(prompts))
 
     @property
-    def picture_dtype(self) -> torch.dtype:
+    def image_dtype(self) -> torch.dtype:
         """Data type of the image tower."""
-        return self.picture_tower.stem.weight.dtype
+        return self.image_tower.stem.weight.dtype
 
     @property
-    def sound_dtype(self) -> torch.dtype:
+    def audio_dtype(self) -> torch.dtype:
         """Data type of the audio tower."""
-        return next(self.sound_tower.parameters()).dtype
+        return next(self.audio_tower.parameters()).dtype
 
 
 def _read_into(module: nn.Module, path: Path) -> None:
