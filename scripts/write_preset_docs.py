@@ -10,7 +10,7 @@ import io
 import re
 import sys
 import tokenize
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from pathlib import Path
 from types import ModuleType
@@ -24,6 +24,7 @@ from seehear.pipeline.presets import (
     PAPER_PRESETS,
     PRESETS,
     Preset,
+    preset_for,
 )
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "presets.md"
@@ -35,6 +36,24 @@ A preset contains all settings of a generation except models, prompt and seed. S
 
 `python scripts/write_preset_docs.py` writes this page from `seehear/pipeline/presets.py`. Edit the
 values and comments there.
+"""
+AUDIO_NOTE = """\
+- `default` guides weakly. It needs a prompt or an automatic caption.
+- `wordless` guides strongly and also tunes the prompt. It works without a prompt, and it can
+  override a wrong prompt.
+- `latents` is `wordless` without prompt tuning. Use it for runs without a prompt.
+- `authors` has the values of the authors' code, `equations` those of the paper.
+
+"""
+IMAGE_VIDEO_NOTE = """\
+- `default`, `wordless`, `latents` and `equations` have the same purpose as for audio.
+- `prompt` only tunes the prompt (Eq. 17), `latents` only updates the latents (Eq. 13).
+
+"""
+JOINT_NOTE = """\
+In `default` the video stream starts before the audio stream. The other presets are the image and
+video presets. Their learning rates and guidance scale for audio are those of the audio presets.
+
 """
 _CONSTANTS = {  # of image and video presets, by name
     "default": "_IMAGE_VIDEO_DEFAULT",
@@ -71,31 +90,36 @@ def meanings_of(module: ModuleType, name: str) -> dict[str, str]:
         for field in node.body:
             if not (isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name)):
                 continue
-            texts = [comments.get(n, "") for n in range(field.lineno, (field.end_lineno or 0) + 1)]
-            above = field.lineno - 1
-            while not any(texts) and lines[above - 1].lstrip().startswith("#"):
-                above -= 1
-            texts += [comments[n] for n in range(above + 1, field.lineno)]
-            found[field.target.id] = " ".join(filter(None, texts))
+            found[field.target.id] = comment_at(lines_of(field), comments, lines)
     return found
 
 
+def comment_at(at: range, comments: Mapping[int, str], lines: Sequence[str]) -> str:
+    """The comment beside some lines or, if there is none, directly above them."""
+    texts = [comments.get(n, "") for n in at]
+    above = at.start - 1
+    while not any(texts) and lines[above - 1].lstrip().startswith("#"):
+        above -= 1
+    texts += [comments[n] for n in range(above + 1, at.start)]
+    return " ".join(filter(None, texts))
+
+
 def reasons_of(constant: str) -> dict[str, str]:
-    """The comments beside the values of one preset, by the name of the value."""
+    """The comments beside or directly above the values of one preset, by the name of the value."""
     source = source_of(presets)
-    comments = comments_of(source)
+    comments, lines = comments_of(source), source.splitlines()
     for node in ast.parse(source).body:
         if isinstance(node, ast.Assign) and getattr(node.targets[0], "id", "") == constant:
             return {
-                k.arg: " ".join(filter(None, (comments.get(n, "") for n in lines_of(k.value))))
+                k.arg: comment_at(lines_of(k.value), comments, lines)
                 for k in ast.walk(node)
                 if isinstance(k, ast.keyword) and k.arg and not isinstance(k.value, ast.Call)
             }
     sys.exit(f"expected {constant} = Preset(...) in {presets.__file__}, found none")
 
 
-def lines_of(node: ast.expr) -> range:
-    """The lines that an expression covers."""
+def lines_of(node: ast.expr | ast.stmt) -> range:
+    """The lines that a part of the source covers."""
     return range(node.lineno, (node.end_lineno or node.lineno) + 1)
 
 
@@ -149,6 +173,11 @@ def row(*cells: str) -> str:
     return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |\n"
 
 
+def of_task(task: str, known: Mapping[str, Preset]) -> dict[str, Preset]:
+    """The presets with the pairs of a task."""
+    return {name: preset_for(task, preset) for name, preset in known.items()}
+
+
 def side_by_side(known: Mapping[str, Preset], meanings: Mapping[str, str]) -> str:
     """A table of all values, with one column per preset."""
     values = {name: values_of(preset) for name, preset in known.items()}
@@ -163,28 +192,23 @@ def page() -> str:
     """The whole page as Markdown."""
     meanings = meanings_of(method, "SamplingSettings") | meanings_of(method, "AlignerConfig")
     meanings |= meanings_of(presets, "Preset")
-    text = HEAD + "\n## Audio presets (v2a, i2a)\n\n" + side_by_side(PRESETS, meanings)
-    text += "\n## Image and video presets (a2v, a2i)\n\n"
-    text += "The task replaces the pairs. `prompt` uses Eq. 17 alone, `latents` Eq. 13 alone.\n\n"
-    text += side_by_side(IMAGE_VIDEO_PRESETS, meanings)
-    text += "\n## Joint presets (joint)\n\n"
-    text += (
-        "In `default` the video leads. The other presets combine the rates and the guidance scale "
-        "of the audio\npreset with the video preset.\n\n"
-    )
-    text += side_by_side(JOINT_PRESETS, meanings)
+    text = HEAD + "\n## Audio presets (v2a, i2a)\n\n" + AUDIO_NOTE
+    text += side_by_side(of_task("v2a", PRESETS), meanings)
+    text += "\n## Image and video presets (a2v, a2i)\n\n" + IMAGE_VIDEO_NOTE
+    text += side_by_side(of_task("a2v", IMAGE_VIDEO_PRESETS), meanings)
+    text += "\n## Joint presets (joint)\n\n" + JOINT_NOTE
+    text += side_by_side(of_task("joint", JOINT_PRESETS), meanings)
     text += "\n## Presets of the paper's runs\n\n"
-    text += (
-        "The task replaces the pairs. `paper-v2a` and `paper-i2a` have the values of `authors`.\n\n"
-    )
-    text += side_by_side({p.name: p for p in PAPER_PRESETS.values()}, meanings)
+    text += "`paper-v2a` and `paper-i2a` have the values of `authors`.\n\n"
+    paper = {preset.name: preset_for(task, preset) for task, preset in PAPER_PRESETS.items()}
+    text += side_by_side(paper, meanings)
     for title, constant, preset in explained():
         values = values_of(preset)
         reasons = {k: why for k, why in reasons_of(constant).items() if k in values and why}
         if not reasons:  # a copy of another preset under another name
             continue
-        text += f"\n## Sources of the values: {title}\n\n"
-        text += row("setting", "value", "source") + "| --- | --- | --- |\n"
+        text += f"\n## Origin of the values: {title}\n\n"
+        text += row("setting", "value", "source or reason") + "| --- | --- | --- |\n"
         for key, why in reasons.items():
             text += row(f"`{key}`", readable(values[key]), why)
     return text

@@ -99,7 +99,8 @@ def run_task(studio: Studio, task: str) -> tuple[Image.Image | None, dict[str, R
 
 TEXTS = {
     "v2a": "Audio for a silent video (`seehear v2a`, `Studio.video_to_audio`), without a prompt. "
-    "The unguided run does not depend on the video. `i2a` generates audio for an image.",
+    "The unguided run does not depend on the video. The task `i2a` does the same for an image and "
+    "has no example here.",
     "a2v": "A video for audio (`seehear a2v`, `Studio.audio_to_video`), without a prompt. The "
     "unguided run does not depend on the audio.",
     "a2i": "An image for audio (`seehear a2i`, `Studio.audio_to_image`), without a prompt.",

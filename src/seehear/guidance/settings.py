@@ -77,25 +77,35 @@ class AlignerConfig:
     Samples of a batch never influence each other.
     """
 
-    # descent: z - lr g, Eq. 13. fresh_adam: a new Adam at every timestep, the authors' code.
-    # persistent_adam: one Adam for the whole run. relative: z - lr rms(z) g / rms(g).
-    # mpgd: the relative step on the clean estimate, then back to the noisy latents (He et al.
-    # 2024, arXiv:2311.16424, with a relative rate).
+    # Update rule, with latents z, gradient g and learning rate lr. descent: z - lr g, Eq. 13.
+    # fresh_adam: a new Adam optimizer at every timestep, as in the authors' code. persistent_adam:
+    # one Adam optimizer for the whole run. relative: z - lr rms(z) g / rms(g). mpgd: the relative
+    # step on the clean estimate x0, with the predicted noise unchanged (He et al. 2024,
+    # arXiv:2311.16424, with a relative rate).
     rule: StepRule = "relative"
-    lr_latents: Rate = 0.1  # lambda_1; 0.1 audio, 0.01 video in the paper
-    lr_prompt: Rate = 0.0  # lambda_2; 0 turns prompt tuning off
-    num_updates: int = 1  # N in Algorithm 1; 1 in the authors' code
+    # learning rate for the latents (lambda_1); in the paper 0.1 for audio, 0.01 for video
+    lr_latents: Rate = 0.1
+    # learning rate for the prompt embedding (lambda_2); 0 turns prompt tuning off
+    lr_prompt: Rate = 0.0
+    # gradient updates per guided step (N in Algorithm 1); 1 in the authors' code
+    num_updates: int = 1
     start: Rate = 0.2  # fraction of the run at which guidance starts; 0.2 in the authors' code
-    end: Rate = 1.0  # fraction of the run at which it ends; 1 in the authors' code
-    every: int = 1  # guide every k-th step of that interval
-    through_denoiser: bool = False  # differentiate the predicted noise too; Eq. 17 needs it
-    # matching: compute x0 with the current noise level of the latents. stale: with the level before
-    # the denoising step, as in the authors' code, which over-scales x0 by up to a quarter.
+    end: Rate = 1.0  # fraction of the run at which guidance ends; 1 in the authors' code
+    every: int = 1  # guide only every k-th step between `start` and `end`
+    through_denoiser: bool = False  # backpropagate through the denoiser too; needed for Eq. 17
+    # Noise level for the clean estimate x0. matching: the current level of the latents. stale: the
+    # level before the denoising step, as in the authors' code, which over-scales x0 by up to a
+    # quarter.
     level: Literal["matching", "stale"] = "matching"
-    momentum: float = 0.0  # heavy ball over updates and steps; unused by Adam rules
-    clip_norm: float | None = None  # largest gradient norm of a sample and stream
-    keep_prompt_norm: bool = True  # rescale the tuned prompt rows to their norm before the update
-    tuned_half: Literal["both", "cond", "uncond"] = "both"  # rows of the prompt stack to tune
+    # momentum (heavy ball) across updates and steps; ignored by the Adam rules
+    momentum: float = 0.0
+    # maximum gradient norm per sample and stream; larger gradients are scaled down
+    clip_norm: float | None = None
+    # rescale the tuned prompt embeddings to their norm before the update
+    keep_prompt_norm: bool = True
+    # Prompt embeddings to tune: cond (conditional), uncond (the unconditional one of
+    # classifier-free guidance) or both.
+    tuned_half: Literal["both", "cond", "uncond"] = "both"
 
     def __post_init__(self):
         if min(_values(self.lr_latents, self.lr_prompt), default=0) < 0:
@@ -170,15 +180,20 @@ def _values(*rates: Rate) -> list[float]:
 class SamplingSettings:
     """How to denoise: number of steps, classifier-free guidance, alignment."""
 
-    num_steps: int = 30  # S, loop steps; 30 for AudioLDM in the authors' code
-    # Steps of streams that have fewer than their interval; see `step_schedule.step_schedule`.
+    # number of steps of the denoising loop (S in method.md); 30 for AudioLDM in the authors' code
+    num_steps: int = 30
+    # Number of denoising steps of a stream, if it has fewer than there are loop steps in its
+    # interval. They are spread evenly over the interval. In the other loop steps the latents of
+    # the stream do not change.
     own_steps: Mapping[Stream, int] = field(default_factory=dict)
-    # Active interval (start, end) of a stream, as fractions of the run. Streams without an entry
-    # are active in the whole run.
+    # Interval (start, end) in which a stream is denoised, as fractions of the run. Streams without
+    # an entry are denoised in the whole run.
     spans: Mapping[Stream, tuple[float, float]] = field(default_factory=dict)
-    guidance_scale: Rate = 2.5  # classifier-free; 2.5 for AudioLDM in the authors' code; 1 is off
-    # Fractions of the run at which a sync term shifts a stream in time. Ours: by then the content
-    # is decided, and the denoiser can still repair the seams.
+    # classifier-free guidance scale; 2.5 for AudioLDM in the authors' code; 1 turns it off
+    guidance_scale: Rate = 2.5
+    # Fractions of the run at which a stream is shifted in time if the sync loss is used. Not in
+    # the paper. At these steps the content is fixed, and the remaining steps repair the
+    # discontinuities of the shift.
     retimed_at: tuple[float, ...] = (0.2, 0.3, 0.4)
     aligner: AlignerConfig = field(default_factory=AlignerConfig)
 

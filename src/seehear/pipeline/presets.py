@@ -32,18 +32,22 @@ class Preset:
 
     name: str
     settings: SamplingSettings
-    pairs: tuple[Pair, ...] = V2A  # embeddings to compare; Eq. 15
+    # Pairs of embeddings to compare, Eqs. 14-16; `preset_for` sets those of the task.
+    pairs: tuple[Pair, ...] = V2A
     # Weights of the pairs; Eqs. 14-16 and the authors' code are plain sums.
     weights: tuple[float, ...] = (1.0, 1.0)
-    # cosine: Eqs. 14-16. names: `seehear.guidance.losses.NamesDistance`, ours.
-    # A name of `seehear.pipeline.losses`, or a function of two embeddings.
+    # Distance between two embeddings. cosine: Eqs. 14-16. names:
+    # `seehear.guidance.losses.NamesDistance`, not in the paper. Also the name of any distance
+    # registered in `seehear.pipeline.losses`, or a function of two embeddings.
     distance: str | Callable[..., Any] = "cosine"
     # Softmax temperature of the target in the names distance; lower is sharper.
     target_temperature: float = 0.05
-    # Weight of the window's part of the condition; the whole clip has the rest. Ours: neither the
-    # paper nor its code has windows.
+    # Weight of the distance to the window's own part of the condition. The distance to the
+    # condition of the whole clip has the weight 1 - `local_weight`. Not in the paper, which has no
+    # windows.
     local_weight: float = 0.5
-    # Weight of the sync term, which aligns audio onsets with motion onsets. Ours; 0 turns it off.
+    # Weight of the sync loss, which aligns audio onsets with motion onsets; 0 turns it off. Not in
+    # the paper.
     sync_weight: float = 0.0
     terms: Mapping[str, float] = field(default_factory=dict)  # weights of further loss terms
     # Compare log mels instead of waveforms with the condition, if model and binder support it: a
@@ -53,9 +57,13 @@ class Preset:
     noisy_image_encoder: bool = False
     # Frames of a generated video to embed per step.
     frames: FrameSampling = field(default_factory=FrameSampling)
-    # Augmented views of frames, see `seehear.guidance.augmentation`. Ours.
+    # Augmented views of frames, see `seehear.guidance.augmentation`. nearest, farthest: smallest
+    # and largest crop, as a fraction of width and height. colour, mixing: strength of the colour
+    # changes. Not in the paper.
     image_augmentation: ImageAugmentation = field(default_factory=ImageAugmentation)
-    # Augmented views of log mels. Ours.
+    # Augmented views of log mels. pitch: standard deviation in mel bands. tempo, shift: largest
+    # change of tempo and largest time shift, as fractions. tone: standard deviation of a smooth
+    # equaliser curve, in nepers. Not in the paper.
     mel_augmentation: MelAugmentation = field(default_factory=MelAugmentation)
     overlap: float = 0.25  # smallest overlap of neighbouring windows, as a fraction of a window
 
@@ -79,14 +87,14 @@ class Preset:
 EQUATIONS = Preset(
     name="equations",
     settings=SamplingSettings(
-        num_steps=30,  # not in the paper; the authors' code for AudioLDM
-        guidance_scale=2.5,  # not in the paper; the authors' code for AudioLDM
+        num_steps=30,  # not in the paper; as in the authors' code for AudioLDM
+        guidance_scale=2.5,  # not in the paper; as in the authors' code for AudioLDM
         aligner=AlignerConfig(
             rule="descent",  # Eq. 13
             lr_latents=0.1,  # lambda_1 for AudioLDM, section 4.1
             lr_prompt=0.1,  # lambda_2, Eq. 17: no value in the paper; as lambda_1
-            num_updates=1,  # N of Algorithm 1: no value in the paper; as the authors' code
-            start=0.2,  # K of Algorithm 1: no value in the paper; as the authors' code
+            num_updates=1,  # N of Algorithm 1: no value in the paper; as in the authors' code
+            start=0.2,  # K of Algorithm 1: no value in the paper; as in the authors' code
             end=1.0,  # Algorithm 1 guides until the last step
             through_denoiser=True,  # Eqs. 13 and 17: eps in Eq. 11 is a function of z_t and y
             level="matching",  # Eq. 11: z_t, alpha-bar_t and eps at the same t
@@ -96,45 +104,46 @@ EQUATIONS = Preset(
     ),
 )
 
-# The released video-to-audio script, to 1e-9 in float64.
+# The authors' code for v2a, to 1e-9 in float64.
 AUTHORS = Preset(
     name="authors",
     settings=SamplingSettings(
-        num_steps=30,  # as the script
-        guidance_scale=2.5,  # the pipeline's default, which the script does not change
+        num_steps=30,  # as in the authors' code
+        guidance_scale=2.5,  # default of AudioLDM's pipeline; the authors' code does not change it
         aligner=AlignerConfig(
             rule="fresh_adam",  # a new Adam at every timestep; Eq. 13 is a plain step
-            lr_latents=0.1,  # as the script
-            lr_prompt=0.0,  # the released script updates latents only
-            num_updates=1,  # as the script
-            start=0.2,  # guided if i > int(0.2 S)
+            lr_latents=0.1,  # as in the authors' code
+            lr_prompt=0.0,  # the authors' code updates only the latents
+            num_updates=1,  # as in the authors' code
+            start=0.2,  # the authors' code guides step i if i > int(0.2 S)
             end=1.0,  # the last step is guided too
-            through_denoiser=False,  # the noise prediction has no gradient
+            through_denoiser=False,  # no gradient of the noise prediction in the authors' code
             level="stale",  # latents from after the step, alpha-bar and eps from before it
         ),
     ),
 )
 
-# Ours, tuned on the pocket family with an independent judge; docs/tried.md lists the experiments.
+# Not in the paper: tuned on the pocket family with an independent judge; experiments in
+# docs/tried.md.
 WORDLESS = Preset(
     name="wordless",
     settings=SamplingSettings(
-        num_steps=30,  # as the authors' code
-        guidance_scale=2.5,  # as the authors' code; 4 was not better
+        num_steps=30,  # as in the authors' code
+        guidance_scale=2.5,  # as in the authors' code; 4 was not better
         aligner=AlignerConfig(
             rule="relative",  # independent of the scale of latents and loss, so it fits every model
             lr_latents=0.05,  # best judge accuracy of 0.03, 0.05, 0.1 and 0.2
             lr_prompt=0.3,  # Eq. 17; 0.2 and 0.6 were not better
-            tuned_half="cond",  # the unconditional half keeps its trained meaning
-            start=0.0,  # the first steps decide the kind of sound
+            tuned_half="cond",  # the unconditional embedding keeps its trained meaning
+            start=0.0,  # the first steps determine the class of the audio
             end=0.9,  # the last steps remove artefacts of guidance
             through_denoiser=True,  # its Jacobian keeps the step near the model's data manifold
             level="matching",  # the stale level doubled the Fréchet distance
         ),
     ),
-    weights=(1.0, 0.3),  # the media outweigh the text, so they override a wrong prompt
-    distance="names",  # the cosine distance had half the accuracy; see docs/tried.md
-    mel_bridge=True,  # no vocoder in the guided step
+    weights=(1.0, 0.3),  # audio-video has the larger weight, so that it overrides a wrong prompt
+    distance="names",  # accuracy 0.82 without a prompt; 0.50 with cosine; see docs/tried.md
+    mel_bridge=True,  # guided steps do not run the vocoder
     mel_augmentation=MelAugmentation(per_step=6),  # 2 views were not better than none
 )
 
@@ -155,11 +164,11 @@ DEFAULT = replace(
         WORDLESS,
         lr_latents=0.02,  # the prompt carries most of the information
         lr_prompt=0.05,  # keeps the meaning of the prompt
-        start=0.2,  # as the authors' code
+        start=0.2,  # as in the authors' code
     ),
 )
 
-# Eq. 13 alone, to measure the effect of prompt tuning in wordless.
+# only Eq. 13, to measure the effect of prompt tuning in wordless
 LATENTS = replace(WORDLESS, name="latents", settings=_tuned(WORDLESS, lr_prompt=0.0))
 
 PRESETS: dict[str, Preset] = {p.name: p for p in (DEFAULT, WORDLESS, LATENTS, AUTHORS, EQUATIONS)}
@@ -172,31 +181,31 @@ _IMAGE_VIDEO_DEFAULT = replace(
     DEFAULT,
     settings=replace(
         DEFAULT.settings,
-        num_steps=20,  # 30 were not better with a prompt, only without: docs/tried.md
-        guidance_scale=4.0,  # 3 and 6 were not better: docs/tried.md
+        num_steps=20,  # 30 steps were better only without a prompt, see docs/tried.md
+        guidance_scale=4.0,  # 3 and 6 were not better, see docs/tried.md
     ),
-    distance="names",  # as for wordless
-    frames=_FOUR_FRAMES,  # few per step, for speed; a run covers all frames
-    noisy_image_encoder=True,  # the pretrained tower was trained on finished images only
+    distance="names",  # as in wordless
+    frames=_FOUR_FRAMES,  # few frames per step, for speed; a run covers all frames
+    noisy_image_encoder=True,  # the pretrained image encoder was trained on clean images only
     image_augmentation=_EIGHT_VIEWS,  # without augmented views, judge accuracy was half as high
 )
 _IMAGE_VIDEO_WORDLESS = replace(
     WORDLESS,
     settings=replace(
         WORDLESS.settings,
-        guidance_scale=4.0,  # as default
+        guidance_scale=4.0,  # as in default
     ),
-    frames=_FOUR_FRAMES,  # as default
-    noisy_image_encoder=True,  # as default
-    image_augmentation=_EIGHT_VIEWS,  # as default
+    frames=_FOUR_FRAMES,  # as in default
+    noisy_image_encoder=True,  # as in default
+    image_augmentation=_EIGHT_VIEWS,  # as in default
 )
-# Eq. 17 alone (prompt tuning), the paper's choice for videos, and Eq. 13 alone (latents).
+# Only Eq. 17 (prompt tuning), the paper's choice for videos, and only Eq. 13 (latents).
 _PROMPT = replace(
     _IMAGE_VIDEO_WORDLESS,
     name="prompt",
     settings=_tuned(
         _IMAGE_VIDEO_WORDLESS,
-        lr_latents=0.0,  # Eq. 17 alone
+        lr_latents=0.0,  # only Eq. 17
     ),
 )
 _IMAGE_VIDEO_LATENTS = replace(
@@ -205,9 +214,9 @@ _IMAGE_VIDEO_LATENTS = replace(
     settings=replace(
         _tuned(
             _IMAGE_VIDEO_WORDLESS,
-            lr_prompt=0.0,  # Eq. 13 alone
+            lr_prompt=0.0,  # only Eq. 13
         ),
-        guidance_scale=1.5,  # overrides a wrong prompt in 0.41 of 112 images; 4 in 0.22
+        guidance_scale=1.5,  # with a wrong prompt, 0.41 of 112 images follow the audio; 0.22 with 4
     ),
 )
 # The paper's rates for AnimateDiff, section 4.1: 0.01 for latents and prompts.
@@ -232,23 +241,26 @@ IMAGE_VIDEO_PRESETS: dict[str, Preset] = {
 }
 
 # Mutual guidance does not work while both streams are noise. The video, which the prompt alone
-# determines well, leads by a quarter of the run; then both streams guide each other.
+# determines well, starts a quarter of the run earlier; then both streams guide each other.
 _JOINT_DEFAULT = replace(
     _IMAGE_VIDEO_WORDLESS,
     name="default",
     settings=replace(
         _tuned(
             _IMAGE_VIDEO_WORDLESS,
-            lr_latents={"audio": 0.05, "video": 0.05},  # as wordless for a single stream
-            lr_prompt={"audio": 0.3, "video": 0.3},  # as wordless for a single stream
-            start={"audio": 0.3, "video": 0.4},  # the audio first, because it starts later
+            lr_latents={"audio": 0.05, "video": 0.05},  # as in wordless for a single stream
+            lr_prompt={"audio": 0.3, "video": 0.3},  # as in wordless for a single stream
+            # audio: soon after its first step, at 0.25; video: later, when the audio is less noisy
+            start={"audio": 0.3, "video": 0.4},
         ),
-        num_steps=40,  # 30 per stream
-        spans={"video": (0.0, 0.75), "audio": (0.25, 1.0)},  # overlap in two thirds of the steps
+        num_steps=40,  # each stream is denoised in 30 of the 40 steps
+        # both streams are denoised in two thirds of each stream's steps
+        spans={"video": (0.0, 0.75), "audio": (0.25, 1.0)},
         guidance_scale={"audio": 2.5, "video": 4.0},  # as for a single stream
-        retimed_at=(0.4, 0.475, 0.55),  # at 0.2, 0.3 and 0.4 of the audio's own steps
+        retimed_at=(0.4, 0.475, 0.55),  # 0.2, 0.3 and 0.4 of the audio's own steps
     ),
-    target_temperature=0.03,  # sharper than for a fixed input, so that undecided streams converge
+    # lower than for a fixed input, so that the two streams agree on one class
+    target_temperature=0.03,
 )
 
 
@@ -275,7 +287,7 @@ JOINT_PRESETS: dict[str, Preset] = {
     "equations": _both(_IMAGE_VIDEO_EQUATIONS, EQUATIONS),
 }
 
-# The paper's own runs, with the models of `paper_runs`; the audio runs use the released script.
+# The paper's own runs, with the models of `paper_runs`; the audio runs are as in the authors' code.
 PAPER_V2A = replace(AUTHORS, name="paper-v2a")
 PAPER_I2A = replace(AUTHORS, name="paper-i2a")
 PAPER_A2V = Preset(
@@ -284,10 +296,10 @@ PAPER_A2V = Preset(
         num_steps=25,  # section 4.1: 25 for AnimateDiff
         guidance_scale=7.5,  # not in the paper; AnimateDiff's default
         aligner=AlignerConfig(
-            rule="fresh_adam",  # as the released script; there is no script for videos
+            rule="fresh_adam",  # as in the authors' code for audio; none was released for video
             lr_latents=0.01,  # lambda_1 for AnimateDiff, section 4.1
             lr_prompt=0.01,  # lambda_2, Eq. 17: no value in the paper; as lambda_1
-            num_updates=1,  # N of Algorithm 1: no value in the paper; as the released script
+            num_updates=1,  # N of Algorithm 1: no value in the paper; as in the authors' code
             start=0.0,  # K of Algorithm 1: no value in the paper; early prompt tuning is best
             end=1.0,  # Algorithm 1 guides until the last step
             through_denoiser=True,  # Eq. 17
