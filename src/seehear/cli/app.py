@@ -33,7 +33,8 @@ def seehear(
 ) -> None:
     """Generate audio and video that match each other.
 
-    Nothing is trained: the gradient of a frozen binder guides frozen diffusion models.
+    Nothing is trained: frozen diffusion models are guided by the gradient of a loss between
+    embeddings of a frozen encoder of audio, images and text, the binder.
 
     For example:
 

@@ -1,4 +1,4 @@
-"""`seehear batch`: run a list of jobs with several workers, and resume it after a crash."""
+"""`seehear batch`: run many jobs with several workers, and resume after a crash."""
 
 import time
 from pathlib import Path
@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from seehear.cli.options import BatchNoPrompt, BatchPrompt, BatchSuffix
 from seehear.cli.run_options import Row, RunOptions, rows_named, with_options
 from seehear.pipeline.task import TASKS, TaskName
 
@@ -22,6 +23,9 @@ _DURATION = Annotated[
 ]
 _PRESET = Annotated[str, typer.Option("--preset", help="Preset of jobs that do not set one.")]
 _BATCH_ROWS = {
+    "prompt": Row("prompt", "request", BatchPrompt),
+    "no_prompt": Row("no_prompt", "request", BatchNoPrompt, False),
+    "suffix": Row("suffix", "output", BatchSuffix),
     "duration": Row("duration", "request", _DURATION, None, "duration_s"),
     "preset": Row("preset", "request", _PRESET, "default"),
 }
@@ -45,7 +49,9 @@ def batch(
         typer.Argument(
             metavar="JOBS | status | retry | merge FOLDER...",
             show_default=False,
-            help="A .csv or .jsonl file with one job per line, or a folder of input files.",
+            help="A .csv or .jsonl file with one job per line, or a folder of input files. Or: "
+            "status (print the state of the jobs and the errors), retry (mark failed jobs as "
+            "pending), merge FOLDER... (combine output folders).",
         ),
     ],
     output: Annotated[
@@ -55,7 +61,7 @@ def batch(
             "-o",
             metavar="FOLDER",
             show_default=False,
-            help="Folder for the outputs and the ledger.",
+            help="Folder for the outputs and the job database.",
         ),
     ] = None,
     task: Annotated[
@@ -107,26 +113,28 @@ def batch(
     *,
     options: RunOptions,
 ) -> None:
-    """Generate an output for every line of a list. Repeat the command to resume after a crash.
+    """Run all jobs of a job file or folder. Repeat the command to resume after a crash.
 
-    A ledger in the output folder records which jobs are pending, running, done or failed, and why
-    they failed. Files appear complete or not at all. They do not depend on the number of workers:
-    a job without a seed gets one from its name and --seed.
+    The job database ledger.sqlite in the output folder records the state of every job (pending,
+    running, done, failed) and the errors. Output files are written atomically. Outputs do not
+    depend on the number of workers: the seed of a job without one is derived from its id and
+    --seed.
 
-    Columns of a list: input, output, id, task, prompt, audio_prompt, video_prompt, seed,
-    preset, steps, lr, sync, duration_s, mix, upscale, max_duration_s. Only input is required.
+    Columns of a job file: input, output, id, task, prompt, audio_prompt, video_prompt, seed,
+    preset, steps, lr, sync, duration_s, mix, upscale, max_duration_s. Only input is required, or
+    prompt for joint.
 
     For example:
 
-        seehear batch clips/ -o made/ --workers 2
+        seehear batch clips/ -o outputs/ --workers 2
 
-        seehear batch jobs.csv -o made/ --ray auto --workers 8 --gpus-per-worker 0.5
+        seehear batch jobs.csv -o outputs/ --ray auto --workers 8 --gpus-per-worker 0.5
 
-        seehear batch status made/
+        seehear batch status outputs/
 
-        seehear batch retry made/
+        seehear batch retry outputs/
 
-        seehear batch merge made_here/ made_there/ -o all/
+        seehear batch merge outputs_1/ outputs_2/ -o all/
     """
     if arguments[0] in ("status", "retry"):
         {"status": _status, "retry": _retry}[arguments[0]](_one_folder(arguments))
@@ -160,7 +168,7 @@ def _run(
 
     if len(arguments) != 1 or output is None:
         raise SettingsError(
-            "expected one list or folder of jobs and -o FOLDER; see seehear batch --help"
+            "expected one job file or folder and -o FOLDER; see seehear batch --help"
         )
     entries = entries_of(Path(arguments[0]), options.request, options.output.suffix)
     load = load_options(options)

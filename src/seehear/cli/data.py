@@ -1,4 +1,4 @@
-"""`seehear data`: clip lists of local data sets, key frames and baselines."""
+"""`seehear data`: prepare clip lists of local data sets, key frames and baselines."""
 
 from __future__ import annotations
 
@@ -15,12 +15,16 @@ if TYPE_CHECKING:
     from seehear.evaluation.datasets import Clip
 
 data = typer.Typer(
-    no_args_is_help=True, help="Clip lists for the evaluation, key frames and baselines."
+    no_args_is_help=True, help="Prepare evaluation data: clip lists, key frames and baselines."
 )
 
 Clips = Annotated[
     Path,
-    typer.Argument(metavar="CLIPS", show_default=False, help="A folder of clips, or a list.csv."),
+    typer.Argument(
+        metavar="CLIPS",
+        show_default=False,
+        help="A folder of clips, or a list written by `seehear data list`.",
+    ),
 ]
 Folder = Annotated[
     Path,
@@ -33,7 +37,7 @@ Seed = Annotated[int, typer.Option("--seed", "-s", min=0, metavar="NUMBER")]
 def list_clips(
     kind: Annotated[
         Literal["folder", "vggsound", "landscape", "aist"],
-        typer.Argument(help="Layout of the files.", show_default=False),
+        typer.Argument(help="Layout of the data set.", show_default=False),
     ],
     paths: Annotated[
         list[Path],
@@ -59,7 +63,7 @@ def list_clips(
     ] = None,
     seed: Seed = 0,
 ) -> None:
-    """Write a list of the clips of a data set on this machine, or of a random sample of them.
+    """Write a list of all clips of a local data set, or of a random sample of its clips.
 
     The paper uses 3,000 clips of VGGSound but does not list them. A sample depends only on the
     seed and the clip ids, so its list can be published. Nothing is downloaded.
@@ -68,7 +72,7 @@ def list_clips(
 
         seehear data list vggsound vggsound.csv videos/ --split test --sample 3000 -o list.csv
 
-        seehear eval --real list.csv --generated made/
+        seehear eval --real list.csv --generated outputs/
     """  # fmt: skip
     from seehear.errors import SettingsError
     from seehear.evaluation.datasets import aist, folder, landscape, vggsound, write_list
@@ -97,7 +101,9 @@ def list_clips(
 
 @data.command("key-frames")
 def write_key_frames(clips: Clips, output: Folder) -> None:
-    """Write the key frame of each clip as `<id>.png`, the input of i2a.
+    """Write one frame of each clip, its key frame, as `<id>.png`, as input for i2a.
+
+    The key frame is the frame with the highest product of sharpness and lighting.
 
     For example:
 
@@ -122,10 +128,10 @@ def write_stylised(
     ],
     output: Folder,
 ) -> None:
-    """Write the key frame of each clip in another style as `<id>.png`.
+    """Write the key frame of each clip in the style of an AnimeGANv2 generator as `<id>.png`.
 
-    In the paper, Im2Wav gets images of VGGSound in the style "Paprika". The weights are not
-    part of seehear. Their licence allows non-commercial use only.
+    The images are input for i2a. In the paper, the input images of Im2Wav have the style "Paprika".
+    The weights are not part of seehear. Their licence allows non-commercial use only.
 
     For example:
 
@@ -184,7 +190,7 @@ def write_baseline(
     """Write a baseline for `seehear eval` that any system should beat: noise or retrieval.
 
     Retrieval gives each clip the audio (v2a, i2a) or the frames (a2v, joint) of the other clip
-    that is nearest in the pocket binder's space.
+    that is nearest in the pocket binder's embedding space.
 
     For example:
 

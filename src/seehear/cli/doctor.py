@@ -27,14 +27,15 @@ def doctor(
     *,
     options: RunOptions,
 ) -> None:
-    """Check the machine and that gradients flow from the binder to the latents.
+    """Check the installation, and check that gradients flow from the binder to the latents.
 
-    Without a gradient, guidance silently does nothing. One gradient is computed through denoiser,
-    decoder, vocoder and binder, module by module. Every module that cuts, loses or
-    corrupts the gradient is listed. The exit code is 0 if all checks pass and 1 if not.
+    Without a gradient, guidance has no effect and no error appears. One gradient is computed
+    through denoiser, decoder, vocoder and binder, module by module. Every module that detaches the
+    gradient, or makes it zero, non-finite or too small for the data type, is listed. The exit code
+    is 0 if all checks pass and 1 if not.
 
-    For --models paper it also estimates memory and time of the paper's runs on this machine, and
-    the --memory that fits. The estimate needs no weights.
+    With --models paper it also estimates memory and time of the presets paper-* on this machine,
+    and prints a suitable value for --memory. The estimate needs no weights.
 
     For example:
 

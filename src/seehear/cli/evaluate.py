@@ -11,7 +11,8 @@ Arguments = Annotated[
     list[str] | None,
     typer.Argument(
         metavar="[compare REPORT...]", show_default=False,
-        help="Instead of scoring: test the differences between reports.",
+        help="Compare existing reports instead of scoring: test whether their scores differ "
+        "significantly.",
     ),
 ]  # fmt: skip
 
@@ -20,7 +21,11 @@ def evaluate(
     arguments: Arguments = None,
     task: Annotated[
         ScoredTask,
-        typer.Option("--task", help="v2a and i2a score audio; a2v and joint score video."),
+        typer.Option(
+            "--task",
+            help="Task of the generated clips. For v2a and i2a the audio is scored, for a2v and "
+            "joint the video.",
+        ),
     ] = "v2a",
     real: Annotated[
         Path | None,
@@ -28,7 +33,7 @@ def evaluate(
             "--real",
             metavar="FOLDER|LIST.CSV",
             show_default=False,
-            help="Real clips, or a list of them by `seehear data list`.",
+            help="Folder of real clips, or a list written by `seehear data list`.",
         ),
     ] = None,
     generated: Annotated[
@@ -37,7 +42,7 @@ def evaluate(
             "--generated",
             metavar="FOLDER",
             show_default=False,
-            help="Generated clips, with the file names of the real ones.",
+            help="Folder of generated clips, with the file names of the real clips.",
         ),
     ] = None,
     output: Annotated[
@@ -47,7 +52,7 @@ def evaluate(
             "-o",
             metavar="FOLDER",
             show_default=False,
-            help="Write report.json, .csv, .md and .tex here.",
+            help="Folder for report.json, .csv, .md and .tex.",
         ),
     ] = None,
     features: Annotated[
@@ -56,9 +61,10 @@ def evaluate(
             "--features",
             metavar="NAME[=PATH]",
             show_default="judge",
-            help="A network that scores: judge, judge-patches, bind, panns-16k, panns-32k, "
-            "vggish, yamnet (needs PATH), i3d, i3d-squash, clap, imagebind. Can be repeated. "
-            "Guidance may have optimised the scores of bind and imagebind.",
+            help="Feature extractor for the scores: judge, judge-patches, bind (the pocket "
+            "binder), panns-16k, panns-32k, vggish, yamnet (needs PATH), i3d, i3d-squash, clap, "
+            "imagebind. Can be repeated. Scores of bind and imagebind are not independent if "
+            "guidance used the same model.",
         ),
     ] = None,
     prompts: Annotated[
@@ -67,15 +73,15 @@ def evaluate(
             "--prompts",
             metavar="FILE",
             show_default=False,
-            help="File with a line per clip: name, tab, prompt. Adds scores of bind, clap and "
-            "imagebind against the prompts.",
+            help="File with a line per clip: name, tab, prompt. The features bind, clap and "
+            "imagebind then add the similarity of each clip to its prompt.",
         ),
     ] = None,
     system: Annotated[
         str | None,
         typer.Option(
             metavar="NAME",
-            show_default="any known system",
+            show_default="detected from the file names",
             help="System that generated the clips, if file names do not identify it: specvqgan, "
             "im2wav, tempotokens, mm-diffusion, diff-foley, foleycrafter, mmaudio.",
         ),
@@ -85,8 +91,9 @@ def evaluate(
         typer.Option(
             metavar="PRESET",
             show_default=False,
-            help="First generate the clips with this preset of the pocket family, in the folder "
-            "made of -o; vanilla uses captions without guidance. An interrupted run resumes.",
+            help="First generate the clips with the pocket family and this preset, in the "
+            "subfolder `made` of --output. The name vanilla means captions without guidance. An "
+            "interrupted run resumes.",
         ),
     ] = None,
     steps: Annotated[
@@ -114,14 +121,14 @@ def evaluate(
 
     Needs `pip install "seehear\[eval]"`.
 
-    Files are matched by name. The report lists files that are missing, silent or damaged and
-    scores the rest. The exit code is then 1, as it is for a single clip.
+    Files are matched by name. Files that are missing, silent or damaged are listed in the report
+    and not scored. The exit code is 1 if there are such files, or if there is only one clip.
 
     For example:
 
-        seehear eval --task v2a --real clips/ --generated made/ -o scores/
+        seehear eval --task v2a --real clips/ --generated outputs/ -o scores/
 
-        seehear eval --real clips/ --generated made/ --features panns-16k --features vggish
+        seehear eval --real clips/ --generated outputs/ --features panns-16k --features vggish
 
         seehear eval --real clips/ --run default --workers 2 -o scores/
 

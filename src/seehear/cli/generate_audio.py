@@ -24,7 +24,7 @@ def v2a(
 ) -> None:
     """Video to audio: generate audio of the same length for each video.
 
-    The frames are copied unchanged. The output's suffix selects the format:
+    The video stream is copied without re-encoding. The output's suffix selects the format:
     video (.mp4, .mov, .m4v, .mkv, .webm) or audio alone (.wav, .flac, .ogg).
 
     For example:

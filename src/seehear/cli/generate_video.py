@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from seehear.cli.options import Output
+from seehear.cli.options import JointOutput, Output
 from seehear.cli.run_options import RunOptions, rows_for, with_options
 from seehear.pipeline.task import TASKS
 
@@ -22,7 +22,8 @@ AudioFiles = Annotated[
 def a2v(audio_files: AudioFiles, output: Output, options: RunOptions) -> None:
     """Audio to video: generate a video of the same length for each audio file.
 
-    The audio is copied into the video. Only its peak is limited, to -1 dBFS.
+    The input audio is muxed unchanged. Only if its peak is above -1 dBFS, a gain reduces it to
+    that level.
 
     For example:
 
@@ -60,7 +61,7 @@ def joint(
         str,
         typer.Argument(metavar="PROMPT", show_default=False, help="Prompt for audio and video."),
     ],
-    output: Output,
+    output: JointOutput,
     options: RunOptions,
 ) -> None:
     """Text to video and audio: generate both from one prompt, so that they match.

@@ -41,7 +41,8 @@ def pull(
             "--folder",
             metavar="FOLDER",
             show_default="the hub's cache",
-            help="Write plain files to this folder instead, for a machine without a connection.",
+            help="Download to this folder instead of the hub's cache, for example to copy it to a "
+            "machine without internet.",
         ),
     ] = None,
     revision: Annotated[
@@ -54,7 +55,7 @@ def pull(
     ] = None,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask for confirmation.")] = False,
 ) -> None:
-    """Download a checkpoint, after printing its size and what its licence permits.
+    """Print size and licence terms of a checkpoint, then download it.
 
     An interrupted download resumes.
 
@@ -103,7 +104,7 @@ def verify(
 ) -> None:
     """Check that weight files are complete and identical to the published ones.
 
-    The exit code is 1 if one is not.
+    The exit code is 1 if a file is incomplete or differs.
     """
     from seehear.errors import WeightsError
     from seehear.models import checkpoints
@@ -143,7 +144,9 @@ def convert(
         typer.Option("--dtype", show_default="unchanged", help="Data type of the stored weights."),
     ] = None,
 ) -> None:
-    """Convert a published file to safetensors without running its code. Unused tensors are dropped.
+    """Convert a published weight file to safetensors without executing pickled code in it.
+
+    Unused tensors are dropped.
 
     For example:
 

@@ -27,23 +27,50 @@ def _with_dot(suffix: str | None) -> str | None:
 
 _MODELS, _OUTPUT, _AUDIO = "Models and machine", "Output", "Audio"
 _GENERATION = "Generation"
-_VIDEO = "Video"
+_VIDEO, _IMAGE = "Video", "Image"
 
 Output = Annotated[
     str,  # not Path, which drops the final slash that marks a folder
     typer.Option(
         "--output", "-o", metavar="PATH", show_default=False, rich_help_panel=_OUTPUT,
-        help="File to write, or a folder if there are several inputs. A JSON file of the same "
-        "name is written beside each output; `seehear replay` reads it.",
+        help="File to write, or a folder if there are several inputs. A JSON manifest with the "
+        "same name is written beside each output; `seehear replay` reads it.",
     ),
 ]  # fmt: skip
-Suffix = Annotated[
+JointOutput = Annotated[
+    str,
+    typer.Option(
+        "--output", "-o", metavar="PATH", show_default=False, rich_help_panel=_OUTPUT,
+        help="File to write. A JSON manifest with the same name is written beside it; `seehear "
+        "replay` reads it.",
+    ),
+]  # fmt: skip
+BatchSuffix = Annotated[
     str | None,
     typer.Option(
-        "--suffix", show_default=False, rich_help_panel=_OUTPUT, callback=_with_dot,
-        help="For a folder of outputs: their format, such as .mp4 or .wav.",
+        "--suffix", show_default="the task's", rich_help_panel=_OUTPUT, callback=_with_dot,
+        help="Format of outputs without a name in the job file, such as .mp4, .wav or .png.",
     ),
 ]  # fmt: skip
+
+
+def suffix_option(task: Task) -> Any:
+    """The option --suffix with formats of a task as examples."""
+    if task.makes_still:
+        formats = ".png"
+    elif task.makes_video:
+        formats = ".mp4"
+    else:
+        formats = ".mp4 or .wav" if task.input_kind == "video" else ".wav"
+    return Annotated[
+        str | None,
+        typer.Option(
+            "--suffix", show_default=False, rich_help_panel=_OUTPUT, callback=_with_dot,
+            help=f"If --output is a folder: format of the outputs, such as {formats}.",
+        ),
+    ]  # fmt: skip
+
+
 Mix = Annotated[
     bool,
     typer.Option(
@@ -59,8 +86,8 @@ DryRun = Annotated[
     bool,
     typer.Option(
         "--dry-run", rich_help_panel=_OUTPUT,
-        help="Write no files: time a few steps, then print the plan with its expected time and "
-        "memory.",
+        help="Write no output: time a few steps, then print windows, steps, expected time and "
+        "memory of the run.",
     ),
 ]  # fmt: skip
 Quiet = Annotated[
@@ -74,22 +101,58 @@ Report = Annotated[
         "outputs. `seehear report` can write them later.",
     ),
 ]  # fmt: skip
-Prompt = Annotated[
+BatchPrompt = Annotated[
     str | None,
     typer.Option(
-        "--prompt", "-p", show_default=False, rich_help_panel=_AUDIO,
-        help="Prompt for the audio, such as 'a dog barks'. Default: a caption of the input, which "
-        "is printed.",
+        "--prompt", "-p", show_default=False, rich_help_panel=_GENERATION,
+        help="Prompt of jobs that do not set one, such as 'a dog barks'. Default: a caption of the "
+        "input.",
     ),
 ]  # fmt: skip
-NoPrompt = Annotated[
+BatchNoPrompt = Annotated[
     bool,
     typer.Option(
-        "--no-prompt", rich_help_panel=_AUDIO,
-        help="Use an empty prompt: only the input guides the audio. Works best with the stronger "
-        "guidance of --preset latents.",
+        "--no-prompt", rich_help_panel=_GENERATION,
+        help="Use an empty prompt for jobs that do not set one: only the input guides the output. "
+        "Works best with the stronger guidance of --preset latents.",
     ),
 ]  # fmt: skip
+
+
+def _generated_by(task: Task) -> tuple[str, str]:
+    """What a task generates, as a help panel and in a sentence."""
+    if task.makes_still:
+        return _IMAGE, "image"
+    return (_VIDEO, "video") if task.makes_video else (_AUDIO, "audio")
+
+
+def prompt_option(task: Task) -> Any:
+    """The option --prompt of a task with an input file."""
+    panel, output = _generated_by(task)
+    example = "a dog barking" if task.makes_video else "a dog barks"
+    return Annotated[
+        str | None,
+        typer.Option(
+            "--prompt", "-p", show_default=False, rich_help_panel=panel,
+            help=f"Prompt for the {output}, such as '{example}'. Default: a caption of the input, "
+            "which is printed.",
+        ),
+    ]  # fmt: skip
+
+
+def no_prompt_option(task: Task) -> Any:
+    """The option --no-prompt of a task with an input file."""
+    panel, output = _generated_by(task)
+    return Annotated[
+        bool,
+        typer.Option(
+            "--no-prompt", rich_help_panel=panel,
+            help=f"Use an empty prompt: only the input guides the {output}. Works best with the "
+            "stronger guidance of --preset latents.",
+        ),
+    ]  # fmt: skip
+
+
 Seed = Annotated[
     int,
     typer.Option(
@@ -111,21 +174,21 @@ def preset_option(task: Task) -> Any:
     """The option --preset with the presets of a task."""
     names = tuple(presets_of(task.name))
     paper = next((name for name in names if name.startswith("paper-")), "")
+    panel, _ = _generated_by(task)
     if not task.makes_video:
-        panel = _AUDIO
         text = (
-            "Guidance settings: our weak ones (default), our strong ones (wordless; latents: "
-            "without prompt tuning), those of the authors' code, or the paper's equations. "
-            "`seehear presets` lists them."
+            "Guidance settings: default (weak), wordless (strong), latents (strong, no prompt "
+            "tuning), authors (as in the authors' code), equations (as in the paper). `seehear "
+            "presets` lists them."
         )
     else:
-        panel = _VIDEO
         text = (
-            "Guidance settings: weak, strong (wordless), through the prompt alone, through the "
-            "latents alone, or by the paper's equations. `seehear presets` lists them."
+            "Guidance settings: default (weak), wordless (strong), prompt (updates only the "
+            "prompt), latents (updates only the latents), equations (as in the paper). `seehear "
+            "presets` lists them."
         )
     if paper:
-        text += f" {paper} also selects the paper's models and sizes."
+        text += f" {paper} also selects the paper's models and frame sizes."
     return Annotated[Literal[names], typer.Option("--preset", rich_help_panel=panel, help=text)]
 
 
@@ -134,8 +197,8 @@ Lr = Annotated[
     typer.Option(
         "--lr", min=0.0, metavar="RATE", callback=finite, show_default="the preset's",
         rich_help_panel=_GENERATION,
-        help="Learning rate of guidance on the latents. The preset sets the rate on the prompt. "
-        "0 turns both off.",
+        help="Guidance learning rate for the latents. The preset sets the learning rate for the "
+        "prompt. 0 turns off both, so the run is unguided.",
     ),
 ]  # fmt: skip
 Sync = Annotated[
@@ -144,7 +207,7 @@ Sync = Annotated[
         "--sync", min=0.0, metavar="WEIGHT", callback=finite, show_default="the preset's, 0",
         rich_help_panel=_AUDIO,
         help="Weight of the loss that aligns audio onsets with motion onsets; 0.5 works well. Any "
-        "weight above 0 also shifts the audio in time to the best fit.",
+        "weight above 0 also shifts the audio in time so that its onsets match the motion best.",
     ),
 ]  # fmt: skip
 Models = Annotated[
@@ -159,15 +222,17 @@ AudioOption = Annotated[
     str | None,
     typer.Option(
         "--audio", metavar="FOLDER|HUB", show_default=False, rich_help_panel=_MODELS,
-        help="Another audio model in AudioLDM's format: a folder, or a name on the hub.",
+        help="Another audio model in AudioLDM's format: a folder, or a name on the Hugging Face "
+        "Hub.",
     ),
 ]  # fmt: skip
 BinderOption = Annotated[
     Path | None,
     typer.Option(
         "--binder", metavar="PATH", show_default=False, rich_help_panel=_MODELS,
-        help="Weights of the binder, which compares audio and video: a file or folder. paper "
-        "needs them unless `seehear models pull imagebind` has downloaded them.",
+        help="Weights of the binder, which compares audio and video: a file or folder. --models "
+        "paper needs this option unless `seehear models pull imagebind` has downloaded the "
+        "weights.",
     ),
 ]  # fmt: skip
 Device = Annotated[
@@ -186,8 +251,8 @@ Dtype = Annotated[
 CaptionerOption = Annotated[
     str | None,
     typer.Option(
-        "--captioner", metavar="NAME|FOLDER", show_default="the nearest of several hundred phrases",
-        rich_help_panel=_MODELS,
+        "--captioner", metavar="NAME|FOLDER", rich_help_panel=_MODELS,
+        show_default="the binder selects the nearest of several hundred phrases",
         help="Model that writes the prompt if --prompt is not set: blip or qwen3-vl for images and "
         "video, qwen2-audio for audio, or a folder. See `seehear models list`.",
     ),
@@ -196,9 +261,9 @@ Memory = Annotated[
     str | None,
     typer.Option(
         "--memory", metavar="auto|GB", show_default="no limit", rich_help_panel=_MODELS,
-        help="For --models paper: memory limit in gigabytes; auto is the free memory. Uses "
-        "bfloat16, activation checkpointing and offload as needed. `seehear doctor --models paper` "
-        "prints the memory needed.",
+        help="For --models paper: memory limit in GB; auto stays below the memory that is free. "
+        "Enables bfloat16, activation checkpointing and CPU offloading as needed. `seehear doctor "
+        "--models paper` prints the memory needed.",
     ),
 ]  # fmt: skip
 Commercial = Annotated[
@@ -213,7 +278,7 @@ Threads = Annotated[
     typer.Option(
         "--threads", min=1, metavar="NUMBER", show_default="PyTorch's choice",
         rich_help_panel=_MODELS,
-        help="Number of CPU threads. Bit-identical outputs need the same number.",
+        help="Number of CPU threads. Use the same number to reproduce outputs bit for bit.",
     ),
 ]  # fmt: skip
 MaxDuration = Annotated[
@@ -230,38 +295,23 @@ Duration = Annotated[
         help="Duration of the audio, 0.1 to 600.",
     ),
 ]  # fmt: skip
-FramesPrompt = Annotated[
-    str | None,
-    typer.Option(
-        "--prompt", "-p", show_default=False, rich_help_panel=_VIDEO,
-        help="Prompt for the video or image, such as 'a dog barking'. Default: a caption of the "
-        "input, which is printed.",
-    ),
-]  # fmt: skip
-FramesNoPrompt = Annotated[
-    bool,
-    typer.Option(
-        "--no-prompt", rich_help_panel=_VIDEO,
-        help="Use an empty prompt: only the audio guides the output. Works best with the stronger "
-        "guidance of --preset latents.",
-    ),
-]  # fmt: skip
 FramesSync = Annotated[
     float | None,
     typer.Option(
         "--sync", min=0.0, metavar="WEIGHT", callback=finite, show_default="the preset's, 0",
         rich_help_panel=_VIDEO,
-        help="Weight of the loss that aligns motion onsets with audio onsets; try 0.5. Every step "
-        "then decodes all frames, not a few.",
+        help="Weight of the loss that aligns motion onsets with audio onsets; try 0.5. With a "
+        "weight above 0, every guided step decodes all frames instead of a few, which is slower.",
     ),
 ]  # fmt: skip
 Upscale = Annotated[
     int | None,
     typer.Option(
         "--upscale", min=1, max=16, metavar="TIMES", rich_help_panel=_OUTPUT,
-        show_default="4 below 128 pixels, else 1",
-        help="Factor by which saved frames are enlarged (pocket generates 64 pixels). Lanczos "
-        "resampling adds no detail; the file records the factor.",
+        show_default="4 if frames are smaller than 128 pixels, else 1",
+        help="Upscale saved frames by this factor (the pocket model generates 64 x 64 pixels). "
+        "Lanczos resampling adds no detail. The manifest and the metadata of the output record the "
+        "factor.",
     ),
 ]  # fmt: skip
 Previews = Annotated[
@@ -275,14 +325,15 @@ VideoOption = Annotated[
     str | None,
     typer.Option(
         "--video", metavar="FOLDER|HUB", show_default=False, rich_help_panel=_MODELS,
-        help="Another image or video model in Stable Diffusion 1.5's or AnimateDiff's format.",
+        help="Another image or video model in Stable Diffusion 1.5's or AnimateDiff's format: a "
+        "folder, or a name on the Hugging Face Hub.",
     ),
 ]  # fmt: skip
 MotionOption = Annotated[
     str | None,
     typer.Option(
         "--motion", metavar="FOLDER|HUB", show_default=False, rich_help_panel=_MODELS,
-        help="A motion adapter for --video.",
+        help="A motion adapter for --video: a folder, or a name on the Hugging Face Hub.",
     ),
 ]  # fmt: skip
 MaxAudioDuration = Annotated[
@@ -296,14 +347,14 @@ AudioPrompt = Annotated[
     str | None,
     typer.Option(
         "--audio-prompt", show_default="the prompt", rich_help_panel=_AUDIO,
-        help="Prompt for the audio, if it differs.",
+        help="Prompt for the audio, if it differs from PROMPT.",
     ),
 ]  # fmt: skip
 VideoPrompt = Annotated[
     str | None,
     typer.Option(
         "--video-prompt", show_default="the prompt", rich_help_panel=_VIDEO,
-        help="Prompt for the video, if it differs.",
+        help="Prompt for the video, if it differs from PROMPT.",
     ),
 ]  # fmt: skip
 JointDuration = Annotated[
@@ -319,7 +370,7 @@ JointSync = Annotated[
     typer.Option(
         "--sync", min=0.0, metavar="WEIGHT", callback=finite, show_default="the preset's, 0",
         rich_help_panel=_VIDEO,
-        help="Weight of the loss that aligns audio onsets with motion onsets; try 0.5. Every step "
-        "then decodes all frames, not a few.",
+        help="Weight of the loss that aligns audio onsets with motion onsets; try 0.5. With a "
+        "weight above 0, every guided step decodes all frames instead of a few, which is slower.",
     ),
 ]  # fmt: skip

@@ -12,7 +12,7 @@ def replay(
     manifest: Annotated[
         Path,
         typer.Argument(
-            metavar="OUT.JSON", show_default=False, help="The JSON file beside an output."
+            metavar="OUT.JSON", show_default=False, help="The JSON manifest beside an output."
         ),
     ],
     output: Annotated[
@@ -42,10 +42,10 @@ def replay(
     overwrite: Overwrite = False,
     quiet: Quiet = False,
 ) -> None:
-    """Generate an output again from its JSON file and compare the samples.
+    """Generate an output again from its JSON manifest and compare the samples.
 
-    The exit code is 0 if they are bit-identical and 1 if not. The versions, weights
-    and threads that differ from the original run are then listed.
+    The exit code is 0 if they are bit-identical and 1 if not. If not, the versions, weights
+    and threads that differ from the original run are listed.
 
     For example:
 

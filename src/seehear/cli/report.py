@@ -14,7 +14,7 @@ def report(
         typer.Argument(
             metavar="OUT.JSON",
             show_default=False,
-            help="JSON files beside outputs, or folders of them.",
+            help="JSON manifests beside outputs, or folders of them.",
         ),
     ],
     output: Annotated[
@@ -28,15 +28,15 @@ def report(
 ) -> None:
     r"""Write an HTML report of runs. Needs `pip install "seehear\[report]"`.
 
-    The page of one JSON file shows media, losses, gradients, spectrogram, settings and licences.
-    Several files or a folder give a sortable gallery, worst run first. A page is one file and loads
-    nothing from the network.
+    The page of one manifest shows media, losses, gradients, spectrogram, settings and licences.
+    Several manifests or a folder give a sortable gallery, highest final loss first. A page is one
+    file and loads nothing from the network.
 
     For example:
 
         seehear report out.json -o report.html
 
-        seehear report made/ -o gallery.html
+        seehear report outputs/ -o gallery.html
     """
     from seehear.cli.console import out
     from seehear.cli.load_models import needing

@@ -60,8 +60,6 @@ class Row:
 def rows_for(task: Task) -> tuple[Row, ...]:
     """The options of a task's command, in the order of its help text."""
     is_text, makes_video = not task.reads_file, task.makes_video
-    prompt = declared.FramesPrompt if makes_video else declared.Prompt
-    no_prompt = declared.FramesNoPrompt if makes_video else declared.NoPrompt
     max_duration = declared.MaxAudioDuration if task.input_kind == "audio" else declared.MaxDuration
     sync = declared.Sync if not makes_video else declared.FramesSync
     rows: list[tuple[bool, Row]] = [
@@ -72,8 +70,8 @@ def rows_for(task: Task) -> tuple[Row, ...]:
             task.has_duration and not is_text,
             Row("duration", "request", declared.Duration, 4.0, "duration_s"),
         ),
-        (not is_text, Row("prompt", "request", prompt)),
-        (not is_text, Row("no_prompt", "request", no_prompt, False)),
+        (not is_text, Row("prompt", "request", declared.prompt_option(task))),
+        (not is_text, Row("no_prompt", "request", declared.no_prompt_option(task), False)),
         (True, Row("seed", "request", declared.Seed, 0)),
         (True, Row("steps", "request", declared.Steps)),
         (True, Row("preset", "request", declared.preset_option(task), "default")),
@@ -82,7 +80,7 @@ def rows_for(task: Task) -> tuple[Row, ...]:
             not task.makes_still and task.input_kind != "image",
             Row("sync", "request", declared.JointSync if is_text else sync),
         ),
-        (not is_text, Row("suffix", "output", declared.Suffix)),
+        (not is_text, Row("suffix", "output", declared.suffix_option(task))),
         (task.input_kind == "video", Row("mix", "request", declared.Mix, False)),
         (makes_video, Row("upscale", "request", declared.Upscale)),
         (makes_video, Row("previews", "output", declared.Previews)),

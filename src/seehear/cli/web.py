@@ -1,4 +1,4 @@
-"""`seehear web`: the tasks on a web page."""
+"""`seehear web`: the web interface."""
 
 from typing import Annotated
 
@@ -10,9 +10,14 @@ from seehear.cli.options import Device, Threads
 def web(
     host: Annotated[
         str,
-        typer.Option("--host", help="Address to serve at; 0.0.0.0 accepts other machines."),
+        typer.Option(
+            "--host",
+            help="Network address of the server; 0.0.0.0 accepts connections from other machines.",
+        ),
     ] = "127.0.0.1",
-    port: Annotated[int, typer.Option("--port", min=1, max=65535, help="Port to serve at.")] = 7860,
+    port: Annotated[
+        int, typer.Option("--port", min=1, max=65535, help="Port of the server.")
+    ] = 7860,
     auth: Annotated[
         str | None,
         typer.Option(
@@ -20,8 +25,8 @@ def web(
             metavar="USER:PASSWORD",
             show_default=False,
             envvar="SEEHEAR_WEB_AUTH",
-            help="Ask visitors for a name and a password. The environment variable keeps them out "
-            "of the process list.",
+            help="Ask visitors for a user name and a password. The environment variable keeps them "
+            "out of process lists.",
         ),
     ] = None,
     max_upload_mb: Annotated[
@@ -45,10 +50,11 @@ def web(
     device: Device = "cpu",
     threads: Threads = None,
 ) -> None:
-    r"""Serve the tasks as a web page.
+    r"""Start the web interface.
 
-    The page is local unless --host is set. No data leaves this machine, and all files are
-    deleted when a page is closed. Needs `pip install "seehear\[web]"`. Ctrl-C stops the server.
+    It accepts connections from this machine only, unless --host is set. The page sends no data to
+    other services. Outputs are deleted when their page is closed, uploads when the last page of the
+    visitor is closed. Needs `pip install "seehear\[web]"`. Ctrl-C stops the server.
 
     For example:
 
@@ -91,7 +97,8 @@ def web(
     with server.serving(config, ModelPool(families_here(), device)) as address:
         if host not in ("127.0.0.1", "localhost", "::1") and name_and_password is None:
             err.print(
-                f"seehear: warning: {host} accepts other machines without a password; add --auth"
+                f"seehear: warning: {host} accepts connections from other machines without a "
+                "password; add --auth"
             )
         out.print(f"seehear is at {address} (Ctrl-C stops it)")
         try:
