@@ -20,6 +20,7 @@ from tests.media_files import make_sound, make_video, packet_hashes
 from seehear import __version__, media
 from seehear.cli import console as showing
 from seehear.cli import main, options, progress
+from seehear.media.loudness import loudness
 from seehear.pipeline import studio as studio_module
 from seehear.pipeline.manifest import read_manifest
 from seehear.pipeline.presets import PRESETS, presets_of
@@ -135,6 +136,29 @@ def test_a_clip_gets_a_sound_and_keeps_its_picture(workplace, capsys):
 def test_the_name_of_the_output_decides_what_is_written(workplace, suffix):
     run("v2a", "clip.mp4", "-o", f"out{suffix}", "--steps", 1, "--no-prompt", "-q")
     assert media.read_audio(f"out{suffix}").duration_s == pytest.approx(1.0, abs=0.01)
+
+
+def test_audio_has_the_loudness_that_was_asked_for(workplace):
+    measured = {}
+    for name, extra in (("own", ()), ("loud", ("--lufs", "-30")), ("off", ("--lufs", "off"))):
+        run("v2a", "clip.mp4", "-o", f"{name}.wav", *QUICK, "-q", *extra)
+        audio = media.read_audio(f"{name}.wav")
+        measured[name] = loudness(audio.waveform[0], audio.sample_rate)
+    assert max(measured["own"].peak_dbtp, measured["loud"].peak_dbtp) <= -0.9
+    assert measured["own"].lufs == pytest.approx(-23.0, abs=0.2)
+    assert measured["loud"].lufs == pytest.approx(-30.0, abs=0.2)
+    assert abs(measured["off"].lufs + 23.0) > 0.5
+    assert read_manifest("own.json")["settings"]["preset"]["lufs"] == -23.0
+    assert read_manifest("off.json")["settings"]["preset"]["lufs"] is None
+
+
+@pytest.mark.parametrize("value", ["loud", "-100", "3", "nan"])
+def test_a_loudness_out_of_range_is_refused_before_sampling(workplace, capsys, value):
+    assert main(["v2a", "clip.mp4", "-o", "out.wav", "--lufs", value]) == 2
+    message = capsys.readouterr().err
+    assert "loudness" in message
+    assert "Traceback" not in message
+    assert not (workplace / "out.wav").exists()
 
 
 def test_without_a_prompt_the_user_is_told_what_it_was_named(workplace, capsys):

@@ -46,6 +46,8 @@ class Entry:
             "source": self.request.source and str(self.request.source)
         }
         request = {_OLD_NAMES.get(name, name): value for name, value in request.items()}
+        if request["lufs"] is None:  # as in ledgers of version 0.1.0
+            del request["lufs"]
         return json.dumps({"id": self.id, "output": self.output, "order": request}, sort_keys=True)
 
     def listed(self) -> ListedJob:

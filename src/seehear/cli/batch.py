@@ -33,7 +33,7 @@ _OPTIONS = tuple(
     _BATCH_ROWS.get(row.name, row)
     for row in rows_named(
         (
-            "prompt", "no_prompt", "seed", "steps", "preset", "lr", "duration", "suffix",
+            "prompt", "no_prompt", "seed", "steps", "preset", "lr", "lufs", "duration", "suffix",
             "upscale", "quiet", "models", "audio", "video", "motion", "binder", "device", "dtype",
             "captioner", "commercial", "memory",
         ),

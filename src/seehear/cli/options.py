@@ -210,6 +210,14 @@ Sync = Annotated[
         "weight above 0 also shifts the audio in time so that its onsets match the motion best.",
     ),
 ]  # fmt: skip
+Lufs = Annotated[
+    str | None,
+    typer.Option(
+        "--lufs", metavar="LUFS|off", show_default="the preset's, -23", rich_help_panel=_AUDIO,
+        help="Integrated loudness of the audio by EBU R128. The true peak stays below -1 dBTP, so "
+        "audio with high peaks can be quieter. off: no loudness normalisation.",
+    ),
+]  # fmt: skip
 Models = Annotated[
     ModelsName,
     typer.Option(

@@ -80,6 +80,7 @@ def rows_for(task: Task) -> tuple[Row, ...]:
             not task.makes_still and task.input_kind != "image",
             Row("sync", "request", declared.JointSync if is_text else sync),
         ),
+        (task.makes_audio, Row("lufs", "request", declared.Lufs)),
         (not is_text, Row("suffix", "output", declared.suffix_option(task))),
         (task.input_kind == "video", Row("mix", "request", declared.Mix, False)),
         (makes_video, Row("upscale", "request", declared.Upscale)),

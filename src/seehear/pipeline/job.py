@@ -20,6 +20,7 @@ from seehear.guidance.streams import Stream
 from seehear.guidance.sync import SyncTerm
 from seehear.guidance.windows import WindowedBackbone, frames_for, layout_of, positions_for
 from seehear.media import Audio, finish_level
+from seehear.media.loudness import normalise_loudness
 from seehear.models.captioners.phrase_bank import Naming
 from seehear.models.families import Family
 from seehear.pipeline.presets import Preset
@@ -163,7 +164,15 @@ def decode_audio(job: Job, latents: Tensor) -> Float[Tensor, " samples"]:
     _check_finite(job, "audio", waveform)
     length = round(job.duration_s * audio.sample_rate)
     waveform = torch.nn.functional.pad(waveform, (0, max(0, length - len(waveform))))
-    return finish_level(waveform[:length], int(audio.sample_rate))
+    return at_final_level(job, waveform[:length])
+
+
+def at_final_level(job: Job, waveform: Float[Tensor, " samples"]) -> Float[Tensor, " samples"]:
+    """A decoded waveform with faded ends, and with the preset's loudness or limited peak."""
+    rate = int(job.backbones["audio"].sample_rate)
+    finished = finish_level(waveform, rate)
+    lufs = job.preset.lufs
+    return finished if lufs is None else normalise_loudness(finished, rate, lufs)
 
 
 def decode_frames(job: Job, latents: Tensor) -> UInt8[Tensor, "frames 3 height width"]:

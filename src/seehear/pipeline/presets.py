@@ -18,6 +18,7 @@ from seehear.guidance.settings import (
 from seehear.guidance.streams import JOINT, JOINT_OWN, V2A, Pair
 from seehear.pipeline.task import TASKS, TaskName
 
+MIN_LUFS, MAX_LUFS = -60.0, -5.0
 # Manifests of version 0.1.0 use the old names.
 _NEW_NAMES = {
     "by_eye": "noisy_image_encoder",
@@ -65,6 +66,9 @@ class Preset:
     # change of tempo and largest time shift, as fractions. tone: standard deviation of a smooth
     # equaliser curve, in nepers. Not in the paper.
     mel_augmentation: MelAugmentation = field(default_factory=MelAugmentation)
+    # Integrated loudness of generated audio in LUFS (EBU R128); None: only limit the peak. Not in
+    # the paper.
+    lufs: float | None = -23.0
     overlap: float = 0.25  # smallest overlap of neighbouring windows, as a fraction of a window
 
     def __post_init__(self):
@@ -75,6 +79,10 @@ class Preset:
         if not 0 <= self.sync_weight < math.inf:
             raise SettingsError(
                 f"expected a finite sync_weight of at least 0, got {self.sync_weight}"
+            )
+        if self.lufs is not None and not MIN_LUFS <= self.lufs <= MAX_LUFS:
+            raise SettingsError(
+                f"expected a loudness of {MIN_LUFS:g} to {MAX_LUFS:g} LUFS, got {self.lufs:g}"
             )
         if not 0 <= self.local_weight <= 1 or not 0 < self.overlap < 1:
             raise SettingsError(
@@ -381,12 +389,16 @@ def preset_from_json(record: Mapping[str, Any]) -> Preset:
     settings["spans"] = {s: tuple(span) for s, span in settings.get("spans", {}).items()}
     # Manifests without this key are from versions without time shifts.
     settings["retimed_at"] = tuple(settings.get("retimed_at", ()))
-    fields = dict(record) | {
-        "settings": SamplingSettings(**settings),
-        "pairs": tuple(tuple(pair) for pair in record["pairs"]),
-        "weights": tuple(record["weights"]),
-        "frames": FrameSampling(**record.get("frames", {})),
-        "image_augmentation": ImageAugmentation(**record.get("image_augmentation", {})),
-        "mel_augmentation": MelAugmentation(**record.get("mel_augmentation", {})),
-    }
+    fields = (
+        {"lufs": None}
+        | dict(record)
+        | {  # version 0.1.0 did not set the loudness
+            "settings": SamplingSettings(**settings),
+            "pairs": tuple(tuple(pair) for pair in record["pairs"]),
+            "weights": tuple(record["weights"]),
+            "frames": FrameSampling(**record.get("frames", {})),
+            "image_augmentation": ImageAugmentation(**record.get("image_augmentation", {})),
+            "mel_augmentation": MelAugmentation(**record.get("mel_augmentation", {})),
+        }
+    )
     return Preset(**fields)

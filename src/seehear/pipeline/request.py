@@ -3,6 +3,7 @@
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from seehear.errors import SettingsError
 from seehear.pipeline.presets import Preset, with_overrides
 from seehear.pipeline.task import TaskName
 
@@ -21,6 +22,7 @@ class Request:
     steps: int | None = None  # None: the preset's, as for the two below
     lr: float | None = None
     sync: float | None = None
+    lufs: str | None = None  # loudness of the audio in LUFS, or "off"
     duration_s: float | None = None  # for tasks with `Task.has_duration`
     mix: bool = False  # keep the video's own audio under the new audio
     upscale: int | None = 1  # enlargement of saved frames; None: 4 below 128 pixels, else 1
@@ -30,10 +32,21 @@ class Request:
         """The task's preset with the request's changes.
 
         Raises:
-            SettingsError: The task has no preset of that name.
+            SettingsError: The task has no preset of that name, or a change is out of range.
         """
         changes = {} if self.lr is None else {"lr_latents": self.lr}
         if self.lr == 0:  # a rate of 0 turns all guidance off, prompt tuning included
             changes["lr_prompt"] = 0.0
         preset = with_overrides(self.preset, num_steps=self.steps, task=self.task, **changes)
-        return preset if self.sync is None else replace(preset, sync_weight=self.sync)
+        if self.sync is not None:
+            preset = replace(preset, sync_weight=self.sync)
+        return preset if self.lufs is None else replace(preset, lufs=_lufs_of(self.lufs))
+
+
+def _lufs_of(text: str) -> float | None:
+    if text.strip().lower() == "off":
+        return None
+    try:
+        return float(text)
+    except ValueError:
+        raise SettingsError(f"expected a loudness in LUFS or off, got {text!r}") from None

@@ -12,8 +12,8 @@ import torch
 from seehear.dsp.events import Curve, motion_energy
 from seehear.errors import MediaError
 from seehear.guidance.sampling import StepProgress
-from seehear.media import finish_level, write_audio
-from seehear.pipeline.job import Job, OnStep
+from seehear.media import write_audio
+from seehear.pipeline.job import Job, OnStep, at_final_level
 from seehear.pipeline.messages import ineffective_options, output_summary, prompt_note, total_loss
 from seehear.pipeline.replay import differences, hashes_of
 from seehear.pipeline.result import Result
@@ -93,7 +93,7 @@ class RunJob:
         audio_path = None
         if audio is not None:
             rate = int(job.backbones["audio"].sample_rate)
-            waveform = finish_level(audio[0].float().cpu()[: round(job.duration_s * rate)], rate)
+            waveform = at_final_level(job, audio[0].float().cpu()[: round(job.duration_s * rate)])
             audio_path = stem.with_suffix(".wav")
             write_audio(audio_path, waveform[None], rate)
         if frames is not None:
