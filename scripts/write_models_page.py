@@ -17,26 +17,26 @@ from seehear.models.catalogue import ENTRIES, LICENCES
 from seehear.pipeline.paper_runs import PAPER_RUNS
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "models.md"
-MARK = "\n## What the paper's runs take\n"
+MARK = "\n## Memory and time of the paper's presets\n"
 HEAD = """# Models
 
 `python scripts/write_models_page.py` writes this page. `seehear models list` shows this table and
 which models are on your machine.
 
 The **pocket** family ships with the package, without downloads ([model card](pocket.md)). For all
-other models `seehear models pull NAME` shows size and licence, asks for confirmation and downloads
-the files. An interrupted download is resumed.
+other models `seehear models pull NAME` shows size and licence, asks for confirmation and
+downloads the files. An interrupted download is resumed.
 
-`--audio`, `--video`, `--motion` and `--captioner` take a name from the table, a hub name or a
-folder; `--binder` takes a file or a folder. Models that are not in the table load too, if they have
-one of these formats: fine-tunes of Stable Diffusion 1.5, other sizes of AudioLDM, adapters of
-AnimateDiff, the AnimateDiff authors' `.ckpt` files, and converted weights
-(`seehear models convert`). Code in a weight file is never run. A `measure` is a feature network for
-`seehear eval --features NAME` ([evaluation](evaluation.md)).
+`--audio`, `--video`, `--motion` and `--captioner` take a name from the table, a model ID on the
+Hugging Face Hub or a folder; `--binder` takes a file or a folder. Models that are not in the
+table load too, if they have one of these formats: fine-tunes of Stable Diffusion 1.5, other sizes
+of AudioLDM, adapters of AnimateDiff, the AnimateDiff authors' `.ckpt` files, and converted
+weights (`seehear models convert`). Code in a weight file is never run. A `measure` is a feature
+network for `seehear eval --features NAME` ([evaluation](evaluation.md)).
 
-`--commercial` raises an error for parts whose licence forbids commercial use or is unknown, and
-suggests an alternative. Every manifest lists the licences of all parts. The terms in the table are
-a summary and not legal advice.
+`--commercial` raises an error for models whose licence forbids commercial use or is unknown, and
+suggests an alternative. Every manifest lists the licences of all models used. The terms in the
+table are a summary and not legal advice.
 
 ## Checkpoints
 
@@ -67,11 +67,11 @@ def checkpoints() -> str:
     """The tables of checkpoints and of licences."""
     text = row("name", "role", "source", "size", "licence", "option") + "|" + " --- |" * 6 + "\n"
     for entry in ENTRIES:
-        where = entry.source if entry.is_file else f"`{entry.source}` on the hub"
+        where = entry.source if entry.is_file else f"`{entry.source}` on the Hugging Face Hub"
         size = f"{entry.bytes_ / 1e9:.2f} GB"
         option = f"`{entry.takes}`" if entry.takes else ""
         text += row(f"`{entry.name}`", entry.role, where, size, entry.terms.name, option)
-    text += "\n" + row("licence", "commercial use", "permits") + "|" + " --- |" * 3 + "\n"
+    text += "\n" + row("licence", "commercial use", "terms") + "|" + " --- |" * 3 + "\n"
     for licence in LICENCES.values():
         allowed = "yes" if licence.allows_commercial else "no"
         text += row(licence.name, allowed, licence.permits)

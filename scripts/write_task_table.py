@@ -32,7 +32,7 @@ ROWS = (
      "wrong/vanilla", "wrong/both", "wordless"),
     ("a2v", "a video for audio, caption by the binder", "pocket_a2v", "accuracy",
      "caption/vanilla", "caption/default", "default"),
-    ("joint", "both from a vague prompt: same class?", "pocket_joint", "agree",
+    ("joint", "video and audio from a vague prompt, same class", "pocket_joint", "agree",
      "vague/vanilla", "vague/default", "default"),
 )  # fmt: skip
 
@@ -44,8 +44,8 @@ def table() -> str:
         path = RESULTS / f"{name}.json"
         raw = json.loads(path.read_text()) if path.exists() else {"cells": {}}
         cells = [raw["cells"].get(key) for key in (unguided, guided)]
-        counts = {c.get("count", raw.get("count")) for c in cells if c is not None}
-        link = f"[{', '.join(map(str, sorted(counts)))}](docs/results/{name}.md)"
+        counts = dict.fromkeys(c.get("count", raw.get("count")) for c in cells if c is not None)
+        link = f"[{', '.join(map(str, counts))}](docs/results/{name}.md)"
         values = [_with_interval(cell, score) for cell in cells]
         text += f"| {task} | {what} | {values[0]} | {values[1]} | `{preset}` | {link} |\n"
     return text

@@ -1,6 +1,7 @@
 """Catalogue of known checkpoints: source, size and licence.
 
-Folders and hub names outside the catalogue also load if they have one of these formats.
+Folders and model IDs of the Hugging Face Hub that are not in the catalogue also load, if they
+have one of these formats.
 """
 
 from collections.abc import Iterable, Mapping
@@ -40,7 +41,7 @@ LICENCES: Mapping[str, Licence] = {
     "bsd-3-clause": Licence("BSD-3-Clause", True, "any use, with the licence notice"),
     "cc-by-4.0": Licence("CC BY 4.0", True, "any use, with attribution"),
     "creativeml-openrail-m": Licence(
-        "CreativeML OpenRAIL-M", True, "any use except the harmful ones in its attachment A"
+        "CreativeML OpenRAIL-M", True, "any use except those listed in its Attachment A"
     ),
     "cc-by-nc-sa-4.0": Licence(
         "CC BY-NC-SA 4.0", False, "no commercial use; attribution and share-alike"
