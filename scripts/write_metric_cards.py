@@ -64,8 +64,8 @@ def _groups() -> list[tuple[str, list[MetricCard]]]:
 def _section(formula: str, group: list[MetricCard]) -> str:
     first = group[0]
     text = "\n**" + ", ".join(card.name for card in group) + "** " + ARROWS[first.better]
-    text += f"\n\n`{formula}`\n\nScale: {first.scale}.\n\n"
-    head = ("column", "network: layer", "input", "rows", "source")
+    text += f"\n\n`{formula}`\n\nRange: {first.scale}.\n\n"
+    head = ("column", "network: layer", "input", "feature vectors", "source")
     text += row(*head) + "|" + " --- |" * len(head) + "\n"
     for card in group:
         text += row(card.name, card.network, card.input, card.rows, card.source)

@@ -49,7 +49,7 @@ STATISTICS: Mapping[StatisticName, Statistic] = {
         formula="exp of the mean KL divergence of each generated clip's class distribution from "
         "the mean distribution of its split; 10 splits (fewer for fewer clips), shuffled with seed "
         "2020, mean over splits",
-        scale="1 to the smaller of number of classes and clips per split",
+        scale="1 to the number of classes or the number of clips per split, whichever is smaller",
         better="higher", uses_logits=True, source="arXiv:1606.03498",
     ),
     "FD": Statistic(
@@ -78,8 +78,9 @@ STATISTICS: Mapping[StatisticName, Statistic] = {
 _WITHOUT_NETWORK = (
     MetricCard(
         name="AV-align",
-        formula="onsets within one frame of a motion peak, over the union of onsets and peaks; one "
-        'to one ("2025"; in "paper" a peak can match several onsets, and the score can exceed 1)',
+        formula="number of onsets within one frame of a motion peak / size of the union of onsets "
+        'and peaks; each peak matches at most one onset (version="2025"; with version="paper" a '
+        "peak can match several onsets, and the score can exceed 1)",
         network="none: Farneback's optical flow of at least 0.1 px, librosa's onsets",
         input="all frames at the native frame rate, up to 60 fps; 22.05 kHz mono",
         rows="one per clip with motion or onsets",
