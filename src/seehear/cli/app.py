@@ -33,8 +33,8 @@ def seehear(
 ) -> None:
     """Generate audio and video that match each other.
 
-    Nothing is trained: frozen diffusion models are guided by the gradient of a loss between
-    embeddings of a frozen encoder of audio, images and text, the binder.
+    Nothing is trained. A frozen encoder of audio, images and text (the binder) computes embeddings,
+    and the gradient of a loss between them guides frozen diffusion models.
 
     For example:
 

@@ -23,8 +23,8 @@ def evaluate(
         ScoredTask,
         typer.Option(
             "--task",
-            help="Task of the generated clips. For v2a and i2a the audio is scored, for a2v and "
-            "joint the video.",
+            help="Task of the generated clips. For v2a and i2a the audio is scored, for a2v the "
+            "video. For joint the video is scored, and the audio by audio-only networks.",
         ),
     ] = "v2a",
     real: Annotated[
@@ -92,8 +92,8 @@ def evaluate(
             metavar="PRESET",
             show_default=False,
             help="First generate the clips with the pocket family and this preset, in the "
-            "subfolder `made` of --output. The name vanilla means captions without guidance. An "
-            "interrupted run resumes.",
+            "subfolder `made` of --output. vanilla, instead of a preset, generates from "
+            "captions without guidance. An interrupted run resumes.",
         ),
     ] = None,
     steps: Annotated[

@@ -22,7 +22,7 @@ AudioFiles = Annotated[
 def a2v(audio_files: AudioFiles, output: Output, options: RunOptions) -> None:
     """Audio to video: generate a video of the same length for each audio file.
 
-    The input audio is muxed unchanged. Only if its peak is above -1 dBFS, a gain reduces it to
+    The input audio is muxed unchanged, except that audio with a peak above -1 dBFS is scaled to
     that level.
 
     For example:

@@ -198,7 +198,7 @@ Lr = Annotated[
         "--lr", min=0.0, metavar="RATE", callback=finite, show_default="the preset's",
         rich_help_panel=_GENERATION,
         help="Guidance learning rate for the latents. The preset sets the learning rate for the "
-        "prompt. 0 turns off both, so the run is unguided.",
+        "prompt. --lr 0 turns off both, so the run is unguided.",
     ),
 ]  # fmt: skip
 Sync = Annotated[

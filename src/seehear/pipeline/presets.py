@@ -51,8 +51,8 @@ class Preset:
     # the paper.
     sync_weight: float = 0.0
     terms: Mapping[str, float] = field(default_factory=dict)  # weights of further loss terms
-    # Compare log mels instead of waveforms with the condition, if model and binder support it: a
-    # third of the cost, and no gradient through the vocoder.
+    # Compare log mels instead of waveforms with the condition, if model and binder support it. This
+    # is faster and avoids a gradient through the vocoder.
     mel_bridge: bool = False
     # Embed generated frames with the binder's noise-robust image encoder, if it has one.
     noisy_image_encoder: bool = False
@@ -262,7 +262,7 @@ _JOINT_DEFAULT = replace(
             start={"audio": 0.3, "video": 0.4},
         ),
         num_steps=40,  # each stream is denoised in 30 of the 40 steps
-        # both streams are denoised in two thirds of each stream's steps
+        # in two thirds of its steps, each stream is denoised together with the other
         spans={"video": (0.0, 0.75), "audio": (0.25, 1.0)},
         guidance_scale={"audio": 2.5, "video": 4.0},  # as for a single stream
         retimed_at=(0.4, 0.475, 0.55),  # 0.2, 0.3 and 0.4 of the audio's own steps
