@@ -28,9 +28,9 @@ other models `seehear models pull NAME` shows size and licence, asks for confirm
 downloads the files. An interrupted download is resumed.
 
 `--audio`, `--video`, `--motion` and `--captioner` take a name from the table, a model ID on the
-Hugging Face Hub or a folder; `--binder` takes a name, a file or a folder. These models load too, although
-they are not in the table: fine-tunes of Stable Diffusion 1.5, other sizes of AudioLDM, adapters of
-AnimateDiff, the AnimateDiff authors' `.ckpt` files, and converted weights
+Hugging Face Hub or a folder; `--binder` takes a name, a file or a folder. These models load too,
+although they are not in the table: fine-tunes of Stable Diffusion 1.5, other sizes of AudioLDM,
+adapters of AnimateDiff, the AnimateDiff authors' `.ckpt` files, and converted weights
 (`seehear models convert`). Code in a weight file is never run. In the table, the role `measure`
 means a feature network for `seehear eval --features NAME` ([evaluation](evaluation.md)).
 

@@ -207,8 +207,8 @@ _ALL = (
         name="imagebind",
         network="ImageBind huge",
         features="unit embedding, 1024",
-        input="16 kHz mono, 3 segments of 2 s; 5 pairs of frames, taken from 16 evenly spaced frames "
-        "of the clip, each in 3 crops of 224 x 224",
+        input="16 kHz mono, 3 segments of 2 s; 5 pairs of frames, taken from 16 evenly spaced "
+        "frames of the clip, each in 3 crops of 224 x 224",
         columns={
             "FD": "FD (ImageBind)",
             "AV": "AV-bind (ImageBind)",

@@ -38,8 +38,8 @@ STATISTICS: Mapping[StatisticName, Statistic] = {
     "KL": Statistic(
         formula="mean over pairs of sum_c p(c) (ln p(c) - ln(q(c) + 1e-6)), p = softmax of the "
         "real clip's logits, q = softmax of the generated clip's logits",
-        scale="about 0 or more; because of the 1e-6, identical clips score -1e-6 times the number of "
-        "classes",
+        scale="about 0 or more; because of the 1e-6, identical clips score -1e-6 times the number "
+        "of classes",
         better="lower", uses_logits=True, source="arXiv:2110.08791",
     ),
     "same class": Statistic(

@@ -183,8 +183,8 @@ class SamplingSettings:
     # number of steps of the denoising loop (S in method.md); 30 for AudioLDM in the authors' code
     num_steps: int = 30
     # Number of denoising steps of a stream, if this is smaller than the number of loop steps in its
-    # interval (`spans`). They are spread evenly over the interval. In the other loop steps the latents of
-    # the stream do not change.
+    # interval (`spans`). They are spread evenly over the interval. In the other loop steps the
+    # latents of the stream do not change.
     own_steps: Mapping[Stream, int] = field(default_factory=dict)
     # Interval (start, end) in which a stream is denoised, as fractions of the run. Streams without
     # an entry are denoised in the whole run.

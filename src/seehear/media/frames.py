@@ -17,11 +17,14 @@ from jaxtyping import UInt8
 from seehear.errors import MediaError
 from seehear.media.kinds import Video
 from seehear.media.opening import (
+    MAX_GAP_S,
     audio_stream,
     check_decoder,
     check_duration,
+    check_gap,
     declared_duration,
     decodable_frames,
+    decoding,
     open_media,
     seconds,
     video_stream,
@@ -55,7 +58,8 @@ def read_video(
         MediaError: not a video, no video track, no frame can be decoded, or longer than
             `max_duration_s`.
     """
-    with open_media(path) as container:
+    _check_sampling(frames_per_s, short_side)
+    with open_media(path) as container, decoding(path):
         stream = _require_video(path, container)
         has_audio = audio_stream(container) is not None
         fps = float(_frame_rate(stream))
@@ -85,11 +89,19 @@ def stream_frames(
     Raises:
         MediaError: as for `read_video`.
     """
-    with open_media(path) as container:
+    _check_sampling(frames_per_s, short_side)
+    with open_media(path) as container, decoding(path):
         stream = _require_video(path, container)
         grid = _Grid(path, container, stream, frames_per_s, short_side, max_duration_s)
         for k, frame in enumerate(grid):
             yield k / frames_per_s, frame
+
+
+def _check_sampling(frames_per_s: float, short_side: int) -> None:
+    if not frames_per_s > 0 or short_side < 1:
+        raise ValueError(
+            f"frames_per_s and short_side must be positive, got {frames_per_s}, {short_side}"
+        )
 
 
 class _Grid:
@@ -104,10 +116,6 @@ class _Grid:
         short_side: int,
         max_duration_s: float,
     ):
-        if not frames_per_s > 0 or short_side < 1:
-            raise ValueError(
-                f"frames_per_s and short_side must be positive, got {frames_per_s}, {short_side}"
-            )
         self.path, self.container, self.stream = path, container, stream
         self.step = 1 / Fraction(frames_per_s)
         self.short_side, self.max_duration_s = short_side, max_duration_s
@@ -119,9 +127,9 @@ class _Grid:
         self.matrix: _Matrix = (1, 0, 0, 1)
 
     def expected_frames(self) -> int:
-        """Number of frames according to the header, which can be wrong."""
-        declared_s = declared_duration(self.container, self.stream) or 1
-        return math.ceil(min(float(declared_s), self.max_duration_s) / self.step) + 1
+        """Number of frames according to the header, which can be wrong, so at most a minute."""
+        declared_s = max(0.0, float(declared_duration(self.container, self.stream) or 1))
+        return math.ceil(min(declared_s, self.max_duration_s, MAX_GAP_S) / self.step) + 1
 
     def __iter__(self) -> Iterator[UInt8[np.ndarray, "3 height width"]]:
         check_duration(
@@ -131,6 +139,7 @@ class _Grid:
         current: VideoFrame | None = None
         for start, end, frame in _clocked_frames(self.path, self.container, self.stream):
             check_duration(self.path, start, self.max_duration_s)
+            check_gap(self.path, start - self.duration)
             if current is None:
                 # Only once: reading side data puts the frame into a reference cycle.
                 self.matrix, self.rotation_deg = _display_matrix(frame), frame.rotation % 360

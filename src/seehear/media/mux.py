@@ -26,7 +26,14 @@ from seehear.media.encode import (
     pad_or_trim,
     resample_for_track,
 )
-from seehear.media.opening import audio_stream, check_decoder, open_media, video_stream
+from seehear.media.opening import (
+    audio_stream,
+    check_decoder,
+    check_gap,
+    decoding,
+    open_media,
+    video_stream,
+)
 from seehear.media.read import mono_or_stereo, read_audio
 from seehear.media.write import replacing
 
@@ -101,7 +108,7 @@ class _Clock:
 
 def _video_clock(path: Path) -> _Clock:
     """Read the times of every packet without decoding."""
-    with open_media(path) as source:
+    with open_media(path) as source, decoding(path):
         stream = video_stream(source)
         if stream is None or stream.time_base is None:
             raise MediaError(f"{path}: expected a video, got a file without a video track")
@@ -131,8 +138,14 @@ def _video_clock(path: Path) -> _Clock:
     displayed = [
         (p, d) for p, (_, _, d, is_hidden) in zip(pts, times, strict=True) if not is_hidden
     ]
+    shown = sorted(p for p, _ in displayed)
+    for first, second in itertools.pairwise(shown):
+        check_gap(path, (second - first) * time_base)
+    check_gap(path, max((d for _, d in displayed), default=0) * time_base)
     start = min((p for p, _ in displayed), default=min(pts))
     end = max((p + d for p, d in displayed), default=start)
+    if round((end - start) * time_base * AUDIO_RATE) < 1:
+        raise MediaError(f"{path}: expected a video that lasts, got one of 0 s; it is damaged")
     return _Clock(
         pts=tuple(pts),
         dts=tuple(dts),

@@ -1,6 +1,7 @@
 """Open media files safely, with clear errors for files that cannot be used."""
 
 import logging
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from fractions import Fraction
@@ -17,7 +18,10 @@ from seehear.errors import MediaError
 from seehear.media.folders import existing_file
 
 logger = logging.getLogger("seehear.media")
-MAX_BROKEN = 10_000  # damaged packets, after which a file is given up
+MAX_BROKEN = 10_000  # damaged packets, after which the rest of a file is ignored
+MAX_GAP_S = 60.0  # between two frames; a longer gap is a damaged timestamp
+# Time to decode a file, in seconds: a fixed part, and a part for every second of decoded media.
+DECODE_S, DECODE_S_PER_S = 30.0, 20.0
 
 # Demuxers that render text as video, or that open other files and URLs named in the file.
 _REFUSED_FORMATS = {"tty", "hls", "dash", "concat", "sdp", "rtsp", "ffmetadata", "imf"}
@@ -45,6 +49,29 @@ def open_media(path: str | Path) -> Iterator[InputContainer]:
                 f"{path}: expected a video or audio file, got {container.format.long_name}"
             )
         yield container
+
+
+@contextmanager
+def decoding(path: str | Path) -> Iterator[None]:
+    """Turn the errors of decoding, resampling and scaling damaged media into a MediaError."""
+    try:
+        yield
+    except MediaError:
+        raise
+    except (av.FFmpegError, ValueError, IndexError, OverflowError, MemoryError) as error:
+        raise MediaError(
+            f"{path}: expected media that can be decoded, but decoding failed "
+            f"({type(error).__name__}: {error}); export the file again"
+        ) from error
+
+
+def check_gap(path: str | Path, gap_s: float | Fraction, max_gap_s: float = MAX_GAP_S) -> None:
+    """Raise MediaError if nothing is displayed or played for too long: a damaged timestamp."""
+    if gap_s > max_gap_s:
+        raise MediaError(
+            f"{path}: expected timestamps without gaps of more than {max_gap_s:g} s, got a gap of "
+            f"{float(gap_s):.1f} s; the file is damaged, export it again"
+        )
 
 
 def video_stream(container: InputContainer) -> VideoStream | None:
@@ -102,16 +129,36 @@ def check_duration(
 
 
 def decodable_frames(container: InputContainer, stream: VideoStream | AudioStream) -> Iterator[Any]:
-    """Frames of a stream. Damaged packets are skipped, as in players, and counted in the log."""
-    num_broken = 0
+    """Frames of a stream. Damaged packets are skipped, as in players, and counted in the log.
+
+    Raises:
+        MediaError: Decoding takes much longer than the decoded media, as in a file that is made to
+            keep a decoder busy.
+    """
+    num_broken, decoded_s, spent_s = 0, 0.0, 0.0
     packets = container.demux(stream)
     while num_broken < MAX_BROKEN:
+        began = time.monotonic()
+        frames: list[Any] = []
         try:
             packet = next(packets, None)
             if packet is None:
                 break
-            yield from packet.decode()
-        except (av.error.InvalidDataError, av.error.EOFError):
+            frames = packet.decode()
+        except av.FFmpegError:  # damaged data can raise every one of its subclasses
             num_broken += 1
+        spent_s += time.monotonic() - began
+        decoded_s += sum(_length_s(frame) for frame in frames)
+        if spent_s > DECODE_S + DECODE_S_PER_S * decoded_s:
+            raise MediaError(
+                f"{container.name}: expected a file that decodes in time, but {decoded_s:.1f} s of "
+                f"it took {spent_s:.0f} s; export it again"
+            )
+        yield from frames
     if num_broken:
         logger.warning("%s: skipped %d damaged packets", container.name, num_broken)
+
+
+def _length_s(frame: Any) -> float:
+    """Duration of a decoded frame; a video frame counts as 1/25 s."""
+    return frame.samples / frame.sample_rate if hasattr(frame, "samples") else 0.04

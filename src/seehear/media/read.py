@@ -1,20 +1,22 @@
 """Read audio and images, and probe media files."""
 
+import math
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
+import PIL.ExifTags
 import PIL.Image
-import PIL.ImageOps
 import torch
 from av.audio.frame import AudioFrame
 from av.audio.resampler import AudioResampler
 from av.audio.stream import AudioStream
 from av.container import InputContainer
-from jaxtyping import Float32
+from jaxtyping import Float32, Float64, UInt8
 
 from seehear.errors import MediaError
 from seehear.media.folders import existing_file
@@ -22,16 +24,42 @@ from seehear.media.kinds import Audio, Image, Probe
 from seehear.media.opening import (
     audio_stream,
     check_duration,
+    check_gap,
     declared_duration,
     decodable_frames,
+    decoding,
     open_media,
     seconds,
     video_stream,
 )
 
 MAX_AUDIO_S = 3600.0
+MAX_PIXELS = 16_000_000  # of an image in memory
+_WHITES = (1.0, 255.0, 65_535.0, 2.0**31 - 1, 2.0**32 - 1)
+_TURNS = {
+    2: PIL.Image.Transpose.FLIP_LEFT_RIGHT,
+    3: PIL.Image.Transpose.ROTATE_180,
+    4: PIL.Image.Transpose.FLIP_TOP_BOTTOM,
+    5: PIL.Image.Transpose.TRANSPOSE,
+    6: PIL.Image.Transpose.ROTATE_270,
+    7: PIL.Image.Transpose.TRANSVERSE,
+    8: PIL.Image.Transpose.ROTATE_90,
+}  # by EXIF orientation
 # Containers round timestamps (Matroska to 1 ms), so smaller jumps between frames are not gaps.
 _CLOCK_TOLERANCE_S = 0.02
+MAX_CHANNELS = 64
+MIN_RATE, MAX_RATE = 1000, 768_000  # sample rates in Hz
+_HALF_POWER = 0.5**0.5
+# Weights of a channel in left and right.
+_STEREO_WEIGHTS: dict[str, tuple[float, float]] = {
+    **dict.fromkeys(("FL", "FLC", "DL"), (1.0, 0.0)),
+    **dict.fromkeys(("FR", "FRC", "DR"), (0.0, 1.0)),
+    **dict.fromkeys(("FC", "TFC", "TC"), (_HALF_POWER, _HALF_POWER)),
+    **dict.fromkeys(("BL", "SL", "TFL", "TBL", "TSL", "WL", "SDL"), (_HALF_POWER, 0.0)),
+    **dict.fromkeys(("BR", "SR", "TFR", "TBR", "TSR", "WR", "SDR"), (0.0, _HALF_POWER)),
+    **dict.fromkeys(("BC", "TBC"), (0.5, 0.5)),
+    **dict.fromkeys(("LFE", "LFE2"), (0.0, 0.0)),
+}
 _Samples = Float32[np.ndarray, "channels samples"]
 
 
@@ -47,7 +75,7 @@ def probe(path: str | Path) -> Probe:
     size = _image_size(existing_file(path))
     if size is not None:
         return Probe(kind="image", duration_s=0.0, width=size[0], height=size[1])
-    with open_media(path) as container:
+    with open_media(path) as container, decoding(path):
         video, audio = video_stream(container), audio_stream(container)
         stream = video or audio
         if stream is None:
@@ -69,27 +97,65 @@ def probe(path: str | Path) -> Probe:
 def read_image(path: str | Path) -> Image:
     """Read an image as upright 8-bit RGB. Transparent pixels are blended with white.
 
-    An animation gives its first frame. 16-bit images are scaled to 8 bits.
+    An animation gives its first frame. Images of more than 16 million pixels are scaled down to
+    that. 16-bit and 32-bit images are scaled to 8 bits, and NaN is black.
 
     Raises:
         MediaError: not an image, damaged, or larger than 89 million pixels (Pillow's limit
             against decompression bombs).
     """
     path = existing_file(path)
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), _pillow_errors(path):
         warnings.simplefilter("error", PIL.Image.DecompressionBombWarning)
         warnings.filterwarnings("ignore", category=UserWarning)  # damaged EXIF is not an error
-        try:
-            with PIL.Image.open(path) as image:
-                rgb = _to_rgb(PIL.ImageOps.exif_transpose(image))
-        except (PIL.Image.DecompressionBombWarning, PIL.Image.DecompressionBombError) as error:
-            raise MediaError(f"{path}: too many pixels ({error}); scale it down") from error
-        except (OSError, SyntaxError, ValueError) as error:
-            raise MediaError(
-                f"{path}: expected an image such as .png or .jpg, but it cannot be read as "
-                f"one ({error})"
-            ) from error
-    return Image(pixels=torch.from_numpy(np.array(rgb).transpose(2, 0, 1).copy()), path=path)
+        with PIL.Image.open(path) as image:
+            turn = _TURNS.get(_exif_orientation(image))
+            rgb = _to_rgb(_reduced(image))
+            upright = rgb if turn is None else rgb.transpose(turn)
+    return Image(pixels=torch.from_numpy(np.array(upright).transpose(2, 0, 1).copy()), path=path)
+
+
+@contextmanager
+def _pillow_errors(path: Path) -> Iterator[None]:
+    """Turn the errors of reading damaged images into a MediaError.
+
+    Pillow's parsers raise any built-in error on damaged data, such as IndexError and struct.error.
+    """
+    try:
+        yield
+    except (PIL.Image.DecompressionBombWarning, PIL.Image.DecompressionBombError) as error:
+        raise MediaError(f"{path}: too many pixels ({error}); scale it down") from error
+    except Exception as error:
+        raise MediaError(
+            f"{path}: expected an image such as .png or .jpg, but it cannot be read as one "
+            f"({type(error).__name__}: {error})"
+        ) from error
+
+
+def _exif_orientation(image: PIL.Image.Image) -> int:
+    """The EXIF orientation, 1 to 8; 1 if it is missing or cannot be read.
+
+    Only this tag is read, so that damage in others does not matter.
+    """
+    try:
+        return int(image.getexif().get(PIL.ExifTags.Base.Orientation, 1))
+    except Exception:
+        return 1
+
+
+def _reduced(image: PIL.Image.Image) -> PIL.Image.Image:
+    """The image, scaled down by a whole number if it has too many pixels."""
+    factor = math.ceil(math.sqrt(image.width * image.height / MAX_PIXELS))
+    # A long strip keeps at least one pixel on its shorter side.
+    factor = max(1, min(factor, image.width, image.height))
+    if factor == 1:
+        return image
+    image.draft(None, (image.width // factor, image.height // factor))  # JPEG decodes smaller
+    factor = max(1, math.ceil(math.sqrt(image.width * image.height / MAX_PIXELS)))
+    if image.mode in ("P", "1"):
+        image = image.resize((image.width // factor, image.height // factor))  # nearest
+        return image
+    return image.reduce(factor)
 
 
 def read_audio(
@@ -107,14 +173,15 @@ def read_audio(
     Args:
         path: Any file with an audio track that FFmpeg can read.
         sample_rate: Output sample rate.
-        mono: Average the channels into one.
+        mono: Average the channels into one. Otherwise there are one or two channels: more are
+            mixed to stereo, see `downmixed`.
         max_duration_s: Longer files are rejected.
 
     Raises:
         MediaError: no audio track, nothing can be decoded, a sample is NaN or infinite, or longer
             than `max_duration_s`.
     """
-    with open_media(path) as container:
+    with open_media(path) as container, decoding(path):
         stream = audio_stream(container)
         if stream is None:
             raise MediaError(f"{path}: expected an audio track, got none")
@@ -124,7 +191,7 @@ def read_audio(
         rate = stream.codec_context.sample_rate
         num_samples, blocks = 0, []
         for block in _resampled(
-            _samples_in_order(container, stream, zero), rate, sample_rate, mono
+            _samples_in_order(path, container, stream, zero), rate, sample_rate, mono
         ):
             if not np.isfinite(block).all():
                 raise MediaError(
@@ -149,36 +216,85 @@ def mono_or_stereo(audio: Audio) -> Audio:
 
 
 def _samples_in_order(
-    container: InputContainer, stream: AudioStream, zero: Fraction | None
+    path: str | Path, container: InputContainer, stream: AudioStream, zero: Fraction | None
 ) -> Iterator[_Samples]:
-    """Decode at the native sample rate; timestamps place the samples, from `zero` seconds on."""
+    """Decode at the native sample rate; timestamps place the samples, from `zero` seconds on.
+
+    Blocks have one or two channels.
+    """
     rate = stream.codec_context.sample_rate
     counts_samples = stream.time_base == Fraction(1, rate)
-    to_float, accepted = None, None
+    to_float, accepted, num_channels = None, None, 0
     position = 0  # of the next sample, in samples after `zero`
     for frame in decodable_frames(container, stream):
         if (frame.format.name, frame.layout.name, frame.sample_rate) != accepted:
             accepted = (frame.format.name, frame.layout.name, frame.sample_rate)
-            to_float = AudioResampler(format="fltp", layout=stream.layout, rate=rate)
+            _check_format(path, frame)
+            to_float = AudioResampler(format="flt", layout=frame.layout, rate=rate)
         assert to_float is not None
         time, length = seconds(frame.pts, frame.time_base), frame.duration
-        parts = [part.to_ndarray() for part in to_float.resample(frame)]
+        # A packed format: planar frames of more than eight channels crash in `to_ndarray`.
+        parts = [
+            part.to_ndarray().reshape(-1, frame.layout.nb_channels).T
+            for part in to_float.resample(frame)
+        ]
         if not parts:
             continue
-        samples = np.concatenate(parts, axis=1)
+        samples = downmixed(np.concatenate(parts, axis=1), _channel_names(frame))
+        if num_channels and len(samples) != num_channels:
+            samples = np.broadcast_to(samples.mean(axis=0), (num_channels, samples.shape[1]))
+        num_channels = len(samples)
         if counts_samples and length and frame.sample_rate == rate:
             samples = samples[:, :length]  # the last AAC frame is padded to 1024 samples
         if zero is None:
             zero = time or Fraction(0)
         gap = 0 if time is None else round((time - zero) * rate) - position
         if position == 0 or abs(gap) > _CLOCK_TOLERANCE_S * rate:
-            if gap > 0:
-                yield np.zeros((len(samples), gap), np.float32)
-                position += gap
+            check_gap(path, Fraction(gap, rate))
+            for start in range(0, max(0, gap), rate):
+                yield np.zeros((num_channels, min(rate, gap - start)), np.float32)
+            position += max(0, gap)
             samples = samples[:, max(0, -gap) :]  # drop samples before zero and duplicates
         position += samples.shape[1]
         if samples.shape[1]:
-            yield samples
+            yield np.ascontiguousarray(samples)
+
+
+def _check_format(path: str | Path, frame: AudioFrame) -> None:
+    """Refuse numbers that no audio has, before memory is reserved by them."""
+    if not 1 <= frame.layout.nb_channels <= MAX_CHANNELS:
+        raise MediaError(
+            f"{path}: expected 1 to {MAX_CHANNELS} channels, got {frame.layout.nb_channels}"
+        )
+    if not MIN_RATE <= frame.sample_rate <= MAX_RATE:
+        raise MediaError(
+            f"{path}: expected a sample rate of {MIN_RATE} to {MAX_RATE} Hz, got "
+            f"{frame.sample_rate}"
+        )
+
+
+def _channel_names(frame: AudioFrame) -> tuple[str, ...]:
+    return tuple(channel.name for channel in frame.layout.channels)
+
+
+def downmixed(
+    samples: _Samples, names: Sequence[str]
+) -> Float32[np.ndarray, "new_channels samples"]:
+    """Mix more than two channels to stereo with the weights of ITU-R BS.775.
+
+    Channels at the centre and at the back have a weight of 0.707, and the low-frequency channel is
+    left out. Channels without a known position are averaged to mono.
+
+    Args:
+        samples: Samples of every channel.
+        names: FFmpeg's names of the channels, such as FL, FC, LFE and BL.
+    """
+    if len(samples) <= 2:
+        return samples
+    weights = [_STEREO_WEIGHTS.get(name) for name in names]
+    if len(weights) != len(samples) or None in weights:
+        return samples.mean(axis=0, keepdims=True)
+    return np.array(weights, np.float32).T @ samples
 
 
 def _resampled(
@@ -232,22 +348,30 @@ def _image_size(path: Path) -> tuple[int, int] | None:
                 return None if is_video or image.format == "MPEG" else image.size
         except PIL.Image.DecompressionBombError as error:
             raise MediaError(f"{path}: too many pixels ({error}); scale it down") from error
-        except (OSError, SyntaxError, ValueError):
+        except Exception:  # Pillow's parsers raise any built-in error on damaged data
             return None
 
 
 def _to_rgb(image: PIL.Image.Image) -> PIL.Image.Image:
     """Convert any Pillow mode to 8-bit RGB."""
-    if image.mode.startswith("I;16") or image.mode == "I":
-        grey = np.asarray(image).astype(np.float64) / 257  # 65535 is white
-        image = PIL.Image.fromarray(grey.round().clip(0, 255).astype(np.uint8))
-    elif image.mode == "F":
-        grey = np.asarray(image, np.float64)
-        # Float images are in [0, 1] or, by an older convention, in [0, 255].
-        grey = grey * 255 if grey.max(initial=0) <= 1 else grey
-        image = PIL.Image.fromarray(np.nan_to_num(grey).round().clip(0, 255).astype(np.uint8))
+    if image.mode.startswith("I") or image.mode == "F":
+        image = PIL.Image.fromarray(_grey_8_bit(np.asarray(image, np.float64)))
     if image.has_transparency_data:
         image = image.convert("RGBA")
         white = PIL.Image.new("RGBA", image.size, "white")
         image = PIL.Image.alpha_composite(white, image)
     return image.convert("RGB")
+
+
+def _grey_8_bit(
+    grey: Float64[np.ndarray, "height width"],
+) -> UInt8[np.ndarray, "height width"]:
+    """Scale grey values to 8 bits, by the smallest usual range that contains them.
+
+    White is 1 in float images, 255, 65535 for 16 bits, or 2^31 - 1 or 2^32 - 1 for 32 bits.
+    """
+    finite = grey[np.isfinite(grey)]
+    brightest = finite.max(initial=0)
+    white = next((w for w in _WHITES if brightest <= w), brightest)
+    scaled = np.nan_to_num(grey / white * 255, nan=0.0, posinf=255.0, neginf=0.0)
+    return scaled.round().clip(0, 255).astype(np.uint8)

@@ -1,0 +1,137 @@
+"""Damaged and hostile media: a result or a MediaError, in bounded time and memory."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import PIL.Image
+import pytest
+import soundfile
+import torch
+
+from seehear import media
+from seehear.errors import MediaError
+from seehear.media.read import downmixed
+
+DAMAGED = Path(__file__).parents[1] / "data" / "damaged"
+# Reads every file by every function in a process of its own, because memory only grows.
+CHILD = """
+import json, resource, sys, tempfile, time, warnings
+from pathlib import Path
+import torch
+torch.set_num_threads(1)
+from seehear import media
+from seehear.errors import MediaError
+
+path, out = Path(sys.argv[1]), Path(tempfile.mkdtemp()) / "out.mkv"
+warnings.simplefilter("ignore")
+base, began, found = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, time.monotonic(), {}
+for name, read in {
+    "probe": media.probe,
+    "video": lambda p: media.read_video(p, frames_per_s=4.0),
+    "audio": media.read_audio,
+    "image": media.read_image,
+    "mux": lambda p: media.mux_audio(p, torch.zeros(1, 16_000), 16_000, out),
+}.items():
+    try:
+        read(path)
+        found[name] = "ok"
+    except MediaError as error:
+        found[name] = str(error)
+grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - base
+print(json.dumps({"ops": found, "mb": grown // 1024, "s": time.monotonic() - began}))
+"""
+
+
+@pytest.mark.parametrize("path", sorted(DAMAGED.iterdir()), ids=lambda path: path.name)
+def test_a_damaged_file_is_read_or_refused_in_bounded_time_and_memory(path):
+    done = subprocess.run(
+        [sys.executable, "-c", CHILD, str(path)], capture_output=True, text=True, timeout=120
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    found = json.loads(done.stdout)
+    assert found["mb"] < 700
+    assert found["s"] < 20
+    for message in found["ops"].values():
+        assert "\n" not in message
+        assert len(message) < 500
+
+
+def write_surround(path, channels, loud=0, level=0.5, rate=16_000, duration_s=1.0):
+    samples = np.zeros((round(rate * duration_s), channels), np.float32)
+    t = np.arange(len(samples)) / rate
+    samples[:, loud] = level * np.sin(2 * np.pi * 440 * t)
+    soundfile.write(path, samples, rate, format="WAVEX")
+    return path
+
+
+@pytest.mark.parametrize("channels", [8, 9, 16, 32])
+def test_audio_with_many_channels_is_read(tmp_path, channels):
+    audio = media.read_audio(write_surround(tmp_path / "a.wav", channels))
+    assert audio.duration_s == pytest.approx(1.0, abs=1e-3)
+    assert len(audio.waveform) == 1
+    assert audio.waveform.abs().max() > 0.01
+
+
+def test_more_channels_than_any_layout_are_refused(tmp_path):
+    with pytest.raises(MediaError, match="1 to 64 channels, got 100"):
+        media.read_audio(write_surround(tmp_path / "a.wav", 100))
+
+
+def test_the_centre_of_5_1_comes_out_at_0_35_in_left_and_right(tmp_path):
+    # Weights of ITU-R BS.775: 0.707 of the centre in each side.
+    path = write_surround(tmp_path / "a.wav", 6, loud=2)
+    audio = media.read_audio(path, mono=False)
+    assert audio.waveform.abs().amax(1).tolist() == pytest.approx([0.354, 0.354], abs=0.01)
+
+
+@pytest.mark.parametrize(
+    ("name", "weights"),
+    [
+        ("FL", (1, 0)), ("FR", (0, 1)), ("FC", (0.7071, 0.7071)), ("LFE", (0, 0)),
+        ("BL", (0.7071, 0)), ("SR", (0, 0.7071)),
+    ],
+)  # fmt: skip
+def test_a_channel_has_the_weights_of_its_position(name, weights):
+    names = [name, "FL" if name != "FL" else "FR", "BC"]
+    samples = np.zeros((3, 4), np.float32)
+    samples[0] = 1
+    assert downmixed(samples, names)[:, 0].tolist() == pytest.approx(weights, abs=1e-4)
+
+
+def test_channels_without_a_position_are_averaged():
+    samples = np.arange(12, dtype=np.float32).reshape(3, 4)
+    np.testing.assert_allclose(downmixed(samples, ("", "", "")), samples.mean(0, keepdims=True))
+
+
+def test_the_orientation_is_applied_although_other_exif_tags_are_broken():
+    path = DAMAGED / "exif_badrat.jpg"
+    with PIL.Image.open(path) as image:
+        width, height = image.size
+    assert media.read_image(path).pixels.shape == (3, width, height)  # turned by 90 degrees
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        (np.array([[0.0, 0.5], [1.0, np.nan]], np.float32), [[0, 128], [255, 0]]),
+        (np.array([[0.0, 100.0], [255.0, np.inf]], np.float32), [[0, 100], [255, 255]]),
+        (np.array([[0, 100], [200, 255]], np.int32), [[0, 100], [200, 255]]),
+        (np.array([[0, 65535], [32768, 1]], np.int32), [[0, 255], [128, 0]]),
+        (np.array([[0, 2**31 - 1], [2**30, 1]], np.int32), [[0, 255], [128, 0]]),
+    ],
+)
+def test_float_and_32_bit_images_keep_their_brightness(tmp_path, values, expected):
+    PIL.Image.fromarray(values).save(tmp_path / "a.tiff")
+    pixels = media.read_image(tmp_path / "a.tiff").pixels
+    assert pixels[0].tolist() == expected
+    assert torch.equal(pixels[0], pixels[2])
+
+
+def test_a_large_image_is_scaled_down(tmp_path):
+    PIL.Image.new("L", (9000, 3000), 200).save(tmp_path / "a.png")
+    pixels = media.read_image(tmp_path / "a.png").pixels
+    assert pixels.shape == (3, 1500, 4500)
+    assert pixels.unique().tolist() == [200]
