@@ -1,5 +1,6 @@
 """The command line. PyTorch and the models are imported inside the commands that need them."""
 
+import errno
 import sys
 from collections.abc import Sequence
 
@@ -40,6 +41,10 @@ for _name, _group in GROUPS.items():
     app.add_typer(_group, name=_name)
 
 
+# Errors of the operating system that the user can mend, wherever they occur.
+_USER_ERRNOS = (errno.ENAMETOOLONG, errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.ELOOP)
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command.
 
@@ -56,6 +61,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 130
     except SeehearError as error:
         print(f"seehear: error: {error}", file=sys.stderr)
+        return 2
+    except OSError as error:
+        if error.errno not in _USER_ERRNOS:
+            raise
+        print(f"seehear: error: {error.filename}: {error.strerror}", file=sys.stderr)
         return 2
     except SystemExit as done:
         return int(done.code or 0)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from seehear.errors import MediaError, SeehearError
-from seehear.media.folders import check_folder_of
+from seehear.media.folders import check_folder_of, check_name
 
 
 @dataclass(frozen=True)
@@ -84,6 +84,7 @@ def pair_outputs(
             folder of the file is missing.
     """
     path = Path(output)
+    check_name(path)
     if not (path.is_dir() or output.endswith(("/", os.sep)) or not path.suffix):
         if len(sources) > 1:
             raise MediaError(

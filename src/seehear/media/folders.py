@@ -1,8 +1,14 @@
 """Files and folders: that inputs exist, and that outputs have a folder."""
 
+import os
+import stat
 from pathlib import Path
 
 from seehear.errors import MediaError
+
+# Of a file name, without its suffix. File systems allow 255 with it, and the manifest beside an
+# output has a longer suffix.
+MAX_STEM_BYTES = 240
 
 
 def ensure_folder(path: str | Path) -> Path:
@@ -23,25 +29,42 @@ def ensure_folder(path: str | Path) -> Path:
 
 
 def check_folder_of(path: Path) -> None:
-    """Raise MediaError if the parent folder of an output file is missing."""
+    """Raise MediaError if an output has no folder, or a name that is too long."""
+    check_name(path)
     if not path.parent.is_dir():
         raise MediaError(f"{path}: there is no folder {path.parent}; create it first")
+
+
+def check_name(path: Path) -> None:
+    """Raise MediaError if the name of an output is too long."""
+    if len(os.fsencode(path.stem)) > MAX_STEM_BYTES:
+        raise MediaError(
+            f"{path}: expected a file name of at most {MAX_STEM_BYTES} bytes before the suffix, "
+            f"got {len(os.fsencode(path.stem))}; choose a shorter one"
+        )
 
 
 def existing_file(path: str | Path) -> Path:
     """Check that `path` is a readable, non-empty file and return it as a Path.
 
     Raises:
-        MediaError: the file is missing, a folder, empty or unreadable.
+        MediaError: the file is missing, a folder, a pipe or device, empty or unreadable.
     """
     path = Path(path)
     try:
+        kind = path.stat().st_mode
+        if not stat.S_ISREG(kind) and not stat.S_ISDIR(kind):
+            raise MediaError(
+                f"{path}: expected a file, got a pipe or a device; save the media to a file first"
+            )
         with path.open("rb") as file:
             first_byte = file.read(1)
     except FileNotFoundError:
         raise MediaError(f"{path}: no such file; check the name") from None
     except IsADirectoryError:
         raise MediaError(f"{path}: expected a media file, got a folder") from None
+    except MediaError:
+        raise
     except (OSError, ValueError) as error:
         raise MediaError(f"{path}: cannot be read ({error}); check its permissions") from error
     if not first_byte:

@@ -16,7 +16,7 @@ from safetensors import SafetensorError
 from transformers import PreTrainedModel
 from transformers.utils import logging
 
-from seehear.errors import WeightsError
+from seehear.errors import SettingsError, WeightsError
 from seehear.guidance.diffusion import NoiseLevel, PredictionKind, vp_levels
 from seehear.models.cache import read_json
 from seehear.models.weights import Checkpoint
@@ -45,7 +45,16 @@ def prediction_kind(scheduler: DDIMScheduler) -> PredictionKind:
 
 
 def scheduler_levels(scheduler: DDIMScheduler, num_steps: int) -> tuple[NoiseLevel, ...]:
-    """`num_steps + 1` noise levels of a checkpoint's schedule, with its timestep spacing."""
+    """`num_steps + 1` noise levels of a checkpoint's schedule, with its timestep spacing.
+
+    Raises:
+        SettingsError: The schedule has fewer timesteps.
+    """
+    most = len(scheduler.alphas_cumprod) - int(scheduler.config.get("steps_offset", 0))
+    if not 1 <= num_steps <= most:
+        raise SettingsError(
+            f"expected 1 to {most} steps, the length of the model's noise schedule, got {num_steps}"
+        )
     scheduler.set_timesteps(num_steps)
     return vp_levels(
         scheduler.alphas_cumprod,

@@ -165,13 +165,24 @@ def to_json(value: Any) -> Any:
     raise TypeError(f"expected a value with a JSON form, got {type(value).__name__}: {value!r}")
 
 
+def _is_utf8(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def write_json(path: str | Path, record: Mapping[str, Any]) -> None:
     """Write a record as indented JSON; the file appears only when complete.
 
     Raises:
         MediaError: The folder is missing or the file cannot be written.
     """
-    text = json.dumps(to_json(record), indent=2, ensure_ascii=False, allow_nan=False)
+    plain = to_json(record)
+    text = json.dumps(plain, indent=2, ensure_ascii=False, allow_nan=False)
+    if not text.isascii() and not _is_utf8(text):  # a file name that is no UTF-8
+        text = json.dumps(plain, indent=2, allow_nan=False)
     with replacing(path) as temporary:
         temporary.write_text(text + "\n", encoding="utf-8")
 

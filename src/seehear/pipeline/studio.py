@@ -36,6 +36,7 @@ from seehear.pipeline.inputs import (
     as_audio,
     as_image,
     as_video,
+    check_text,
     condition_of,
 )
 from seehear.pipeline.job import (
@@ -478,11 +479,14 @@ class Studio:
         Raises:
             MediaError: The input is shorter than 0.1 s.
             SettingsError: A duration out of range, no preset of that name, an unknown distance or
-                loss term, a setting that a manifest cannot record, or too few frames for sync.
+                loss term, a setting that a manifest cannot record, a prompt that is no Unicode
+                text, or too few frames for sync.
         """
         row = TASKS[task]
         chosen = preset_for(task, preset)
         check_recordable(chosen)
+        for text in (prompt, audio_prompt, video_prompt):
+            check_text(text)
         prompts: dict[Stream, str] | None = None
         condition: Condition
         if media is None:

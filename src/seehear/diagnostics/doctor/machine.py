@@ -41,7 +41,8 @@ def device_problem(device: str) -> str | None:
         torch.empty(1, device=device)
     # PyTorch raises three error types for unknown, missing and unsupported devices.
     except (RuntimeError, AssertionError, NotImplementedError) as error:
-        reason = str(error).splitlines()[0]
+        # Some messages go on with a list of all of PyTorch's backends.
+        reason = str(error).splitlines()[0].split(". ")[0][:200]
         return (
             f"expected a device that this PyTorch can use, got {device!r} ({reason}); "
             "leave --device out to run on the CPU"
