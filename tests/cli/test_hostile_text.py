@@ -40,6 +40,7 @@ def test_a_file_name_that_is_no_utf8_works_as_input_and_as_output(folder):
     assert (folder / f"{NOT_UTF8}-out.mp4").stat().st_size > 1000
     record = read_manifest(folder / f"{NOT_UTF8}-out.json")
     assert NOT_UTF8 in record["inputs"][0]["file"]
+    assert main(["report", f"{NOT_UTF8}-out.json", "-o", "page.html"]) == 0
 
 
 def test_a_prompt_that_is_no_utf8_is_refused(folder, capsys):

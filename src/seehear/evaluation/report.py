@@ -85,7 +85,7 @@ def write_report(report: Report, folder: Path) -> None:
         (".tex", report.latex()),
     ):
         with replacing(folder / f"report{suffix}") as temporary:
-            temporary.write_text(text, encoding="utf-8")
+            temporary.write_text(text, encoding="utf-8", errors="replace")
 
 
 def read_report(path: Path) -> Report:

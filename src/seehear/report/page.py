@@ -49,7 +49,7 @@ def write_page(run: Run, path: str | Path) -> None:
 def write_html(path: Path, text: str) -> None:
     """Write a page. The file appears only when complete."""
     with replacing(path) as temporary:
-        temporary.write_text(text, encoding="utf-8")
+        temporary.write_text(text, encoding="utf-8", errors="replace")
 
 
 def page_of(run: Run, folder: Path) -> str:
