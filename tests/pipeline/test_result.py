@@ -159,7 +159,7 @@ def test_manifest_that_cannot_be_plain_leaves_the_old_one(tmp_path):
         ({"schema_version": None}, "expected schema version 1, got None"),
         ({"seed": "7"}, "expected 'seed' to be a int"),
         ({"settings": []}, "expected 'settings' to be a dict"),
-        ({"inputs": [{"file": "a"}]}, "needs 'file' and 'sha256'"),
+        ({"inputs": [{"file": "a"}]}, "inputs.0.sha256: field required"),
     ],
 )
 def test_edited_manifest_is_refused(tmp_path, change, message):

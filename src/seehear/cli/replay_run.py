@@ -43,7 +43,7 @@ def replayed(
     record = read_manifest(manifest_path)
     if record["task"] not in TASKS:
         raise SettingsError(
-            f"{manifest_path}: expected a run of {', '.join(TASKS)}, got {record['task']!r}"
+            f"{manifest_path}: expected a run of {', '.join(TASKS)}, got {record['task']!r:.60}"
         )
     task = TASKS[record["task"]]
     if not record["inputs"] and task.reads_file:

@@ -21,10 +21,12 @@ from torch import Tensor
 from seehear.errors import MediaError, SettingsError
 from seehear.hashes import file_sha256
 from seehear.media import replacing
+from seehear.pipeline.manifest_schema import problem_in
 
 SCHEMA_VERSION = 1
 _VERSIONED = ("seehear", "torch", "diffusers", "transformers", "numpy", "av", "soundfile")
 # Keys that `read_manifest` requires; other keys may be added without a new schema version.
+MAX_BYTES = 64_000_000
 _REQUIRED: dict[str, type] = {
     "task": str,
     "inputs": list,
@@ -187,6 +189,10 @@ def write_json(path: str | Path, record: Mapping[str, Any]) -> None:
         temporary.write_text(text + "\n", encoding="utf-8")
 
 
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"{name} is no JSON number")
+
+
 def read_manifest(path: str | Path) -> dict[str, Any]:
     """Read and check a manifest that `Result.save` wrote.
 
@@ -196,12 +202,19 @@ def read_manifest(path: str | Path) -> dict[str, Any]:
     """
     path = Path(path)
     try:
-        record = json.loads(path.read_text(encoding="utf-8"))
+        if path.stat().st_size > MAX_BYTES:
+            raise SettingsError(
+                f"{path}: expected a manifest of at most {MAX_BYTES // 10**6} MB, got "
+                f"{path.stat().st_size / 1e6:.0f} MB; expected the .json beside an output"
+            )
+        record = json.loads(path.read_text(encoding="utf-8"), parse_constant=_refuse_constant)
+    except SettingsError:
+        raise
     except OSError as error:
         raise SettingsError(
             f"{path}: cannot be read ({error}); expected the .json beside an output"
         ) from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise SettingsError(
             f"{path}: expected a manifest in JSON, the .json beside an output; {error}"
         ) from error
@@ -209,8 +222,8 @@ def read_manifest(path: str | Path) -> dict[str, Any]:
         raise SettingsError(f"{path}: is JSON, but not a manifest of seehear (no schema_version)")
     if record["schema_version"] != SCHEMA_VERSION:
         raise SettingsError(
-            f"{path}: expected schema version {SCHEMA_VERSION}, got {record['schema_version']}; "
-            "replay it with the version of seehear that wrote it"
+            f"{path}: expected schema version {SCHEMA_VERSION}, got "
+            f"{record['schema_version']!r:.60}; replay it with the version of seehear that wrote it"
         )
     for key, kind in _REQUIRED.items():
         if key not in record:
@@ -219,7 +232,7 @@ def read_manifest(path: str | Path) -> dict[str, Any]:
             raise SettingsError(
                 f"{path}: expected {key!r} to be a {kind.__name__}, got {record[key]!r:.60}"
             )
-    for entry in record["inputs"]:
-        if not isinstance(entry, dict) or not {"file", "sha256"} <= entry.keys():
-            raise SettingsError(f"{path}: each of 'inputs' needs 'file' and 'sha256'; got {entry}")
+    problem = problem_in(record)
+    if problem is not None:
+        raise SettingsError(f"{path}: the manifest was damaged or edited: {problem}")
     return record

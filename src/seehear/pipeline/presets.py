@@ -382,23 +382,31 @@ def with_overrides(
 
 
 def preset_from_json(record: Mapping[str, Any]) -> Preset:
-    """The preset of a manifest's record; the inverse of `manifest.to_json`."""
+    """The preset of a manifest's record; the inverse of `manifest.to_json`.
+
+    Raises:
+        KeyError, TypeError or ValueError: A key is missing or unknown, or has a value of another
+            type or range.
+    """
+    from seehear.pipeline.manifest_schema import problem_in_preset
+
     record = {_NEW_NAMES.get(name, name): value for name, value in record.items()}
+    problem = problem_in_preset(record)
+    if problem is not None:
+        raise ValueError(problem)
     settings = dict(record["settings"])
     settings["aligner"] = AlignerConfig(**settings["aligner"])
     settings["spans"] = {s: tuple(span) for s, span in settings.get("spans", {}).items()}
     # Manifests without this key are from versions without time shifts.
     settings["retimed_at"] = tuple(settings.get("retimed_at", ()))
-    fields = (
-        {"lufs": None}
-        | dict(record)
-        | {  # version 0.1.0 did not set the loudness
-            "settings": SamplingSettings(**settings),
-            "pairs": tuple(tuple(pair) for pair in record["pairs"]),
-            "weights": tuple(record["weights"]),
-            "frames": FrameSampling(**record.get("frames", {})),
-            "image_augmentation": ImageAugmentation(**record.get("image_augmentation", {})),
-            "mel_augmentation": MelAugmentation(**record.get("mel_augmentation", {})),
-        }
-    )
+    fields: dict[str, Any] = {"lufs": None}  # version 0.1.0 did not set the loudness
+    fields |= record
+    fields |= {
+        "settings": SamplingSettings(**settings),
+        "pairs": tuple(tuple(pair) for pair in record["pairs"]),
+        "weights": tuple(record["weights"]),
+        "frames": FrameSampling(**record.get("frames", {})),
+        "image_augmentation": ImageAugmentation(**record.get("image_augmentation", {})),
+        "mel_augmentation": MelAugmentation(**record.get("mel_augmentation", {})),
+    }
     return Preset(**fields)

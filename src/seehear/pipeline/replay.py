@@ -70,7 +70,7 @@ def unreadable(manifest: str | Path, error: Exception) -> SettingsError:
     """The error for settings that this version cannot read."""
     return SettingsError(
         f"{manifest}: its settings are not in the format of this version of seehear "
-        f"({type(error).__name__}: {error}); replay it with the version that wrote it"
+        f"({type(error).__name__}: {error!s:.200}); replay it with the version that wrote it"
     )
 
 

@@ -116,10 +116,10 @@ def _steps(path: Path, trace: Any) -> tuple[StepTrace, ...]:
             StepTrace(**{key: _numbers(value) for key, value in entry.items() if key in names})
             for entry in trace
         )
-    except (AttributeError, TypeError, ValueError) as error:
+    except (AttributeError, TypeError, ValueError, OverflowError) as error:
         raise SettingsError(
-            f"{path}: expected a trace as written by seehear ({error}); the file was truncated or "
-            "edited"
+            f"{path}: expected a trace as written by seehear ({error!s:.200}); the file was "
+            "truncated or edited"
         ) from error
 
 

@@ -97,7 +97,7 @@ class ReplayRequest:
         task, settings = self.record["task"], self.record["settings"]
         if task not in TASKS:
             raise SettingsError(
-                f"the JSON's task: expected one of {', '.join(TASKS)}, got {task!r}"
+                f"the JSON's task: expected one of {', '.join(TASKS)}, got {task!r:.60}"
             )
         hashes_of(self.record, "the JSON")
         loaded = LoadOptions.from_json(str(settings.get("models")), settings.get("loaded") or {})

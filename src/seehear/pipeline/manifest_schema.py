@@ -1,0 +1,149 @@
+"""The types and ranges of a manifest, checked before anything reads it: manifests are untrusted."""
+
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+
+Name = Annotated[str, Field(min_length=1, max_length=4096)]
+FileName = Annotated[str, Field(min_length=1, max_length=255)]
+Text = Annotated[str, Field(max_length=100_000)]
+Sha256 = Annotated[str, Field(max_length=64)]  # only compared
+Seconds = Annotated[float, Field(ge=0, le=1e6)]
+Number = float | str | None  # "nan" and "inf" are strings in JSON
+MAX_SEED, MAX_THREADS = 2**64 - 1, 1024
+
+
+class _Record(BaseModel):
+    """Values of exactly these types. Other keys are allowed: later versions may add some."""
+
+    model_config = ConfigDict(strict=True, extra="allow", allow_inf_nan=False)
+
+
+class InputRecord(_Record):
+    """An input file."""
+
+    file: FileName
+    sha256: Sha256
+    path: Name | None = None
+    duration_s: Seconds | None = None
+
+
+class OutputRecord(_Record):
+    """An output file."""
+
+    file: FileName
+    sha256: Sha256
+
+
+class WeightRecord(_Record):
+    """A weight file."""
+
+    name: Name
+    sha256: Sha256
+    licence: Text | None = None
+
+
+class MatchRecord(_Record):
+    """A phrase that the binder found."""
+
+    phrase: Text
+    score: float
+
+
+class LoadedRecord(_Record):
+    """Load options. `LoadOptions.from_json` refuses those that this version does not have."""
+
+    audio: Name | None = None
+    video: Name | None = None
+    motion: Name | None = None
+    binder: Name | None = None
+    captioner: Name | None = None
+    device: Name = "cpu"
+    dtype: Name = "float32"
+    commercial: bool = False
+    checkpointing: bool = False
+    lean: bool = False
+    clip: dict[str, Any] = {}
+    binder_options: dict[str, Any] = {}
+
+
+class SettingsRecord(_Record):
+    """Settings of a run. `presets.preset_from_json` checks the preset."""
+
+    models: Name | None = None
+    loaded: LoadedRecord | None = None
+    prompt: Text | None = None
+    prompts: dict[str, Text] = {}
+    named: list[MatchRecord] = []
+    is_sure: bool | None = None
+    captioned_by: Name | None = None
+    duration_s: Seconds | None = None
+    windows_s: list[list[float]] = []
+    preset: dict[str, Any] | None = None
+    mix: bool = False
+
+
+class VersionsRecord(_Record):
+    """What the bits of a result depend on."""
+
+    threads: Annotated[int, Field(ge=1, le=MAX_THREADS)] | None = None
+
+
+class UpscaleRecord(_Record):
+    """Enlargement of the saved frames."""
+
+    factor: Annotated[int, Field(ge=1, le=64)]
+
+
+class ManifestRecord(_Record):
+    """A manifest of schema version 1."""
+
+    schema_version: int
+    task: Name
+    inputs: list[InputRecord]
+    settings: SettingsRecord
+    seed: Annotated[int, Field(ge=0, le=MAX_SEED)]
+    caption: Text | None = None
+    duration_s: Seconds | None = None
+    levels: dict[str, Number] = {}
+    samples_sha256: Sha256 | None = None
+    frames_sha256: Sha256 | None = None
+    outputs: list[OutputRecord]
+    weights: list[WeightRecord]
+    versions: VersionsRecord
+    trace: list[dict[str, Any]] = []
+    upscale: UpscaleRecord | None = None
+
+
+def problem_in(record: dict[str, Any]) -> str | None:
+    """The first value of a manifest with another type or range, as one sentence; None if none."""
+    try:
+        ManifestRecord.model_validate(record)
+    except ValidationError as error:
+        return _first_problem(error)
+    return None
+
+
+def problem_in_preset(fields: Mapping[str, Any]) -> str | None:
+    """The first value of a recorded preset with another type, as one sentence; None if none."""
+    try:
+        _preset_schema().validate_python(fields)
+    except ValidationError as error:
+        return _first_problem(error)
+    return None
+
+
+@lru_cache(maxsize=1)
+def _preset_schema() -> Any:
+    """The fields of `Preset` and of the settings in it, with their types."""
+    from seehear.pipeline.presets import Preset  # which imports this module
+
+    return TypeAdapter(Preset)
+
+
+def _first_problem(error: ValidationError) -> str:
+    first = error.errors(include_url=False, include_context=False)[0]
+    place = ".".join(str(part) for part in first["loc"])
+    return f"{place}: {first['msg'][:200].lower()}, got {first['input']!r:.60}"
