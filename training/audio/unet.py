@@ -179,12 +179,16 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, default=600)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--batch", type=int, default=32)
+    parser.add_argument("--beginning", help="folder of a denoiser to go on from")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     world, real = scenes("train"), real_examples("train")
     held_out = {"scenes": scenes("val"), "recordings": real_examples("test")}
     empty = embed_captions([""])
-    unet = new_unet().to(memory_format=torch.channels_last)
+    unet = new_unet()
+    if options.beginning:
+        unet = UNet2DConditionModel.from_pretrained(options.beginning)
+    unet = unet.train().to(memory_format=torch.channels_last)
     schedule = scheduler()
     alpha_bar = schedule.alphas_cumprod
 
