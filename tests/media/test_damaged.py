@@ -130,6 +130,18 @@ def test_float_and_32_bit_images_keep_their_brightness(tmp_path, values, expecte
     assert torch.equal(pixels[0], pixels[2])
 
 
+@pytest.mark.parametrize("brightest", [1, 200, 65_535])
+def test_a_dark_16_bit_image_stays_dark(tmp_path, brightest):
+    PIL.Image.fromarray(np.array([[0, brightest]], np.uint16)).save(tmp_path / "a.png")
+    expected = round(brightest / 257)
+    assert media.read_image(tmp_path / "a.png").pixels[0].tolist() == [[0, expected]]
+
+
+def test_a_32_bit_image_of_zeros_and_ones_is_black(tmp_path):
+    PIL.Image.fromarray(np.array([[0, 1]], np.int32)).save(tmp_path / "a.tiff")
+    assert media.read_image(tmp_path / "a.tiff").pixels[0].tolist() == [[0, 1]]
+
+
 def test_a_large_image_is_scaled_down(tmp_path):
     PIL.Image.new("L", (9000, 3000), 200).save(tmp_path / "a.png")
     pixels = media.read_image(tmp_path / "a.png").pixels

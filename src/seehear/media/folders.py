@@ -53,20 +53,24 @@ def existing_file(path: str | Path) -> Path:
     path = Path(path)
     try:
         kind = path.stat().st_mode
-        if not stat.S_ISREG(kind) and not stat.S_ISDIR(kind):
-            raise MediaError(
-                f"{path}: expected a file, got a pipe or a device; save the media to a file first"
-            )
-        with path.open("rb") as file:
-            first_byte = file.read(1)
+        is_special = not stat.S_ISREG(kind) and not stat.S_ISDIR(kind)
+        # A pipe without a writer would block.
+        first_byte = b"" if is_special else _first_byte(path)
     except FileNotFoundError:
         raise MediaError(f"{path}: no such file; check the name") from None
     except IsADirectoryError:
         raise MediaError(f"{path}: expected a media file, got a folder") from None
-    except MediaError:
-        raise
     except (OSError, ValueError) as error:
         raise MediaError(f"{path}: cannot be read ({error}); check its permissions") from error
+    if is_special:
+        raise MediaError(
+            f"{path}: expected a file, got a pipe or a device; save the media to a file first"
+        )
     if not first_byte:
         raise MediaError(f"{path}: the file is empty (0 bytes); export or download it again")
     return path
+
+
+def _first_byte(path: Path) -> bytes:
+    with path.open("rb") as file:
+        return file.read(1)

@@ -34,7 +34,7 @@ from seehear.media.opening import (
     open_media,
     video_stream,
 )
-from seehear.media.read import mono_or_stereo, read_audio
+from seehear.media.read import read_audio
 from seehear.media.write import replacing
 
 
@@ -183,7 +183,7 @@ def _mix(
     with open_media(path) as source:
         if audio_stream(source) is None:
             return audio * np.float32(gain)
-    old = mono_or_stereo(read_audio(path, AUDIO_RATE, mono=False)).waveform.numpy()
+    old = read_audio(path, AUDIO_RATE, mono=False).waveform.numpy()
     num_channels, length = max(len(old), len(audio)), max(old.shape[1], audio.shape[1])
     shape = (num_channels, length)
     return np.broadcast_to(pad_or_trim(old, length), shape) + np.float32(gain) * np.broadcast_to(

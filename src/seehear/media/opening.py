@@ -65,11 +65,11 @@ def decoding(path: str | Path) -> Iterator[None]:
         ) from error
 
 
-def check_gap(path: str | Path, gap_s: float | Fraction, max_gap_s: float = MAX_GAP_S) -> None:
+def check_gap(path: str | Path, gap_s: float | Fraction) -> None:
     """Raise MediaError if nothing is displayed or played for too long: a damaged timestamp."""
-    if gap_s > max_gap_s:
+    if gap_s > MAX_GAP_S:
         raise MediaError(
-            f"{path}: expected timestamps without gaps of more than {max_gap_s:g} s, got a gap of "
+            f"{path}: expected timestamps without gaps of more than {MAX_GAP_S:g} s, got a gap of "
             f"{float(gap_s):.1f} s; the file is damaged, export it again"
         )
 

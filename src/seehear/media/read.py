@@ -4,7 +4,6 @@ import math
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -35,7 +34,7 @@ from seehear.media.opening import (
 
 MAX_AUDIO_S = 3600.0
 MAX_PIXELS = 16_000_000  # of an image in memory
-_WHITES = (1.0, 255.0, 65_535.0, 2.0**31 - 1, 2.0**32 - 1)
+_WHITES = (255.0, 65_535.0, 2.0**31 - 1, 2.0**32 - 1)  # of grey images that do not say it
 _TURNS = {
     2: PIL.Image.Transpose.FLIP_LEFT_RIGHT,
     3: PIL.Image.Transpose.ROTATE_180,
@@ -145,17 +144,20 @@ def _exif_orientation(image: PIL.Image.Image) -> int:
 
 def _reduced(image: PIL.Image.Image) -> PIL.Image.Image:
     """The image, scaled down by a whole number if it has too many pixels."""
-    factor = math.ceil(math.sqrt(image.width * image.height / MAX_PIXELS))
-    # A long strip keeps at least one pixel on its shorter side.
-    factor = max(1, min(factor, image.width, image.height))
+    factor = _reduction(image)
     if factor == 1:
         return image
     image.draft(None, (image.width // factor, image.height // factor))  # JPEG decodes smaller
-    factor = max(1, math.ceil(math.sqrt(image.width * image.height / MAX_PIXELS)))
-    if image.mode in ("P", "1"):
-        image = image.resize((image.width // factor, image.height // factor))  # nearest
-        return image
+    factor = _reduction(image)
+    if image.mode in ("P", "1"):  # palettes cannot be averaged
+        return image.resize((image.width // factor, image.height // factor))
     return image.reduce(factor)
+
+
+def _reduction(image: PIL.Image.Image) -> int:
+    """The factor that leaves at most `MAX_PIXELS`; a long strip keeps at least one pixel."""
+    factor = math.ceil(math.sqrt(image.width * image.height / MAX_PIXELS))
+    return max(1, min(factor, image.width, image.height))
 
 
 def read_audio(
@@ -206,13 +208,6 @@ def read_audio(
         )
     waveform = torch.from_numpy(np.concatenate(blocks, axis=1))
     return Audio(waveform=waveform, sample_rate=sample_rate, path=Path(path))
-
-
-def mono_or_stereo(audio: Audio) -> Audio:
-    """Average the channels if there are more than two; a written track has at most two."""
-    if len(audio.waveform) <= 2:
-        return audio
-    return replace(audio, waveform=audio.waveform.mean(dim=0, keepdim=True))
 
 
 def _samples_in_order(
@@ -355,7 +350,10 @@ def _image_size(path: Path) -> tuple[int, int] | None:
 def _to_rgb(image: PIL.Image.Image) -> PIL.Image.Image:
     """Convert any Pillow mode to 8-bit RGB."""
     if image.mode.startswith("I") or image.mode == "F":
-        image = PIL.Image.fromarray(_grey_8_bit(np.asarray(image, np.float64)))
+        whites: tuple[float, ...] = (1.0, *_WHITES) if image.mode == "F" else _WHITES
+        if image.mode.startswith("I;16"):
+            whites = (65_535.0,)
+        image = PIL.Image.fromarray(_grey_8_bit(np.asarray(image, np.float64), whites))
     if image.has_transparency_data:
         image = image.convert("RGBA")
         white = PIL.Image.new("RGBA", image.size, "white")
@@ -364,14 +362,10 @@ def _to_rgb(image: PIL.Image.Image) -> PIL.Image.Image:
 
 
 def _grey_8_bit(
-    grey: Float64[np.ndarray, "height width"],
+    grey: Float64[np.ndarray, "height width"], whites: Sequence[float]
 ) -> UInt8[np.ndarray, "height width"]:
-    """Scale grey values to 8 bits, by the smallest usual range that contains them.
-
-    White is 1 in float images, 255, 65535 for 16 bits, or 2^31 - 1 or 2^32 - 1 for 32 bits.
-    """
-    finite = grey[np.isfinite(grey)]
-    brightest = finite.max(initial=0)
-    white = next((w for w in _WHITES if brightest <= w), brightest)
+    """Scale grey values to 8 bits, by the smallest of the usual white levels that contains them."""
+    brightest = grey[np.isfinite(grey)].max(initial=0)
+    white = next((white for white in whites if brightest <= white), brightest)
     scaled = np.nan_to_num(grey / white * 255, nan=0.0, posinf=255.0, neginf=0.0)
     return scaled.round().clip(0, 255).astype(np.uint8)

@@ -24,7 +24,7 @@ from seehear.media import (
     read_video,
     stream_frames,
 )
-from seehear.media.read import MAX_AUDIO_S, mono_or_stereo
+from seehear.media.read import MAX_AUDIO_S
 from seehear.pipeline.task import TASKS
 
 Media = Video | Image | Audio  # input of a task
@@ -109,8 +109,8 @@ def as_audio(
     Samples are an array or tensor of floats, [n] or [channels, n].
 
     Args:
-        audio: The file (read at 48 kHz; more than two channels are averaged), the samples, or the
-            `Audio`.
+        audio: The file (read at 48 kHz; more than two channels are mixed to stereo), the samples,
+            or the `Audio`.
         sample_rate: Sample rate of samples in an array, in Hz.
         max_duration_s: Longer audio is refused.
 
@@ -119,8 +119,7 @@ def as_audio(
         SettingsError: An array without `sample_rate`.
     """
     if isinstance(audio, str | Path):
-        read = read_audio(audio, MUXED_RATE, mono=False, max_duration_s=max_duration_s)
-        return mono_or_stereo(read)
+        return read_audio(audio, MUXED_RATE, mono=False, max_duration_s=max_duration_s)
     if isinstance(audio, Array):
         audio = _numpy(audio)
         if not sample_rate or sample_rate <= 0:
