@@ -23,7 +23,7 @@ def prompt_note(naming: Naming | None, prompt: str, captioned_by: str | None = N
     used = f'prompt "{prompt}"' if prompt else "no prompt"
     if naming is None:
         return used
-    if not naming.is_sure:
+    if naming.is_sure is False:
         guesses = ", ".join(f"{match.phrase} ({match.score:.2f})" for match in naming.matches)
         return f"not sure what this is: {guesses}; {used} (pass a prompt to choose one)"
     best = naming.matches[0]

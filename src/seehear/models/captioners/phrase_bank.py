@@ -37,7 +37,7 @@ class Naming:
 
     matches: tuple[Match, ...]  # best first, one per concept
     caption: str  # of the best concept; if that is uncertain, of its group, or ""
-    is_sure: bool = True
+    is_sure: bool | None  # None: the binder is not calibrated
 
 
 class PhraseBank:
@@ -46,6 +46,10 @@ class PhraseBank:
     def __init__(self, binder: Binder):
         self.binder = binder
         self.phrases = PHRASES
+        self._video_naming: NamingCalibration | None = None
+        self._audio_naming: NamingCalibration | None = None
+        if isinstance(binder, HasNamingCalibration):
+            self._video_naming, self._audio_naming = binder.video_naming, binder.audio_naming
         with torch.no_grad():
             self.embeddings = binder.embed_text(self.phrases)
 
@@ -75,16 +79,14 @@ class PhraseBank:
 
         where P is the summed probability of its classes. Otherwise it is a cosine.
         """
-        calibration = None
-        if isinstance(self.binder, HasNamingCalibration):
-            calibration = self.binder.video_naming
         if not isinstance(self.binder, ClassifiesVideo):
-            return self._named(self.binder.embed_video(frames[None])[0], calibration, count)
+            embedding = self.binder.embed_video(frames[None])[0]
+            return self._named(embedding, self._video_naming, count)
         probabilities, embedding = self.binder.classify_video(frames[None])
         concepts = (probabilities.float() @ self._class_matrix.to(probabilities.device))[0]
         scores = (concepts + CLASS_FLOOR).log() + EMBEDDING_WEIGHT * (self._nouns @ embedding[0])
         firsts = [concept.phrases[0] for concept in CONCEPTS]
-        return naming_of(scores, firsts, calibration, count)
+        return naming_of(scores, firsts, self._video_naming, count)
 
     @torch.no_grad()
     def name_audio(
@@ -92,10 +94,7 @@ class PhraseBank:
     ) -> Naming:
         """Name a mono waveform. The score of a concept is the cosine of its nearest phrase."""
         embedding = self.binder.embed_audio(waveform[None], sample_rate)[0]
-        calibration = None
-        if isinstance(self.binder, HasNamingCalibration):
-            calibration = self.binder.audio_naming
-        return self._named(embedding, calibration, count)
+        return self._named(embedding, self._audio_naming, count)
 
     def _named(
         self, embedding: Float[Tensor, " dim"], calibration: NamingCalibration | None, count: int
@@ -133,8 +132,10 @@ def naming_of(
         Match(phrases[i], value)
         for i, value in zip(top.indices.tolist(), top.values.tolist(), strict=True)
     )
-    if calibration is None or matches[0].score >= calibration.sure:
-        return Naming(matches, matches[0].phrase)
+    if calibration is None:
+        return Naming(matches, matches[0].phrase, is_sure=None)
+    if matches[0].score >= calibration.sure:
+        return Naming(matches, matches[0].phrase, is_sure=True)
     sizes = [len(group) for group in GROUPS.values()]
     groups = torch.stack([part.sum() for part in scores.split(sizes)])
     caption = list(GROUPS)[int(groups.argmax())] if groups.max() >= calibration.group else ""

@@ -90,14 +90,9 @@ class PocketBinder(nn.Module):
     def classify_video(
         self, frames: Float[Tensor, "batch frames 3 height width"]
     ) -> tuple[Float[Tensor, "batch 1000"], Float[Tensor, "batch 384"]]:
-        """ImageNet probabilities, and the mean embedding of the views before normalisation.
-
-        The norm is informative: the part of the head that was trained on drawings gives drawings
-        embeddings that are five times as long as those of photographs.
-        """
+        """ImageNet probabilities, and the mean embedding of the views before normalisation."""
         features, logits = self._view_features(frames)
-        head = self.heads.picture
-        each = head.named(logits.flatten(0, 1)) + head.mlp(features.flatten(0, 1))
+        each = self.heads.picture.unnormalised(features.flatten(0, 1), logits.flatten(0, 1))
         return logits.softmax(-1).mean(1), each.unflatten(0, logits.shape[:2]).mean(1)
 
     def _view_features(

@@ -67,11 +67,17 @@ class PictureHead(nn.Module):
         """
         return (SHARPNESS * logits).softmax(1) @ self.class_names
 
+    def unnormalised(
+        self, features: Float[Tensor, "batch 1280"], logits: Float[Tensor, "batch 1000"]
+    ) -> Float[Tensor, "batch 384"]:
+        """Both parts added up: about five times as long for drawings as for photographs."""
+        return self.named(logits) + self.mlp(features)
+
     def forward(
         self, features: Float[Tensor, "batch 1280"], logits: Float[Tensor, "batch 1000"]
     ) -> Float[Tensor, "batch 384"]:
         """Unit vectors."""
-        return functional.normalize(self.named(logits) + self.mlp(features), dim=1)
+        return functional.normalize(self.unnormalised(features, logits), dim=1)
 
 
 class SoundHead(nn.Module):
