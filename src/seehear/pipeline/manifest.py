@@ -167,26 +167,16 @@ def to_json(value: Any) -> Any:
     raise TypeError(f"expected a value with a JSON form, got {type(value).__name__}: {value!r}")
 
 
-def _is_utf8(text: str) -> bool:
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
-
-
 def write_json(path: str | Path, record: Mapping[str, Any]) -> None:
     """Write a record as indented JSON; the file appears only when complete.
 
     Raises:
         MediaError: The folder is missing or the file cannot be written.
     """
-    plain = to_json(record)
-    text = json.dumps(plain, indent=2, ensure_ascii=False, allow_nan=False)
-    if not text.isascii() and not _is_utf8(text):  # a file name that is no UTF-8
-        text = json.dumps(plain, indent=2, allow_nan=False)
+    text = json.dumps(to_json(record), indent=2, ensure_ascii=False, allow_nan=False)
     with replacing(path) as temporary:
-        temporary.write_text(text + "\n", encoding="utf-8")
+        # A file name that is no UTF-8 has surrogates, and their replacement is JSON's escape.
+        temporary.write_text(text + "\n", encoding="utf-8", errors="backslashreplace")
 
 
 def _refuse_constant(name: str) -> None:
@@ -202,18 +192,19 @@ def read_manifest(path: str | Path) -> dict[str, Any]:
     """
     path = Path(path)
     try:
-        if path.stat().st_size > MAX_BYTES:
-            raise SettingsError(
-                f"{path}: expected a manifest of at most {MAX_BYTES // 10**6} MB, got "
-                f"{path.stat().st_size / 1e6:.0f} MB; expected the .json beside an output"
-            )
-        record = json.loads(path.read_text(encoding="utf-8"), parse_constant=_refuse_constant)
-    except SettingsError:
-        raise
+        with path.open("rb") as file:
+            content = file.read(MAX_BYTES + 1)
     except OSError as error:
         raise SettingsError(
             f"{path}: cannot be read ({error}); expected the .json beside an output"
         ) from error
+    if len(content) > MAX_BYTES:
+        raise SettingsError(
+            f"{path}: expected a manifest of at most {MAX_BYTES // 10**6} MB, the .json beside an "
+            "output, got a larger file"
+        )
+    try:
+        record = json.loads(content.decode(), parse_constant=_refuse_constant)
     except (ValueError, RecursionError) as error:
         raise SettingsError(
             f"{path}: expected a manifest in JSON, the .json beside an output; {error}"

@@ -107,11 +107,9 @@ class Handlers:
 
     def player_for(self, input_file: str | None) -> str:
         """A player for the input file."""
-        return (
-            ""
-            if input_file is None
-            else f'<div class="input-player">{player(Path(input_file))}</div>'
-        )
+        if input_file is None:
+            return ""
+        return f'<div class="input-player">{player(Path(input_file))}</div>'
 
     def _request(
         self,
@@ -126,11 +124,11 @@ class Handlers:
         models: str,
         duration_s: float | None,
     ) -> WebRequest:
+        if not TASKS[task].reads_file:
+            input_file = None  # a file that was dropped for another task
         return WebRequest(
             task=cast(TaskName, task),
-            input_file=None
-            if input_file is None or not TASKS[task].reads_file
-            else Path(input_file),
+            input_file=None if input_file is None else Path(input_file),
             prompt="" if is_wordless and TASKS[task].reads_file else prompt.strip() or None,
             seed=0 if seed is None else int(seed),
             strength=strength,
