@@ -5,6 +5,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 from seehear.hashes import file_sha256
 from training.world.pictures import CACHE
@@ -15,12 +16,17 @@ POCKET = CACHE.parent / "src" / "seehear" / "data" / "pocket"
 CARD = "---\nlicense: apache-2.0\n---\n\nPart of the pocket family of seehear: see ../README.md.\n"
 
 
+def save_half(model: Any, folder: Path) -> None:
+    """Save a network in float16, which backbones convert, without the folder it was read from."""
+    model.half().save_pretrained(folder)
+    path = folder / "config.json"
+    config = json.loads(path.read_text())
+    config.pop("_name_or_path", None)
+    path.write_text(json.dumps(config, indent=2) + "\n")
+
+
 def finished(folder: Path, index: dict) -> None:
     """Write the index of a checkpoint whose components are saved, and list its weights."""
-    for path in folder.glob("*/config.json"):  # the libraries note the folder they read from
-        config = json.loads(path.read_text())
-        config.pop("_name_or_path", None)
-        path.write_text(json.dumps(config, indent=2) + "\n")
     (folder / "README.md").write_text(CARD)
     (folder / "model_index.json").write_text(json.dumps(index, indent=2) + "\n")
     for path in sorted(folder.rglob("*.safetensors")):

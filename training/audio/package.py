@@ -1,6 +1,7 @@
 """Put the trained audio model into the package: `python -m training.audio.package`.
 
-`--vae FOLDER` writes the autoencoder alone, to keep it until vocoder and denoiser fit it.
+`--vae FOLDER` and `--unet FOLDER` write the autoencoder, or the denoiser as its training run has it
+now, to keep them until the whole model is trained.
 """
 
 import argparse
@@ -10,31 +11,33 @@ from pathlib import Path
 from diffusers import AutoencoderKL, DDIMScheduler, UNet2DConditionModel
 from transformers import SpeechT5HifiGan
 
+from training.audio.copies import averaged_unet
 from training.audio.vae import FOLDER
-from training.packaging import POCKET, finished
+from training.packaging import POCKET, finished, save_half
 from training.world.scenes import NUM_SAMPLES, SAMPLE_RATE
 
 SHIPPED = POCKET / "audio"
 
 
-def save_vae(target: Path) -> None:
-    """Write the trained autoencoder in float16 to save disk space; backbones convert it."""
-    AutoencoderKL.from_pretrained(FOLDER / "vae").half().save_pretrained(target)
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--vae", type=Path, help="write the autoencoder alone, to this folder")
+    parser.add_argument("--unet", type=Path, help="write the denoiser in training, to this folder")
     options = parser.parse_args()
+    if options.unet:
+        save_half(averaged_unet(), options.unet)
     if options.vae:
-        save_vae(options.vae)
+        save_half(AutoencoderKL.from_pretrained(FOLDER / "vae"), options.vae)
+    if options.unet or options.vae:
         return
     if SHIPPED.exists():
         shutil.rmtree(SHIPPED)
-    save_vae(SHIPPED / "vae")
-    UNet2DConditionModel.from_pretrained(FOLDER / "unet").half().save_pretrained(SHIPPED / "unet")
-    vocoder = SpeechT5HifiGan.from_pretrained(FOLDER / "vocoder").half()
-    vocoder.save_pretrained(SHIPPED / "vocoder")
+    for kind, name in (
+        (AutoencoderKL, "vae"),
+        (UNet2DConditionModel, "unet"),
+        (SpeechT5HifiGan, "vocoder"),
+    ):
+        save_half(kind.from_pretrained(FOLDER / name), SHIPPED / name)
     DDIMScheduler.from_pretrained(FOLDER / "scheduler").save_pretrained(SHIPPED / "scheduler")
     index = {
         "_class_name": "AudioLDMPipeline",

@@ -2,10 +2,9 @@
 
 import shutil
 
-import torch
 from diffusers import AutoencoderKL, DDIMScheduler, MotionAdapter, UNet2DConditionModel
 
-from training.packaging import POCKET, finished
+from training.packaging import POCKET, finished, save_half
 from training.video.films import DURATION_S, NUM_FRAMES
 from training.video.unet import PROMPT_TOKENS
 from training.video.vae import FOLDER
@@ -16,14 +15,12 @@ SHIPPED = POCKET / "video"
 def main() -> None:
     if SHIPPED.exists():
         shutil.rmtree(SHIPPED)
-    # Half precision is for the disk: the backbone computes in what it is asked to.
     for kind, name in (
         (AutoencoderKL, "vae"),
         (UNet2DConditionModel, "unet"),
         (MotionAdapter, "motion_adapter"),
     ):
-        model = kind.from_pretrained(FOLDER / name, torch_dtype=torch.float16)
-        model.save_pretrained(SHIPPED / name)
+        save_half(kind.from_pretrained(FOLDER / name), SHIPPED / name)
     DDIMScheduler.from_pretrained(FOLDER / "scheduler").save_pretrained(SHIPPED / "scheduler")
     index = {
         "_class_name": "AnimateDiffPipeline",
