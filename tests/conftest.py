@@ -51,6 +51,22 @@ def pytest_collection_modifyitems(items):
             item.add_marker("models")
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_report_to_serializable():
+    """A failure that quotes a name that is not UTF-8 must not end the run of xdist."""
+    return _in_utf8((yield))
+
+
+def _in_utf8(value):
+    if isinstance(value, str):
+        return value.encode(errors="backslashreplace").decode()
+    if isinstance(value, dict):
+        return {key: _in_utf8(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return type(value)(_in_utf8(item) for item in value)
+    return value
+
+
 @pytest.fixture(autouse=True, scope="session")
 def _two_threads_at_most():
     import torch

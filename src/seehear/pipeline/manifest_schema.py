@@ -4,10 +4,23 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+
+
+def _text_of_a_path(length: int) -> AfterValidator:
+    """A check for text of 1 to `length` characters; pydantic refuses surrogates in a `str`."""
+
+    def check(value: object) -> str:
+        if not isinstance(value, str) or not 1 <= len(value) <= length:
+            raise ValueError(f"expected text of 1 to {length} characters")
+        return value
+
+    return AfterValidator(check)
+
 
 Name = Annotated[str, Field(min_length=1, max_length=4096)]
-FileName = Annotated[str, Field(min_length=1, max_length=255)]
+FilePath = Annotated[Any, _text_of_a_path(4096)]
+FileName = Annotated[Any, _text_of_a_path(255)]
 Text = Annotated[str, Field(max_length=100_000)]
 Sha256 = Annotated[str, Field(max_length=64)]  # only compared
 Seconds = Annotated[float, Field(ge=0, le=1e6)]
@@ -26,7 +39,7 @@ class InputRecord(_Record):
 
     file: FileName
     sha256: Sha256
-    path: Name | None = None
+    path: FilePath | None = None
     duration_s: Seconds | None = None
 
 
