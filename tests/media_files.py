@@ -1,6 +1,7 @@
 """Builders of media files with known content and odd properties, made on the spot."""
 
 import hashlib
+from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
 
@@ -55,6 +56,10 @@ def make_video(
     shift_s: Fraction = Fraction(0),
     sound_shift_s: Fraction = Fraction(0),
     options: dict[str, str] | None = None,
+    bit_rate: int | None = None,
+    tags: dict[str, str] | None = None,
+    file_tags: dict[str, str] | None = None,
+    chapters_s: Sequence[tuple[int, int]] = (),
 ) -> Path:
     """Encode numbered frames at the given times. Packets move by `shift_s` after encoding."""
     with av.open(str(path), "w", options=options or {}) as output:
@@ -62,6 +67,17 @@ def make_video(
         picture.height, picture.width = size
         picture.pix_fmt = pix_fmt
         picture.codec_context.time_base = time_base
+        if bit_rate is not None:
+            picture.bit_rate = bit_rate
+        picture.metadata.update(tags or {})
+        output.metadata.update(file_tags or {})
+        if chapters_s:
+            output.set_chapters(
+                [
+                    {"id": k, "start": a, "end": b, "time_base": Fraction(1), "metadata": {}}
+                    for k, (a, b) in enumerate(chapters_s)
+                ]
+            )
         if rotation_deg is not None or mirrored:
             picture.set_display_rotation(rotation_deg or 0, hflip=mirrored)
         track = None

@@ -10,7 +10,7 @@ import torch
 from seehear.batch.job_list import Entry
 from seehear.models.load_options import LoadOptions
 from seehear.pipeline.result import Result
-from seehear.pipeline.run_request import run_request, save_output
+from seehear.pipeline.run_request import check_output, run_request, save_output
 from seehear.pipeline.studio import Studio, load_studio
 
 
@@ -26,8 +26,15 @@ class RequestMaker:
         """Write the media and the manifest; raises the errors of `job_for` and `Result.save`."""
         entry = Entry.from_json_line(spec)
         request = entry.request
+        check_output(request, folder / entry.output)
         result = without_timings(run_request(self.studio(), request))
-        save_output(result, folder / entry.output, is_mix=request.mix, upscale=request.upscale)
+        save_output(
+            result,
+            folder / entry.output,
+            is_mix=request.mix,
+            is_reencoded=request.reencode,
+            upscale=request.upscale,
+        )
 
     def studio(self) -> Studio:
         """The models, loaded on the first call."""

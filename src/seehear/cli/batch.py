@@ -121,8 +121,8 @@ def batch(
     --seed.
 
     Columns of a job file: input, output, id, task, prompt, audio_prompt, video_prompt, seed,
-    preset, steps, lr, sync, duration_s, mix, upscale, max_duration_s. Only input is required, or
-    prompt for joint.
+    preset, steps, lr, sync, lufs, duration_s, mix, reencode, upscale, max_duration_s. Only input is
+    required, or prompt for joint.
 
     For example:
 

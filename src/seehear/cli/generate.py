@@ -19,7 +19,7 @@ from seehear.pipeline.inputs import check_kind
 from seehear.pipeline.messages import ineffective_options, output_summary, prompt_note
 from seehear.pipeline.presets import Preset
 from seehear.pipeline.request import Request
-from seehear.pipeline.run_request import job_for, save_output
+from seehear.pipeline.run_request import check_output, job_for, save_output
 from seehear.pipeline.studio import Studio
 from seehear.pipeline.task import TASKS
 
@@ -96,6 +96,7 @@ def _generate(
     studio: Studio, request: Request, preset: Preset, target: Path, name: str, options: RunOptions
 ) -> None:
     output, began = options.output, time.perf_counter()
+    check_output(request, target)
     with step_progress(name, output.quiet) as on_step:
         job = job_for(studio, request, preset)
         for message in () if output.quiet else ineffective_options(job, studio.captioner):
@@ -103,7 +104,13 @@ def _generate(
         if output.previews is not None:
             on_step = saving_previews(output.previews, target.stem, on_step)
         result = studio.make(job, on_step)
-    _, manifest = save_output(result, target, is_mix=request.mix, upscale=request.upscale)
+    _, manifest = save_output(
+        result,
+        target,
+        is_mix=request.mix,
+        is_reencoded=request.reencode,
+        upscale=request.upscale,
+    )
     took_s = time.perf_counter() - began
     if output.report:
         pages = _pages()

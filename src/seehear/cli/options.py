@@ -78,6 +78,14 @@ Mix = Annotated[
         help="Mix the new audio with the clip's own audio instead of replacing it.",
     ),
 ]  # fmt: skip
+Reencode = Annotated[
+    bool,
+    typer.Option(
+        "--reencode", rich_help_panel=_OUTPUT,
+        help="Encode the video's frames again as H.264 (VP9 in .webm) instead of copying them, for "
+        "codecs that the output format does not support.",
+    ),
+]  # fmt: skip
 Overwrite = Annotated[
     bool,
     typer.Option("--overwrite", rich_help_panel=_OUTPUT, help="Replace outputs that exist."),

@@ -74,6 +74,7 @@ def replayed(
             result,
             target,
             is_mix=bool(record["settings"].get("mix")),
+            is_reencoded=bool(record["settings"].get("reencode")),
             upscale=int(record.get("upscale", {}).get("factor", 1)),
         )
     new_record = result.manifest()

@@ -83,6 +83,7 @@ def rows_for(task: Task) -> tuple[Row, ...]:
         (task.makes_audio, Row("lufs", "request", declared.Lufs)),
         (not is_text, Row("suffix", "output", declared.suffix_option(task))),
         (task.input_kind == "video", Row("mix", "request", declared.Mix, False)),
+        (task.input_kind == "video", Row("reencode", "request", declared.Reencode, False)),
         (makes_video, Row("upscale", "request", declared.Upscale)),
         (makes_video, Row("previews", "output", declared.Previews)),
         (True, Row("report", "output", declared.Report, False)),

@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from seehear.media.folders import check_folder_of, ensure_folder
     from seehear.media.frames import read_video, stream_frames
     from seehear.media.kinds import Audio, Image, Probe, Video
-    from seehear.media.mux import mux_audio
+    from seehear.media.mux import check_container, mux_audio
     from seehear.media.read import probe, read_audio, read_image
     from seehear.media.write import replacing, upscaled, write_audio, write_image, write_video
 
@@ -16,7 +16,7 @@ _MODULES = {
     "dsp.level": ("finish_level", "peak_dbfs"),
     "media.frames": ("read_video", "stream_frames"),
     "media.kinds": ("Audio", "Image", "Probe", "Video"),
-    "media.mux": ("mux_audio",),
+    "media.mux": ("check_container", "mux_audio"),
     "media.folders": ("check_folder_of", "ensure_folder"),
     "media.read": ("probe", "read_audio", "read_image"),
     "media.write": ("replacing", "upscaled", "write_audio", "write_image", "write_video"),
@@ -28,6 +28,7 @@ __all__ = [
     "Image",
     "Probe",
     "Video",
+    "check_container",
     "check_folder_of",
     "ensure_folder",
     "finish_level",

@@ -62,7 +62,7 @@ def read_video(
     with open_media(path) as container, decoding(path):
         stream = _require_video(path, container)
         has_audio = audio_stream(container) is not None
-        fps = float(_frame_rate(stream))
+        fps = float(frame_rate(stream))
         grid = _Grid(path, container, stream, frames_per_s, short_side, max_duration_s)
         frames = torch.from_numpy(_stack(grid, grid.expected_frames()))
     return Video(
@@ -188,7 +188,8 @@ def _require_video(path: str | Path, container: InputContainer) -> VideoStream:
     return stream
 
 
-def _frame_rate(stream: VideoStream) -> Fraction:
+def frame_rate(stream: VideoStream) -> Fraction:
+    """Frames per second according to the file; 25 for raw streams without a clock."""
     return stream.average_rate or stream.guessed_rate or _FALLBACK_FPS
 
 
@@ -197,13 +198,16 @@ def _clocked_frames(
 ) -> Iterator[tuple[Fraction, Fraction, VideoFrame]]:
     """Yield (on, off, frame) with times in seconds after the first frame, non-decreasing."""
     stream.thread_type = "AUTO"
-    frame_s = 1 / _frame_rate(stream)
+    frame_s = 1 / frame_rate(stream)
     zero: Fraction | None = None
     on, off = Fraction(0), Fraction(0)
     for frame in decodable_frames(container, stream):
         time = seconds(frame.pts, frame.time_base)
         if zero is None:
             zero = time or Fraction(0)
+        # A recording that is appended to another one starts again at an earlier time.
+        if time is not None and time - zero < on:
+            zero = time - off
         # Raw streams have no timestamps: each frame starts where the previous one ends.
         on = max(on, off if time is None else time - zero)
         length = seconds(frame.duration or None, frame.time_base)

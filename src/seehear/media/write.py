@@ -1,7 +1,7 @@
 """Write audio, video and images. A file appears under its name only when it is complete."""
 
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from fractions import Fraction
 from pathlib import Path
@@ -15,7 +15,7 @@ import soundfile
 import torch
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
-from jaxtyping import Float, UInt8
+from jaxtyping import Float, Float32, UInt8
 from torch import Tensor
 
 from seehear.errors import MediaError
@@ -135,20 +135,31 @@ def write_video(
         audio = resample_for_track(waveform.detach().cpu().float().numpy(), sample_rate)
         num_samples = round(len(frames) / rate * AUDIO_RATE)
         audio = limit_peak(pad_or_trim(audio, num_samples), kind, max_dbfs)
-    with (
-        replacing(path) as temporary,
-        av.open(str(temporary), "w", format=kind.format, options=dict(kind.options)) as output,
-    ):
+    with replacing(path) as temporary:
+        encode_video(temporary, frames.cpu().numpy(), rate, audio, comment=comment, crf=crf)
+
+
+def encode_video(
+    path: Path,
+    frames: Iterable[UInt8[np.ndarray, "3 height width"]],
+    rate: Fraction,
+    audio: Float32[np.ndarray, "channels samples"] | None = None,
+    *,
+    comment: str | None = None,
+    crf: int = 18,
+) -> None:
+    """Encode frames one by one, and 48 kHz audio, into a file; the arguments of `write_video`."""
+    kind = container_for(path)
+    with av.open(str(path), "w", format=kind.format, options=dict(kind.options)) as output:
         if comment is not None:
             output.metadata["comment"] = comment
         video = output.add_stream(kind.video_codec, rate=rate, options={"crf": str(crf)})
         assert isinstance(video, VideoStream)
-        height, width = frames.shape[2:]
-        video.width, video.height = width + width % 2, height + height % 2
-        video.pix_fmt = "yuv420p"
         track = None if audio is None else add_audio_track(output, kind, len(audio))
-        for frame in frames:
-            output.mux(video.encode(_even_frame(frame)))
+        for k, frame in enumerate(map(_even_frame, frames)):
+            if k == 0:
+                video.width, video.height, video.pix_fmt = frame.width, frame.height, "yuv420p"
+            output.mux(video.encode(frame))
         output.mux(video.encode(None))
         if track is not None and audio is not None:
             output.mux(list(audio_packets(track, audio)))
@@ -208,9 +219,9 @@ def upscaled(
     return large
 
 
-def _even_frame(frame: UInt8[Tensor, "3 height width"]) -> VideoFrame:
+def _even_frame(frame: UInt8[np.ndarray, "3 height width"]) -> VideoFrame:
     """Pad to even sizes, which 4:2:0 chroma needs, by repeating the last row or column."""
-    pixels = frame.permute(1, 2, 0).cpu().numpy()
+    pixels = frame.transpose(1, 2, 0)
     height, width, _ = pixels.shape
     pixels = np.pad(pixels, ((0, height % 2), (0, width % 2), (0, 0)), mode="edge")
     return VideoFrame.from_ndarray(np.ascontiguousarray(pixels), "rgb24")

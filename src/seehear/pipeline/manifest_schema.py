@@ -96,6 +96,7 @@ class SettingsRecord(_Record):
     windows_s: list[list[float]] = []
     preset: dict[str, Any] | None = None
     mix: bool = False
+    reencode: bool = False
 
 
 class VersionsRecord(_Record):

@@ -25,6 +25,7 @@ class Request:
     lufs: str | None = None  # loudness of the audio in LUFS, or "off"
     duration_s: float | None = None  # for tasks with `Task.has_duration`
     mix: bool = False  # keep the video's own audio under the new audio
+    reencode: bool = False  # encode the video's frames again instead of copying its packets
     upscale: int | None = 1  # enlargement of saved frames; None: 4 below 128 pixels, else 1
     max_duration_s: float = 600.0  # longer inputs are refused
 

@@ -90,14 +90,16 @@ class Result:
         path: str | Path,
         *,
         keep: Literal["replace", "mix"] = "replace",
+        reencode: bool = False,
         upscale: int | None = 1,
     ) -> tuple[Path, Path]:
         """Write the media and, beside them, the manifest with the suffix .json.
 
         An audio suffix (.wav, .flac, .ogg) writes the audio alone, an image suffix (.png, .jpg,
         .webp) the first frame. A video suffix muxes the audio with the unchanged input video
-        (`keep` as in `mux_audio`) or with the generated frames. `upscale` is the integer factor by
-        which frames are enlarged; None enlarges small frames only. File and manifest record it.
+        (`keep` and `reencode` as in `mux_audio`) or with the generated frames. `upscale` is the
+        integer factor by which frames are enlarged; None enlarges small frames only. File and
+        manifest record it.
 
         Returns:
             The paths of the media and of the manifest.
@@ -110,7 +112,7 @@ class Result:
         if upscale is None:
             is_small = self.frames is not None and max(self.frames.shape[-2:]) < SMALL
             upscale = TIMES if is_small else 1
-        self._write_media(path, keep, upscale)
+        self._write_media(path, keep, reencode, upscale)
         manifest_path = path.with_suffix(".json")
         record = self.manifest([path])
         if self.frames is not None:
@@ -118,7 +120,9 @@ class Result:
         write_json(manifest_path, record)
         return path, manifest_path
 
-    def _write_media(self, path: Path, keep: Literal["replace", "mix"], upscale: int) -> None:
+    def _write_media(
+        self, path: Path, keep: Literal["replace", "mix"], reencode: bool, upscale: int
+    ) -> None:
         suffix = path.suffix.lower()
         comment = "made by seehear"
         if upscale > 1:
@@ -150,7 +154,9 @@ class Result:
         else:
             assert self.waveform is not None
             assert self.sample_rate is not None
-            mux_audio(self.video_path, self.waveform, self.sample_rate, path, keep=keep)
+            mux_audio(
+                self.video_path, self.waveform, self.sample_rate, path, keep=keep, reencode=reencode
+            )
 
     def manifest(self, outputs: Sequence[Path] = ()) -> dict[str, Any]:
         """The record of the run as JSON data."""

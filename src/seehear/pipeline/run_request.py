@@ -2,14 +2,17 @@
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Literal
 
-from seehear.media import ensure_folder
+from seehear.media import check_container, ensure_folder
+from seehear.media.suffixes import VIDEO_OUTPUTS
 from seehear.pipeline.inputs import read_source
 from seehear.pipeline.job import Job, OnStep
 from seehear.pipeline.presets import Preset
 from seehear.pipeline.request import Request
 from seehear.pipeline.result import Result
 from seehear.pipeline.studio import Studio
+from seehear.pipeline.task import TASKS
 
 
 def job_for(studio: Studio, request: Request, preset: Preset | None = None) -> Job:
@@ -42,13 +45,23 @@ def run_request(studio: Studio, request: Request, on_step: OnStep | None = None)
     return studio.make(job_for(studio, request), on_step)
 
 
+def check_output(request: Request, target: Path) -> None:
+    """Raise MediaError if `target` cannot contain the request's video. Call it before sampling."""
+    is_copied = TASKS[request.task].input_kind == "video" and not request.reencode
+    if is_copied and request.source is not None and target.suffix.lower() in VIDEO_OUTPUTS:
+        check_container(request.source, target)
+
+
 def save_output(
-    result: Result, target: Path, *, is_mix: bool, upscale: int | None
+    result: Result, target: Path, *, is_mix: bool, is_reencoded: bool, upscale: int | None
 ) -> tuple[Path, Path]:
     """Write media and manifest, in a folder that is created if needed; errors as `Result.save`.
 
-    The manifest records whether the video's own audio was kept.
+    The manifest records whether the video's own audio was kept and whether the video was encoded
+    again.
     """
     ensure_folder(target.parent)
-    result = replace(result, settings={**result.settings, "mix": is_mix})
-    return result.save(target, keep="mix" if is_mix else "replace", upscale=upscale)
+    options = {"mix": is_mix} | ({"reencode": True} if is_reencoded else {})
+    result = replace(result, settings={**result.settings, **options})
+    keep: Literal["replace", "mix"] = "mix" if is_mix else "replace"
+    return result.save(target, keep=keep, reencode=is_reencoded, upscale=upscale)

@@ -64,12 +64,15 @@ class Task:
     def suffix_for(self, source: Path | None) -> str:
         """The default suffix of an output. A video keeps its suffix if audio can be added.
 
-        Otherwise the output is a Matroska file, which can contain nearly every codec.
+        Otherwise the output is a Matroska file, which can contain nearly every codec. Only .mov
+        supports GIF and DV.
         """
         if self.suffix is not None:
             return self.suffix
         assert source is not None
-        return source.suffix if source.suffix.lower() in VIDEO_OUTPUTS else ".mkv"
+        if source.suffix.lower() in VIDEO_OUTPUTS:
+            return source.suffix
+        return ".mov" if source.suffix.lower() in (".gif", ".dv") else ".mkv"
 
 
 _ROWS = (

@@ -1,0 +1,163 @@
+"""Codecs, containers, timestamps and tags of muxed files."""
+
+from pathlib import Path
+
+import av
+import pytest
+import torch
+from tests.media_files import make_video, packet_hashes
+
+from seehear.errors import MediaError
+from seehear.media import check_container, mux_audio, read_video
+
+FILES = Path(__file__).parents[1] / "data" / "containers"
+AUDIO = 0.1 * torch.randn(1, 16_000, generator=torch.Generator().manual_seed(0))
+
+
+def mux(source, out, **options):
+    mux_audio(source, AUDIO, 16_000, out, **options)
+    with av.open(str(out)) as written:
+        frames = list(written.decode(written.streams.video[0]))
+        return frames, dict(written.streams.video[0].metadata), dict(written.metadata)
+
+
+@pytest.mark.parametrize(
+    ("codec", "pix_fmt", "source", "suffixes"),
+    [
+        ("wmv2", "yuv420p", ".wmv", {".mkv"}),
+        ("h263", "yuv420p", ".3gp", {".mkv", ".mov"}),
+        ("flv", "yuv420p", ".flv", {".mkv"}),  # Sorenson
+        ("huffyuv", "yuv422p", ".avi", {".mkv"}),
+        ("utvideo", "yuv420p", ".avi", {".mkv"}),
+        ("dnxhd", "yuv422p", ".mov", {".mkv", ".mov"}),
+        ("v210", "yuv422p10le", ".mov", {".mkv", ".mov"}),
+        ("cinepak", "rgb24", ".avi", {".mkv", ".mov"}),
+        ("magicyuv", "yuv420p", ".avi", {".mkv", ".mov"}),
+        ("qtrle", "rgb24", ".mov", {".mov"}),
+        ("ffv1", "yuv420p", ".avi", {".mkv", ".mp4"}),
+        ("mjpeg", "yuvj420p", ".avi", {".mkv", ".mov", ".mp4"}),
+        ("libvpx", "yuv420p", ".webm", {".mkv", ".webm"}),
+        ("rawvideo", "bgr24", ".avi", {".mkv", ".mov"}),
+        ("rawvideo", "uyvy422", ".mov", {".mov"}),
+        ("rawvideo", "yuv420p", ".avi", set()),
+        ("rawvideo", "yuv444p", ".nut", set()),
+    ],
+)
+def test_a_codec_is_copied_as_it_is_or_refused(tmp_path, codec, pix_fmt, source, suffixes):
+    size, bit_rate = ((1080, 1920), 120_000_000) if codec == "dnxhd" else ((144, 176), None)
+    path = make_video(
+        tmp_path / f"a{source}",
+        codec=codec,
+        pix_fmt=pix_fmt,
+        size=size,
+        num_frames=6,
+        bit_rate=bit_rate,
+    )
+    with av.open(str(path)) as opened:
+        expected = [frame.to_ndarray(format="rgb24") for frame in opened.decode(video=0)]
+    for suffix in (".mkv", ".mov", ".mp4", ".webm"):
+        out = tmp_path / f"out{suffix}"
+        if suffix not in suffixes:
+            with pytest.raises(MediaError, match="use --reencode"):
+                mux(path, out)
+            assert not out.exists()
+            continue
+        frames, _, _ = mux(path, out)
+        assert packet_hashes(out) == packet_hashes(path)
+        for frame, right in zip(frames, expected, strict=True):
+            assert (frame.to_ndarray(format="rgb24") == right).all()
+
+
+def test_raw_video_is_encoded_again_on_request(tmp_path):
+    path = make_video(
+        tmp_path / "a.avi", codec="rawvideo", pix_fmt="yuv420p", size=(48, 65), num_frames=25
+    )
+    frames, _, _ = mux(path, tmp_path / "out.mp4", reencode=True)
+    assert len(frames) == 25
+    was, now = (
+        read_video(p, frames_per_s=25.0).frames.float() for p in (path, tmp_path / "out.mp4")
+    )
+    assert (was - now[..., :65]).abs().mean() < 4
+
+
+def test_a_rotated_video_is_upright_after_encoding_again(tmp_path):
+    path = make_video(tmp_path / "a.mp4", rotation_deg=90)
+    mux(path, tmp_path / "out.mp4", reencode=True)
+    was, now = read_video(path), read_video(tmp_path / "out.mp4")
+    assert now.frames.shape == was.frames.shape
+    assert now.rotation_deg == 0
+    assert (was.frames.float() - now.frames.float()).abs().mean() < 4
+
+
+def test_an_unsupported_codec_is_refused_before_the_audio_exists(tmp_path):
+    with pytest.raises(MediaError, match=r"does not support gif video; choose \.mov, or use"):
+        check_container(FILES / "g.gif", tmp_path / "out.mp4")
+    check_container(FILES / "g.gif", tmp_path / "out.mov")
+    check_container(FILES / "w.wmv", tmp_path / "out.mkv")
+
+
+@pytest.mark.parametrize(
+    ("name", "suffix", "num_frames", "duration_s"),
+    [
+        ("g.gif", ".mov", 15, 1.5),
+        ("w.wmv", ".mkv", 50, 2.0),
+        ("dup.mkv", ".mp4", 50, 2.0),
+        ("dup.mkv", ".mkv", 50, 2.0),
+        ("reschange.ts", ".mp4", 50, 2.0),
+        ("reschange.ts", ".mkv", 50, 2.0),
+    ],
+)
+def test_files_of_public_reports_keep_all_their_frames(
+    tmp_path, name, suffix, num_frames, duration_s
+):
+    frames, _, _ = mux(FILES / name, tmp_path / f"out{suffix}")
+    assert len(frames) == num_frames
+    times = [frame.time for frame in frames]
+    assert times == sorted(set(times))
+    assert read_video(tmp_path / f"out{suffix}").duration_s == pytest.approx(duration_s, abs=2e-3)
+    assert read_video(FILES / name).duration_s == pytest.approx(duration_s, abs=2e-3)
+
+
+@pytest.mark.parametrize("suffix", [".webm", ".mkv"])
+def test_a_transparent_video_still_says_that_it_is(tmp_path, suffix):
+    _, tags, _ = mux(FILES / "alpha.webm", tmp_path / f"out{suffix}")
+    assert {key.lower(): value for key, value in tags.items()}["alpha_mode"] == "1"
+    assert b"\x53\xc0\x81\x01" in (tmp_path / f"out{suffix}").read_bytes()  # AlphaMode = 1
+
+
+@pytest.mark.parametrize(
+    ("suffix", "language", "written"),
+    [
+        (".mp4", "fre", "fre"),
+        (".mkv", "fre", "fre"),
+        (".mov", "fre", "fra"),  # QuickTime knows one of the two ISO codes of a language
+        (".mov", "deu", "ger"),
+        (".mov", "jpn", "jpn"),
+    ],
+)
+def test_the_language_of_the_track_stays(tmp_path, suffix, language, written):
+    path = make_video(tmp_path / "a.mkv", tags={"language": language})
+    _, tags, _ = mux(path, tmp_path / f"out{suffix}")
+    assert tags["language"] == written
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".mov"])
+def test_a_phones_metadata_stays(tmp_path, suffix):
+    phone = {
+        "com.apple.quicktime.make": "Apple",
+        "com.apple.quicktime.creationdate": "2024-05-01T10:00:00+0200",
+        "title": "Waves",
+    }
+    path = make_video(
+        tmp_path / "a.mov", file_tags=phone, options={"movflags": "use_metadata_tags"}
+    )
+    _, _, tags = mux(path, tmp_path / f"out{suffix}")
+    assert {key: tags.get(key) for key in phone} == phone
+
+
+def test_chapters_move_with_the_first_frame(tmp_path):
+    path = make_video(tmp_path / "a.mkv", num_frames=75, shift_s=1, chapters_s=[(1, 2), (2, 4)])
+    mux(path, tmp_path / "out.mp4")
+    with av.open(str(tmp_path / "out.mp4")) as written:
+        starts = [c["start"] * c["time_base"] for c in written.chapters()]
+    assert starts == [0, 1]
