@@ -1,3 +1,4 @@
+import os
 from dataclasses import replace
 
 import pytest
@@ -54,7 +55,7 @@ def test_an_entry_survives_a_round_trip_through_json(tmp_path):
     ("text", "sentence"),
     [
         ("input,wrong\na.mp4,1\n", "unknown column 'wrong'"),
-        ("input,seed\na.mp4,first\n", "expected seed of type int, got 'first'"),
+        ("input,seed\na.mp4,first\n", "expected a whole number from 0 to .* as seed, got 'first'"),
         ("input,task\na.mp4,v2v\n", "expected one of the tasks"),
         ("prompt\na dog\n", "v2a needs an input file"),
         ("input,task\nx,joint\n", "joint needs a prompt"),
@@ -62,9 +63,13 @@ def test_an_entry_survives_a_round_trip_through_json(tmp_path):
         ("input\na.mp4\nb/a.mp4\n", "two jobs have the id a"),
         ("input,id\na.mp4,1\nb/a.mp4,2\n", None),
         ("input,id,output\na.mp4,1,x.mp4\nb.mp4,2,X.wav\n", "would both write"),
-        ("input,output\na.mp4,../a.mp4\n", "expected a plain file name as output"),
-        ("input,output\na.mp4,a.txt\n", "v2a writes .*, got 'a.txt'"),
-        ("input,task,upscale\na.wav,a2v,0\n", "expected upscale of at least 1"),
+        (
+            "input,output\na.mp4,../a.mp4\n",
+            r"expected a plain file name .* as output, got '\.\./a\.mp4'",
+        ),
+        ("input,output\na.mp4,a.txt\n", "expected a plain file name .*, got 'a.txt'"),
+        ("input,output\na.mp4,a.png\n", "v2a writes .*, got 'a.png'"),
+        ("input,task,upscale\na.wav,a2v,0\n", "expected a whole number from 1 to 64 as upscale"),
         ("input\n", "expected at least one job"),
         ("input\na.mp4,b\n", "expected one cell per column, got more"),
     ],
@@ -98,3 +103,89 @@ def test_the_columns_of_version_0_1_0_are_read_and_ledgers_keep_the_old_names(tm
     assert new.request.audio_prompt == "thunder"
     assert '"sound_prompt": "thunder"' in new.to_json_line()
     assert Entry.from_json_line(new.to_json_line()) == new
+
+
+def test_rows_of_one_clip_with_their_own_seeds_are_jobs_of_their_own(tmp_path):
+    rows = ["a.mp4,3", "a.mp4,4", "a.mp4,", "b.mp4,3"]
+    entries = listed(tmp_path, "input,seed\n" + "\n".join(rows))
+    assert [e.output for e in entries] == ["a_seed_3.mp4", "a_seed_4.mp4", "a.mp4", "b.mp4"]
+    assert [e.request.seed for e in entries] == [3, 4, seed_of(7, "a"), 3]
+    turned = listed(tmp_path, "input,seed\n" + "\n".join(rows[::-1]))
+    assert turned == entries[::-1]
+    named = listed(tmp_path, "input,seed,output\na.mp4,3,x.mp4\na.mp4,4,y.mp4\n")
+    assert [e.id for e in named] == ["x", "y"]
+
+
+def test_a_repeated_row_is_refused_with_both_lines(tmp_path):
+    with pytest.raises(SettingsError, match=r"line 3: expected another job, .*jobs\.csv, line 2;"):
+        listed(tmp_path, "input,seed\na.mp4,3\na.mp4,3\n")
+    with pytest.raises(SettingsError, match="two jobs have the id a_seed_3"):
+        listed(tmp_path, "input,seed,prompt\na.mp4,3,rain\na.mp4,3,snow\n")
+
+
+VALUES = [  # column, text in JSON, text in CSV (None: CSV has no such value)
+    ("seed", "1.5", "1.5"), ("seed", "true", "true"), ("seed", "-1", "-1"),
+    ("seed", "1" + "0" * 20, "1" + "0" * 20), ("seed", "1" + "0" * 5000, "1" + "0" * 5000),
+    ("seed", '"3"', None), ("steps", "1000000000", "1000000000"), ("steps", "0", "0"),
+    ("duration_s", "NaN", "NaN"), ("duration_s", "0", "0"), ("duration_s", "true", "true"),
+    ("lr", "NaN", "nan"), ("lr", "Infinity", "inf"), ("lr", "1e999", "1e999"), ("lr", "-1", "-1"),
+    ("max_duration_s", "-1", "-1"), ("mix", "1", "2"), ("upscale", "65", "65"),
+    ("id", '"a\\u0000b"', "a\0b"), ("id", f'"{"x" * 300}"', "x" * 300), ("id", "[1]", None),
+    ("input", '"a\\u0000b"', "a\0b"), ("input", f'"{"x" * 300}.mp4"', "x" * 300 + ".mp4"),
+    ("output", f'"{"x" * 300}.mp4"', "x" * 300 + ".mp4"), ("output", '".a.mp4"', ".a.mp4"),
+    ("output", '"/tmp/a.mp4"', "/tmp/a.mp4"), ("output", '"ledger.sqlite"', "ledger.sqlite"),
+    ("id", '"../a"', "../a"), ("lufs", '"nan"', "nan"), ("task", '{"x": 1}', "x"),
+    ("prompt", '"\\ud800"', None), ("input", '"\\udcff.mp4"', None),
+    ("prompt", "[" * 100_000 + "]" * 100_000, None), ("prompt", "1", None),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("column", "in_json", "in_csv"), VALUES, ids=lambda v: str(v)[:20])
+def test_json_and_csv_refuse_the_same_values(tmp_path, column, in_json, in_csv):
+    others = "" if column == "input" else '"input": "a.mp4", '
+    with pytest.raises(SettingsError, match=r"jobs\.jsonl, line 1: ") as caught:
+        listed(tmp_path, f'{{{others}"{column}": {in_json}}}\n', "jobs.jsonl")
+    assert len(str(caught.value)) < 600
+    if in_csv is None:
+        return
+    header, cell = (column, in_csv) if column == "input" else (f"input,{column}", f"a.mp4,{in_csv}")
+    with pytest.raises(SettingsError, match=r"jobs\.csv, line 2: ") as caught:
+        listed(tmp_path, f"{header}\n{cell}\n")
+    assert len(str(caught.value)) < 600
+
+
+def test_doubled_columns_other_bytes_and_large_files_are_refused(tmp_path):
+    with pytest.raises(SettingsError, match="expected each column once, got 'seed' 2 times"):
+        listed(tmp_path, "input,seed,seed\na.mp4,1,2\n")
+    with pytest.raises(SettingsError, match="expected each column once, got 'seed' 2 times"):
+        listed(tmp_path, '{"input": "a.mp4", "seed": 1, "seed": 2}', "jobs.jsonl")
+    for name in ("jobs.csv", "jobs.jsonl"):
+        (tmp_path / name).write_bytes(b"input\n\xff.mp4\n")
+        with pytest.raises(SettingsError, match="expected a job list in UTF-8, got other bytes"):
+            entries_of(tmp_path / name, COMMON)
+        with (tmp_path / name).open("wb") as file:
+            file.truncate(65_000_000)
+        with pytest.raises(SettingsError, match="at most 64 MB"):
+            entries_of(tmp_path / name, COMMON)
+
+
+def test_a_clip_in_a_folder_may_have_a_name_that_is_no_utf8(tmp_path):
+    (tmp_path / os.fsdecode(b"a\xff.mp4")).touch()
+    (entry,) = entries_of(tmp_path, COMMON)
+    assert entry.output == r"a\xff.mp4"
+    assert entry.request.source == tmp_path / os.fsdecode(b"a\xff.mp4")
+    assert Entry.from_json_line(entry.to_json_line()) == entry
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["", "[]", "{}", "[" * 100_000, '{"id": "a", "output": "a.mp4", "order": 1}',
+     '{"id": "a", "output": "../a.sh", "order": {"task": "v2a", "source": "a.mp4"}}',
+     '{"id": "a", "output": "a.mp4", "order": {"task": "v2a", "source": [1]}}',
+     '{"id": "a", "output": "a.mp4", "order": {"task": "v2a", "source": null, "lr": "x"}}',
+     '{"id": "a", "output": "a.mp4", "order": {"source": "a.mp4"}}'],
+    ids=lambda line: line[:20],
+)  # fmt: skip
+def test_a_damaged_job_of_a_ledger_is_refused(line):
+    with pytest.raises(SettingsError, match="damaged or edited"):
+        Entry.from_json_line(line)
