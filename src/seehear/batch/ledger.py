@@ -5,19 +5,22 @@ and a power cut leaves the state from before or after a change. The folder must 
 because SQLite's locks may fail on network file systems.
 """
 
+import errno
 import json
 import os
+import secrets
 import socket
 import sqlite3
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import psutil
 
+from seehear.batch.ledger_check import ACTORS, SCHEMA, check_ledger, is_owner
 from seehear.errors import SettingsError
 from seehear.media import ensure_folder
 
@@ -26,24 +29,6 @@ STATES: tuple[State, ...] = ("pending", "leased", "done", "failed")
 FILE = "ledger.sqlite"
 LEASE_S = 120.0  # a lease expires unless its owner extends it
 MAX_ATTEMPTS = 5  # a job that is released after so many leases has failed
-
-_SCHEMA = """
-CREATE TABLE IF NOT EXISTS jobs (
-    id TEXT PRIMARY KEY,
-    number INTEGER NOT NULL,
-    spec TEXT NOT NULL,
-    output TEXT NOT NULL,
-    state TEXT NOT NULL DEFAULT 'pending',
-    owner TEXT,
-    until REAL,
-    attempts INTEGER NOT NULL DEFAULT 0,
-    reason TEXT,
-    seconds REAL,
-    sha256 TEXT
-) WITHOUT ROWID;
-CREATE INDEX IF NOT EXISTS by_state ON jobs (state, number);
-CREATE TABLE IF NOT EXISTS facts (name TEXT PRIMARY KEY, value TEXT NOT NULL);
-"""
 
 
 @dataclass(frozen=True)
@@ -79,6 +64,13 @@ class Counts:
     done: int
     failed: int
     seconds: float  # sum over the jobs that are done
+    missing: tuple[str, ...] = ()  # of `final_counts`: outputs of done jobs, not in the folder
+    is_in_place: bool = True  # of `final_counts`: as `Ledger.is_in_place`
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether no job has failed, no output is missing, and nothing is left to do here."""
+        return self.is_in_place and not (self.pending or self.failed or self.missing)
 
     @property
     def total(self) -> int:
@@ -86,7 +78,6 @@ class Counts:
         return self.pending + self.leased + self.done + self.failed
 
 
-_ACTORS = "helpers of "  # prefix of the fact with the names of an owner's actors
 _COLUMNS = "id, spec, output, state, owner, attempts, reason, seconds, sha256"
 
 
@@ -94,28 +85,52 @@ class Ledger:
     """One row per job; several processes of one machine can use it at once."""
 
     def __init__(self, folder: Path, *, is_new_allowed: bool = True):
-        """Open the ledger of an output folder, or create it.
+        """Open the ledger of an output folder, or create it. `checked` also checks its content.
 
         Raises:
             SettingsError: The ledger does not exist and must not be created, or is invalid.
         """
-        self.folder = folder
-        path = folder / FILE
-        if not path.exists():
+        self.folder, self.path = folder, folder / FILE
+        if not self.path.exists():
             if not is_new_allowed:
                 raise SettingsError(
                     f"{folder}: expected the folder of a batch, got one without {FILE}"
                 )
             ensure_folder(folder)
+            with _errors_of(self.path):
+                _create(self.path)
+        with _errors_of(self.path):
+            self._db = sqlite3.connect(self.path, timeout=60.0, isolation_level=None)
+            try:
+                self._db.execute("PRAGMA journal_mode=WAL")
+                # A power cut may lose the last commits, so those jobs run again. The file stays
+                # valid, and a killed process loses nothing.
+                self._db.execute("PRAGMA synchronous=NORMAL")
+                self._db.execute("SELECT state FROM jobs LIMIT 1")
+            except sqlite3.Error:
+                self._db.close()
+                raise
+            self._file = _identity(self.path)
+
+    @classmethod
+    def checked(cls, folder: Path, *, is_new_allowed: bool = True) -> "Ledger":
+        """Open a ledger that may be damaged or come from others, or create one.
+
+        Raises:
+            SettingsError: As the constructor; a value of the ledger is invalid, or an output is
+                outside the folder.
+        """
+        path = folder / FILE
+        if path.exists() or path.is_symlink():
+            check_ledger(path)
+        return cls(folder, is_new_allowed=is_new_allowed)
+
+    def is_in_place(self) -> bool:
+        """Whether the folder still has the file; False if someone deleted or replaced it."""
         try:
-            self._db = sqlite3.connect(path, timeout=60.0, isolation_level=None)
-            self._db.execute("PRAGMA journal_mode=WAL")
-            # A power cut may lose the last commits, so those jobs run again. The file stays
-            # valid, and a killed process loses nothing.
-            self._db.execute("PRAGMA synchronous=NORMAL")
-            self._db.executescript(_SCHEMA)
-        except sqlite3.Error as error:
-            raise SettingsError(f"{path}: could not open it as a ledger ({error})") from error
+            return _identity(self.path) == self._file
+        except OSError:
+            return False
 
     def close(self) -> None:
         """Close the file."""
@@ -133,9 +148,9 @@ class Ledger:
         """
         added = 0
         with self._transaction():
-            (number,) = self._db.execute("SELECT coalesce(max(number), -1) FROM jobs").fetchone()
-            known = dict(self._db.execute("SELECT id, spec FROM jobs"))
-            outputs = dict(self._db.execute("SELECT output, id FROM jobs"))
+            ((number,),) = self._execute("SELECT coalesce(max(number), -1) FROM jobs")
+            known = dict(self._execute("SELECT id, spec FROM jobs"))
+            outputs = dict(self._execute("SELECT output, id FROM jobs"))
             for job in jobs:
                 if known.get(job.id) == job.spec:
                     continue
@@ -151,7 +166,7 @@ class Ledger:
                     )
                 number += 1
                 added += 1
-                self._db.execute(
+                self._execute(
                     "INSERT INTO jobs (id, number, spec, output) VALUES (?, ?, ?, ?)",
                     (job.id, number, job.spec, job.output),
                 )
@@ -161,48 +176,48 @@ class Ledger:
         """Lease the first pending job, else one with an expired lease; None if there is none."""
         now = time.time()
         with self._transaction():
-            found = self._db.execute(
+            found = self._execute(
                 "SELECT id FROM jobs WHERE state = 'pending' ORDER BY number LIMIT 1"
-            ).fetchone()
-            if found is None:
-                found = self._db.execute(
+            )
+            if not found:
+                found = self._execute(
                     "SELECT id FROM jobs WHERE state = 'leased' AND until < ? "
                     "ORDER BY number LIMIT 1",
                     (now,),
-                ).fetchone()
-            if found is None:
+                )
+            if not found:
                 return None
-            row = self._db.execute(
+            (row,) = self._execute(
                 "UPDATE jobs SET state = 'leased', owner = ?, until = ?, attempts = attempts + 1 "
                 f"WHERE id = ? RETURNING {_COLUMNS}",
-                (owner, now + lease_s, found[0]),
-            ).fetchone()
+                (owner, now + lease_s, found[0][0]),
+            )
         return Row(*row)
 
     def extend(self, owner: str, lease_s: float = LEASE_S) -> None:
         """Extend all leases of `owner`."""
-        self._db.execute(
+        self._execute(
             "UPDATE jobs SET until = ? WHERE state = 'leased' AND owner = ?",
             (time.time() + lease_s, owner),
         )
 
     def finish(self, job_id: str, owner: str, seconds: float, sha256: str | None) -> bool:
         """Mark a job as done; False if `owner` no longer has its lease."""
-        done = self._db.execute(
+        changed = self._change(
             "UPDATE jobs SET state = 'done', owner = NULL, until = NULL, reason = NULL, "
             "seconds = ?, sha256 = ? WHERE id = ? AND state = 'leased' AND owner = ?",
             (seconds, sha256, job_id, owner),
         )
-        return done.rowcount == 1
+        return changed == 1
 
     def fail(self, job_id: str, owner: str, reason: str) -> bool:
         """Mark a job as failed, with the reason; False as in `finish`."""
-        done = self._db.execute(
+        changed = self._change(
             "UPDATE jobs SET state = 'failed', owner = NULL, until = NULL, reason = ? "
             "WHERE id = ? AND state = 'leased' AND owner = ?",
-            (reason, job_id, owner),
+            (_in_utf8(reason), job_id, owner),
         )
-        return done.rowcount == 1
+        return changed == 1
 
     def release(
         self, owner: str, reason: str = "its worker died", job_id: str | None = None
@@ -214,20 +229,31 @@ class Ledger:
         Returns:
             The number of jobs.
         """
-        done = self._db.execute(
+        return self._change(
             "UPDATE jobs SET owner = NULL, until = NULL, "
             "reason = CASE WHEN attempts >= :most THEN :reason || ', ' || attempts || ' times' END,"
             " state = CASE WHEN attempts >= :most THEN 'failed' ELSE 'pending' END "
             "WHERE state = 'leased' AND owner = :owner AND coalesce(:job_id, id) = id",
             {"most": MAX_ATTEMPTS, "reason": reason, "owner": owner, "job_id": job_id},
         )
-        return done.rowcount
+
+    def give_back(self, owner: str) -> int:
+        """Set the leased jobs of an owner back to pending as if it had not taken them.
+
+        Returns:
+            The number of jobs.
+        """
+        return self._change(
+            "UPDATE jobs SET state = 'pending', owner = NULL, until = NULL, "
+            "attempts = max(attempts - 1, 0) WHERE state = 'leased' AND owner = ?",
+            (owner,),
+        )
 
     def release_dead(self) -> list[str]:
         """Release the jobs of dead owners on this machine; returns these owners."""
-        owners = self._db.execute(
+        owners = self._execute(
             "SELECT DISTINCT owner FROM jobs WHERE state = 'leased' AND owner IS NOT NULL"
-        ).fetchall()
+        )
         dead = [owner for (owner,) in owners if not is_alive(owner)]
         for owner in dead:
             self.release(owner)
@@ -236,9 +262,9 @@ class Ledger:
     def record_actors(self, owner: str, names: Sequence[str]) -> None:
         """Record an owner's detached actors so that the next coordinator can adopt them."""
         if names:
-            self.fact(_ACTORS + owner, json.dumps(list(names)))
+            self.fact(ACTORS + owner, json.dumps(list(names)))
         else:
-            self._db.execute("DELETE FROM facts WHERE name = ?", (_ACTORS + owner,))
+            self._execute("DELETE FROM facts WHERE name = ?", (ACTORS + owner,))
 
     def adopt_actors(self, owner: str) -> list[str]:
         """Transfer the actors and leases of dead owners on this machine to `owner`.
@@ -250,17 +276,17 @@ class Ledger:
         """
         names: list[str] = []
         with self._transaction():
-            recorded = self._db.execute(
+            recorded = self._execute(
                 "SELECT name, value FROM facts WHERE substr(name, 1, ?) = ?",
-                (len(_ACTORS), _ACTORS),
-            ).fetchall()
+                (len(ACTORS), ACTORS),
+            )
             for name, value in recorded:
-                dead = name.removeprefix(_ACTORS)
+                dead = name.removeprefix(ACTORS)
                 if is_alive(dead):
                     continue
                 names += json.loads(value)
-                self._db.execute("DELETE FROM facts WHERE name = ?", (name,))
-                self._db.execute(
+                self._execute("DELETE FROM facts WHERE name = ?", (name,))
+                self._execute(
                     "UPDATE jobs SET owner = ?, until = ? WHERE state = 'leased' AND owner = ?",
                     (owner, time.time() + LEASE_S, dead),
                 )
@@ -269,31 +295,45 @@ class Ledger:
         return names
 
     def retry(self) -> int:
-        """Set failed jobs back to pending; returns their number."""
-        done = self._db.execute(
-            "UPDATE jobs SET state = 'pending', attempts = 0, reason = NULL WHERE state = 'failed'"
-        )
-        return done.rowcount
+        """Set failed jobs, and done jobs without output, back to pending; returns their number."""
+        with self._transaction():
+            for name in self.missing_outputs():
+                self._execute("UPDATE jobs SET state = 'failed' WHERE output = ?", (name,))
+            return self._change(
+                "UPDATE jobs SET state = 'pending', attempts = 0, reason = NULL, seconds = NULL, "
+                "sha256 = NULL WHERE state = 'failed'"
+            )
+
+    def missing_outputs(self) -> list[str]:
+        """Outputs of done jobs that are not in the folder: someone deleted or moved them."""
+        names = {path.name for path in self.folder.iterdir()} if self.folder.is_dir() else set()
+        done = self._execute("SELECT output FROM jobs WHERE state = 'done' ORDER BY number")
+        return [output for (output,) in done if output not in names]
 
     def counts(self) -> Counts:
         """Number of jobs in each state."""
-        rows = dict(self._db.execute("SELECT state, count(*) FROM jobs GROUP BY state"))
-        (seconds,) = self._db.execute(
+        rows = dict(self._execute("SELECT state, count(*) FROM jobs GROUP BY state"))
+        ((seconds,),) = self._execute(
             "SELECT coalesce(sum(seconds), 0.0) FROM jobs WHERE state = 'done'"
-        ).fetchone()
+        )
         return Counts(**{state: rows.get(state, 0) for state in STATES}, seconds=seconds)
+
+    def final_counts(self) -> Counts:
+        """The counts at the end of a run, with what the folder lacks."""
+        missing = tuple(self.missing_outputs())
+        return replace(self.counts(), missing=missing, is_in_place=self.is_in_place())
 
     def rows(self, state: State | None = None) -> Iterator[Row]:
         """All jobs, or the jobs in one state, in the order of the list."""
         where, values = ("WHERE state = ?", (state,)) if state else ("", ())
         query = f"SELECT {_COLUMNS} FROM jobs {where} ORDER BY number"
-        yield from (Row(*row) for row in self._db.execute(query, values))
+        yield from (Row(*row) for row in self._execute(query, values))
 
     def copy_in(self, row: Row) -> None:
         """Copy a finished job from another ledger; it replaces a job that is not done here."""
         with self._transaction():
-            (number,) = self._db.execute("SELECT coalesce(max(number), -1) FROM jobs").fetchone()
-            self._db.execute(
+            ((number,),) = self._execute("SELECT coalesce(max(number), -1) FROM jobs")
+            self._execute(
                 "INSERT INTO jobs (id, number, spec, output, state, attempts, reason, seconds, "
                 "sha256) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET "
                 "state = excluded.state, owner = NULL, attempts = excluded.attempts, "
@@ -308,19 +348,93 @@ class Ledger:
     def fact(self, name: str, value: str | None = None) -> str | None:
         """Write a named value about the whole batch, or read it when `value` is None."""
         if value is not None:
-            self._db.execute("INSERT OR REPLACE INTO facts VALUES (?, ?)", (name, value))
-        found = self._db.execute("SELECT value FROM facts WHERE name = ?", (name,)).fetchone()
-        return found and found[0]
+            self._execute("INSERT OR REPLACE INTO facts VALUES (?, ?)", (name, value))
+        found = self._execute("SELECT value FROM facts WHERE name = ?", (name,))
+        return found[0][0] if found else None
+
+    def _execute(self, sql: str, values: Any = ()) -> list[tuple[Any, ...]]:
+        with _errors_of(self.path):
+            return self._db.execute(sql, values).fetchall()
+
+    def _change(self, sql: str, values: Any = ()) -> int:
+        """Execute a change; returns the number of changed rows."""
+        with _errors_of(self.path):
+            return self._db.execute(sql, values).rowcount
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:
-        self._db.execute("BEGIN IMMEDIATE")  # take the write lock now; other writers wait
+        self._execute("BEGIN IMMEDIATE")  # take the write lock now; other writers wait
         try:
             yield
-        except BaseException:
-            self._db.execute("ROLLBACK")
-            raise
-        self._db.execute("COMMIT")
+            self._execute("COMMIT")
+        finally:
+            if self._db.in_transaction:
+                self._db.rollback()
+
+
+def _in_utf8(text: str) -> str:
+    """Text for SQLite; a message may quote the name of a file that is not UTF-8."""
+    return text.encode("utf-8", "backslashreplace").decode()
+
+
+def _create(path: Path) -> None:
+    """Create an empty ledger in one step, so that no other process finds an unfinished one."""
+    temporary = path.with_name(f".{FILE}-{secrets.token_hex(4)}")
+    db = sqlite3.connect(temporary)
+    try:
+        db.executescript(SCHEMA)
+        db.close()
+        try:
+            os.link(temporary, path)
+        except FileExistsError:  # another coordinator was faster
+            pass
+        except OSError:  # a file system without hard links
+            temporary.rename(path)
+    finally:
+        db.close()
+        temporary.unlink(missing_ok=True)
+
+
+def _identity(path: Path) -> tuple[int, int]:
+    found = path.stat()
+    return found.st_dev, found.st_ino
+
+
+@contextmanager
+def _errors_of(path: Path) -> Iterator[None]:
+    """Turn SQLite's errors into user errors."""
+    try:
+        yield
+    except sqlite3.OperationalError as error:
+        if is_disk_full(error):
+            raise SettingsError(disk_full_text(path.parent)) from error
+        raise SettingsError(
+            f"{path}: could not open it as a ledger, or write it ({error}); check its permissions, "
+            "the space on the disk and other programs that use it"
+        ) from error
+    except sqlite3.Error as error:
+        raise SettingsError(
+            f"{path}: could not open it as a ledger ({error}); restore the file, or choose another "
+            "folder"
+        ) from error
+
+
+def disk_full_text(folder: Path) -> str:
+    """What to do when the disk is full."""
+    return (
+        f"{folder}: expected free space on the disk, got none; free some and repeat the command, "
+        "which continues with the jobs that are not done"
+    )
+
+
+def is_disk_full(error: BaseException | None) -> bool:
+    """Whether an error, or one that caused it, says that a disk or quota is full."""
+    while error is not None:
+        is_sqlite = getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL
+        if is_sqlite or getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
 
 
 def owner_name(pid: int | None = None) -> str:
@@ -338,6 +452,8 @@ def owner_name(pid: int | None = None) -> str:
 
 def is_alive(owner: str) -> bool:
     """Whether an owner still runs. True for other machines; their leases expire instead."""
+    if not is_owner(owner):
+        return False
     host, pid, began = owner.rsplit(":", 2)
     if host != socket.gethostname():
         return True

@@ -2,11 +2,14 @@
 
 import shutil
 from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
 
-from seehear.batch.ledger import Ledger, Row
+from seehear.batch.ledger import Ledger, Row, State
 from seehear.errors import SettingsError
 from seehear.media import replacing
+
+STATES_TO_COPY: tuple[State, ...] = ("done", "failed")
 
 
 def merged(folders: Sequence[Path], target: Path) -> tuple[int, int]:
@@ -19,13 +22,26 @@ def merged(folders: Sequence[Path], target: Path) -> tuple[int, int]:
         The number of copied jobs, and the number of jobs that `target` already had.
 
     Raises:
-        SettingsError: A folder has no ledger, or two folders have different outputs of one job.
+        SettingsError: A folder has no ledger or a damaged one, an output is outside its folder, or
+            two folders have different outputs of one job or of one name.
     """
-    ledgers = [(folder, Ledger(folder, is_new_allowed=False)) for folder in folders]
-    merged_ledger = Ledger(target)
+    with ExitStack() as opened:
+        ledgers = []
+        for folder in folders:  # all are checked before anything is copied
+            ledger = Ledger.checked(folder, is_new_allowed=False)
+            opened.callback(ledger.close)
+            ledgers.append((folder, ledger))
+        target_ledger = Ledger.checked(target)
+        opened.callback(target_ledger.close)
+        return _merged(ledgers, target_ledger)
+
+
+def _merged(ledgers: Sequence[tuple[Path, Ledger]], merged_ledger: Ledger) -> tuple[int, int]:
+    target = merged_ledger.folder
     known = {row.id: row for row in merged_ledger.rows()}
+    owners = {_stem(row): row.id for row in known.values()}
     copied = same = 0
-    for state in ("done", "failed"):
+    for state in STATES_TO_COPY:
         for folder, ledger in ledgers:
             for row in ledger.rows(state):
                 other = known.get(row.id)
@@ -34,15 +50,21 @@ def merged(folders: Sequence[Path], target: Path) -> tuple[int, int]:
                     if state == "failed" or other.state == "done":
                         same += 1
                         continue
+                if (owner := owners.setdefault(_stem(row), row.id)) != row.id:
+                    raise SettingsError(
+                        f"{folder}: expected another output than {row.output} for {row.id}, which "
+                        f"belongs to {owner} in {target}; merge them into different folders"
+                    )
                 if state == "done":
                     _copy(row, folder, target)
                 merged_ledger.copy_in(row)
                 known[row.id] = row
                 copied += 1
-    for _, ledger in ledgers:
-        ledger.close()
-    merged_ledger.close()
     return copied, same
+
+
+def _stem(row: Row) -> str:
+    return Path(row.output).stem.casefold()
 
 
 def _check_same(row: Row, other: Row, folder: Path, target: Path) -> None:

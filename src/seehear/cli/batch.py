@@ -172,7 +172,7 @@ def _run(
         )
     entries = entries_of(Path(arguments[0]), options.request, options.output.suffix)
     load = load_options(options)
-    ledger = Ledger(output)
+    ledger = Ledger.checked(output)
     # All outputs of a folder are generated with the same models.
     wanted = recorded_options(load, threads)
     if (ledger.fact("models") or wanted) != wanted:
@@ -238,7 +238,7 @@ def _one_folder(arguments: list[str]) -> Path:
 def _status(folder: Path) -> None:
     from seehear.batch.ledger import Ledger
 
-    ledger = Ledger(folder, is_new_allowed=False)
+    ledger = Ledger.checked(folder, is_new_allowed=False)
     counts = ledger.counts()
     typer.echo(
         f"{folder}: {counts.total} jobs; {counts.done} done, {counts.leased} running, "
@@ -256,7 +256,7 @@ def _status(folder: Path) -> None:
 def _retry(folder: Path) -> None:
     from seehear.batch.ledger import Ledger
 
-    ledger = Ledger(folder, is_new_allowed=False)
+    ledger = Ledger.checked(folder, is_new_allowed=False)
     typer.echo(f"{folder}: {ledger.retry()} failed jobs are pending again")
     ledger.close()
 
