@@ -30,6 +30,7 @@ class WritesItsName:
     breaks: tuple[str, ...] = ()
     dies_once: str | None = None  # folder for a mark that says it did
     dies_always: tuple[str, ...] = ()
+    num_bytes: int = 0  # at least so long is the output
 
     def __call__(self, spec: str, folder: Path) -> None:
         entry = json.loads(spec)
@@ -45,5 +46,5 @@ class WritesItsName:
             mark.touch()
             os.kill(os.getpid(), signal.SIGKILL)
         time.sleep(self.seconds)
-        (folder / entry["output"]).write_text(spec)
+        (folder / entry["output"]).write_text(spec.ljust(self.num_bytes))
         (folder / entry["output"]).with_suffix(".json").write_text(json.dumps({"id": name}))

@@ -2,13 +2,16 @@
 
 import contextlib
 import shutil
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
-from seehear.batch.ledger import is_alive
+from seehear.batch.ledger import is_alive, owner_name
+from seehear.batch.ledger_check import WORK, is_owner
 from seehear.hashes import file_sha256
 
-WORK = ".work"  # subfolder of the output folder, with one folder per owner
+_PREFIX = "seehear-"  # of temporary folders
 
 
 @runtime_checkable
@@ -34,7 +37,8 @@ def run_in_work_folder(folder: Path, owner: str, spec: str, make: MakesJob) -> s
     """
     work = work_folder(folder, owner)
     shutil.rmtree(work, ignore_errors=True)
-    work.mkdir(parents=True)
+    work.parent.mkdir(exist_ok=True)  # not its parents: the user may have deleted the folder
+    work.mkdir()
     try:
         make(spec, work)
         files = sorted(work.iterdir(), key=lambda path: (path.suffix == ".json", path.name))
@@ -52,10 +56,29 @@ def work_folder(folder: Path, owner: str) -> Path:
     return folder / WORK / owner.replace(":", "_")
 
 
+@contextlib.contextmanager
+def temporary_folder() -> Iterator[Path]:
+    """A folder of this process outside the output folder, with its owner in the name."""
+    owner = owner_name().replace(":", "_")
+    with tempfile.TemporaryDirectory(prefix=f"{_PREFIX}{owner}-") as folder:
+        yield Path(folder)
+
+
+def remove_dead_temporaries() -> None:
+    """Remove the temporary folders of dead owners on this machine."""
+    for folder in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*"):
+        _remove_if_dead(folder, folder.name.removeprefix(_PREFIX).rpartition("-")[0])
+
+
 def remove_dead_work(folder: Path) -> None:
-    """Remove the work folders of dead owners."""
+    """Remove the work folders of dead owners. Other files there are left alone."""
     for work in (folder / WORK).glob("*"):
-        if not is_alive(":".join(work.name.rsplit("_", 2))):
-            shutil.rmtree(work, ignore_errors=True)
+        _remove_if_dead(work, work.name)
     with contextlib.suppress(OSError):  # not empty, or already removed
         (folder / WORK).rmdir()
+
+
+def _remove_if_dead(folder: Path, name: str) -> None:
+    owner = ":".join(name.rsplit("_", 2))
+    if is_owner(owner) and not is_alive(owner):
+        shutil.rmtree(folder, ignore_errors=True)

@@ -9,6 +9,7 @@ import errno
 import json
 import os
 import secrets
+import shutil
 import socket
 import sqlite3
 import time
@@ -406,7 +407,7 @@ def _errors_of(path: Path) -> Iterator[None]:
     try:
         yield
     except sqlite3.OperationalError as error:
-        if is_disk_full(error):
+        if is_disk_full(error) or _has_no_space(path.parent):
             raise SettingsError(disk_full_text(path.parent)) from error
         raise SettingsError(
             f"{path}: could not open it as a ledger, or write it ({error}); check its permissions, "
@@ -417,6 +418,14 @@ def _errors_of(path: Path) -> Iterator[None]:
             f"{path}: could not open it as a ledger ({error}); restore the file, or choose another "
             "folder"
         ) from error
+
+
+def _has_no_space(folder: Path) -> bool:
+    """Whether SQLite has no space for a page; it then reports an I/O error of its index, too."""
+    try:
+        return shutil.disk_usage(folder).free < 2**16
+    except OSError:
+        return False
 
 
 def disk_full_text(folder: Path) -> str:
@@ -431,7 +440,10 @@ def is_disk_full(error: BaseException | None) -> bool:
     """Whether an error, or one that caused it, says that a disk or quota is full."""
     while error is not None:
         is_sqlite = getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL
-        if is_sqlite or getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT):
+        # libsndfile, which only writes here, has one code for all errors of the system.
+        is_soundfile = type(error).__name__ == "LibsndfileError" and error.args[:1] == (2,)
+        is_system = getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT)
+        if is_sqlite or is_soundfile or is_system:
             return True
         error = error.__cause__ or error.__context__
     return False

@@ -1,17 +1,23 @@
 """The coordinator for one machine: starts worker processes and replaces dead ones."""
 
+import contextlib
 import multiprocessing
 import os
+import signal
+import sys
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
 from seehear.batch.atomic_output import MakesJob, remove_dead_work
+from seehear.batch.deferred_signals import signals_deferred
 from seehear.batch.ledger import Counts, Ledger, owner_name
 from seehear.batch.worker import work
-from seehear.errors import SettingsError
+from seehear.errors import SeehearError, SettingsError
 
 POLL_S = 0.2
 MAX_DEATHS_IN_A_ROW = 5  # without a finished job in between
@@ -54,7 +60,9 @@ def run_processes(
     """Run all pending jobs of a ledger with processes of this machine.
 
     Another worker repeats the job of a killed worker. If this process is killed, its workers
-    finish their current jobs and stop; the next call continues with the remaining jobs.
+    finish their current jobs and stop; the next call continues with the remaining jobs. If an
+    exception ends it, as on a signal, its workers end at once and their jobs are pending again.
+    If someone deletes the ledger, it returns early.
 
     Args:
         folder: Folder with the outputs and the ledger.
@@ -66,7 +74,8 @@ def run_processes(
         The final counts.
 
     Raises:
-        SettingsError: Many workers died in a row without a finished job.
+        SettingsError: Many workers died in a row without a finished job, the disk is full, or the
+            ledger cannot be read or written.
     """
     ledger = Ledger(folder, is_new_allowed=False)
     ledger.release_dead()
@@ -76,7 +85,7 @@ def run_processes(
             _work_in_this_process(folder, make, ledger, on_change)
         else:
             _supervise(folder, make, num_workers, ledger, on_change)
-        counts = ledger.counts()
+        counts = ledger.final_counts()
         on_change(counts)
         return counts
     finally:
@@ -102,17 +111,19 @@ def _supervise(
     on_change: Callable[[Counts], None],
 ) -> None:
     context = _context()
-    workers: dict[str, BaseProcess] = {}
+    workers: dict[str, _WorkerProcess] = {}
     deaths, done_before, reported_s = 0, ledger.counts().done, 0.0
     try:
-        while True:
-            for owner, process in list(workers.items()):
-                if process.is_alive():
+        while ledger.is_in_place():
+            for owner, worker in list(workers.items()):
+                if worker.process.is_alive():
                     continue
-                process.join()
+                worker.process.join()
                 del workers[owner]
-                if process.exitcode != 0:
-                    ledger.release(owner, f"its worker died with exit code {process.exitcode}")
+                if problem := worker.problem():
+                    raise SettingsError(problem)
+                if (code := worker.process.exitcode) != 0:
+                    ledger.release(owner, f"its worker died with exit code {code}")
                     deaths += 1
             counts = ledger.counts()
             if counts.done > done_before:
@@ -123,10 +134,9 @@ def _supervise(
                     "--workers if memory is short"
                 )
             for _ in range(min(num_workers - len(workers), counts.pending)):
-                process = context.Process(target=work, args=(folder, make))
-                process.start()
-                assert process.pid is not None
-                workers[owner_name(process.pid)] = process
+                with signals_deferred():  # so that no started worker is forgotten
+                    worker = _started(context, folder, make)
+                    workers[worker.owner] = worker
             if time.monotonic() - reported_s > 1.0:
                 reported_s = time.monotonic()
                 on_change(counts)
@@ -134,9 +144,41 @@ def _supervise(
             if not workers and not counts.pending:
                 return
             time.sleep(POLL_S)
-    except BaseException:
-        for owner, process in workers.items():
-            process.kill()
-            process.join()
-            ledger.release(owner)
-        raise
+    finally:
+        with signals_deferred():
+            for owner, worker in workers.items():
+                worker.process.kill()
+                worker.process.join()
+                with contextlib.suppress(SettingsError):  # the next coordinator finds it dead
+                    ledger.give_back(owner)
+
+
+@dataclass(frozen=True)
+class _WorkerProcess:
+    owner: str
+    process: BaseProcess
+    problems: Connection  # its message, if it cannot go on
+
+    def problem(self) -> str | None:
+        """Why a dead worker could not go on; None if it was killed or had nothing to do."""
+        try:
+            return self.problems.recv() if self.problems.poll() else None
+        except EOFError:
+            return None
+
+
+def _started(context: Any, folder: Path, make: MakesJob) -> _WorkerProcess:
+    problems, sender = context.Pipe(duplex=False)
+    process = context.Process(target=_work_as_child, args=(folder, make, sender))
+    process.start()
+    sender.close()  # the child has its own
+    return _WorkerProcess(owner_name(process.pid), process, problems)
+
+
+def _work_as_child(folder: Path, make: MakesJob, problems: Connection) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the coordinator, which ends us
+    try:
+        work(folder, make)
+    except SeehearError as error:
+        problems.send(str(error))
+        sys.exit(1)

@@ -8,8 +8,9 @@ Actors outlive a killed coordinator: they finish their current job and keep its 
 coordinator, which adopts them. Without a coordinator they exit.
 """
 
+import contextlib
 import os
-import tempfile
+import signal
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -17,7 +18,14 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from seehear.batch.atomic_output import MakesJob, remove_dead_work, run_in_work_folder
+from seehear.batch.atomic_output import (
+    MakesJob,
+    remove_dead_temporaries,
+    remove_dead_work,
+    run_in_work_folder,
+    temporary_folder,
+)
+from seehear.batch.deferred_signals import SIGNALS, signals_deferred
 from seehear.batch.ledger import LEASE_S, MAX_ATTEMPTS, Counts, Ledger, Row, owner_name
 from seehear.batch.worker import run_job
 from seehear.errors import SeehearError, SettingsError
@@ -64,12 +72,12 @@ class Worker:
         self.pinged_s = time.monotonic()
 
     def _files(self, spec: str) -> Outcome:
-        with tempfile.TemporaryDirectory(prefix="seehear-") as folder:
+        with temporary_folder() as folder:
             try:
-                self.make(spec, Path(folder))
+                self.make(spec, folder)
             except SeehearError as error:
                 return str(error)
-            return {path.name: path.read_bytes() for path in Path(folder).iterdir()}
+            return {path.name: path.read_bytes() for path in folder.iterdir()}
 
 
 class WorkerActor(Worker):
@@ -109,7 +117,8 @@ def run_ray(
         The final counts.
 
     Raises:
-        SettingsError: Ray is not installed, or the address has no cluster.
+        SettingsError: Ray is not installed, the address has no cluster, the disk is full, or the
+            ledger cannot be read or written.
     """
     ray = _connect(address)
     owner = owner_name()
@@ -125,7 +134,7 @@ def run_ray(
         adopted = {actor.left.remote(repr(make)): name for name, actor in pool.actors.items()}
         idle: list[str] = []
         running: dict[Any, tuple[str, Row]] = {}
-        while True:
+        while ledger.is_in_place():
             while len(pool.actors) < num_workers:
                 idle.append(pool.start())
             if orphans and not adopted:  # no adopted actor has their files
@@ -156,16 +165,19 @@ def run_ray(
                 ledger.extend(owner, LEASE_S)
                 on_change(ledger.counts())
                 pool.ping(idle)
-        counts = ledger.counts()
+        counts = ledger.final_counts()
         on_change(counts)
         return counts
     finally:
-        for name in list(pool.actors):
-            pool.dismiss(name)
-        ledger.release(owner, "was interrupted")
-        remove_dead_work(folder)
-        ledger.close()
-        ray.shutdown()
+        with signals_deferred():
+            with contextlib.suppress(SettingsError):  # the next coordinator finds us dead
+                for name in list(pool.actors):
+                    pool.dismiss(name)
+                ledger.give_back(owner)
+            remove_dead_work(folder)
+            ledger.close()
+            ray.shutdown()
+            remove_dead_temporaries()
 
 
 class _ActorPool:
@@ -257,6 +269,7 @@ def _connect(address: str) -> Any:
         raise SettingsError(
             f'--ray needs {error.name}, which is not installed: pip install "seehear[ray]"'
         ) from error
+    handlers = {number: signal.getsignal(number) for number in SIGNALS}
     options: dict[str, Any] = {} if address == LOCAL else {"address": address}
     try:
         ray.init(
@@ -266,4 +279,7 @@ def _connect(address: str) -> Any:
         raise SettingsError(
             f"--ray {address}: expected a running Ray cluster, got none ({error})"
         ) from error
+    if threading.current_thread() is threading.main_thread():
+        for number, handler in handlers.items():  # Ray replaces that of SIGTERM
+            signal.signal(number, handler or signal.SIG_DFL)
     return ray

@@ -1,5 +1,6 @@
 """A worker: runs jobs from the ledger, one at a time, until none is pending."""
 
+import contextlib
 import multiprocessing
 import threading
 import time
@@ -8,18 +9,29 @@ from functools import partial
 from pathlib import Path
 
 from seehear.batch.atomic_output import MakesJob, run_in_work_folder
-from seehear.batch.ledger import LEASE_S, Ledger, Row, owner_name
-from seehear.errors import SeehearError
+from seehear.batch.ledger import (
+    LEASE_S,
+    Ledger,
+    Row,
+    disk_full_text,
+    is_disk_full,
+    owner_name,
+)
+from seehear.errors import SeehearError, SettingsError
 
 
 def work(folder: Path, make: MakesJob) -> None:
     """Lease and run jobs until the ledger has none pending.
 
-    If the parent process dies, the worker finishes its current job and stops.
+    If the parent process dies, or someone deletes the ledger, the worker finishes its current job
+    and stops.
 
     Args:
         folder: Folder with the outputs and the ledger.
         make: Writes the files of a job.
+
+    Raises:
+        SettingsError: The disk is full, or the ledger cannot be read or written.
     """
     parent = multiprocessing.parent_process()  # None in the user's own process
     owner = owner_name()
@@ -28,7 +40,8 @@ def work(folder: Path, make: MakesJob) -> None:
     heartbeat = threading.Thread(target=_extend_lease, args=(folder, owner, is_done), daemon=True)
     heartbeat.start()
     try:
-        while parent is None or parent.is_alive():
+        ledger.give_back(owner)  # kept by an earlier call, when the disk was full
+        while (parent is None or parent.is_alive()) and ledger.is_in_place():
             row = ledger.take(owner)
             if row is None:
                 break
@@ -36,20 +49,28 @@ def work(folder: Path, make: MakesJob) -> None:
     finally:
         is_done.set()
         heartbeat.join()
-        ledger.release(owner, "was interrupted")  # no effect unless an exception left the loop
+        # No effect unless an exception left the loop. A ledger that cannot be written keeps the
+        # lease of this process, and the next coordinator finds it dead.
+        with contextlib.suppress(SettingsError):
+            ledger.give_back(owner)
         ledger.close()
 
 
 def run_job(ledger: Ledger, row: Row, owner: str, make: Callable[[], str]) -> None:
-    """Run one job and record its outcome in the ledger."""
+    """Run one job and record its outcome in the ledger.
+
+    Raises:
+        SettingsError: The disk is full. The other jobs would fail, too, so the job has no outcome.
+    """
     began = time.perf_counter()
     try:
         digest = make()
-    except SeehearError as error:
-        ledger.fail(row.id, owner, str(error))
     except Exception as error:
+        if is_disk_full(error):
+            raise SettingsError(disk_full_text(ledger.folder)) from error
         # A bug or a lack of memory fails this job; the other jobs go on.
-        ledger.fail(row.id, owner, f"{type(error).__name__}: {error}")
+        name = "" if isinstance(error, SeehearError) else f"{type(error).__name__}: "
+        ledger.fail(row.id, owner, f"{name}{error}")
     else:
         ledger.finish(row.id, owner, time.perf_counter() - began, digest)
 
@@ -58,5 +79,6 @@ def _extend_lease(folder: Path, owner: str, is_done: threading.Event) -> None:
     """Extend the lease while a job runs."""
     ledger = Ledger(folder, is_new_allowed=False)  # SQLite needs a connection per thread
     while not is_done.wait(LEASE_S / 4):
-        ledger.extend(owner)
+        with contextlib.suppress(SettingsError):  # the worker meets the error, too
+            ledger.extend(owner)
     ledger.close()

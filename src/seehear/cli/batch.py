@@ -2,13 +2,16 @@
 
 import time
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from seehear.cli.options import BatchNoPrompt, BatchPrompt, BatchSuffix
 from seehear.cli.run_options import Row, RunOptions, rows_named, with_options
 from seehear.pipeline.task import TASKS, TaskName
+
+if TYPE_CHECKING:
+    from seehear.batch.ledger import Counts
 
 _WORK = "Workers"
 _DURATION = Annotated[
@@ -191,14 +194,28 @@ def _run(
         from seehear.batch.ray_workers import run_ray
 
         counts = run_ray(output, make, workers, ray, gpus, on_counts)
-    if not options.output.quiet or counts.failed:
-        out.print(f"{output}: {counts.done} of {counts.total} done, {counts.failed} failed")
-    if counts.failed:
-        out.print(
-            f"`seehear batch status {output}` prints the errors; to try again, run "
+    if not options.output.quiet or not counts.is_complete:
+        out.print(_result_text(output, counts))
+    raise typer.Exit(0 if counts.is_complete else 1)
+
+
+def _result_text(output: Path, counts: "Counts") -> str:
+    """What a batch has done, and how to continue."""
+    done = counts.done - len(counts.missing)
+    text = f"{output}: {done} of {counts.total} done, {counts.failed} failed"
+    if counts.leased:
+        text += f", {counts.leased} run by another process"
+    if counts.missing:
+        names = ", ".join([*counts.missing[:3], *(["..."] if counts.missing[3:] else [])])
+        text += f"; outputs that were deleted or moved: {len(counts.missing)} ({names})"
+    if not counts.is_in_place:
+        return f"{text}; the folder or its ledger was deleted during the run; repeat this command"
+    if counts.failed or counts.missing:
+        text += (
+            f"\n`seehear batch status {output}` prints the errors; to try again, run "
             f"`seehear batch retry {output}` and repeat this command"
         )
-    raise typer.Exit(2 if counts.failed else 0)
+    return text
 
 
 class _ProgressPrinter:
@@ -207,7 +224,7 @@ class _ProgressPrinter:
     def __init__(self, is_quiet: bool):
         self.is_quiet, self.began, self.printed, self.done = is_quiet, time.monotonic(), 0.0, -1
 
-    def __call__(self, counts) -> None:
+    def __call__(self, counts: "Counts") -> None:
         """Print a line, unless the last one is less than five seconds old."""
         from seehear.cli.console import err
 
@@ -248,6 +265,8 @@ def _status(folder: Path) -> None:
         typer.echo(
             f"  {counts.seconds / counts.done:.1f} s per job, {counts.seconds:.0f} s in total"
         )
+    for name in ledger.missing_outputs():
+        typer.echo(f"  deleted or moved: {name}")
     for row in ledger.rows("failed"):
         typer.echo(f"  failed {row.id}: {row.reason}")
     ledger.close()
@@ -257,7 +276,7 @@ def _retry(folder: Path) -> None:
     from seehear.batch.ledger import Ledger
 
     ledger = Ledger.checked(folder, is_new_allowed=False)
-    typer.echo(f"{folder}: {ledger.retry()} failed jobs are pending again")
+    typer.echo(f"{folder}: {ledger.retry()} jobs are pending again")
     ledger.close()
 
 
