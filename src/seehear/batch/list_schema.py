@@ -123,4 +123,4 @@ def value_of_cell(name: str, cell: str) -> Any:
             return float(cell)
         except ValueError:
             return cell
-    return _BOOLEANS.get(cell.strip().lower(), cell) if name == "mix" else cell
+    return _BOOLEANS.get(cell.strip().lower(), cell) if name in ("mix", "reencode") else cell
