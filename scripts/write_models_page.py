@@ -32,7 +32,8 @@ Hugging Face Hub or a folder; `--binder` takes a name, a file or a folder. These
 although they are not in the table: fine-tunes of Stable Diffusion 1.5, other sizes of AudioLDM,
 adapters of AnimateDiff, the AnimateDiff authors' `.ckpt` files, and converted weights
 (`seehear models convert`). Code in a weight file is never run. In the table, the role `measure`
-means a feature network for `seehear eval --features NAME` ([evaluation](evaluation.md)).
+means a feature network for `seehear eval --features NAME` ([evaluation](evaluation.md)), and the
+role `decoder` a small image decoder for guidance and previews, which has no command-line option.
 
 `--commercial` raises an error for models whose licence forbids commercial use or is unknown, and
 suggests an alternative. Every manifest lists the licences of all models used. The terms in the

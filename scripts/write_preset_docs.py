@@ -30,8 +30,9 @@ from seehear.pipeline.presets import (
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "presets.md"
 HEAD = """# Presets
 
-A preset contains all settings of a generation except models, prompt and seed. Select one with
-`--preset NAME` or `preset="NAME"`. `seehear.pipeline.presets.with_overrides` changes single values.
+A preset contains all settings of a generation except models, prompt and seed. On the command line,
+the presets `paper-*` also select models and frame sizes. Select a preset with `--preset NAME` or
+`preset="NAME"`. `seehear.pipeline.presets.with_overrides` changes single values.
 [method.md](method.md) explains the settings and the differences between the paper and its code.
 
 `python scripts/write_preset_docs.py` writes this page from `seehear/pipeline/presets.py`. Edit the
@@ -51,8 +52,10 @@ IMAGE_VIDEO_NOTE = """\
 
 """
 JOINT_NOTE = """\
-In `default` the video stream starts before the audio stream. The other presets are the image and
-video presets. Their learning rates and guidance scale for audio are those of the audio presets.
+In `default` the video stream starts before the audio stream. The other presets have the values of
+the image and video presets of the same name. For the audio stream, learning rates and guidance
+scale are those of the audio preset of the same name. `prompt` has no audio preset; it uses the
+values of `wordless` with `lr_latents` 0.
 
 """
 _CONSTANTS = {  # of image and video presets, by name

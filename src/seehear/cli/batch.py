@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from seehear.cli.options import BatchNoPrompt, BatchPrompt, BatchSuffix
+from seehear.cli.options import BatchNoPrompt, BatchPrompt, BatchSeed, BatchSuffix
 from seehear.cli.run_options import Row, RunOptions, rows_named, with_options
 from seehear.pipeline.task import TASKS, TaskName
 
@@ -28,6 +28,7 @@ _PRESET = Annotated[str, typer.Option("--preset", help="Preset of jobs that do n
 _BATCH_ROWS = {
     "prompt": Row("prompt", "request", BatchPrompt),
     "no_prompt": Row("no_prompt", "request", BatchNoPrompt, False),
+    "seed": Row("seed", "request", BatchSeed, 0),
     "suffix": Row("suffix", "output", BatchSuffix),
     "duration": Row("duration", "request", _DURATION, None, "duration_s"),
     "preset": Row("preset", "request", _PRESET, "default"),

@@ -130,7 +130,8 @@ def write_stylised(
 ) -> None:
     """Write the key frame of each clip in the style of an AnimeGANv2 generator as `<id>.png`.
 
-    The images are input for i2a. In the paper, the input images of Im2Wav have the style "Paprika".
+    The images are input for i2a. In the paper, the input images of the image-to-audio
+    task have the style "Paprika".
     The weights are not part of seehear. Their licence allows non-commercial use only.
 
     For example:
@@ -187,7 +188,7 @@ def write_baseline(
     task: Annotated[ScoredTask, typer.Option("--task", "-t")] = "v2a",
     seed: Seed = 0,
 ) -> None:
-    """Write a baseline for `seehear eval` that any system should beat: noise or retrieval.
+    """Write a baseline for `seehear eval`: noise or retrieval.
 
     Retrieval gives each clip the audio (v2a, i2a) or the frames (a2v, joint) of the other clip
     that is nearest in the pocket binder's embedding space.

@@ -42,7 +42,8 @@ def evaluate(
             "--generated",
             metavar="FOLDER",
             show_default=False,
-            help="Folder of generated clips, with the file names of the real clips.",
+            help="Folder of generated clips, named as the real clips or as <id>_gen, <id>_sample_0 "
+            "and similar.",
         ),
     ] = None,
     output: Annotated[

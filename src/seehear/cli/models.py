@@ -26,7 +26,8 @@ Name = Annotated[
 def list_models() -> None:
     """List the known checkpoints: size, licence, and whether each is on this machine.
 
-    Other folders and model IDs of the Hugging Face Hub work too, if they have one of these formats.
+    Other folders and model IDs of the Hugging Face Hub also work, if they have the format of a
+    model in this list.
     """
     for line in _model_lines():
         out.print(line)

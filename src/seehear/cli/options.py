@@ -94,8 +94,9 @@ DryRun = Annotated[
     bool,
     typer.Option(
         "--dry-run", rich_help_panel=_OUTPUT,
-        help="Write no output: time a few steps, then print windows, steps, expected time and "
-        "memory of the run.",
+        help="Write no output: time a few steps, and print windows, steps, expected time and "
+        "memory of the run. For presets paper-* whose weights are not on this machine: print an "
+        "estimate from the sizes of the models.",
     ),
 ]  # fmt: skip
 Quiet = Annotated[
@@ -168,6 +169,14 @@ Seed = Annotated[
         help="Random seed. The same seed gives the same output.",
     ),
 ]  # fmt: skip
+BatchSeed = Annotated[
+    int,
+    typer.Option(
+        "--seed", "-s", min=0, max=2**32 - 1, metavar="NUMBER", rich_help_panel=_GENERATION,
+        help="Base seed. A job without a seed gets one that is derived from this number and from "
+        "its id.",
+    ),
+]  # fmt: skip
 Steps = Annotated[
     int | None,
     typer.Option(
@@ -215,7 +224,8 @@ Sync = Annotated[
         "--sync", min=0.0, metavar="WEIGHT", callback=finite, show_default="the preset's, 0",
         rich_help_panel=_AUDIO,
         help="Weight of the loss that aligns audio onsets with motion onsets; 0.5 works well. Any "
-        "weight above 0 also shifts the audio in time so that its onsets match the motion best.",
+        "weight above 0 also shifts the latents in time early in the run, so that onsets and "
+        "motion match.",
     ),
 ]  # fmt: skip
 Lufs = Annotated[
@@ -231,7 +241,7 @@ Models = Annotated[
     typer.Option(
         "--models", rich_help_panel=_MODELS,
         help="Model family. pocket is part of the package and runs on any laptop; paper "
-        "(AudioLDM, AnimateDiff and ImageBind) needs downloads and a GPU.",
+        "(AudioLDM, AnimateDiff and ImageBind) needs downloads and is slow without a GPU.",
     ),
 ]  # fmt: skip
 AudioOption = Annotated[
@@ -246,9 +256,9 @@ BinderOption = Annotated[
     Path | None,
     typer.Option(
         "--binder", metavar="PATH", show_default=False, rich_help_panel=_MODELS,
-        help="Weights of the binder, which compares audio and video: a file or folder. --models "
-        "paper needs this option unless `seehear models pull imagebind` has downloaded the "
-        "weights.",
+        help="Binder, which compares audio and video: a name, NAME=PATH, or a file or folder with "
+        "its weights. --models paper needs this option unless `seehear models pull imagebind` has "
+        "downloaded the weights.",
     ),
 ]  # fmt: skip
 Device = Annotated[

@@ -18,7 +18,8 @@ from seehear.pipeline.presets import (
 def presets() -> None:
     """List the presets and their main values.
 
-    A preset is a set of guidance settings; --steps and --lr override its values.
+    A preset contains all settings of a run except models, prompt and seed. --steps, --lr, --sync
+    and --lufs override single values.
 
     For example:
 
@@ -45,12 +46,12 @@ def _preset_rows(preset: Preset) -> dict[str, str]:
     steps = range(settings.num_steps)
     guided = sum(aligner.is_guided(i, settings.num_steps) for i in steps)
     return {
-        "steps (--steps)": str(settings.steps_each),
-        "guided": f"{guided} of {settings.num_steps}",
-        "compared by": str(preset.distance),
+        "denoising steps (--steps)": str(settings.steps_each),
+        "guided loop steps": f"{guided} of {settings.num_steps}",
+        "distance": str(preset.distance),
         "step rule": aligner.rule,
-        "rate of latents (--lr)": _readable(aligner.lr_latents),
-        "rate of the prompt": _readable(aligner.lr_prompt),
+        "learning rate of latents (--lr)": _readable(aligner.lr_latents),
+        "learning rate of the prompt": _readable(aligner.lr_prompt),
         "updates per step": str(aligner.num_updates),
         "gradient through the denoiser": "yes" if aligner.through_denoiser else "no",
         "noise level of the estimate": aligner.level,

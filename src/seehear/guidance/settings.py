@@ -192,8 +192,8 @@ class SamplingSettings:
     # classifier-free guidance scale; 2.5 for AudioLDM in the authors' code; 1 turns it off
     guidance_scale: Rate = 2.5
     # Fractions of the run at which a stream is shifted in time if the sync loss is used. Not in
-    # the paper. At these steps the content is fixed, and the remaining steps repair the
-    # discontinuities of the shift.
+    # the paper. At these steps the content is already determined, and the remaining steps repair
+    # the discontinuities of the shift.
     retimed_at: tuple[float, ...] = (0.2, 0.3, 0.4)
     aligner: AlignerConfig = field(default_factory=AlignerConfig)
 
