@@ -46,6 +46,7 @@ _TURNS = {
 }  # by EXIF orientation
 # Containers round timestamps (Matroska to 1 ms), so smaller jumps between frames are not gaps.
 _CLOCK_TOLERANCE_S = 0.02
+MAX_SAMPLE = 1e12  # 32-bit integers as floats reach 2e9; larger sums could overflow
 MAX_CHANNELS = 64
 MIN_RATE, MAX_RATE = 1000, 768_000  # sample rates in Hz
 _HALF_POWER = 0.5**0.5
@@ -195,10 +196,6 @@ def read_audio(
         for block in _resampled(
             _samples_in_order(path, container, stream, zero), rate, sample_rate, mono
         ):
-            if not np.isfinite(block).all():
-                raise MediaError(
-                    f"{path}: expected finite samples, got NaN or inf; export the audio again"
-                )
             num_samples += block.shape[1]
             check_duration(path, Fraction(num_samples, sample_rate), max_duration_s + 1)
             blocks.append(block)
@@ -235,7 +232,13 @@ def _samples_in_order(
         ]
         if not parts:
             continue
-        samples = downmixed(np.concatenate(parts, axis=1), _channel_names(frame))
+        decoded = np.concatenate(parts, axis=1)
+        if not (np.abs(decoded) <= MAX_SAMPLE).all():
+            raise MediaError(
+                f"{path}: expected finite samples, got NaN, inf or a sample beyond "
+                f"{MAX_SAMPLE:g}; export the audio again"
+            )
+        samples = downmixed(decoded, _channel_names(frame))
         if num_channels and len(samples) != num_channels:
             samples = np.broadcast_to(samples.mean(axis=0), (num_channels, samples.shape[1]))
         num_channels = len(samples)

@@ -36,7 +36,7 @@ def read_json(path: Path) -> dict[str, Any]:
     """
     try:
         value = json.loads(path.read_text(encoding="utf-8"))
-    except (ValueError, OSError) as error:
+    except (ValueError, OSError, RecursionError) as error:
         raise WeightsError(f"{path}: expected JSON, could not read it ({error})") from error
     if not isinstance(value, dict):
         raise WeightsError(f"{path}: expected a JSON object, got {type(value).__name__}")

@@ -3,34 +3,28 @@
 The backbones share this module. Code for one model is in the model's own file.
 """
 
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from pickle import UnpicklingError
 from typing import Any
 
 import diffusers.utils.logging
+import torch
 import transformers
 from diffusers.schedulers.scheduling_ddim import DDIMScheduler
-from safetensors import SafetensorError
-from transformers import PreTrainedModel
+from torch import nn
+from torch.nn.modules.module import register_module_parameter_registration_hook
+from transformers import AutoConfig, PreTrainedModel
 from transformers.utils import logging
 
 from seehear.errors import SettingsError, WeightsError
 from seehear.guidance.diffusion import NoiseLevel, PredictionKind, vp_levels
-from seehear.models.cache import read_json
+from seehear.models.cache import read_json, weight_files
 from seehear.models.weights import Checkpoint
 
-# Errors that the libraries raise for missing or damaged files, or files of another class.
-_READ_ERRORS = (
-    OSError,
-    ValueError,
-    RuntimeError,
-    KeyError,
-    TypeError,
-    SafetensorError,
-    UnpicklingError,
-)
+# Without it, transformers asks on a terminal and runs the code of the folder after a "y".
+_NO_CODE = {"trust_remote_code": False}
 # The scheduler's names of prediction types, and ours.
 _PREDICTION_KINDS: dict[str, PredictionKind] = {
     "epsilon": "eps",
@@ -85,6 +79,7 @@ def read_network(kind: Any, folder: Path, *, optional: tuple[str, ...] = (), **o
     Raises:
         WeightsError: A weight is missing or has another shape, or the files cannot be read.
     """
+    _check_size(kind, folder)
     network, info = read_component(kind, folder, output_loading_info=True, **options)
     missing = [key for key in info["missing_keys"] if not key.startswith(optional)]
     if missing or info["mismatched_keys"]:
@@ -99,14 +94,75 @@ def read_network(kind: Any, folder: Path, *, optional: tuple[str, ...] = (), **o
 
 def read_component(kind: Any, folder: Path, **options: Any) -> Any:
     """Read a component with its library class; all failures raise WeightsError."""
+    if _is_transformers(kind):
+        options |= _NO_CODE
+    with _reading(kind, folder), quiet_libraries():
+        return kind.from_pretrained(folder, local_files_only=True, **options)
+
+
+def _is_transformers(kind: Any) -> bool:
+    return kind.__module__.startswith("transformers")
+
+
+@contextmanager
+def _reading(kind: Any, folder: Path) -> Iterator[None]:
+    """Turn the errors of the libraries into a WeightsError."""
     try:
-        with quiet_libraries():
-            return kind.from_pretrained(folder, local_files_only=True, **options)
-    except _READ_ERRORS as error:
+        yield
+    except WeightsError:
+        raise
+    # The libraries raise many unrelated errors for damaged files and files of another class.
+    except Exception as error:
+        reason = " ".join(str(error).split())[:300]
         raise WeightsError(
-            f"{folder}: expected {kind.__name__} files, could not read them ({error}); copy or "
-            "download the folder again"
+            f"{folder}: expected {kind.__name__} files, could not read them "
+            f"({type(error).__name__}: {reason}); copy or download the folder again"
         ) from error
+
+
+def _check_size(kind: Any, folder: Path) -> None:
+    """Raise WeightsError if config.json describes more weights than the files have bytes.
+
+    The network is built on the meta device, without memory, and only until the limit is reached:
+    a number in config.json must not decide how much memory or time the loading takes.
+    """
+    limit = sum(path.stat().st_size for path in weight_files(folder))
+    if not limit:
+        raise WeightsError(
+            f"{folder}: expected the weights of {kind.__name__}, found none; copy or download the "
+            "folder again"
+        )
+    thread, total = threading.get_ident(), 0
+
+    def count(_: nn.Module, name: str, parameter: nn.Parameter | None) -> None:
+        nonlocal total
+        if parameter is None or threading.get_ident() != thread:
+            return
+        total += max(1, parameter.numel())
+        if total > limit:
+            raise WeightsError(
+                f"{folder}: expected at most {limit:,} weights, as many as the weight files have "
+                f"bytes, but config.json describes a larger network ({name}); check that the "
+                "files belong together"
+            )
+
+    hook = register_module_parameter_registration_hook(count)
+    try:
+        with _reading(kind, folder), quiet_libraries(), torch.device("meta"):
+            _empty_network(kind, folder)
+    finally:
+        hook.remove()
+
+
+def _empty_network(kind: Any, folder: Path) -> nn.Module:
+    """The network of config.json on the current device, with random weights."""
+    if not _is_transformers(kind):
+        return kind.from_config(kind.load_config(folder, local_files_only=True))
+    if hasattr(kind, "config_class"):
+        config = kind.config_class.from_pretrained(folder, local_files_only=True, **_NO_CODE)
+        return kind(config)
+    config = AutoConfig.from_pretrained(folder, local_files_only=True, **_NO_CODE)
+    return kind.from_config(config, **_NO_CODE)
 
 
 @contextmanager

@@ -1,5 +1,6 @@
 """Find checkpoints, read their weights without running code, and look up their licences."""
 
+import os
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -25,6 +26,9 @@ from seehear.models.cache import (
     weight_files,
 )
 
+# Set to 1 to allow components outside the parent folder of a checkpoint.
+SHARED_OUTSIDE = "SEEHEAR_SHARED_OUTSIDE"
+
 
 @dataclass(frozen=True, kw_only=True)
 class Checkpoint:
@@ -38,13 +42,21 @@ class Checkpoint:
         """The folder of one component. Checkpoints can share components.
 
         An entry `"_shared": {"text_encoder": "../text"}` in model_index.json replaces the
-        sub-folder by a path relative to the checkpoint's folder.
+        sub-folder by a path relative to the checkpoint's folder. The path must stay inside the
+        parent of that folder, unless the environment variable SEEHEAR_SHARED_OUTSIDE is 1.
 
         Raises:
-            WeightsError: The index does not list the component, or its folder does not exist.
+            WeightsError: The index does not list the component, its folder does not exist, or
+                `_shared` points outside.
         """
-        shared = self.index.get("_shared", {})
+        shared = self.shared()
         folder = (self.folder / shared.get(name, name)).resolve()
+        if name in shared and not _may_share(folder, self.folder):
+            raise WeightsError(
+                f"{self.source}: expected the shared component {name!r} inside "
+                f"{self.folder.resolve().parent}, got {shared[name]!r:.200}; if you trust this "
+                f"checkpoint, set {SHARED_OUTSIDE}=1"
+            )
         if name not in self.index and name not in shared:
             listed = ", ".join(key for key in self.index if not key.startswith("_")) or "nothing"
             raise WeightsError(
@@ -58,10 +70,23 @@ class Checkpoint:
             )
         return folder
 
+    def shared(self) -> dict[str, str]:
+        """Paths of the components in other folders, relative to the checkpoint's folder."""
+        shared = self.index.get("_shared", {})
+        if not isinstance(shared, dict) or not all(isinstance(p, str) for p in shared.values()):
+            raise WeightsError(
+                f"{self.source}: expected _shared in model_index.json to map components to paths, "
+                f"got {shared!r:.60}"
+            )
+        return shared
+
     def class_name(self, name: str) -> str | None:
         """The class of a component in model_index.json; None if it is not listed."""
         entry = self.index.get(name)
-        return entry[1] if isinstance(entry, list) and len(entry) == 2 else None
+        match entry:
+            case [_, str(class_name)]:
+                return class_name
+        return None
 
     def hashes(self, components: Iterable[str]) -> dict[str, str]:
         """SHA-256 of every weight file of the named components, by `component/file`."""
@@ -74,6 +99,11 @@ class Checkpoint:
     def licence(self) -> str | None:
         """The `license` tag of the model card (README.md); None without one."""
         return licence_of(self.folder)
+
+
+def _may_share(component: Path, checkpoint: Path) -> bool:
+    is_inside = component.is_relative_to(checkpoint.resolve().parent)
+    return is_inside or os.environ.get(SHARED_OUTSIDE) == "1"
 
 
 def find_checkpoint(source: str | Path, *, local_files_only: bool = False) -> Checkpoint:

@@ -1,15 +1,19 @@
 """Read a run from its manifest and locate its media."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from pydantic import TypeAdapter, ValidationError
 
 from seehear.errors import MediaError, SettingsError
 from seehear.guidance.aligner import StepTrace
 from seehear.pipeline.manifest import locate_input, read_manifest
 from seehear.pipeline.result import file_sha256
 from seehear.pipeline.task import TASKS
+
+_TRACE = TypeAdapter(tuple[StepTrace, ...])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -110,23 +114,15 @@ def read_runs(paths: Sequence[str | Path]) -> tuple[list[Run], list[str]]:
 
 def _steps(path: Path, trace: Any) -> tuple[StepTrace, ...]:
     """Parse the trace. The JSON strings "nan" and "inf" become numbers."""
-    names = {field.name for field in fields(StepTrace)}
     try:
-        return tuple(
-            StepTrace(**{key: _numbers(value) for key, value in entry.items() if key in names})
-            for entry in trace
-        )
-    except (AttributeError, TypeError, ValueError, OverflowError) as error:
+        return _TRACE.validate_python(trace)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_context=False)[0]
+        place, problem = ".".join(map(str, first["loc"])), first["msg"].lower()
         raise SettingsError(
-            f"{path}: expected a trace as written by seehear ({error!s:.200}); the file was "
-            "truncated or edited"
+            f"{path}: expected a trace as written by seehear ({place}: {problem:.200}); the file "
+            "was truncated or edited"
         ) from error
-
-
-def _numbers(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return {str(name): float(number) for name, number in value.items()}
-    return value if isinstance(value, bool | int) else float(value)
 
 
 def _output(path: Path, record: Mapping[str, Any], notes: list[str]) -> Path | None:

@@ -171,7 +171,7 @@ def _motion_path(motion: str | Path, local_files_only: bool) -> Path:
 
 
 def _holds(found: Checkpoint, name: str) -> bool:
-    return name in found.index or name in found.index.get("_shared", {})
+    return name in found.index or name in found.shared()
 
 
 def _tiny_folder(

@@ -18,7 +18,9 @@ class SentenceEncoder(nn.Module):
 
     def __init__(self, folder: Path):
         super().__init__()
-        self.tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+        self.tokenizer = AutoTokenizer.from_pretrained(
+            folder, local_files_only=True, trust_remote_code=False
+        )
         # Not `from_pretrained`, which shows a progress bar.
         config = BertConfig.from_pretrained(folder, local_files_only=True)
         self.bert = BertModel(config, add_pooling_layer=False)
