@@ -14,12 +14,13 @@ from pathlib import Path
 from typing import Any
 
 from seehear.batch.atomic_output import MakesJob, remove_dead_work
-from seehear.batch.deferred_signals import signals_deferred
-from seehear.batch.ledger import Counts, Ledger, owner_name
+from seehear.batch.deferred_signals import SIGNALS, signals_deferred
+from seehear.batch.ledger import Counts, Ledger, is_alive, owner_name
 from seehear.batch.worker import work
 from seehear.errors import SeehearError, SettingsError
 
 POLL_S = 0.2
+MAX_DYING_S = 10.0
 MAX_DEATHS_IN_A_ROW = 5  # without a finished job in between
 PRELOADED = "seehear.batch.make_request"  # slow to import, and nearly every worker needs it
 
@@ -147,8 +148,7 @@ def _supervise(
     finally:
         with signals_deferred():
             for owner, worker in workers.items():
-                worker.process.kill()
-                worker.process.join()
+                worker.end()
                 with contextlib.suppress(SettingsError):  # the next coordinator finds it dead
                     ledger.give_back(owner)
 
@@ -158,6 +158,14 @@ class _WorkerProcess:
     owner: str
     process: BaseProcess
     problems: Connection  # its message, if it cannot go on
+
+    def end(self) -> None:
+        """Kill the process and wait until it is dead."""
+        self.process.kill()
+        self.process.join()  # returns at once if the signal has ended the fork server
+        killed_s = time.monotonic()
+        while is_alive(self.owner) and time.monotonic() - killed_s < MAX_DYING_S:
+            time.sleep(0.01)
 
     def problem(self) -> str | None:
         """Why a dead worker could not go on; None if it was killed or had nothing to do."""
@@ -176,7 +184,8 @@ def _started(context: Any, folder: Path, make: MakesJob) -> _WorkerProcess:
 
 
 def _work_as_child(folder: Path, make: MakesJob, problems: Connection) -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the coordinator, which ends us
+    for number in SIGNALS:  # they reach the coordinator, too, which ends its workers
+        signal.signal(number, signal.SIG_IGN)
     try:
         work(folder, make)
     except SeehearError as error:

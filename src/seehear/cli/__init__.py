@@ -15,6 +15,7 @@ from seehear.cli.models import models_app
 from seehear.cli.presets import presets
 from seehear.cli.replay import replay
 from seehear.cli.report import report
+from seehear.cli.stop_signals import Stopped, stopping_on_signals
 from seehear.cli.web import web
 from seehear.errors import Cancelled, SeehearError
 
@@ -52,9 +53,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
         arguments: The arguments after `seehear`; None: those of the process.
 
     Returns:
-        The exit code: 0; 1 if a replay differs; 2 for a user error;
-        130 when interrupted. Any other error is a bug and keeps its traceback.
+        The exit code: 0; 1 if a replay differs, or if a part of a batch is not done; 2 for a user
+        error; 130 after Ctrl-C, 143 after SIGTERM. Any other error is a bug and keeps its
+        traceback.
     """
+    with stopping_on_signals() as stop:
+        try:
+            return _run(arguments)
+        except BaseException as error:  # libraries may replace `Stopped` by errors of their own
+            if stop.number is None:
+                raise
+            notes = getattr(error, "__notes__", [])
+    print("; ".join([stop.text(), *notes]), file=sys.stderr)
+    return stop.exit_code
+
+
+def _run(arguments: Sequence[str] | None) -> int:
     try:
         app(args=arguments, prog_name="seehear")
     except Cancelled:
@@ -67,6 +81,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             raise
         print(f"seehear: error: {error.filename}: {error.strerror}", file=sys.stderr)
         return 2
+    except Stopped:
+        raise
     except SystemExit as done:
         return int(done.code or 0)
     return 0

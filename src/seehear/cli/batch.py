@@ -8,6 +8,7 @@ import typer
 
 from seehear.cli.options import BatchNoPrompt, BatchPrompt, BatchSeed, BatchSuffix
 from seehear.cli.run_options import Row, RunOptions, rows_named, with_options
+from seehear.cli.stop_signals import Stopped
 from seehear.pipeline.task import TASKS, TaskName
 
 if TYPE_CHECKING:
@@ -189,12 +190,16 @@ def _run(
     ledger.close()
     make = RequestMaker(load, threads)
     on_counts = _ProgressPrinter(options.output.quiet)
-    if ray is None:
-        counts = run_processes(output, make, workers, on_counts)
-    else:
-        from seehear.batch.ray_workers import run_ray
+    try:
+        if ray is None:
+            counts = run_processes(output, make, workers, on_counts)
+        else:
+            from seehear.batch.ray_workers import run_ray
 
-        counts = run_ray(output, make, workers, ray, gpus, on_counts)
+            counts = run_ray(output, make, workers, ray, gpus, on_counts)
+    except Stopped as stopped:
+        stopped.add_note(f"repeat the command to continue with the jobs of {output}")
+        raise
     if not options.output.quiet or not counts.is_complete:
         out.print(_result_text(output, counts))
     raise typer.Exit(0 if counts.is_complete else 1)

@@ -93,7 +93,8 @@ def web(
         max_waiting=max_waiting,
     )
     stopped = threading.Event()
-    signal.signal(signal.SIGTERM, lambda number, frame: stopped.set())
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda number, frame: stopped.set())
     with server.serving(config, ModelPool(families_here(), device)) as address:
         if host not in ("127.0.0.1", "localhost", "::1") and name_and_password is None:
             err.print(
@@ -101,10 +102,7 @@ def web(
                 "password; add --auth"
             )
         out.print(f"seehear is at {address} (Ctrl-C stops it)")
-        try:
-            stopped.wait()
-        except KeyboardInterrupt:
-            out.print("")
+        stopped.wait()
 
 
 def _server():
