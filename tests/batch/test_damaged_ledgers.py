@@ -1,5 +1,6 @@
 """Ledgers may be damaged or come from others: one sentence, and no file changes."""
 
+import itertools
 import json
 import os
 import random
@@ -8,6 +9,7 @@ import sqlite3
 from pathlib import Path
 
 import pytest
+from tests.fuzz import ledgers
 
 from seehear.batch.ledger import FILE, Ledger, ListedJob
 from seehear.batch.merge import merged
@@ -218,3 +220,15 @@ def test_a_reason_may_quote_a_name_that_is_no_utf8(folder):
     ledger.fail("b", "w", os.fsdecode(b"\xff.mp4: no such file"))
     assert [row.reason for row in ledger.rows("failed")] == [r"\udcff.mp4: no such file"]
     ledger.close()
+
+
+@pytest.mark.parametrize("path", sorted(DAMAGED.iterdir()), ids=lambda path: path.stem)
+def test_a_damaged_ledger_gives_one_sentence(folder, path):
+    (folder / FILE).write_bytes(path.read_bytes())
+    assert "could not open it as a ledger" in refused(folder)
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_mutations_give_a_sentence_or_a_ledger(tmp_path, seed):
+    for case in itertools.islice(ledgers.cases(seed), 100):
+        ledgers.check(case, tmp_path)

@@ -1,12 +1,16 @@
+import itertools
 import os
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
+from tests.fuzz import lists
 
 from seehear.batch.job_list import Entry, entries_of, seed_of
 from seehear.errors import SettingsError
 from seehear.pipeline.request import Request
 
+DAMAGED = Path(__file__).parents[1] / "data" / "damaged_lists"
 COMMON = Request(task="v2a", seed=7)
 
 
@@ -25,10 +29,10 @@ def test_cells_override_common_values_and_paths_are_relative_to_the_list(tmp_pat
 
 
 def test_jsonl_and_csv_give_equal_entries(tmp_path):
-    line = '{"input": "a.wav", "task": "a2v", "seed": 1, "upscale": 2}\n\n'
+    line = '{"input": "a.wav", "task": "a2v", "seed": 1, "upscale": 2, "max_duration_s": 9}\n\n'
     (jsonl,) = listed(tmp_path, line, "jobs.jsonl")
-    (csv,) = listed(tmp_path, "input,task,seed,upscale\na.wav,a2v,1,2\n")
-    assert jsonl == csv
+    (csv,) = listed(tmp_path, "input,task,seed,upscale,max_duration_s\na.wav,a2v,1,2,9\n")
+    assert jsonl.to_json_line() == csv.to_json_line()
     assert csv.output == "a.mp4"
 
 
@@ -189,3 +193,17 @@ def test_a_clip_in_a_folder_may_have_a_name_that_is_no_utf8(tmp_path):
 def test_a_damaged_job_of_a_ledger_is_refused(line):
     with pytest.raises(SettingsError, match="damaged or edited"):
         Entry.from_json_line(line)
+
+
+@pytest.mark.parametrize("path", sorted(DAMAGED.iterdir()), ids=lambda path: path.stem)
+def test_a_damaged_list_gives_one_sentence(path):
+    with pytest.raises(SettingsError) as caught:
+        entries_of(path, COMMON)
+    assert "\n" not in str(caught.value)
+    assert len(str(caught.value)) < 600
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_mutations_give_a_sentence_or_jobs(tmp_path, seed):
+    for case in itertools.islice(lists.cases(seed), 200):
+        lists.check(case, tmp_path)

@@ -64,6 +64,8 @@ class Entry:
             problem = "expected an id, an output and a task"
         if problem is not None:
             raise SettingsError(f"{FILE}: the job {line!r:.60} was damaged or edited: {problem}")
+        # None has a meaning for `upscale`; elsewhere it is the default, or damage.
+        request = {name: v for name, v in request.items() if v is not None or name == "upscale"}
         request["source"] = source and Path(source)
         return cls(id=record["id"], output=record["output"], request=Request(**request))
 

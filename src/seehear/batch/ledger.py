@@ -413,7 +413,7 @@ def _errors_of(path: Path) -> Iterator[None]:
             f"{path}: could not open it as a ledger, or write it ({error}); check its permissions, "
             "the space on the disk and other programs that use it"
         ) from error
-    except sqlite3.Error as error:
+    except (sqlite3.Error, UnicodeDecodeError) as error:  # messages may quote damaged text
         raise SettingsError(
             f"{path}: could not open it as a ledger ({error}); restore the file, or choose another "
             "folder"

@@ -78,8 +78,8 @@ def check_ledger(path: Path) -> None:
         db = sqlite3.connect(path, timeout=60.0, isolation_level=None)
         try:
             problem = _content_problem(db, path.parent)
-        except (sqlite3.Error, OSError) as error:
-            problem = str(error)
+        except (sqlite3.Error, OSError, UnicodeDecodeError) as error:
+            problem = f"SQLite finds it damaged: {error}"  # also in a message that is not UTF-8
         finally:
             db.close()
     if problem is not None:

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from seehear.batch.list_schema import problem_in, value_of_cell
+from seehear.batch.list_schema import problem_in, value_of_cell, with_floats
 from seehear.errors import SettingsError
 
 MAX_BYTES = 64_000_000
@@ -39,7 +39,7 @@ def rows_of_file(path: Path) -> Iterator[Row]:
         problem = problem_in(values)
         if problem is not None:
             raise SettingsError(f"{where}: {problem}")
-        yield where, values
+        yield where, with_floats(values)
 
 
 def _text(path: Path) -> str:

@@ -57,6 +57,7 @@ JobId = Annotated[str, AfterValidator(_of_a_name)]
 OutputName = Annotated[str, AfterValidator(_of_an_output)]
 _InputPath = Annotated[str, AfterValidator(_of_a_path)]
 _Prompt = Annotated[str | None, Field(max_length=MAX_PROMPT_CHARACTERS)]
+_Word = Annotated[str | None, Field(max_length=100)]
 _Rate = Annotated[float | None, Field(ge=0, le=1e6)]
 _Seconds = Annotated[float | None, Field(gt=0, le=1e6)]
 
@@ -73,20 +74,20 @@ class JobRecord(BaseModel):
         f"{MAX_NAME_BYTES} bytes",
     )
     output: OutputName | None = Field(None, description=OUTPUT)
-    task: str | None = Field(None, description="the name of a task")
+    task: _Word = Field(None, description="the name of a task")
     prompt: _Prompt = Field(None, description=f"text of at most {MAX_PROMPT_CHARACTERS} characters")
     audio_prompt: _Prompt = Field(None, description="text, as the prompt")
     video_prompt: _Prompt = Field(None, description="text, as the prompt")
     seed: Annotated[int | None, Field(ge=0, le=MAX_SEED)] = Field(
         None, description=f"a whole number from 0 to {MAX_SEED}"
     )
-    preset: str | None = Field(None, description="the name of a preset")
+    preset: _Word = Field(None, description="the name of a preset")
     steps: Annotated[int | None, Field(ge=1, le=10_000)] = Field(
         None, description="a whole number from 1 to 10000"
     )
     lr: _Rate = Field(None, description="a number from 0 to 1e6")
     sync: _Rate = Field(None, description="a number from 0 to 1e6")
-    lufs: str | None = Field(None, description="text: a loudness in LUFS, or off")
+    lufs: _Word = Field(None, description="text: a loudness in LUFS, or off")
     duration_s: _Seconds = Field(None, description="a number of seconds above 0, at most 1e6")
     mix: bool | None = Field(None, description="true or false")
     reencode: bool | None = Field(None, description="true or false")
@@ -112,6 +113,11 @@ def problem_in(values: Mapping[str, Any]) -> str | None:
         expected = JobRecord.model_fields[name].description
         return f"expected {expected} as {name}, got {values[name]!r:.60}; correct it"
     return None
+
+
+def with_floats(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Checked values, with the floats of `Request` where JSON has integers."""
+    return {name: float(v) if name in _NUMBERS else v for name, v in values.items()}
 
 
 def value_of_cell(name: str, cell: str) -> Any:
