@@ -14,8 +14,11 @@ from counting_jobs import WritesItsName
 from small_family import write_small
 from tests.media_files import make_video
 
+from seehear.batch import make_request
 from seehear.batch.ledger import FILE, Ledger
 from seehear.batch.local_workers import run_processes
+from seehear.cli import generate, main
+from seehear.errors import WeightsError
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="sends signals")
 CODES = {signal.SIGINT: 130, signal.SIGTERM: 143}
@@ -117,6 +120,35 @@ def test_a_batch_ends_in_order_and_goes_on_later(tmp_path, workers, number, to_g
     assert {path.name for path in out.iterdir()} == {
         FILE, *(f"{i:03d}.{suffix}" for i in range(24) for suffix in ("mp4", "json")),
     }  # fmt: skip
+
+
+def hides_a_signal(*_, **__):
+    """What loaders of libraries do: they turn every exception into one of their own."""
+    try:
+        os.kill(os.getpid(), TERM)
+        time.sleep(5)
+    except BaseException as error:
+        raise WeightsError("expected weights, got none") from error
+
+
+def test_a_signal_that_a_library_hides_is_no_error_of_the_input(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(generate, "loaded_studio", lambda options, task: object())
+    monkeypatch.setattr(generate, "_generate", hides_a_signal)
+    for name in ("a.mp4", "b.mp4"):
+        make_video(tmp_path / name)
+    code = main(["v2a", str(tmp_path), "-o", str(tmp_path / "out"), "--prompt", "rain", "-q"])
+    assert code == 143
+    assert capsys.readouterr().err == "seehear: stopped by SIGTERM\n"
+
+
+def test_a_signal_that_a_library_hides_fails_no_job(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(make_request.RequestMaker, "__call__", hides_a_signal)
+    (tmp_path / "jobs.csv").write_text("input\na.mp4\nb.mp4\n")
+    assert main(["batch", str(tmp_path / "jobs.csv"), "-o", str(tmp_path / "out"), "-q"]) == 143
+    assert capsys.readouterr().err.startswith("seehear: stopped by SIGTERM; repeat the command")
+    ledger = Ledger.checked(tmp_path / "out")
+    assert [(row.state, row.attempts) for row in ledger.rows()] == [("pending", 0)] * 2
+    ledger.close()
 
 
 @pytest.mark.slow  # a cluster is slow to start

@@ -15,7 +15,7 @@ from seehear.cli.models import models_app
 from seehear.cli.presets import presets
 from seehear.cli.replay import replay
 from seehear.cli.report import report
-from seehear.cli.stop_signals import Stopped, stopping_on_signals
+from seehear.cli.stop_signals import Stopped, raise_if_stopped, stopping_on_signals
 from seehear.cli.web import web
 from seehear.errors import Cancelled, SeehearError
 
@@ -74,6 +74,7 @@ def _run(arguments: Sequence[str] | None) -> int:
     except Cancelled:
         return 130
     except SeehearError as error:
+        raise_if_stopped()
         print(f"seehear: error: {error}", file=sys.stderr)
         return 2
     except OSError as error:

@@ -8,10 +8,11 @@ import typer
 
 from seehear.cli.options import BatchNoPrompt, BatchPrompt, BatchSeed, BatchSuffix
 from seehear.cli.run_options import Row, RunOptions, rows_named, with_options
-from seehear.cli.stop_signals import Stopped
+from seehear.cli.stop_signals import Stopped, stops_not_hidden
 from seehear.pipeline.task import TASKS, TaskName
 
 if TYPE_CHECKING:
+    from seehear.batch.atomic_output import MakesJob
     from seehear.batch.ledger import Counts
 
 _WORK = "Workers"
@@ -192,7 +193,8 @@ def _run(
     on_counts = _ProgressPrinter(options.output.quiet)
     try:
         if ray is None:
-            counts = run_processes(output, make, workers, on_counts)
+            one_process = _not_hiding_stops(make) if workers == 1 else make
+            counts = run_processes(output, one_process, workers, on_counts)
         else:
             from seehear.batch.ray_workers import run_ray
 
@@ -203,6 +205,16 @@ def _run(
     if not options.output.quiet or not counts.is_complete:
         out.print(_result_text(output, counts))
     raise typer.Exit(0 if counts.is_complete else 1)
+
+
+def _not_hiding_stops(make: "MakesJob") -> "MakesJob":
+    """For jobs in this process: a signal fails no job, whatever a library makes of it."""
+
+    def make_or_stop(spec: str, folder: Path) -> None:
+        with stops_not_hidden():
+            make(spec, folder)
+
+    return make_or_stop
 
 
 def _result_text(output: Path, counts: "Counts") -> str:

@@ -14,6 +14,7 @@ from seehear.cli.paths import (
     pair_outputs,
 )
 from seehear.cli.run_options import RunOptions
+from seehear.cli.stop_signals import raise_if_stopped
 from seehear.errors import MediaError, SeehearError
 from seehear.media.folders import check_folder_of, existing_file
 from seehear.media.suffixes import VIDEO_SUFFIXES
@@ -29,7 +30,8 @@ class Failures:
         self.count = 0
 
     def __call__(self, error: SeehearError, path: Path | None = None) -> None:
-        """Print one error."""
+        """Print one error; raises `Stopped` if it comes from a signal."""
+        raise_if_stopped()
         self.count += 1
         print_error(error, path)
 

@@ -32,6 +32,25 @@ class Stop:
         return f"seehear: stopped by {how}"
 
 
+_stops: list[Stop] = []  # of the commands that run: one, or none
+
+
+def raise_if_stopped() -> None:
+    """Raise `Stopped` again, where a library replaced it by an error of its own."""
+    if _stops and _stops[-1].number is not None:
+        raise Stopped(_stops[-1].exit_code)
+
+
+@contextmanager
+def stops_not_hidden() -> Iterator[None]:
+    """Raise `Stopped` in place of any error that a library made of it."""
+    try:
+        yield
+    except Exception:
+        raise_if_stopped()
+        raise
+
+
 @contextmanager
 def stopping_on_signals() -> Iterator[Stop]:
     """Raise `Stopped` on SIGINT and SIGTERM, unless they are ignored or have other handlers."""
@@ -45,8 +64,10 @@ def stopping_on_signals() -> Iterator[Stop]:
         for number in (signal.SIGINT, signal.SIGTERM):
             if signal.getsignal(number) in (signal.SIG_DFL, signal.default_int_handler):
                 handlers[number] = signal.signal(number, on_signal)
+    _stops.append(stop)
     try:
         yield stop
     finally:
+        _stops.remove(stop)
         for number, handler in handlers.items():
             signal.signal(number, handler)
