@@ -2,6 +2,7 @@
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -158,7 +159,8 @@ def test_a_batch_on_ray_ends_in_order(tmp_path, number):
     script, jobs, out = tmp_path / "run.py", tmp_path / "jobs.csv", tmp_path / "out"
     script.write_text(BATCH)
     jobs.write_text("input,id\n" + "".join(f"a.mp4,{i:03d}\n" for i in range(24)))
-    temporaries = set(Path(tempfile.gettempdir()).glob("seehear-*"))
+    temporary, pattern = Path(tempfile.gettempdir()), f"seehear-{socket.gethostname()}_*"
+    others = set(temporary.glob(pattern))
     process = started(script, "batch", jobs, "-o", out, "--ray", "local", "--workers", 2, "-q")
     wait_until(lambda: num_done(out) >= 2, process)
     shown = stopped(process, number, to_group=True)
@@ -166,7 +168,7 @@ def test_a_batch_on_ray_ends_in_order(tmp_path, number):
     assert "Traceback" not in shown
     assert shown.splitlines()[-1].startswith("seehear: stopped by ")  # Ray reports its start
     assert not (out / ".work").exists()
-    assert set(Path(tempfile.gettempdir()).glob("seehear-*")) <= temporaries
+    assert set(temporary.glob(pattern)) <= others
     ledger = Ledger.checked(out)
     counts = ledger.counts()
     assert (counts.leased, counts.failed, counts.total) == (0, 0, 24)
