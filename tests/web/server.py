@@ -49,13 +49,13 @@ class Server:
 
 
 @contextmanager
-def started(workplace: Path, *options: str) -> Iterator[Server]:
+def started(workplace: Path, *options: str, start: str = START) -> Iterator[Server]:
     """Start `seehear web`, wait until it answers, and end it by SIGTERM."""
     temporary = workplace / "temporary"
     temporary.mkdir()
     log = workplace / "log.txt"
     port = free_port()
-    command = [sys.executable, "-c", START, "--port", str(port), *options]
+    command = [sys.executable, "-c", start, "--port", str(port), *options]
     with log.open("w") as file:
         process = subprocess.Popen(
             command,

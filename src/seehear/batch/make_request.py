@@ -8,6 +8,7 @@ from typing import Any
 import torch
 
 from seehear.batch.job_list import Entry
+from seehear.media.isolated import begin_importing, isolated
 from seehear.models.load_options import LoadOptions
 from seehear.pipeline.result import Result
 from seehear.pipeline.run_request import check_output, run_request, save_output
@@ -23,18 +24,24 @@ class RequestMaker:
     _studio: list[Studio] = field(default_factory=list, repr=False, compare=False)
 
     def __call__(self, spec: str, folder: Path) -> None:
-        """Write the media and the manifest; raises the errors of `job_for` and `Result.save`."""
+        """Write the media and the manifest; raises the errors of `job_for` and `Result.save`.
+
+        The input is read in child processes, so that a crash in a decoder costs one job.
+        """
         entry = Entry.from_json_line(spec)
         request = entry.request
-        check_output(request, folder / entry.output)
-        result = without_timings(run_request(self.studio(), request))
-        save_output(
-            result,
-            folder / entry.output,
-            is_mix=request.mix,
-            is_reencoded=request.reencode,
-            upscale=request.upscale,
-        )
+        begin_importing()  # of the decoders, while the models load
+        studio = self.studio()
+        with isolated():
+            check_output(request, folder / entry.output)
+            result = without_timings(run_request(studio, request))
+            save_output(
+                result,
+                folder / entry.output,
+                is_mix=request.mix,
+                is_reencoded=request.reencode,
+                upscale=request.upscale,
+            )
 
     def studio(self) -> Studio:
         """The models, loaded on the first call."""

@@ -15,6 +15,7 @@ from av.video.stream import VideoStream
 from jaxtyping import UInt8
 
 from seehear.errors import MediaError
+from seehear.media.isolated import is_isolated, isolatable
 from seehear.media.kinds import Video
 from seehear.media.opening import (
     MAX_GAP_S,
@@ -36,6 +37,7 @@ _Matrix = tuple[int, int, int, int]
 _FALLBACK_FPS = Fraction(25)  # for raw streams without a clock; FFmpeg's own default
 
 
+@isolatable
 def read_video(
     path: str | Path,
     *,
@@ -86,9 +88,17 @@ def stream_frames(
 ) -> Iterator[tuple[float, UInt8[np.ndarray, "3 height width"]]]:
     """Yield (time in seconds, frame) like `read_video`, with one frame in memory.
 
+    Within `isolated`, all frames are in memory.
+
     Raises:
         MediaError: as for `read_video`.
     """
+    if is_isolated():
+        video = read_video(
+            path, frames_per_s=frames_per_s, short_side=short_side, max_duration_s=max_duration_s
+        )
+        yield from ((k / frames_per_s, frame) for k, frame in enumerate(video.frames.numpy()))
+        return
     _check_sampling(frames_per_s, short_side)
     with open_media(path) as container, decoding(path):
         stream = _require_video(path, container)

@@ -31,6 +31,7 @@ from seehear.media.encode import (
     resample_for_track,
 )
 from seehear.media.frames import frame_rate, stream_frames
+from seehear.media.isolated import isolatable
 from seehear.media.opening import (
     audio_stream,
     check_decoder,
@@ -53,6 +54,7 @@ _QUICKTIME_LANGUAGES = {
 _MIN_FPS, _MAX_FPS, _LARGEST_SIDE = Fraction(1), Fraction(120), 4320
 
 
+@isolatable
 def mux_audio(
     video_path: str | Path,
     waveform: Float[Tensor, "channels samples"],
@@ -112,6 +114,7 @@ def mux_audio(
         check_copy(video_path, temporary, out_path)
 
 
+@isolatable
 def check_container(video_path: str | Path, out_path: str | Path) -> None:
     """Raise MediaError if the container of `out_path` does not support a video's codec.
 

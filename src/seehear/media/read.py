@@ -19,6 +19,7 @@ from jaxtyping import Float32, Float64, UInt8
 
 from seehear.errors import MediaError
 from seehear.media.folders import existing_file
+from seehear.media.isolated import isolatable
 from seehear.media.kinds import Audio, Image, Probe
 from seehear.media.opening import (
     audio_stream,
@@ -63,6 +64,7 @@ _STEREO_WEIGHTS: dict[str, tuple[float, float]] = {
 _Samples = Float32[np.ndarray, "channels samples"]
 
 
+@isolatable
 def probe(path: str | Path) -> Probe:
     """Detect whether a file is an image, a video or audio, and read its size and duration.
 
@@ -94,6 +96,7 @@ def probe(path: str | Path) -> Probe:
         )
 
 
+@isolatable
 def read_image(path: str | Path) -> Image:
     """Read an image as upright 8-bit RGB. Transparent pixels are blended with white.
 
@@ -161,6 +164,7 @@ def _reduction(image: PIL.Image.Image) -> int:
     return max(1, min(factor, image.width, image.height))
 
 
+@isolatable
 def read_audio(
     path: str | Path,
     sample_rate: int = 16_000,

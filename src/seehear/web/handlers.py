@@ -1,13 +1,14 @@
 """Handlers of the page's buttons."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, cast
 
 import gradio as gr
 
 from seehear.errors import SeehearError, SettingsError
+from seehear.media.isolated import Limits
 from seehear.pipeline.manifest import read_manifest
 from seehear.pipeline.presets import preset_for
 from seehear.pipeline.task import TASKS, TaskName
@@ -33,6 +34,7 @@ class Handlers:
     runs: Runs
     examples: dict[str, Path]  # by task
     max_duration_s: float = 60.0
+    decoding: Limits = field(default_factory=Limits)  # of the processes that read visitors' files
 
     def made(self, request: gr.Request, *fields: Any) -> Iterator[PageUpdate]:
         """Generate with the values of the fields."""
@@ -151,7 +153,9 @@ class Handlers:
             yield self._failed(str(error)), "", ""
             return
         run = self.runs.begin(session)
-        job = RunJob(asked=requests, folder=folder, studios=self.studios, run=run)
+        job = RunJob(
+            asked=requests, folder=folder, studios=self.studios, run=run, decoding=self.decoding
+        )
         for event in run.events(job):
             if isinstance(event, StepEvent):
                 if not event.step:  # clear the previous outputs

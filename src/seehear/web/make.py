@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ from seehear.dsp.events import Curve, motion_energy
 from seehear.errors import MediaError
 from seehear.guidance.sampling import StepProgress
 from seehear.media import write_audio
+from seehear.media.isolated import Limits, isolated
 from seehear.pipeline.job import Job, OnStep, at_final_level
 from seehear.pipeline.messages import ineffective_options, output_summary, prompt_note, total_loss
 from seehear.pipeline.replay import differences, hashes_of
@@ -38,9 +39,14 @@ class RunJob:
     folder: Path  # empty; only this run writes to it
     studios: ModelPool
     run: Run
+    decoding: Limits = field(default_factory=Limits)  # of the processes that read the input
 
     def __call__(self, tell: Tell) -> DoneEvent:
         """Generate all outputs; errors as `WebRequest.job`, and Cancelled after a stop."""
+        with isolated(self.decoding):
+            return self._outputs(tell)
+
+    def _outputs(self, tell: Tell) -> DoneEvent:
         tell(StepEvent(title="", step=0, num_steps=1))
         outputs: list[Output] = []
         verdict: tuple[str, ...] = ()

@@ -8,11 +8,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from seehear.errors import SettingsError
+from seehear.media.isolated import Limits, begin_importing
 from seehear.pipeline.task import TASKS
 from seehear.web.model_pool import ModelPool
 from seehear.web.run_thread import Runs
 from seehear.web.sessions import Sessions
 
+# Limits of a process that reads a visitor's file. A hang blocks the queue until the deadline.
+DECODE_S, DECODE_S_PER_S = 30.0, 2.0  # a fixed part, and a part for each second of --max-duration
+DECODE_BYTES = 2 * 2**30
 _PACKAGE = Path(__file__).resolve().parents[1]
 
 
@@ -51,6 +55,7 @@ def serving(config: ServerConfig, studios: ModelPool) -> Iterator[str]:
     Raises:
         SettingsError: The address or port is in use or not on this machine.
     """
+    begin_importing()  # of the decoders, while Gradio is imported
     with tempfile.TemporaryDirectory(prefix="seehear-web-", ignore_cleanup_errors=True) as folder:
         # Gradio reads these when it is imported, and writes uploads to this folder.
         os.environ["GRADIO_TEMP_DIR"] = str(Path(folder).resolve())
@@ -69,6 +74,9 @@ def serving(config: ServerConfig, studios: ModelPool) -> Iterator[str]:
         handlers = Handlers(
             visitors=visitors, studios=studios, runs=runs, examples=examples,
             max_duration_s=config.max_duration_s,
+            decoding=Limits(
+                seconds=DECODE_S + DECODE_S_PER_S * config.max_duration_s, max_bytes=DECODE_BYTES
+            ),
         )  # fmt: skip
         page = page_of(handlers, config.max_waiting)
         try:
