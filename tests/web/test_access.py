@@ -2,6 +2,7 @@
 
 import json
 import os
+import socket
 import time
 import uuid
 from contextlib import ExitStack
@@ -169,6 +170,22 @@ def test_routes_that_the_page_does_not_need_are_closed(caller, route):
     assert caller.http.get(route).status_code == 404
 
 
+@pytest.mark.parametrize(
+    ("route", "status"),
+    [
+        ("/assets/" + "x" * 300, 404),
+        ("/" + "x/" * 3000, 400),
+        ("/static/a%00b", 400),
+        ("/config?" + "a=1&" * 30, 400),
+        ("/gradio_api/file=", 403),
+        ("/gradio_api/file=" + "x" * 300, 404),
+        ("/gradio_api/heartbeat/a%2Fb", 403),
+    ],
+)
+def test_odd_addresses_are_refused(caller, route, status):
+    assert caller.http.get(route).status_code == status
+
+
 def test_requests_without_the_cookie_are_refused(stranger):
     files = {"files": ("a.mp4", CLIP)}
     assert stranger.post("/gradio_api/upload", files=files).status_code == 403
@@ -197,15 +214,22 @@ def test_upload_names_cannot_leave_the_servers_folder(server, caller, name):
         (path,) = answer.json()
         assert os.path.realpath(path).startswith(str(server.folder()) + "/")
     else:
-        assert answer.status_code in (400, 500)
+        assert answer.status_code == 400
     assert set(server.temporary.iterdir()) == before
     assert caller.upload().status_code == 200
+
+
+def test_an_upload_of_text_in_place_of_files_is_refused(caller):
+    boundary = b"--x\r\nContent-Disposition: form-data; name=files\r\n\r\ntext\r\n--x--\r\n"
+    headers = {"Content-Type": "multipart/form-data; boundary=x"}
+    url = "/gradio_api/upload"
+    assert caller.http.post(url, content=boundary, headers=headers).status_code == 400
 
 
 def test_an_upload_that_is_too_large_is_refused_and_leaves_no_file(server, caller):
     before = set(server.files())
     assert caller.upload(content=bytes(2 * 2**20)).status_code == 413
-    assert set(server.files()) == before
+    assert not set(server.files()) - before
 
 
 def test_a_json_request_that_is_too_large_is_refused(caller):
@@ -213,6 +237,170 @@ def test_a_json_request_that_is_too_large_is_refused(caller):
     assert caller.http.post("/gradio_api/queue/join", json=body).status_code == 413
     nested = b"[" * 100_000
     assert caller.http.post("/gradio_api/queue/join", content=nested).status_code == 400
+
+
+def join_raw(caller, body):
+    headers = {"Content-Type": "application/json"}
+    return caller.http.post("/gradio_api/queue/join", content=body, headers=headers)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        '"fn_index": NaN',
+        '"fn_index": 1e999',
+        '"fn_index": -1',
+        '"fn_index": 10000',
+        '"fn_index": 8, "data": []',  # the function that only cancels others
+        '"fn_index": true',
+        '"fn_index": "4"',
+        '"fn_index": null',
+        '"fn_index": 99999999999999999999999',
+        '"fn_index": 4, "data": [NaN]',
+        '"fn_index": 4, "data": [Infinity]',
+        '"fn_index": 4, "data": []',
+        '"fn_index": 4, "data": {}',
+        '"fn_index": 4, "fn_index": 4',
+        '"fn_index": 4, "session_hash": "another"',
+        '"fn_index": 6, "data": [{"path": ""}, null]',
+        '"fn_index": 6, "data": [{"path": null}, null]',
+        '"fn_index": 6, "data": [{"path": ["/etc/passwd"]}, null]',
+        '"fn_index": 6, "data": ["/etc/passwd", null]',
+        '"fn_index": 6, "data": ["\\ud800", null]',
+        '"fn_index": 4, "data": ' + "[" * 900 + "]" * 900,
+        '"fn_index": 4, "data": ' + "[" * 100_000,
+    ],
+)
+def test_json_that_gradio_cannot_read_is_refused(caller, change):
+    caller.button(0)
+    body = f'{{"session_hash": "{caller.session}", {change}}}'
+    assert join_raw(caller, body).status_code == 400
+
+
+@pytest.mark.parametrize("body", [b"", b"[]", b"null", b"\xff", b'{"a"', b"1", b'"x"'])
+def test_a_body_that_is_no_json_object_is_refused(caller, body):
+    assert join_raw(caller, body).status_code == 400
+    assert caller.http.post("/gradio_api/queue/join", content=b"{}").status_code == 400  # no type
+
+
+def test_a_value_that_a_field_refuses_is_the_visitors_fault(caller):
+    ids = {d["api_name"]: d["id"] for d in caller.config["dependencies"]}
+    for name, data in (
+        ("fields_of", ["no task"]),
+        ("fields_of", [None]),
+        ("steps_of", ["v2a", "no preset"]),
+        ("player_for", [{"path": str(ROOT / "examples" / "rooster.mp4")}]),
+    ):
+        body = {"fn_index": ids[name], "data": data, "session_hash": caller.session}
+        answer = caller.http.post(f"/gradio_api/run/{name}", json=body)
+        assert answer.status_code == 400, answer.text
+    body = {"fn_index": ids["steps_of"], "data": ["v2a", "default"], "session_hash": caller.session}
+    assert caller.http.post("/gradio_api/run/steps_of", json=body).json()["data"] == [30]
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "session_hash={mine}&session_hash={theirs}",
+        "session_hash={theirs}&session_hash={mine}",
+        "session_hash={mine}&session%5Fhash={theirs}",
+        "session_hash={mine}&session_hash=",
+    ],
+)
+def test_a_repeated_parameter_is_refused(call, query):
+    caller, other = call(), call()
+    for visitor in (caller, other):
+        (path,) = visitor.upload().json()
+        visitor.make(path)
+    query = query.format(mine=caller.session, theirs=other.session)
+    assert caller.http.get(f"/gradio_api/queue/data?{query}").status_code == 400
+    assert caller.http.get("/gradio_api/upload_progress?upload_id=a&upload_id=b").status_code == 400
+    assert "process_completed" in json.dumps(other.outputs())
+    caller.outputs()
+
+
+def test_a_body_with_the_session_of_another_visitor_is_refused(call):
+    caller, other = call(), call()
+    (path,) = caller.upload().json()
+    caller.make(path, steps=20)
+    body = {"session_hash": caller.session, "fn_index": caller.button(0), "event_id": "x"}
+    assert other.http.post("/gradio_api/cancel", json=body).status_code == 403
+    body["data"] = []
+    assert other.http.post("/gradio_api/run/stopped", json=body).status_code == 403
+    twice = json.dumps(body)[:-1] + f', "session_hash": "{other.session}"}}'
+    assert join_raw(other, twice).status_code == 400
+    assert "Done." in json.dumps(caller.outputs())
+
+
+@pytest.mark.parametrize(
+    ("host", "status"),
+    [
+        ("127.0.0.1:{port}", 200),
+        ("localhost:{port}", 200),
+        ("LOCALHOST", 200),
+        ("[::1]:{port}", 200),
+        ("rebound.example:{port}", 421),
+        ("127.0.0.1.rebound.example", 421),
+        ("192.0.2.1:{port}", 421),
+        ("", 400),
+        ("localhost:{port}@rebound.example", 400),
+        ("localhost, rebound.example", 400),
+    ],
+)
+def test_the_host_header_must_name_this_server(server, stranger, host, status):
+    host = host.format(port=server.url.rsplit(":", 1)[1])
+    assert stranger.get("/", headers={"Host": host}).status_code == status
+
+
+def test_a_visitor_can_upload_only_as_much_as_the_quota(server, call):
+    caller, other = call(), call()
+    before = set(server.files())
+    mb = [bytes([k]) * 900_000 for k in range(8)]  # the server allows 1 MB a file, 5 MB a visitor
+
+    files = [("files", (f"{k}.mp4", mb[k])) for k in range(8)]
+    answer = caller.http.post("/gradio_api/upload", files=files)
+    assert answer.status_code == 413
+    assert "expected at most 5 MB of files per visitor" in answer.text
+    assert not set(server.files()) - before
+
+    def in_chunks():
+        for content in mb:
+            yield b"--x\r\nContent-Disposition: form-data; name=files; filename=a\r\n\r\n"
+            yield content + b"\r\n"
+        yield b"--x--\r\n"
+
+    headers = {"Content-Type": "multipart/form-data; boundary=x"}
+    url = "/gradio_api/upload"
+    assert caller.http.post(url, content=in_chunks(), headers=headers).status_code == 413
+    assert not set(server.files()) - before
+
+    statuses = [caller.upload(f"{k}.mp4", mb[k]).status_code for k in range(8)]
+    assert statuses == [200] * 5 + [413] * 3
+    assert len(set(server.files()) - before) == 5
+    assert other.upload(content=CLIP + b"!").status_code == 200
+
+
+def test_an_upload_that_breaks_off_leaves_no_file(server, caller):
+    def files():
+        return {path for path in server.files() if "made" not in path.parts}
+
+    before = files()
+    host, port = server.url.removeprefix("http://").split(":")
+    cookie = "; ".join(f"{name}={value}" for name, value in caller.http.cookies.items())
+    with socket.create_connection((host, int(port))) as connection:
+        connection.sendall(
+            f"POST /gradio_api/upload HTTP/1.1\r\nHost: {host}:{port}\r\nCookie: {cookie}\r\n"
+            "Content-Type: multipart/form-data; boundary=x\r\nContent-Length: 900000\r\n\r\n"
+            "--x\r\nContent-Disposition: form-data; name=files; filename=a.mp4\r\n\r\n".encode()
+            + bytes(100_000)
+        )
+        until = time.monotonic() + 20
+        while not files() - before:
+            assert time.monotonic() < until, "the upload has no file"
+            time.sleep(0.05)
+    while files() - before:
+        assert time.monotonic() < until, "a file is left"
+        time.sleep(0.05)
 
 
 def test_closing_a_page_deletes_its_files_and_ends_its_run(server, call):
@@ -294,6 +482,11 @@ def test_password_full_queue_and_a_signal_during_a_run(tmp_path):
         assert status == 400
         assert upload(refused).status_code == 401
 
+        # Bodies are bounded before the login, whether their length is announced or not.
+        chunks = (b"x" * 100_000 for _ in range(30))
+        for content in (b"username=" + b"x" * 2_000_000, chunks):
+            assert refused.post("/login", content=content).status_code == 413
+
         answers = []
         for k in range(3):
             http, status = member("secret")
@@ -307,6 +500,12 @@ def test_password_full_queue_and_a_signal_during_a_run(tmp_path):
             time.sleep(1)  # the first starts, the second is queued
         assert [answer.status_code for answer in answers] == [200, 200, 503]
         assert "Queue is full" in answers[2].text
+
+        # After three failed logins in a row even the right password has to wait.
+        assert [member("wrong")[1] for _ in range(4)] == [400, 400, 400, 429]
+        assert member("secret")[1] == 429
+        time.sleep(2.1)
+        assert member("secret")[1] == 200
     # After a signal during a run, no files are left.
     assert server.process.returncode == 0
     assert not folder.exists()

@@ -29,9 +29,37 @@ def web(
             "out of process lists.",
         ),
     ] = None,
+    allow_host: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--allow-host",
+            metavar="NAME",
+            show_default=False,
+            help="A further name of the server in its address, such as that of a proxy; * allows "
+            "all. Repeat the option for several.",
+        ),
+    ] = None,
     max_upload_mb: Annotated[
         int, typer.Option("--max-upload-mb", min=1, help="Refuse larger files.")
     ] = 100,
+    max_visitor_mb: Annotated[
+        int | None,
+        typer.Option(
+            "--max-visitor-mb",
+            min=1,
+            show_default="5 x --max-upload-mb",
+            help="Maximum size of a visitor's uploads and outputs.",
+        ),
+    ] = None,
+    max_total_mb: Annotated[
+        int | None,
+        typer.Option(
+            "--max-total-mb",
+            min=1,
+            show_default="10 x --max-visitor-mb",
+            help="Maximum size of all visitors' uploads and outputs.",
+        ),
+    ] = None,
     max_duration: Annotated[
         float,
         typer.Option(
@@ -88,7 +116,10 @@ def web(
         host=host,
         port=port,
         auth=name_and_password,
+        other_hosts=tuple(allow_host or ()),
         max_upload_mb=max_upload_mb,
+        max_visitor_mb=max_visitor_mb,
+        max_total_mb=max_total_mb,
         max_duration_s=max_duration,
         max_waiting=max_waiting,
     )

@@ -1,7 +1,6 @@
 """Serve the page, and delete all uploads and outputs at the end."""
 
 import os
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -10,9 +9,12 @@ from pathlib import Path
 from seehear.errors import SettingsError
 from seehear.media.isolated import Limits, begin_importing
 from seehear.pipeline.task import TASKS
+from seehear.web.hosts import Hosts
 from seehear.web.model_pool import ModelPool
 from seehear.web.run_thread import Runs
 from seehear.web.sessions import Sessions
+from seehear.web.temporary import temporary_folder
+from seehear.web.uploads import Uploads
 
 # Limits of a process that reads a visitor's file. A hang blocks the queue until the deadline.
 DECODE_S, DECODE_S_PER_S = 30.0, 2.0  # a fixed part, and a part for each second of --max-duration
@@ -27,15 +29,33 @@ class ServerConfig:
     host: str = "127.0.0.1"  # this machine only
     port: int | None = 7860  # None: the first free port from 7860 on
     auth: tuple[str, str] | None = None  # name and password
-    max_upload_mb: int = 100
+    other_hosts: tuple[str, ...] = ()  # names beside `host` by which visitors address the server
+    max_upload_mb: int = 100  # of a file
+    max_visitor_mb: int | None = None  # of a visitor's uploads and outputs; None: 5 max_upload_mb
+    max_total_mb: int | None = None  # of all visitors; None: 10 max_visitor_mb
     max_duration_s: float = 60.0  # of inputs and outputs
     max_waiting: int = 8  # queued jobs
 
     def __post_init__(self):
         if self.max_upload_mb < 1 or self.max_waiting < 1:
             raise SettingsError("expected max_upload_mb and max_waiting of at least 1")
+        if not self.max_upload_mb <= self.visitor_mb <= self.total_mb:
+            raise SettingsError(
+                "expected --max-upload-mb at most --max-visitor-mb at most --max-total-mb, got "
+                f"{self.max_upload_mb}, {self.visitor_mb} and {self.total_mb}"
+            )
         if not self.max_duration_s > 0.1:
             raise SettingsError(f"expected max_duration_s above 0.1, got {self.max_duration_s}")
+
+    @property
+    def visitor_mb(self) -> int:
+        """Maximum size of a visitor's uploads and outputs in MB."""
+        return 5 * self.max_upload_mb if self.max_visitor_mb is None else self.max_visitor_mb
+
+    @property
+    def total_mb(self) -> int:
+        """Maximum size of all visitors' uploads and outputs in MB."""
+        return 10 * self.visitor_mb if self.max_total_mb is None else self.max_total_mb
 
 
 def examples_here() -> dict[str, Path]:
@@ -56,21 +76,22 @@ def serving(config: ServerConfig, studios: ModelPool) -> Iterator[str]:
         SettingsError: The address or port is in use or not on this machine.
     """
     begin_importing()  # of the decoders, while Gradio is imported
-    with tempfile.TemporaryDirectory(prefix="seehear-web-", ignore_cleanup_errors=True) as folder:
+    with temporary_folder() as folder:
         # Gradio reads these when it is imported, and writes uploads to this folder.
-        os.environ["GRADIO_TEMP_DIR"] = str(Path(folder).resolve())
+        os.environ["GRADIO_TEMP_DIR"] = str(folder)
         os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
         os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
         import gradio as gr
         from starlette.middleware import Middleware
 
-        from seehear.web.access import AccessMiddleware
+        from seehear.web.access import AccessMiddleware, Rules
+        from seehear.web.calls import Calls
         from seehear.web.handlers import Handlers
         from seehear.web.page import CSS, page_of
 
         examples, runs = examples_here(), Runs()
         gr.set_static_paths(sorted({str(path) for path in examples.values()}))
-        visitors = Sessions(Path(folder), examples.values())
+        visitors = Sessions(folder, examples.values(), config.visitor_mb * 2**20)
         handlers = Handlers(
             visitors=visitors, studios=studios, runs=runs, examples=examples,
             max_duration_s=config.max_duration_s,
@@ -79,13 +100,19 @@ def serving(config: ServerConfig, studios: ModelPool) -> Iterator[str]:
             ),
         )  # fmt: skip
         page = page_of(handlers, config.max_waiting)
+        rules = Rules(
+            visitors=visitors,
+            uploads=Uploads(visitors, config.visitor_mb * 2**20, config.total_mb * 2**20),
+            calls=Calls(page),
+            hosts=Hosts(config.host, config.other_hosts),
+        )
         try:
             _, address, _ = page.launch(
                 server_name=config.host,
                 server_port=config.port,
                 auth=config.auth,
                 max_file_size=config.max_upload_mb * 2**20,
-                app_kwargs={"middleware": [Middleware(AccessMiddleware, visitors=visitors)]},
+                app_kwargs={"middleware": [Middleware(AccessMiddleware, rules=rules)]},
                 theme=_theme(gr),
                 css=CSS,
                 share=False,

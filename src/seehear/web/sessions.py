@@ -12,6 +12,11 @@ from pathlib import Path
 from seehear.errors import SettingsError
 
 MAX_IDLE_S = 24 * 3600.0  # then a page without activity is closed
+MAX_PAGES = 100  # of one visitor
+MAX_VISITORS = 10_000
+MADE = "made"  # folder of all outputs
+_SESSION = re.compile(r"[A-Za-z0-9_-]{1,64}", re.ASCII)
+_BLOCK = 4096  # bytes that the smallest file takes
 
 
 @dataclass
@@ -38,15 +43,20 @@ class Sessions:
     from several threads.
     """
 
-    def __init__(self, root: Path, shared: Iterable[Path] = ()):
+    def __init__(
+        self, root: Path, shared: Iterable[Path] = (), max_visitor_bytes: int | None = None
+    ):
         """Start without any visitor.
 
         Args:
             root: An empty folder; `close` deletes it.
             shared: Files that every visitor may read.
+            max_visitor_bytes: Of the uploads and outputs of a visitor; beyond that, no run starts.
+                None: unlimited.
         """
         self.root = root.resolve()
         self._shared = frozenset(path.resolve() for path in shared)
+        self._max_visitor_bytes = max_visitor_bytes
         self._visitors: dict[str, _Visitor] = {}
         self._lock = threading.Lock()
 
@@ -59,17 +69,26 @@ class Sessions:
         """Record activity of a page, and create its session if it is new.
 
         Raises:
-            SettingsError: The session belongs to another visitor.
+            SettingsError: The session belongs to another visitor, its name is not one of a page, or
+                the visitor has too many pages.
         """
+        if not _SESSION.fullmatch(session):
+            raise SettingsError("expected the session of a page; reload the page")
         with self._lock:
             if self._owner(session) not in (None, secret):
                 raise SettingsError("this session belongs to another visitor; reload the page")
+            if secret not in self._visitors and len(self._visitors) >= MAX_VISITORS:
+                self._close_idle(session)
+                if len(self._visitors) >= MAX_VISITORS:
+                    raise SettingsError("too many visitors; try again later")
             visitor = self._visitors.setdefault(secret, _Visitor())
             now_s = time.monotonic()
             if session in visitor.sessions:
                 visitor.sessions[session].seen_s = now_s
+            elif len(visitor.sessions) >= MAX_PAGES:
+                raise SettingsError(f"expected at most {MAX_PAGES} open pages; close some")
             else:
-                folder = self.root / "made" / secrets.token_urlsafe(16)
+                folder = self.root / MADE / secrets.token_urlsafe(16)
                 visitor.sessions[session] = _Session(folder, now_s)
 
     def is_owner(self, secret: str, session: str) -> bool:
@@ -87,12 +106,18 @@ class Sessions:
         """An empty folder for one run of a session.
 
         Raises:
-            SettingsError: The page has been closed.
+            SettingsError: The page has been closed, or the visitor's files are too large.
         """
         with self._lock:
             owner = self._owner(session)
             if owner is None:
                 raise SettingsError("this page was closed; reload it")
+            most = self._max_visitor_bytes
+            if most is not None and _bytes_of(self._visitors[owner]) > most:
+                raise SettingsError(
+                    f"expected at most {most / 2**20:g} MB of files per visitor;"
+                    " close this page to delete yours"
+                )
             self._close_idle(session)
             folder = self._visitors[owner].sessions[session].folder / secrets.token_urlsafe(16)
             folder.mkdir(parents=True, mode=0o700)
@@ -113,6 +138,16 @@ class Sessions:
             return found in visitor.uploads or any(
                 found.is_relative_to(page.folder) for page in visitor.sessions.values()
             )
+
+    def kept_bytes(self) -> dict[str, int]:
+        """Bytes of the uploads and outputs by visitor."""
+        with self._lock:
+            return {secret: _bytes_of(visitor) for secret, visitor in self._visitors.items()}
+
+    def all_uploads(self) -> set[Path]:
+        """The uploads of all visitors."""
+        with self._lock:
+            return {path for visitor in self._visitors.values() for path in visitor.uploads}
 
     def without_places(self, message: str) -> str:
         """A message without the server's folders; file names stay."""
@@ -155,3 +190,17 @@ class Sessions:
 
     def _owner(self, session: str) -> str | None:
         return next((s for s, v in self._visitors.items() if session in v.sessions), None)
+
+
+def _bytes_of(visitor: _Visitor) -> int:
+    """Bytes of a visitor's files."""
+    outputs = (path for page in visitor.sessions.values() for path in page.folder.rglob("*"))
+    return sum(_size(path) for path in (*visitor.uploads, *outputs))
+
+
+def _size(path: Path) -> int:
+    """Bytes of a file or folder; 0 if it was deleted meanwhile."""
+    try:
+        return max(_BLOCK, path.lstat().st_size)
+    except OSError:
+        return 0
