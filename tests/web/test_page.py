@@ -4,7 +4,6 @@ import json
 import os
 import re
 import shutil
-import time
 from pathlib import Path
 
 import pytest
@@ -161,7 +160,7 @@ def test_stop_takes_effect_within_a_step_and_the_next_run_works(visit, pictures)
     visitor.page.wait_for_selector("#status .good", timeout=60_000)
 
 
-def test_stop_removes_a_queued_job(visit):
+def test_a_waiting_visitor_sees_the_place_in_the_queue_and_stop_leaves_it(visit, pictures):
     first, second = visit(), visit()
     for visitor in (first, second):
         visitor.page.click("#example")
@@ -170,7 +169,18 @@ def test_stop_removes_a_queued_job(visit):
     first.page.click("#make")
     first.page.wait_for_selector("text=/Step [1-9]/")
     second.page.click("#make")
-    time.sleep(1)
+    second.page.wait_for_selector("#status >> text=/queue: 1\\/1/")  # nobody else waits
+    third = visit()
+    third.page.click("#example")
+    third.page.wait_for_selector("#seen video")
+    third.page.click("#make")
+    third.page.wait_for_selector("#status >> text=/queue: 2\\/2/")
+    clip = "getComputedStyle(document.querySelector('#status .wrap')).overflow"
+    assert third.page.evaluate(clip) == "visible"
+    third.page.wait_for_timeout(600)  # the text fades in
+    third.page.screenshot(path=pictures / "web_waiting.png", full_page=True)
+    third.page.click("#stop")
+    third.ended(5)
     assert second.messages() == ["Nothing is running."]
     second.page.click("#stop")
     assert second.ended(5) == "Stopped."

@@ -111,7 +111,9 @@ def _buttons(handlers: Handlers, task: gr.Radio, fields: dict[str, Any]) -> None
 
     names = ("input_file", "prompt", "wordless", "seed", "strength", "steps", "preset", "models")
     inputs = [task, *(fields[name] for name in (*names, "duration"))]
-    queued: dict[str, Any] = {"show_progress": "hidden", "trigger_mode": "once"}
+    # Gradio shows the place in the queue, and then the run time, beside the status.
+    queued: dict[str, Any] = {"show_progress": "minimal", "show_progress_on": [status]}
+    queued["trigger_mode"] = "once"
     queued["concurrency_id"] = "job"  # one queue for all three
     jobs: list[Any] = [
         make.click(handlers.made, inputs, page_outputs, **queued),
