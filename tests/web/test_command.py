@@ -23,6 +23,12 @@ def test_an_incomplete_auth_is_refused(auth, capsys):
     assert "expected USER:PASSWORD" in capsys.readouterr().err
 
 
+def test_quotas_below_the_size_of_a_file_are_refused(capsys):
+    assert main(["web", "--max-upload-mb", "100", "--max-visitor-mb", "50"]) == 2
+    message = capsys.readouterr().err
+    assert "expected --max-upload-mb at most --max-visitor-mb" in " ".join(message.split())
+
+
 def test_without_gradio_the_error_names_the_extra(monkeypatch, capsys):
     find = importlib.util.find_spec
     monkeypatch.setattr(
