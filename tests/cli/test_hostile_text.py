@@ -49,6 +49,15 @@ def test_a_prompt_that_is_no_utf8_is_refused(folder, capsys):
     assert not (folder / "out.mp4").exists()
 
 
+def test_a_prompt_that_is_too_long_is_cut_with_a_message(folder, capsys):
+    prompt = "a dog barks and " * 60 + "a cat"
+    arguments = ["v2a", "a.mp4", "-o", "out.mp4", "--steps", "2", "--prompt", prompt]
+    assert main(arguments) == 0
+    message = " ".join(capsys.readouterr().err.split())
+    assert "longer than the text encoder of the audio model reads" in message
+    assert "a cat" not in message
+
+
 @pytest.mark.parametrize("length", [241, 251, 300])
 def test_a_name_that_leaves_no_room_for_the_manifest_is_refused(folder, capsys, length):
     message = refused(capsys, "v2a", "a.mp4", "-o", "x" * length + ".mp4", *QUICK)

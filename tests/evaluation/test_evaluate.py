@@ -2,6 +2,8 @@
 
 import json
 import math
+import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -20,6 +22,9 @@ from seehear.evaluation import (
     read_report,
     write_report,
 )
+from seehear.metrics.features.judge import Judge
+
+SHORT = Path(__file__).parents[1] / "data" / "short10ms.wav"
 
 RATE = 16_000
 
@@ -138,8 +143,6 @@ def test_one_clip_is_scored_without_intervals_and_distances(tmp_path, capsys):
 
 
 def test_features_that_are_not_finite_fail_their_clip_alone(folders, monkeypatch):
-    from seehear.metrics.features.judge import Judge
-
     features, calls = Judge.sound_features, []
 
     def broken(self, waveform):
@@ -150,6 +153,33 @@ def test_features_that_are_not_finite_fail_their_clip_alone(folders, monkeypatch
     report = evaluated("v2a", folders["real"], folders["good"])
     assert report.count == 11
     assert "expected finite features" in report.failures[0].reason
+
+
+@pytest.mark.parametrize("broken", ["a clip of 10 ms", "an error of a network"])
+def test_a_clip_that_a_network_fails_on_is_named_and_the_rest_is_scored(
+    tmp_path, monkeypatch, broken
+):
+    real, made = folder_of(tmp_path / "real", 9), folder_of(tmp_path / "made", 9)
+    if broken == "a clip of 10 ms":
+        shutil.copy(SHORT, made / "clip03.wav")
+        shutil.copy(SHORT, real / "clip03.wav")
+    else:
+        score = Judge.sound_features
+
+        def fail_once(self, waveform, calls=[]):  # noqa: B006
+            calls.append(1)
+            if len(calls) == 8:
+                raise RuntimeError("Kernel size can't be\ngreater than the input")
+            return score(self, waveform)
+
+        monkeypatch.setattr(Judge, "sound_features", fail_once)
+    report = evaluated("v2a", real, made)
+    assert report.count == 8
+    assert [failure.id for failure in report.failures] == ["clip03"]
+    assert "clip03.wav" in report.failures[0].reason
+    assert "\n" not in report.failures[0].reason
+    code = main(["eval", "--real", str(real), "--generated", str(made), "-q", "--no-cache"])
+    assert code == (1 if broken == "a clip of 10 ms" else 0)
 
 
 @pytest.mark.parametrize("missing", ["real", "made"])

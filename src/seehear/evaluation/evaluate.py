@@ -1,5 +1,6 @@
 """Score all clips in one pass, then compute every metric of the task with its interval."""
 
+import logging
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -24,6 +25,8 @@ from seehear.evaluation.report import Report, Score
 from seehear.metrics import av_align as alignment
 from seehear.metrics.features.protocol import EmbedsText
 from seehear.pipeline.task import TASKS, ScoredTask
+
+logger = logging.getLogger("seehear.evaluation")
 
 
 @dataclass
@@ -143,6 +146,12 @@ def _score_or_failure(scorers: _Scorers, pair: Pair) -> _ScoredPair | Failure:
         return _score(scorers, pair)
     except MediaError as error:
         return Failure(pair.id, str(error))
+    # A network can fail on an unusual clip, such as 10 ms of audio, with any error. The other
+    # clips are scored all the same.
+    except Exception as error:
+        logger.debug("%s cannot be scored", pair.made, exc_info=True)
+        reason = " ".join(str(error).split())[:200]
+        return Failure(pair.id, f"{pair.made}: cannot be scored ({type(error).__name__}: {reason})")
 
 
 def _score(scorers: _Scorers, pair: Pair) -> _ScoredPair:

@@ -128,6 +128,15 @@ class HasPreview(Protocol):
 
 
 @runtime_checkable
+class LimitsPrompts(Protocol):
+    """A backbone that reads only the start of a long prompt."""
+
+    def used_prompt(self, prompt: str) -> str:
+        """The part of a prompt that is used; the whole prompt if it fits."""
+        ...
+
+
+@runtime_checkable
 class CaptionsImages(Protocol):
     """A frozen network that captions images."""
 

@@ -57,6 +57,20 @@ def scheduler_levels(scheduler: DDIMScheduler, num_steps: int) -> tuple[NoiseLev
     )
 
 
+def start_of_prompt(tokenizer: Any, prompt: str, num_tokens: int) -> str:
+    """The start of a prompt that fits into a number of tokens, special tokens included.
+
+    Slow tokenizers give the text of the tokens, which can differ in case and spaces.
+    """
+    if len(tokenizer(prompt)["input_ids"]) <= num_tokens:
+        return prompt
+    options = {"truncation": True, "max_length": num_tokens}
+    if not tokenizer.is_fast:
+        return tokenizer.decode(tokenizer(prompt, **options)["input_ids"], skip_special_tokens=True)
+    spans = tokenizer(prompt, return_offsets_mapping=True, **options)["offset_mapping"]
+    return prompt[: max(end for _, end in spans)]
+
+
 def text_class(found: Checkpoint) -> type[PreTrainedModel]:
     """The class of the text encoder, from the index or from the encoder's config."""
     name = found.class_name("text_encoder")

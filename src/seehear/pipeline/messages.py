@@ -1,6 +1,8 @@
 """Messages about a run, for the command line and the page."""
 
+from seehear.guidance.protocols import LimitsPrompts
 from seehear.guidance.sampling import StepProgress
+from seehear.guidance.windows import WindowedBackbone
 from seehear.media import peak_dbfs
 from seehear.models.captioners import Captioner
 from seehear.models.captioners.phrase_bank import Naming
@@ -32,7 +34,7 @@ def prompt_note(naming: Naming | None, prompt: str, captioned_by: str | None = N
 
 
 def ineffective_options(job: Job, captioner: Captioner | None = None) -> list[str]:
-    """Options that have no effect for this input, one message each.
+    """Options that have no effect for this input, or only in part, one message each.
 
     Args:
         job: The job, before it is sampled.
@@ -45,11 +47,27 @@ def ineffective_options(job: Job, captioner: Captioner | None = None) -> list[st
         found.append("the video has no motion, so --sync has no effect")
     if job.sync is not None and job.sync.onsets is not None and job.sync.onsets.is_flat():
         found.append("the audio has no onsets, so --sync has no effect")
+    found += _cut_prompts(job)
     if captioner is not None and job.user_prompt is None and job.captioned_by is None:
         kind = "audio" if job.audio is not None else "image"
         name = type(captioner).__name__
         found.append(f"{name} has no caption for this {kind}, so the nearest phrase is used")
     return found
+
+
+def _cut_prompts(job: Job) -> list[str]:
+    """A message for every prompt that is longer than the text encoder of its model reads."""
+    used = {}
+    for stream, prompt in job.prompts.items():
+        backbone = job.backbones[stream]
+        backbone = backbone.backbone if isinstance(backbone, WindowedBackbone) else backbone
+        if isinstance(backbone, LimitsPrompts) and backbone.used_prompt(prompt) != prompt:
+            used[backbone.used_prompt(prompt)] = stream
+    return [
+        f"the prompt is longer than the text encoder of the {stream} model reads, so only its "
+        f'start is used: "{part if len(part) <= 200 else "... " + part[-200:]}"'
+        for part, stream in used.items()
+    ]
 
 
 def output_summary(result: Result) -> str:

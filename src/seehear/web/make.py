@@ -1,5 +1,6 @@
 """Run requests: job, steps with previews, and the output files."""
 
+import logging
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -24,6 +25,7 @@ from seehear.web.model_pool import ModelPool
 from seehear.web.requests import ReplayRequest, WebRequest, input_motion
 from seehear.web.run_thread import DoneEvent, Event, Output, Preview, Run, StepEvent
 
+logger = logging.getLogger("seehear.web")
 PREVIEW_EVERY = 5  # steps; fewer in short runs
 
 Tell = Callable[[Event], None]
@@ -150,10 +152,12 @@ def _save_media(result: Result, stem: Path) -> tuple[Path, Path]:
         return result.save(stem.with_suffix(task.suffix), upscale=None)
     assert result.video_path is not None
     is_webm = result.video_path.suffix.lower() == ".webm"
-    try:
-        return result.save(stem.with_suffix(".webm" if is_webm else ".mp4"))
-    except MediaError:  # a codec that the container cannot hold; Matroska holds nearly all
-        return result.save(stem.with_suffix(".mkv"))
+    for suffix in (".webm" if is_webm else ".mp4", ".mkv"):
+        try:
+            return result.save(stem.with_suffix(suffix))
+        except MediaError:  # the container does not support the codec
+            logger.debug("%s is not saved as %s", result.video_path, suffix, exc_info=True)
+    return result.save(stem.with_suffix(".mp4"), reencode=True)
 
 
 def _without_path(entry: Mapping[str, Any]) -> dict[str, Any]:

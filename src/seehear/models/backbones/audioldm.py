@@ -40,6 +40,7 @@ from seehear.models.hf_components import (
     read_component,
     read_network,
     scheduler_levels,
+    start_of_prompt,
     text_class,
 )
 from seehear.models.weights import Checkpoint, find_checkpoint
@@ -161,6 +162,13 @@ class AudioLDM:
         pooled = _pool(output, mask).to(torch.promote_types(self.dtype, torch.float32))
         rows = functional.normalize(pooled, dim=-1)
         return rows[[0] * len(prompts) + [row_of[text] for text in prompts]].to(self.device)
+
+    def used_prompt(self, prompt: str) -> str:
+        """The part of a prompt that the text encoder reads: it has a limited number of tokens."""
+        if self.text_encoder is None or self.tokenizer is None:
+            return prompt
+        longest = _longest_prompt(self.tokenizer, self.text_encoder)
+        return start_of_prompt(self.tokenizer, prompt, longest)
 
     def predict(
         self,

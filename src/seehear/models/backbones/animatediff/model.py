@@ -26,7 +26,7 @@ from seehear.guidance.diffusion import (
 from seehear.guidance.streams import Stream
 from seehear.guidance.windows import positions_for
 from seehear.models.frozen_layers import freeze
-from seehear.models.hf_components import prediction_kind, scheduler_levels
+from seehear.models.hf_components import prediction_kind, scheduler_levels, start_of_prompt
 from seehear.models.weights import Checkpoint
 
 NUM_FRAMES = 16  # AnimateDiff was trained on clips of 16 frames (arXiv:2307.04725, 5.1)
@@ -168,13 +168,11 @@ class AnimateDiff:
         # Encode each text once, so that equal texts have equal embeddings bit for bit.
         texts = dict.fromkeys([self.negative_prompt, *prompts])
         row_of = {text: row for row, text in enumerate(texts)}
-        config = self.text_encoder.config
-        longest = min(self.tokenizer.model_max_length, config.max_position_embeddings)
         tokens = self.tokenizer(
             list(row_of),
             padding="max_length",
             truncation=True,
-            max_length=min(self.prompt_tokens or longest, longest),
+            max_length=self._longest_prompt(),
             return_tensors="pt",
         )
         # Stable Diffusion was trained without a padding mask: CLIP's attention is causal, so the
@@ -185,6 +183,19 @@ class AnimateDiff:
         output = self.text_encoder(input_ids=ids, attention_mask=mask)
         rows = output.last_hidden_state.to(torch.promote_types(self.dtype, torch.float32))
         return rows[[0] * len(prompts) + [row_of[text] for text in prompts]].to(self.device)
+
+    def used_prompt(self, prompt: str) -> str:
+        """The part of a prompt that the text encoder reads: it has a limited number of tokens."""
+        if self.text_encoder is None or self.tokenizer is None:
+            return prompt
+        return start_of_prompt(self.tokenizer, prompt, self._longest_prompt())
+
+    def _longest_prompt(self) -> int:
+        """Maximum number of tokens. Tokenizers without a limit report a very large number."""
+        assert self.tokenizer is not None
+        assert self.text_encoder is not None
+        longest = self.text_encoder.config.max_position_embeddings
+        return min(self.prompt_tokens or longest, self.tokenizer.model_max_length, longest)
 
     def predict(
         self,
