@@ -475,9 +475,33 @@ def test_a_replay_uses_the_recorded_threads_and_models(made, loads):
     record["versions"]["threads"] = 1
     record["settings"]["loaded"]["audio"] = "owner/name"
     (made / "out.json").write_text(json.dumps(record))
-    main(["replay", "out.json"])  # other threads than it was made with: its bits may differ
+    main(
+        ["replay", "out.json", "--yes"]
+    )  # other threads than it was made with: its bits may differ
     assert torch.get_num_threads() == 1
     assert loads[-1] == loads[0] | {"audio": "owner/name"}
+
+
+@pytest.mark.parametrize(
+    "loaded",
+    [
+        {"audio": "owner/name"},
+        {"video": "FOLDER"},
+        {"binder": "imagebind=FOLDER"},
+        {"binder_options": {"vocabulary": "FOLDER"}},
+    ],
+)
+def test_a_replay_asks_before_it_loads_models_that_only_the_manifest_names(
+    made, loads, capsys, loaded
+):
+    record = json.loads((made / "out.json").read_text())
+    text = json.dumps(loaded).replace("FOLDER", str(made))
+    record["settings"]["loaded"].update(json.loads(text))
+    (made / "out.json").write_text(json.dumps(record))
+    before = len(loads)
+    run("replay", "out.json", code=2)  # standard input is no terminal, so nobody can answer
+    assert "pass --yes if you trust the manifest" in capsys.readouterr().err
+    assert len(loads) == before
 
 
 def test_a_replay_that_differs_says_in_what(made, capsys):

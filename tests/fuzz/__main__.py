@@ -103,7 +103,8 @@ def _lines(kind: str, seed: int, first: int, end: int, seconds: float) -> Iterat
         env={**os.environ, "PYTHONPATH": os.pathsep.join(paths), "HF_HUB_OFFLINE": "1"},
     )
     lines: queue.Queue[str | None] = queue.Queue()
-    threading.Thread(target=_forward, args=(worker.stdout, lines), daemon=True).start()
+    reader = threading.Thread(target=_forward, args=(worker.stdout, lines), daemon=True)
+    reader.start()
     wait_s = START_S
     try:
         while (text := lines.get(timeout=wait_s)) is not None:
@@ -117,11 +118,13 @@ def _lines(kind: str, seed: int, first: int, end: int, seconds: float) -> Iterat
     finally:
         worker.kill()
         worker.wait()
+        reader.join()
 
 
 def _forward(stream: Any, lines: "queue.Queue[str | None]") -> None:
-    for line in stream:
-        lines.put(line)
+    with stream:
+        for line in stream:
+            lines.put(line)
     lines.put(None)
 
 

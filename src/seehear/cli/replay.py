@@ -39,6 +39,10 @@ def replay(
         str | None,
         typer.Option("--device", show_default="as recorded", help="PyTorch device."),
     ] = None,
+    yes: Annotated[
+        bool,
+        typer.Option("--yes", "-y", help="Load the models that the manifest names without asking."),
+    ] = False,
     overwrite: Overwrite = False,
     quiet: Quiet = False,
 ) -> None:
@@ -46,6 +50,9 @@ def replay(
 
     The exit code is 0 if they are bit-identical and 1 if not. If not, the versions, weights
     and threads that differ from the original run are listed.
+
+    A manifest can name other models than those of this package. Before such a model is downloaded,
+    or opened from a folder outside the cache, the command asks.
 
     For example:
 
@@ -56,5 +63,13 @@ def replay(
     from seehear.cli.replay_run import replayed
 
     raise typer.Exit(
-        replayed(manifest, output, threads=threads, device=device, overwrite=overwrite, quiet=quiet)
+        replayed(
+            manifest,
+            output,
+            threads=threads,
+            device=device,
+            is_trusted=yes,
+            overwrite=overwrite,
+            quiet=quiet,
+        )
     )

@@ -1,5 +1,6 @@
 """Generate an output again from its manifest, and list what differs if the samples differ."""
 
+import sys
 import time
 from collections.abc import Mapping
 from dataclasses import replace
@@ -7,17 +8,19 @@ from pathlib import Path
 from typing import Any
 
 import torch
+import typer
 
 from seehear.cli.console import out
 from seehear.cli.load_models import check_device
 from seehear.cli.paths import check_target, pair_outputs
 from seehear.cli.progress import step_progress
 from seehear.errors import SettingsError
+from seehear.models.foreign import foreign_models
 from seehear.models.load_options import LoadOptions
 from seehear.pipeline.manifest import locate_input, read_manifest
 from seehear.pipeline.replay import differences, hashes_of, recorded_job, unreadable
 from seehear.pipeline.run_request import save_output
-from seehear.pipeline.studio import Studio, load_studio
+from seehear.pipeline.studio import load_studio
 from seehear.pipeline.task import TASKS
 
 
@@ -27,6 +30,7 @@ def replayed(
     *,
     threads: int | None = None,
     device: str | None = None,
+    is_trusted: bool = False,
     overwrite: bool = False,
     quiet: bool = False,
 ) -> int:
@@ -52,6 +56,9 @@ def replayed(
             "repeat it in Python"
         )
     compared = hashes_of(record, manifest_path)
+    load_options = _load_options(record, manifest_path, device)
+    if not is_trusted:
+        _ask_about_models(load_options, manifest_path)
     source = manifest_path
     if task.reads_file:
         source = locate_input(record["inputs"][0], manifest_path)
@@ -64,7 +71,7 @@ def replayed(
     input_path = source if task.reads_file else None
     # The number of threads changes the order of summation, and so the bits.
     torch.set_num_threads(threads or record["versions"].get("threads") or torch.get_num_threads())
-    studio = _studio(record, manifest_path, device)
+    studio = load_studio(load_options)
     began = time.perf_counter()
     with step_progress(source.name, quiet) as on_step:
         result = studio.make(recorded_job(studio, record, input_path, manifest_path), on_step)
@@ -93,8 +100,25 @@ def replayed(
     return 0 if is_same else 1
 
 
-def _studio(record: Mapping[str, Any], manifest_path: Path, device: str | None) -> Studio:
-    """Load the models that a manifest records, but not the captioner: its caption is recorded."""
+def _ask_about_models(options: LoadOptions, manifest_path: Path) -> None:
+    """Ask before models are downloaded or opened that only the manifest names."""
+    foreign = foreign_models(options)
+    if not foreign:
+        return
+    named = ", ".join(foreign)
+    if not sys.stdin.isatty():
+        raise SettingsError(
+            f"{manifest_path}: names models that are not part of this package and not in your "
+            f"cache ({named:.300}); pass --yes if you trust the manifest"
+        )
+    if not typer.confirm(f"{manifest_path} loads {named}. Load it?", default=False, err=True):
+        raise SettingsError(f"{manifest_path}: not replayed, because its models are not trusted")
+
+
+def _load_options(
+    record: Mapping[str, Any], manifest_path: Path, device: str | None
+) -> LoadOptions:
+    """The models that a manifest records, but not the captioner: its caption is recorded."""
     try:
         loaded = {**record["settings"].get("loaded", {}), "captioner": None}
         options = LoadOptions.from_json(record["settings"]["models"], loaded)
@@ -102,4 +126,4 @@ def _studio(record: Mapping[str, Any], manifest_path: Path, device: str | None) 
         raise unreadable(manifest_path, error) from error
     options = replace(options, device=device or options.device)
     check_device(options.device)
-    return load_studio(options)
+    return options
