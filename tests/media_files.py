@@ -58,6 +58,7 @@ def make_video(
     options: dict[str, str] | None = None,
     bit_rate: int | None = None,
     tags: dict[str, str] | None = None,
+    sound_tags: dict[str, str] | None = None,
     file_tags: dict[str, str] | None = None,
     chapters_s: Sequence[tuple[int, int]] = (),
 ) -> Path:
@@ -84,6 +85,7 @@ def make_video(
         if sound is not None:
             layout = {1: "mono", 2: "stereo"}[len(sound)]
             track = output.add_stream(sound_codec, rate=sound_rate, layout=layout)
+            track.metadata.update(sound_tags or {})
         packets = []
         for k, at in enumerate(pts if pts is not None else range(num_frames)):
             frame = VideoFrame.from_ndarray(numbered_frame(k, *size), "rgb24")

@@ -612,9 +612,9 @@ def test_failure_half_way_leaves_the_old_output_and_no_pieces(tmp_path, monkeypa
         yield from [p for p in source.demux(stream) if p.size][:5]
         raise KeyboardInterrupt
 
-    clock = media.mux._video_clock(path)
-    monkeypatch.setattr("seehear.media.mux._video_clock", lambda _: clock)
-    monkeypatch.setattr("seehear.media.mux._packets", fail_in_the_middle)
+    clock = media.mux.read_packet_times(path)
+    monkeypatch.setattr("seehear.media.mux.read_packet_times", lambda _: clock)
+    monkeypatch.setattr("seehear.media.mux.packets_of", fail_in_the_middle)
     with pytest.raises(KeyboardInterrupt):
         media.mux_audio(path, noise(16_000), 16_000, out)
     assert out.read_bytes() == b"earlier output"

@@ -141,6 +141,16 @@ def test_the_language_of_the_track_stays(tmp_path, suffix, language, written):
     assert tags["language"] == written
 
 
+@pytest.mark.parametrize(("suffix", "written"), [(".mp4", "fre"), (".mkv", "fre"), (".mov", "fra")])
+def test_mixed_audio_has_the_language_of_the_clip(tmp_path, suffix, written):
+    path = make_video(
+        tmp_path / "a.mkv", sound=AUDIO.numpy(), sound_tags={"language": "fre"}, sound_rate=16_000
+    )
+    mux(path, tmp_path / f"out{suffix}", keep="mix")
+    with av.open(str(tmp_path / f"out{suffix}")) as output:
+        assert output.streams.audio[0].metadata["language"] == written
+
+
 @pytest.mark.parametrize("suffix", [".mp4", ".mov"])
 def test_a_phones_metadata_stays(tmp_path, suffix):
     phone = {

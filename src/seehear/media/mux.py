@@ -1,9 +1,7 @@
 """Mux new audio with an existing video stream, which is copied without re-encoding."""
 
 import io
-import itertools
 from collections.abc import Iterator
-from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 from typing import Any, Literal
@@ -35,11 +33,11 @@ from seehear.media.isolated import isolatable
 from seehear.media.opening import (
     audio_stream,
     check_decoder,
-    check_gap,
     decoding,
     open_media,
     video_stream,
 )
+from seehear.media.packet_times import PacketTimes, packets_of, read_packet_times
 from seehear.media.read import read_audio
 from seehear.media.write import encode_video, replacing
 
@@ -70,9 +68,9 @@ def mux_audio(
 
     Video packets and the rotation flag are copied without re-encoding. The first frame moves to
     time 0. The audio starts at time 0 and is trimmed or padded with silence to the exact duration
-    of the video. Title, chapters and the tags of the video track are kept; other audio tracks,
-    subtitles and data are dropped. The file appears only when complete and when the first and the
-    last packets of both tracks decode.
+    of the video. Title, chapters, the tags of the video track and, with `keep="mix"`, the language
+    of the audio are kept; other audio tracks, subtitles and data are dropped. The file appears
+    only when it is complete and the first and the last packets of both tracks decode.
 
     Args:
         video_path: Any video with a codec that the container of `out_path` supports.
@@ -96,21 +94,23 @@ def mux_audio(
     kind = container_for(out_path)
     if out_path.exists() and video_path.exists() and out_path.samefile(video_path):
         raise MediaError(f"{out_path}: is the input itself; choose another name for the output")
-    clock = _video_clock(video_path)
+    clock = read_packet_times(video_path)
     if clock.has_hidden_start and not kind.can_hide_frames:
         raise MediaError(
             f"{out_path}: the start of {video_path.name} is hidden by an edit list, which "
             f"{out_path.suffix} does not support; choose .mp4 or .mov"
         )
     audio = resample_for_track(waveform.detach().cpu().float().numpy(), sample_rate)
+    language = None
     if keep == "mix":
         audio = _mix(video_path, audio, 10 ** (mix_gain_db / 20))
+        language = _audio_language(video_path)
     audio = limit_peak(pad_or_trim(audio, round(clock.duration * AUDIO_RATE)), kind, max_dbfs)
     with replacing(out_path) as temporary:
         if reencode:
             _encode_again(video_path, temporary, audio)
             return
-        _copy(video_path, clock, temporary, kind, audio, out_path)
+        _copy(video_path, clock, temporary, kind, audio, out_path, language)
         check_copy(video_path, temporary, out_path)
 
 
@@ -127,120 +127,6 @@ def check_container(video_path: str | Path, out_path: str | Path) -> None:
         check_decoder(video_path, stream)
         if not _can_hold(container_for(Path(out_path)), stream):
             raise _cannot_hold(Path(out_path), stream)
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Clock:
-    """Display and decode times of the video packets in ticks, in file order."""
-
-    pts: tuple[int, ...]
-    dts: tuple[int, ...]
-    durations: tuple[int, ...]
-    start: int
-    has_hidden_start: bool  # frames before `start` are decoded, but an edit list hides them
-    time_base: Fraction
-    duration: Fraction  # seconds from the first frame on to the last frame off
-
-
-def _video_clock(path: Path) -> _Clock:
-    """Read the times of every packet without decoding."""
-    with open_media(path) as source, decoding(path):
-        stream = video_stream(source)
-        if stream is None or stream.time_base is None:
-            raise MediaError(f"{path}: expected a video, got a file without a video track")
-        check_decoder(path, stream)
-        frame = 1 / (stream.average_rate or stream.guessed_rate or 25) / stream.time_base
-        times = _joined_times(_packets(source, stream), round(frame))
-        time_base, can_reorder = stream.time_base, stream.codec_context.has_b_frames
-    if not times:
-        raise MediaError(
-            f"{path}: expected video packets, got none; the file is damaged or truncated"
-        )
-    pts = [p for p, _, _, _ in times if p is not None]
-    dts = [d for _, d, _, _ in times if d is not None]
-    if len(pts) < len(times) and not can_reorder:
-        # Without reordering, frames are displayed in decode order.
-        pts = dts if len(dts) == len(times) else [k * round(frame) for k in range(len(times))]
-    if len(pts) < len(times):
-        raise MediaError(
-            f"{path}: the video packets have no timestamps; convert the file to .mp4 or .mkv first"
-        )
-    pts = _distinct(pts)
-    if len(dts) < len(times) or any(b <= a for a, b in itertools.pairwise(dts)):
-        dts = _decode_times(pts)
-    # Frames before the start of an edit list are needed for decoding but never displayed.
-    displayed = [
-        (p, d) for p, (_, _, d, is_hidden) in zip(pts, times, strict=True) if not is_hidden
-    ]
-    shown = sorted(p for p, _ in displayed)
-    for first, second in itertools.pairwise(shown):
-        check_gap(path, (second - first) * time_base)
-    check_gap(path, max((d for _, d in displayed), default=0) * time_base)
-    start = min((p for p, _ in displayed), default=min(pts))
-    end = max((p + d for p, d in displayed), default=start)
-    if round((end - start) * time_base * AUDIO_RATE) < 1:
-        raise MediaError(f"{path}: expected a video that lasts, got one of 0 s; it is damaged")
-    return _Clock(
-        pts=tuple(pts),
-        dts=tuple(dts),
-        durations=tuple(d for _, _, d, _ in times),
-        start=start,
-        has_hidden_start=min(pts) < start,
-        time_base=time_base,
-        duration=(end - start) * time_base,
-    )
-
-
-_PacketTimes = tuple[int | None, int | None, int, bool]  # pts, dts, duration, is hidden
-
-
-def _joined_times(packets: Iterator[Packet], frame: int) -> list[_PacketTimes]:
-    """The times of packets, with parts that start again at an earlier time moved to the end.
-
-    Such parts are separate recordings in one file. They start with a keyframe.
-    """
-    times: list[_PacketTimes] = []
-    shift, end = 0, None
-    for packet in packets:
-        pts, dts, duration = packet.pts, packet.dts, packet.duration or frame
-        if dts is not None:
-            if end is not None and packet.is_keyframe and dts + shift < end - duration:
-                shift = end - dts
-            end = dts + shift + duration
-        times.append((_plus(pts, shift), _plus(dts, shift), duration, packet.is_discard))
-    return times
-
-
-def _plus(time: int | None, shift: int) -> int | None:
-    return None if time is None else time + shift
-
-
-def _packets(source: InputContainer, stream: VideoStream) -> Iterator[Packet]:
-    """Packets of one stream, up to the end or to where the file is truncated."""
-    try:
-        yield from (packet for packet in source.demux(stream) if packet.size)
-    except (av.error.InvalidDataError, av.error.EOFError):
-        return
-
-
-def _distinct(pts: list[int]) -> list[int]:
-    """Move the later of two equal times by a tick: a container needs different times."""
-    distinct, last = pts.copy(), None
-    for k in sorted(range(len(pts)), key=pts.__getitem__):
-        distinct[k] = pts[k] if last is None else max(pts[k], last + 1)
-        last = distinct[k]
-    return distinct
-
-
-def _decode_times(pts: list[int]) -> list[int]:
-    """Rising decode times for packets in decode order, each at or before its display time.
-
-    Matroska stores display times only. For reordered frames FFmpeg omits the first decode times,
-    but MP4 requires them.
-    """
-    order = sorted(pts)
-    lead = max(o - p for o, p in zip(order, pts, strict=True))
-    return [o - lead for o in order]
 
 
 def _mix(
@@ -272,11 +158,12 @@ def _encode_again(
 
 def _copy(
     video_path: Path,
-    clock: _Clock,
+    clock: PacketTimes,
     temporary: Path,
     kind: Container,
     audio: Float32[np.ndarray, "channels samples"],
     out_path: Path,
+    language: str | None,
 ) -> None:
     """Copy the video packets and interleave the encoded audio."""
     with open_media(video_path) as source:
@@ -287,6 +174,8 @@ def _copy(
             try:
                 video, needs_fourcc = _add_copied_track(output, kind, stream)
                 track = add_audio_track(output, kind, len(audio))
+                if language is not None:
+                    track.metadata["language"] = _language_in(kind, language)
                 output.metadata.update(source.metadata)
                 output.set_chapters(_chapters(source, clock))
                 output.start_encoding()
@@ -300,7 +189,7 @@ def _copy(
 def _interleave(
     source: InputContainer,
     stream: VideoStream,
-    clock: _Clock,
+    clock: PacketTimes,
     output: OutputContainer,
     video: VideoStream,
     audio: Iterator[Packet],
@@ -308,7 +197,7 @@ def _interleave(
     """Write the packets of both tracks in the order of their times."""
     pending = next(audio, None)
     times = zip(clock.pts, clock.dts, clock.durations, strict=True)
-    for packet, (pts, dts, duration) in zip(_packets(source, stream), times, strict=True):
+    for packet, (pts, dts, duration) in zip(packets_of(source, stream), times, strict=True):
         # Interleave in time: the muxer buffers packets of a stream that is ahead.
         while pending is not None and (pending.dts or 0) * pending.time_base <= (
             (dts - clock.start) * clock.time_base
@@ -343,10 +232,21 @@ def _add_copied_track(
         video, needs_fourcc = fourcc.add_fourcc_track(output, stream), True
     video.time_base = stream.time_base
     tags = {key: value for key, value in stream.metadata.items() if key not in _MUXER_TAGS}
-    if kind.format == "mov" and "language" in tags:
-        tags["language"] = _QUICKTIME_LANGUAGES.get(tags["language"], tags["language"])
+    if "language" in tags:
+        tags["language"] = _language_in(kind, tags["language"])
     video.metadata.update(tags)
     return video, needs_fourcc
+
+
+def _audio_language(path: Path) -> str | None:
+    with open_media(path) as source:
+        stream = audio_stream(source)
+        return None if stream is None else stream.metadata.get("language")
+
+
+def _language_in(kind: Container, language: str) -> str:
+    """The code of a language that a container knows."""
+    return _QUICKTIME_LANGUAGES.get(language, language) if kind.format == "mov" else language
 
 
 def _metadata_options(source: InputContainer, kind: Container) -> dict[str, str]:
@@ -361,7 +261,7 @@ def _fourcc_options(kind: Container) -> dict[str, str]:
     return dict(fourcc.OPTIONS) if kind.format == "matroska" else {}
 
 
-def _chapters(source: InputContainer, clock: _Clock) -> list[Any]:
+def _chapters(source: InputContainer, clock: PacketTimes) -> list[Any]:
     """The chapters (dicts), moved like the video by the time of its first frame."""
     start = clock.start * clock.time_base
     chapters = source.chapters()
