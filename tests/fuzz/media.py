@@ -8,7 +8,6 @@ from functools import lru_cache
 from pathlib import Path
 from random import Random
 
-import av
 import numpy as np
 import PIL.Image
 import soundfile
@@ -79,7 +78,6 @@ def _originals() -> tuple[tuple[str, bytes], ...]:
 
 def _written(folder: Path) -> Iterator[tuple[str, bytes]]:
     tone = 0.3 * np.sin(np.arange(48_000, dtype=np.float32) * 0.05)[None]
-    av.logging.set_level(av.logging.PANIC)
     for suffix, codec, pix_fmt, audio_codec in VIDEOS:
         sound = {} if audio_codec is None else {"sound": tone, "sound_codec": audio_codec}
         path = make_video(
