@@ -91,7 +91,7 @@ INT, TERM = CODES
     [
         (1, INT, True),
         (3, TERM, True),
-        (3, INT, False),
+        pytest.param(3, INT, False, marks=pytest.mark.slow),
         pytest.param(1, TERM, False, marks=pytest.mark.slow),
         pytest.param(3, INT, True, marks=pytest.mark.slow),
         pytest.param(3, TERM, False, marks=pytest.mark.slow),
@@ -177,7 +177,14 @@ def test_a_batch_on_ray_ends_in_order(tmp_path, number):
 
 
 @pytest.mark.parametrize(
-    ("number", "seconds"), [(INT, 1.0), (TERM, 3.0), (INT, 5.0), (TERM, 7.0), (TERM, None)]
+    ("number", "seconds"),
+    [
+        (INT, 1.0),
+        pytest.param(TERM, 3.0, marks=pytest.mark.slow),
+        pytest.param(INT, 5.0, marks=pytest.mark.slow),
+        pytest.param(TERM, 7.0, marks=pytest.mark.slow),
+        (TERM, None),
+    ],
 )
 def test_a_command_leaves_no_file_whenever_it_is_stopped(tmp_path, number, seconds):
     script = tmp_path / "run.py"

@@ -25,7 +25,7 @@ from seehear.models.catalogue import BY_NAME, find_model
 from seehear.models.load_options import LoadOptions
 from seehear.pipeline.inputs import as_video
 from seehear.pipeline.paper_runs import PAPER_RUNS, paper_run_for
-from seehear.pipeline.presets import presets_of
+from seehear.pipeline.presets import presets_of, with_overrides
 from seehear.pipeline.request import Request
 from seehear.pipeline.studio import Studio
 
@@ -77,6 +77,7 @@ def test_a_recipe_has_known_checkpoints_and_its_tasks_preset(name):
     assert all(rates[stream] == {"audio": 0.1, "video": 0.01}[stream] for stream in rates)
 
 
+@pytest.mark.slow
 def test_the_dearest_plan_takes_a_fraction_of_the_memory():
     recipe = PAPER_RUNS["paper-v2a"]
     first, *_, last = plans_for("cuda")
@@ -143,7 +144,7 @@ def test_memory_returns_to_the_base_line_after_each_of_five_runs(tmp_path):
         return sum({t.untyped_storage().data_ptr(): t.nbytes for t in tensors}.values())
 
     def run():
-        studio.video_to_audio(video, "rain", preset="authors")
+        studio.video_to_audio(video, "rain", preset=with_overrides("authors", num_steps=4))
 
     run()  # loads the models
     before = alive()
@@ -241,6 +242,7 @@ def test_what_will_be_fetched_is_told_before(capsys, monkeypatch):
     assert capsys.readouterr().err == ""
 
 
+@pytest.mark.slow  # a full-size AnimateDiff on the meta device
 def test_a_joint_recipe_is_planned_too(tmp_path, capsys, monkeypatch):
     monkeypatch.setenv("SEEHEAR_HOME", str(tmp_path))
     assert cache_dir() == tmp_path

@@ -107,6 +107,7 @@ def test_recomputing_activations_takes_a_fraction_of_the_memory():
     assert 1.2 * flops[0] < flops[1] < 1.7 * flops[0]
 
 
+@pytest.mark.slow
 def test_video_steps_look_at_some_frames(binder):
     video = animatediff.load(POCKET / "video")
     y = video.embed_prompt(["a dog barking"]).to("meta")

@@ -54,7 +54,6 @@ def test_scores_do_not_depend_on_cache_or_workers(real, tmp_path, capsys):
     write_noise("v2a", real_clips(real), made)
     reports = []
     for name, options in (
-        ("plain", ["--no-cache"]),
         ("first", ["--cache", str(tmp_path / "cache")]),
         ("again", ["--cache", str(tmp_path / "cache")]),
         ("two", ["--no-cache", "--workers", "2"]),

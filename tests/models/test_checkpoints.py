@@ -2,10 +2,7 @@
 
 import json
 import re
-import subprocess
-import sys
 from dataclasses import replace
-from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -449,9 +446,3 @@ def test_every_row_of_the_page_resolves_to_an_option_and_the_files_of_its_format
     patterns = checkpoints.files_of(entry)
     assert any(pattern.endswith(".safetensors") for pattern in patterns)
     assert any("json" in pattern for pattern in patterns)
-
-
-def test_the_page_of_models_shows_this_table():
-    script = Path(__file__).parents[2] / "scripts" / "write_models_page.py"
-    run = subprocess.run([sys.executable, script, "--check"], capture_output=True, text=True)
-    assert run.returncode == 0, run.stderr
