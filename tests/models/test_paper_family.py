@@ -46,7 +46,7 @@ def test_paper_v2a_makes_a_sound_and_its_manifest_tells_what_with(weights, tmp_p
     guided = [step for step in record["trace"] if step["is_guided"]]
     assert guided
     assert not any(step["dead_gradient"] for step in guided)
-    assert main(["replay", str(tmp_path / "out.json"), "--quiet"]) == 0
+    assert main(["replay", str(tmp_path / "out.json"), "--yes", "--quiet"]) == 0
 
 
 def test_words_are_read_by_the_vocabulary_that_was_fetched(weights, tmp_path, monkeypatch):
