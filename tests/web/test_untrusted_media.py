@@ -61,7 +61,7 @@ def test_faulty_files_cost_one_job_and_the_other_visitor_gets_the_clip(tmp_path)
         for task in ("a2v", "i2a", "v2a"):  # models are loaded once
             name = {"a2v": "dog.wav", "i2a": "rooster.jpg", "v2a": "rooster.mp4"}[task]
             content = (ROOT / "examples" / name).read_bytes()
-            shown = status_after(other, task, name, content)
+            shown = status_after(other, task, name, content, 20)  # as long as the clip below
             assert "Done." in shown, shown[-1000:]
         base_mb = resident_mb(server)
 
