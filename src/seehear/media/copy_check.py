@@ -47,7 +47,11 @@ def _first_picture(path: Path) -> UInt8[np.ndarray, "64 64 3"] | None:
     """The first frame, scaled down, because two large frames would double the memory."""
     with open_media(path) as container, decoding(path):
         stream = video_stream(container)
-        frame = None if stream is None else next(decodable_frames(container, stream), None)
+        frame = (
+            None
+            if stream is None
+            else next(decodable_frames(container, stream, is_logged=False), None)
+        )
         if frame is None:
             return None
         return frame.reformat(64, 64, "rgb24", interpolation="AREA").to_ndarray()
@@ -60,7 +64,7 @@ def _decodes_at_end(path: Path, kind: Literal["video", "audio"]) -> bool:
         if stream is None:
             return False
         _seek_to_end(container)
-        return any(True for _ in decodable_frames(container, stream))
+        return any(True for _ in decodable_frames(container, stream, is_logged=False))
 
 
 def _seek_to_end(container: InputContainer) -> None:

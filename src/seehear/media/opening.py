@@ -128,8 +128,15 @@ def check_duration(
         )
 
 
-def decodable_frames(container: InputContainer, stream: VideoStream | AudioStream) -> Iterator[Any]:
+def decodable_frames(
+    container: InputContainer, stream: VideoStream | AudioStream, *, is_logged: bool = True
+) -> Iterator[Any]:
     """Frames of a stream. Damaged packets are skipped, as in players, and counted in the log.
+
+    Args:
+        container: The open file.
+        stream: One of its streams.
+        is_logged: False for a file that the user does not know.
 
     Raises:
         MediaError: Decoding takes much longer than the decoded media, as in a file that is made to
@@ -155,7 +162,7 @@ def decodable_frames(container: InputContainer, stream: VideoStream | AudioStrea
                 f"it took {spent_s:.0f} s; export it again"
             )
         yield from frames
-    if num_broken:
+    if num_broken and is_logged:
         logger.warning("%s: skipped %d damaged packets", container.name, num_broken)
 
 
