@@ -29,8 +29,8 @@ def main(kind: str, seed: int, first: int, end: int) -> None:
     for index, data in enumerate(islice(module.cases(seed), first, end), first):
         _write(begin=index)
         with tempfile.TemporaryDirectory() as folder:
+            _reset_peak()  # else the peak of the case before would hide this one's
             began, before, trace = time.monotonic(), _peak_mb(), None
-            _reset_peak()
             try:
                 module.check(data, Path(folder))
             except SeehearError:
