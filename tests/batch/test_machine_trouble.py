@@ -1,4 +1,4 @@
-"""A full disk, a deleted folder and foreign files: the truth is told and nothing is lost."""
+"""A full disk, a deleted folder and foreign files: the messages are correct, and no job is lost."""
 
 import shutil
 import subprocess

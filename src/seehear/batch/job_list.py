@@ -127,7 +127,7 @@ def _refuse_repeated(rows: Iterable[Row]) -> None:
 def _names(rows: Sequence[Row]) -> list[str]:
     """The id of each row: as listed, or the stem of its output or input.
 
-    Rows of one input that set their seeds are told apart by it, whatever their order.
+    Rows with the same input and their own seeds get the seed in their id, in any order of rows.
     """
     names = [_name(row) for _, row in rows]
     times = Counter(names)

@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM end a command in order: unfinished files are removed, and one line says so."""
+"""Ctrl-C and SIGTERM end a command: unfinished files are removed, and one line is printed."""
 
 import signal
 import threading

@@ -47,14 +47,11 @@ def _first_picture(path: Path) -> UInt8[np.ndarray, "64 64 3"] | None:
     """The first frame, scaled down, because two large frames would double the memory."""
     with open_media(path) as container, decoding(path):
         stream = video_stream(container)
-        frame = (
-            None
-            if stream is None
-            else next(decodable_frames(container, stream, is_logged=False), None)
-        )
-        if frame is None:
+        if stream is None:
             return None
-        return frame.reformat(64, 64, "rgb24", interpolation="AREA").to_ndarray()
+        for frame in decodable_frames(container, stream, is_logged=False):
+            return frame.reformat(64, 64, "rgb24", interpolation="AREA").to_ndarray()
+        return None
 
 
 def _decodes_at_end(path: Path, kind: Literal["video", "audio"]) -> bool:

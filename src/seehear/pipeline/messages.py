@@ -61,8 +61,8 @@ def _cut_prompts(job: Job) -> list[str]:
     for stream, prompt in job.prompts.items():
         backbone = job.backbones[stream]
         backbone = backbone.backbone if isinstance(backbone, WindowedBackbone) else backbone
-        if isinstance(backbone, LimitsPrompts) and backbone.used_prompt(prompt) != prompt:
-            used[backbone.used_prompt(prompt)] = stream
+        if isinstance(backbone, LimitsPrompts) and (part := backbone.used_prompt(prompt)) != prompt:
+            used[part] = stream
     return [
         f"the prompt is longer than the text encoder of the {stream} model reads, so only its "
         f'start is used: "{part if len(part) <= 200 else "... " + part[-200:]}"'
