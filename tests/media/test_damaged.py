@@ -167,3 +167,11 @@ def test_a_large_image_is_scaled_down(tmp_path):
     pixels = media.read_image(tmp_path / "a.png").pixels
     assert pixels.shape == (3, 1500, 4500)
     assert pixels.unique().tolist() == [200]
+
+
+def test_a_frame_that_is_shown_for_minutes_is_refused(tmp_path):
+    path = tmp_path / "slow.gif"
+    first, *rest = [PIL.Image.new("RGB", (32, 24), colour) for colour in ("red", "green", "blue")]
+    first.save(path, save_all=True, append_images=rest, duration=[100, 100, 234_600])
+    with pytest.raises(MediaError, match=r"gap of 234\.6 s"):
+        media.read_video(path)

@@ -149,7 +149,8 @@ class _Grid:
         current: VideoFrame | None = None
         for start, end, frame in _clocked_frames(self.path, self.container, self.stream):
             check_duration(self.path, start, self.max_duration_s)
-            check_gap(self.path, start - self.duration)
+            # A frame that is shown too long, at the end too, is a damaged timestamp like a gap.
+            check_gap(self.path, max(start - self.duration, end - start))
             if current is None:
                 # Only once: reading side data puts the frame into a reference cycle.
                 self.matrix, self.rotation_deg = _display_matrix(frame), frame.rotation % 360
