@@ -18,6 +18,7 @@ from typing import Any
 from tests.fuzz import KINDS
 
 ROOT = Path(__file__).parents[2]
+PATHS = [str(ROOT / "src"), str(ROOT), str(ROOT / "tests")]  # that the kinds import from
 START_S = 180.0  # to import the libraries and to write the originals
 
 
@@ -92,7 +93,7 @@ def _reason(line: dict[str, Any], seconds: float, mb: int) -> str | None:
 def _lines(kind: str, seed: int, first: int, end: int, seconds: float) -> Iterator[dict[str, Any]]:
     """What a worker writes; at last {"ended": reason} if it crashed or had to be killed."""
     command = [sys.executable, "-m", "tests.fuzz.worker", kind, str(seed), str(first), str(end)]
-    paths = [str(ROOT / "src"), str(ROOT), str(ROOT / "tests"), os.environ.get("PYTHONPATH", "")]
+    paths = [*PATHS, os.environ.get("PYTHONPATH", "")]
     worker = subprocess.Popen(
         command,
         stdout=subprocess.PIPE,
@@ -131,6 +132,7 @@ def _forward(stream: Any, lines: "queue.Queue[str | None]") -> None:
 def _keep(finding: Finding, folder: Path) -> None:
     """Write the input of a finding."""
     folder.mkdir(parents=True, exist_ok=True)
+    sys.path[:0] = PATHS
     cases = import_module(f"tests.fuzz.{finding.kind}").cases(finding.seed)
     data = next(islice(cases, finding.index, None))
     (folder / f"{finding.kind}_{finding.seed}_{finding.index}").write_bytes(data)

@@ -9,11 +9,13 @@ from functools import lru_cache
 from pathlib import Path
 from random import Random
 
+import torch
 from tests.fuzz.mutate import check_message, mutated_bytes, mutated_json
 from tests.small_family import write_small, write_small_video
 
 from seehear.errors import SeehearError
-from seehear.models.backbones import animatediff, audioldm
+from seehear.guidance.protocols import Backbone
+from seehear.models import backbones
 
 HEADER_BYTES = 4096  # of a weight file
 
@@ -38,11 +40,20 @@ def check(data: bytes, folder: Path) -> None:
     path = folder / "models" / kind / inner
     path.unlink()
     path.write_bytes(content)
-    load = audioldm.load if kind == "audio" else animatediff.load
     try:
-        load(folder / "models" / kind, local_files_only=True)
+        model = backbones.load(folder / "models" / kind, kind, local_files_only=True)
+        _use(model)
     except SeehearError as error:
         check_message(str(error))
+
+
+def _use(model: Backbone) -> None:
+    """One denoising step of a short clip."""
+    level = model.levels(2)[0]
+    y = model.embed_prompt(["rain on a roof"])
+    z = model.prior(0.2, 1, torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        model.decode(model.predict(z, level, y, 2.0).x0)
 
 
 @lru_cache(maxsize=1)

@@ -2,6 +2,7 @@
 
 import json
 import logging
+import os
 import resource
 import sys
 import tempfile
@@ -11,6 +12,7 @@ import warnings
 from importlib import import_module
 from itertools import islice
 from pathlib import Path
+from typing import TextIO
 
 import torch
 
@@ -25,9 +27,10 @@ def main(kind: str, seed: int, first: int, end: int) -> None:
     torch.set_num_threads(1)
     logging.disable(logging.CRITICAL)
     warnings.simplefilter("ignore")
+    report = _own_output()
     module = import_module(f"tests.fuzz.{kind}")
     for index, data in enumerate(islice(module.cases(seed), first, end), first):
-        _write(begin=index)
+        _write(report, begin=index)
         with tempfile.TemporaryDirectory() as folder:
             _reset_peak()  # else the peak of the case before would hide this one's
             began, before, trace = time.monotonic(), _peak_mb(), None
@@ -38,6 +41,7 @@ def main(kind: str, seed: int, first: int, end: int) -> None:
             except BaseException:
                 trace = traceback.format_exc()[-2000:]
             _write(
+                report,
                 index=index,
                 seconds=time.monotonic() - began,
                 mb=max(0, _peak_mb() - before),
@@ -45,9 +49,17 @@ def main(kind: str, seed: int, first: int, end: int) -> None:
             )
 
 
-def _write(**values: object) -> None:
-    sys.__stdout__.write(json.dumps(values) + "\n")
-    sys.__stdout__.flush()
+def _own_output() -> TextIO:
+    """The standard output of this process; what libraries print goes nowhere."""
+    report = os.fdopen(os.dup(1), "w")
+    with open(os.devnull, "w") as nowhere:
+        os.dup2(nowhere.fileno(), 1)
+    return report
+
+
+def _write(report: TextIO, **values: object) -> None:
+    report.write(json.dumps(values) + "\n")
+    report.flush()
 
 
 def _reset_peak() -> None:

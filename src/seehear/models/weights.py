@@ -1,11 +1,12 @@
 """Find checkpoints, read their weights without running code, and look up their licences."""
 
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import wraps
 from pathlib import Path
-from typing import Any
+from typing import Any, ParamSpec, TypeVar
 
 import torch
 from huggingface_hub import snapshot_download
@@ -13,7 +14,7 @@ from safetensors import safe_open
 from safetensors.torch import load_file
 from torch import Tensor
 
-from seehear.errors import WeightsError
+from seehear.errors import SeehearError, WeightsError
 from seehear.hashes import file_sha256
 from seehear.models.cache import (
     CHECKPOINT_FILES,
@@ -28,6 +29,8 @@ from seehear.models.cache import (
 
 # Set to 1 to allow components outside the parent folder of a checkpoint.
 SHARED_OUTSIDE = "SEEHEAR_SHARED_OUTSIDE"
+P = ParamSpec("P")
+R = TypeVar("R")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -127,6 +130,45 @@ def find_checkpoint(source: str | Path, *, local_files_only: bool = False) -> Ch
             "pass the folder that contains unet/, vae/ and so on"
         )
     return Checkpoint(source=str(source), folder=folder, index=read_json(path))
+
+
+def needs_matching_parts(method: Callable[P, R]) -> Callable[P, R]:
+    """Decorate a method of a backbone: errors of its networks become a WeightsError.
+
+    Components are checked one by one when they are read. Settings that do not fit together, or a
+    tokenizer without a padding token, raise errors of many types when the networks run.
+    """
+
+    @wraps(method)
+    def checked(*args: P.args, **options: P.kwargs) -> R:
+        with matching_parts(getattr(args[0], "checkpoint", None)):
+            return method(*args, **options)
+
+    return checked
+
+
+@contextmanager
+def matching_parts(checkpoint: Checkpoint | str | Path | None) -> Iterator[None]:
+    """Turn errors of components that do not work together into a WeightsError.
+
+    Args:
+        checkpoint: The checkpoint, or its folder or name. None: a model that was not loaded from
+            one keeps its errors.
+    """
+    try:
+        yield
+    except (SeehearError, OSError, MemoryError, torch.OutOfMemoryError):
+        raise
+    except Exception as error:
+        if checkpoint is None:
+            raise
+        source = checkpoint.source if isinstance(checkpoint, Checkpoint) else checkpoint
+        reason = " ".join(str(error).split())[:300]
+        raise WeightsError(
+            f"{source}: expected components that work together, could not use them "
+            f"({type(error).__name__}: {reason}); compare the config.json files with those of the "
+            "original checkpoint"
+        ) from error
 
 
 def read_state_dict(path: Path) -> dict[str, Tensor]:

@@ -14,7 +14,7 @@ from seehear.guidance.protocols import Backbone
 from seehear.guidance.streams import Stream
 from seehear.models import plugins
 from seehear.models.cache import read_json
-from seehear.models.weights import download
+from seehear.models.weights import download, matching_parts
 
 
 def load(source: str | Path, stream: Stream, **options: Any) -> Backbone:
@@ -27,7 +27,7 @@ def load(source: str | Path, stream: Stream, **options: Any) -> Backbone:
 
     Raises:
         WeightsError: The checkpoint is missing, generates another stream, or has a pipeline class
-            that no backbone supports.
+            that no backbone supports, or settings that no model can be built from.
     """
     module = plugins.find(plugins.BACKBONES, name_for(source))
     if stream != module.STREAM:
@@ -35,7 +35,8 @@ def load(source: str | Path, stream: Stream, **options: Any) -> Backbone:
             f"{source}: expected a model that generates {stream}, this one generates "
             f"{module.STREAM}; pass it with --{module.STREAM}"
         )
-    return module.load(source, **options)
+    with matching_parts(source):
+        return module.load(source, **options)
 
 
 def name_for(source: str | Path) -> str:

@@ -43,7 +43,7 @@ from seehear.models.hf_components import (
     start_of_prompt,
     text_class,
 )
-from seehear.models.weights import Checkpoint, find_checkpoint
+from seehear.models.weights import Checkpoint, find_checkpoint, needs_matching_parts
 
 STREAM: Stream = "audio"
 PIPELINES = ("AudioLDMPipeline",)
@@ -120,10 +120,12 @@ class AudioLDM:
         """Data type of the networks. Latents and waveforms are float32 or wider."""
         return self.unet.dtype
 
+    @needs_matching_parts
     def levels(self, num_steps: int) -> tuple[NoiseLevel, ...]:
         """`num_steps + 1` noise levels of the checkpoint's schedule and timestep spacing."""
         return scheduler_levels(self.scheduler, num_steps)
 
+    @needs_matching_parts
     def prior(
         self, duration_s: float, batch: int, generator: torch.Generator
     ) -> Float[Tensor, "batch channels time bands"]:
@@ -138,6 +140,7 @@ class AudioLDM:
         draw = torch.randn(shape, generator=generator, device=generator.device, dtype=wide)
         return draw.to(self.device)
 
+    @needs_matching_parts
     @torch.no_grad()
     def embed_prompt(self, prompts: Sequence[str]) -> Float[Tensor, "rows dim"]:
         """Unit text embeddings: one row of the empty prompt per prompt, then the prompts' rows.
@@ -163,6 +166,7 @@ class AudioLDM:
         rows = functional.normalize(pooled, dim=-1)
         return rows[[0] * len(prompts) + [row_of[text] for text in prompts]].to(self.device)
 
+    @needs_matching_parts
     def used_prompt(self, prompt: str) -> str:
         """The part of a prompt that the text encoder reads: it has a limited number of tokens."""
         if self.text_encoder is None or self.tokenizer is None:
@@ -170,6 +174,7 @@ class AudioLDM:
         longest = _longest_prompt(self.tokenizer, self.text_encoder)
         return start_of_prompt(self.tokenizer, prompt, longest)
 
+    @needs_matching_parts
     def predict(
         self,
         z: Float[Tensor, "batch channels time bands"],
@@ -192,6 +197,7 @@ class AudioLDM:
         output = after_guidance(output, len(z), guidance_scale)
         return prediction_from(self.prediction_kind, output, z, level)
 
+    @needs_matching_parts
     def decode(self, z_0: Float[Tensor, "batch channels time bands"]) -> Float[Tensor, "batch n"]:
         """Decode clean latents to a waveform, a few samples longer than the latents' duration.
 
@@ -203,6 +209,7 @@ class AudioLDM:
             waveform if torch.is_grad_enabled() else refine_phase(waveform, mel, self.polish_rounds)
         )
 
+    @needs_matching_parts
     def mel_from_latents(
         self, z_0: Float[Tensor, "batch channels time bands"]
     ) -> Float[Tensor, "batch frames mels"]:
@@ -210,6 +217,7 @@ class AudioLDM:
         scaled = (z_0 / self.vae.config["scaling_factor"]).to(self.dtype)
         return self.vae.decode(scaled).sample.squeeze(1).to(z_0.dtype)
 
+    @needs_matching_parts
     def waveform_from_mel(
         self, mel: Float[Tensor, "batch frames mels"]
     ) -> Float[Tensor, "batch samples"]:
@@ -219,6 +227,7 @@ class AudioLDM:
         """
         return self.vocoder(mel.to(self.dtype)).to(mel.dtype)
 
+    @needs_matching_parts
     def latents_from_mel(
         self, mel: Float[Tensor, "batch frames mels"]
     ) -> Float[Tensor, "batch channels time bands"]:

@@ -9,6 +9,7 @@ from typing import Any
 
 from seehear.guidance.protocols import Binder
 from seehear.models import plugins
+from seehear.models.weights import matching_parts
 
 
 def load(name: str, source: str | Path | None = None, **options: Any) -> Binder:
@@ -24,4 +25,7 @@ def load(name: str, source: str | Path | None = None, **options: Any) -> Binder:
         WeightsError: The weights are missing or have another format.
     """
     module = plugins.find(plugins.BINDERS, name)
-    return module.load(**options) if source is None else module.load(source, **options)
+    if source is None:
+        return module.load(**options)
+    with matching_parts(source):
+        return module.load(source, **options)

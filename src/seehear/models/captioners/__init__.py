@@ -15,7 +15,7 @@ from seehear.guidance.protocols import CaptionsAudio, CaptionsImages
 from seehear.models import plugins
 from seehear.models.cache import CAPTIONER_FILES, read_json
 from seehear.models.catalogue import find_model
-from seehear.models.weights import download
+from seehear.models.weights import download, matching_parts
 
 Captioner = CaptionsImages | CaptionsAudio
 # Modules of this package by `model_type`. They are imported on use, because they import much of
@@ -61,7 +61,8 @@ def load(
             f"{kind!r}; pass another model with --captioner"
         )
     module = import_module(f"{__name__}.{_BY_TYPE[kind]}")
-    return module.load(folder, device=device, dtype=dtype, lean=lean)
+    with matching_parts(source):
+        return module.load(folder, device=device, dtype=dtype, lean=lean)
 
 
 def is_external(source: str | Path) -> bool:

@@ -27,7 +27,7 @@ from seehear.guidance.streams import Stream
 from seehear.guidance.windows import positions_for
 from seehear.models.frozen_layers import freeze
 from seehear.models.hf_components import prediction_kind, scheduler_levels, start_of_prompt
-from seehear.models.weights import Checkpoint
+from seehear.models.weights import Checkpoint, needs_matching_parts
 
 NUM_FRAMES = 16  # AnimateDiff was trained on clips of 16 frames (arXiv:2307.04725, 5.1)
 FPS = 8.0  # frame rate of AnimateDiff's scripts
@@ -134,10 +134,12 @@ class AnimateDiff:
         """Data type of the networks. Latents and frames are float32 or wider."""
         return self.unet.dtype
 
+    @needs_matching_parts
     def levels(self, num_steps: int) -> tuple[NoiseLevel, ...]:
         """`num_steps + 1` noise levels with the scheduler's timestep spacing."""
         return scheduler_levels(self.scheduler, num_steps)
 
+    @needs_matching_parts
     def prior(
         self, duration_s: float, batch: int, generator: torch.Generator
     ) -> Float[Tensor, "batch channels frames rows columns"]:
@@ -153,6 +155,7 @@ class AnimateDiff:
         draw = torch.randn(shape, generator=generator, device=generator.device, dtype=wide)
         return draw.to(self.device)
 
+    @needs_matching_parts
     @torch.no_grad()
     def embed_prompt(self, prompts: Sequence[str]) -> Float[Tensor, "rows tokens dim"]:
         """Hidden states of the text: one row of the negative prompt per prompt, then the prompts.
@@ -184,6 +187,7 @@ class AnimateDiff:
         rows = output.last_hidden_state.to(torch.promote_types(self.dtype, torch.float32))
         return rows[[0] * len(prompts) + [row_of[text] for text in prompts]].to(self.device)
 
+    @needs_matching_parts
     def used_prompt(self, prompt: str) -> str:
         """The part of a prompt that the text encoder reads: it has a limited number of tokens."""
         if self.text_encoder is None or self.tokenizer is None:
@@ -197,6 +201,7 @@ class AnimateDiff:
         longest = self.text_encoder.config.max_position_embeddings
         return min(self.prompt_tokens or longest, self.tokenizer.model_max_length, longest)
 
+    @needs_matching_parts
     def predict(
         self,
         z: Float[Tensor, "batch channels frames rows columns"],
@@ -230,6 +235,7 @@ class AnimateDiff:
         output = after_guidance(output.to(z.dtype), len(z), guidance_scale)
         return prediction_from(self.prediction_kind, output, z, level)
 
+    @needs_matching_parts
     def decode(
         self, z_0: Float[Tensor, "batch channels frames rows columns"]
     ) -> Float[Tensor, "batch frames 3 height width"]:
@@ -241,12 +247,14 @@ class AnimateDiff:
             return self._decoded(self.tiny_decoder, z_0)
         return self._decoded(self.vae, z_0)
 
+    @needs_matching_parts
     def preview(
         self, z_0: Float[Tensor, "batch channels frames rows columns"]
     ) -> Float[Tensor, "batch frames 3 height width"]:
         """Decode clean latents to RGB frames in [0, 1] with the cheapest decoder."""
         return self._decoded(self.tiny_decoder or self.vae, z_0)
 
+    @needs_matching_parts
     def latents_from_frames(
         self, frames: Float[Tensor, "batch frames 3 height width"]
     ) -> Float[Tensor, "batch channels frames rows columns"]:

@@ -1,0 +1,58 @@
+"""Settings of a checkpoint that fail only when the components are combined or run."""
+
+import json
+
+import pytest
+import torch
+from tests.small_family import write_small, write_small_video
+
+from seehear.errors import WeightsError
+from seehear.models import backbones
+
+
+@pytest.fixture
+def folders(tmp_path):
+    return {"audio": write_small(tmp_path), "video": write_small_video(tmp_path)}
+
+
+def change(path, **values):
+    record = json.loads(path.read_text())
+    path.write_text(json.dumps(record | values))
+
+
+@pytest.mark.parametrize("stream", ["audio", "video"])
+@pytest.mark.parametrize("value", [{"kind": "epsilon"}, "velocity"])
+def test_an_unknown_prediction_type_is_refused(folders, stream, value):
+    folder = folders[stream]
+    change(folder / "scheduler" / "scheduler_config.json", prediction_type=value)
+    with pytest.raises(WeightsError, match="components that work together"):
+        backbones.load(folder, stream)
+
+
+@pytest.mark.parametrize("rates", [[], [0, 5], ["4"]])
+def test_upsampling_rates_that_give_no_samples_are_refused(folders, rates):
+    change(folders["audio"] / "vocoder" / "config.json", upsample_rates=rates)
+    with pytest.raises(WeightsError):
+        backbones.load(folders["audio"], "audio")
+
+
+def test_a_clip_length_that_is_no_number_is_refused(folders):
+    change(folders["audio"] / "model_index.json", _native_duration_s=["10"])
+    with pytest.raises(WeightsError, match="components that work together"):
+        backbones.load(folders["audio"], "audio")
+
+
+def test_a_tokenizer_without_padding_is_refused_at_its_first_use(folders):
+    folder = folders["audio"] / "tokenizer"
+    change(folder / "tokenizer_config.json", pad_token=None)
+    model = backbones.load(folders["audio"], "audio")
+    with pytest.raises(WeightsError, match="pad"):
+        model.embed_prompt(["rain"])
+
+
+def test_a_denoiser_for_other_latents_is_refused_at_its_first_use(folders):
+    model = backbones.load(folders["audio"], "audio")
+    y = model.embed_prompt(["rain"])
+    wrong = torch.zeros(1, 3, 4, 4)
+    with pytest.raises(WeightsError, match=folders["audio"].name):
+        model.predict(wrong, model.levels(2)[0], y, 2.0)
