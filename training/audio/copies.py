@@ -12,10 +12,10 @@ import numpy as np
 import torch
 from diffusers import AutoencoderKL, UNet2DConditionModel
 from torch import Tensor
-from transformers import SpeechT5HifiGan
 
 from seehear.dsp.griffin_lim import refine_phase
 from seehear.dsp.mel import log_mel_from_waveform
+from training.audio.spectral_vocoder import averaged_vocoder
 from training.audio.unet import embed_captions, new_unet, scheduler
 from training.audio.vae import FOLDER
 from training.loop import CACHE, fast_arithmetic
@@ -38,7 +38,7 @@ def averaged_unet() -> UNet2DConditionModel:
 def estimates(
     unet: UNet2DConditionModel, x0: Tensor, y: Tensor, generator: torch.Generator
 ) -> Tensor:
-    """Clean estimates of latents [b, 8, t, 8] from a random noise level up to 85 %."""
+    """Clean estimates of latents [b, 16, t, 8] from a random noise level up to 85 %."""
     alpha_bar = scheduler().alphas_cumprod
     t = torch.randint(0, 850, (len(x0),), generator=generator)
     alpha = alpha_bar[t].sqrt()[:, None, None, None]
@@ -60,7 +60,7 @@ def main() -> None:
     torch.set_num_threads(options.threads)
     mels, notes = load(options.split)[1:]
     vae = AutoencoderKL.from_pretrained(FOLDER / "vae").eval()
-    vocoder = SpeechT5HifiGan.from_pretrained(FOLDER / "vocoder").eval()
+    vocoder = averaged_vocoder()
     rng = np.random.default_rng(11 if options.split == "train" else 12)
     generator = torch.Generator().manual_seed(int(rng.integers(1 << 30)))
     rows = np.sort(rng.choice(len(notes), min(options.count, len(notes)), replace=False))

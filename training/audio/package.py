@@ -8,10 +8,13 @@ import argparse
 import shutil
 from pathlib import Path
 
-from diffusers import AutoencoderKL, DDIMScheduler, UNet2DConditionModel
+from diffusers import AutoencoderKL
 from transformers import SpeechT5HifiGan
 
+from seehear.models import spectral_vocoder
 from training.audio.copies import averaged_unet
+from training.audio.spectral_vocoder import averaged_vocoder
+from training.audio.unet import scheduler
 from training.audio.vae import FOLDER
 from training.packaging import POCKET, finished, save_half
 from training.world.scenes import NUM_SAMPLES, SAMPLE_RATE
@@ -32,13 +35,11 @@ def main() -> None:
         return
     if SHIPPED.exists():
         shutil.rmtree(SHIPPED)
-    for kind, name in (
-        (AutoencoderKL, "vae"),
-        (UNet2DConditionModel, "unet"),
-        (SpeechT5HifiGan, "vocoder"),
-    ):
-        save_half(kind.from_pretrained(FOLDER / name), SHIPPED / name)
-    DDIMScheduler.from_pretrained(FOLDER / "scheduler").save_pretrained(SHIPPED / "scheduler")
+    save_half(AutoencoderKL.from_pretrained(FOLDER / "vae"), SHIPPED / "vae")
+    save_half(averaged_unet(), SHIPPED / "unet")
+    save_half(SpeechT5HifiGan.from_pretrained(FOLDER / "vocoder"), SHIPPED / "vocoder")
+    spectral_vocoder.save(averaged_vocoder(), SHIPPED / "spectral_vocoder")
+    scheduler().save_pretrained(SHIPPED / "scheduler")
     index = {
         "_class_name": "AudioLDMPipeline",
         "unet": ["diffusers", "UNet2DConditionModel"],
@@ -48,7 +49,11 @@ def main() -> None:
         "tokenizer": ["transformers", "BertTokenizer"],
         "scheduler": ["diffusers", "DDIMScheduler"],
         # The text tower is the binder's too: stored once, beside this folder.
-        "_shared": {"text_encoder": "../text", "tokenizer": "../text"},
+        "_shared": {
+            "text_encoder": "../text",
+            "tokenizer": "../text",
+            "spectral_vocoder": "spectral_vocoder",
+        },
         "_native_duration_s": NUM_SAMPLES / SAMPLE_RATE,
         "_polish_rounds": 8,  # benchmarks/pocket_audio.py: more rounds add nothing
     }

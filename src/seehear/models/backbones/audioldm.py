@@ -34,6 +34,7 @@ from seehear.guidance.diffusion import (
 )
 from seehear.guidance.streams import Stream
 from seehear.guidance.windows import positions_for
+from seehear.models import spectral_vocoder
 from seehear.models.frozen_layers import freeze
 from seehear.models.hf_components import (
     prediction_kind,
@@ -43,6 +44,7 @@ from seehear.models.hf_components import (
     start_of_prompt,
     text_class,
 )
+from seehear.models.spectral_vocoder import SpectralVocoder
 from seehear.models.weights import Checkpoint, find_checkpoint, needs_matching_parts
 
 STREAM: Stream = "audio"
@@ -51,6 +53,8 @@ PIPELINES = ("AudioLDMPipeline",)
 # AudioLDM was trained on 10.24 s (arXiv:2301.12503, 5.1). The UNet's `sample_size` is only the
 # default length of the pipeline.
 TRAINING_DURATION_S = 10.24
+# Key of `_shared` in model_index.json. Libraries that do not know it use the HiFi-GAN.
+SPECTRAL_VOCODER = "spectral_vocoder"
 
 
 class AudioLDM:
@@ -64,7 +68,7 @@ class AudioLDM:
         *,
         unet: UNet2DConditionModel,
         vae: AutoencoderKL,
-        vocoder: SpeechT5HifiGan,
+        vocoder: SpeechT5HifiGan | SpectralVocoder,
         scheduler: DDIMScheduler,
         text_encoder: PreTrainedModel | None = None,
         tokenizer: Any = None,
@@ -101,8 +105,9 @@ class AudioLDM:
             self.unet.enable_gradient_checkpointing()
             self.vae.enable_gradient_checkpointing()
             # Block by block: recomputing the whole vocoder at once would not save memory.
-            for block in self.vocoder.resblocks:
-                block.forward = partial(recompute, block.forward, use_reentrant=False)
+            if isinstance(vocoder, SpeechT5HifiGan):
+                for block in vocoder.resblocks:
+                    block.forward = partial(recompute, block.forward, use_reentrant=False)
         self.prediction_kind = prediction_kind(scheduler)
         self.sample_rate = int(self.vocoder.config.sampling_rate)
         self.hop_samples = math.prod(self.vocoder.config.upsample_rates)
@@ -119,6 +124,11 @@ class AudioLDM:
     def dtype(self) -> torch.dtype:
         """Data type of the networks. Latents and waveforms are float32 or wider."""
         return self.unet.dtype
+
+    @property
+    def vocoder_dtype(self) -> torch.dtype:
+        """Data type of the vocoder; a spectral one is never in bfloat16."""
+        return next(self.vocoder.parameters()).dtype
 
     @needs_matching_parts
     def levels(self, num_steps: int) -> tuple[NoiseLevel, ...]:
@@ -225,7 +235,7 @@ class AudioLDM:
 
         A vocoder with odd padding adds a few samples: AudioLDM's returns 160 * frames + 32.
         """
-        return self.vocoder(mel.to(self.dtype)).to(mel.dtype)
+        return self.vocoder(mel.to(self.vocoder_dtype)).to(mel.dtype)
 
     @needs_matching_parts
     def latents_from_mel(
@@ -277,7 +287,7 @@ def load(
             device
         ),
         vae=read_network(AutoencoderKL, found.component("vae"), **for_diffusers).to(device),
-        vocoder=read_network(SpeechT5HifiGan, found.component("vocoder"), dtype=dtype).to(device),
+        vocoder=_vocoder(found, dtype, device),
         text_encoder=read_network(
             text_class(found), found.component("text_encoder"), optional=("pooler.",), dtype=dtype
         ).to("cpu" if lean else device),
@@ -288,6 +298,16 @@ def load(
         checkpointing=checkpointing,
         checkpoint=found,
     )
+
+
+def _vocoder(
+    found: Checkpoint, dtype: torch.dtype, device: str | torch.device
+) -> SpeechT5HifiGan | SpectralVocoder:
+    """The spectral vocoder of a checkpoint that has one, else its HiFi-GAN."""
+    if SPECTRAL_VOCODER in found.shared():
+        folder = found.component(SPECTRAL_VOCODER)
+        return spectral_vocoder.load(folder, dtype=dtype).to(device)
+    return read_network(SpeechT5HifiGan, found.component("vocoder"), dtype=dtype).to(device)
 
 
 def _longest_prompt(tokenizer: Any, text_encoder: PreTrainedModel) -> int:
