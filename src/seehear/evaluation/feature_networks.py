@@ -14,7 +14,7 @@ from torch import Tensor
 
 from seehear.dsp.mel import SAMPLE_RATE
 from seehear.errors import SettingsError, WeightsError
-from seehear.metrics.features import clap, i3d, judge, panns, vggish, yamnet
+from seehear.metrics.features import clap, i3d, imagenet, judge, panns, vggish, yamnet
 from seehear.metrics.features.binder import BinderFeatures
 from seehear.metrics.features.protocol import EmbedsAudio, EmbedsVideo
 from seehear.metrics.frechet import frechet_distance
@@ -56,6 +56,8 @@ class FeatureNetwork:
     columns: Mapping[StatisticName, str]  # statistic to column name
     load: Callable[[Path], Network] = field(repr=False)
     shipped: Path | None = None  # weights in the package
+    find: Callable[[], Path | None] = lambda: None  # weights of another installed package
+    extra: str = ""  # the extra of this package that installs those weights
     may_guide: bool = False  # whether it is a binder, which guidance may have optimised
     entry: str = ""  # in the model catalogue, if the weights are not in the package
     note: str = ""  # about its columns, for the report
@@ -82,11 +84,14 @@ def load_measure(spec: str) -> LoadedNetwork:
     if name not in FEATURES:
         raise SettingsError(f"--features: expected one of {', '.join(FEATURES)}, got {name!r}")
     measure = FEATURES[name]
-    if not (path or measure.shipped or measure.entry):
+    weights = Path(path) if path else measure.shipped or measure.find()
+    if not (weights or measure.entry):
+        install = f'pip install "seehear[{measure.extra}]", or ' if measure.extra else ""
         raise WeightsError(
-            f"--features {name}: expected the path of its weights; pass --features {name}=PATH"
+            f"--features {name}: expected its weights, found none; {install}pass --features "
+            f"{name}=PATH"
         )
-    weights = Path(path) if path else measure.shipped or path_of(BY_NAME[measure.entry])
+    weights = weights or path_of(BY_NAME[measure.entry])
     if weights is None:
         entry = BY_NAME[measure.entry]
         raise WeightsError(
@@ -189,6 +194,20 @@ _ALL = (
         load=yamnet.load,
         note="YAMNet was trained on AudioSet's recordings alone, not on the pocket world",
         source="arXiv:1609.09430",
+    ),
+    FeatureNetwork(
+        name="imagenet",
+        network="EfficientNet-Lite2, ImageNet",
+        features="pooled features averaged over frames, 1280",
+        classes="the 1000 classes of ImageNet; logarithms of the mean probabilities",
+        input="4 of 16 evenly spaced frames of the clip, resized to 260 x 260",
+        columns={name: f"{name} (ImageNet)" for name in ("KL", "same class", "ISc", "FD")},
+        load=imagenet.load,
+        find=imagenet.installed,
+        extra="imagenet",
+        note="EfficientNet-Lite2 was trained on ImageNet's photographs alone, not on the pocket "
+        "world; the pocket binder uses EfficientNet-Lite0, which saw the same photographs",
+        source="arXiv:1905.11946",
     ),
     _i3d("i3d", "crop", "short side 224, centre crop, as in MM-Diffusion"),
     _i3d("i3d-squash", "squash", "resized to 224 x 224, as in LVDM and cd-fvd"),

