@@ -1,71 +1,87 @@
-"""YAMNet as a judge of generated audio: it shares neither data nor weights with this project.
+"""Outside judges of generated media: networks that share no training data with the pocket world.
 
-`--outside FOLDER` names a folder with YAMNet's .tflite file, `labels.json` and `things.json`, which
-maps every thing of the pocket world to names of AudioSet classes. A thing without an entry is left
-out. Audio is right when the likeliest thing, by the largest probability of its classes, is its own.
+Audio: YAMNet, from `--outside FOLDER` with its .tflite file, `labels.json` and `things.json`, which
+maps things of the pocket world to names of AudioSet classes. Images and videos: EfficientNet-Lite2,
+from the installed package. An output is right when the likeliest of the things that the judge has
+classes for, by the largest probability of its classes, is its own.
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 from torch import Tensor
-from training.world.things import IDS
+from training.world.things import IDS, THINGS
 
 from seehear.errors import SettingsError
-from seehear.metrics.features import yamnet
+from seehear.metrics.features import imagenet, yamnet
+from seehear.metrics.features.protocol import EmbedsAudio, EmbedsVideo
 from seehear.metrics.intervals import wilson_interval
+from seehear.models.captioners.concepts import CONCEPTS
 
 SAMPLE_RATE = 16_000
 NOT_MEASURED = "not measured"
 
 
 @dataclass(frozen=True)
-class OutsideJudge:
-    """YAMNet with the AudioSet classes of every thing, as rows of its output."""
+class OutsideJudges:
+    """Networks with the positions of every thing's classes in their output; None: not measured."""
 
-    network: yamnet.Yamnet
-    classes: dict[str, list[int]]
+    audio: EmbedsAudio | None
+    audio_classes: Mapping[str, Sequence[int]]
+    video: EmbedsVideo | None
+    video_classes: Mapping[str, Sequence[int]]
 
-    def ranks(self, waveforms: Tensor, labels: Tensor) -> Tensor:
-        """The rank of the right thing of every waveform, 1 for the likeliest.
+    def audio_scores(self, waveforms: Tensor, labels: Tensor) -> dict:
+        """Scores of mono audio at 16 kHz [n, samples]; `labels` [n] are positions in `IDS`."""
+        if self.audio is None:
+            return {}
+        known = _known(labels, self.audio_classes)
+        logits = [self.audio.from_audio(w[None], SAMPLE_RATE).logits for w in waveforms[known]]
+        return _scores(torch.cat(logits), labels[known], self.audio_classes)
 
-        Args:
-            waveforms: Mono audio at 16 kHz [n, samples].
-            labels: Positions in `IDS` [n]; rows of things without classes are left out.
-        """
-        names = list(self.classes)
-        kept = [k for k, label in enumerate(labels.tolist()) if IDS[label] in self.classes]
-        probabilities = torch.cat(
-            [self.network.from_audio(w[None], SAMPLE_RATE).embedding for w in waveforms[kept]]
-        )
-        scores = torch.stack([probabilities[:, self.classes[n]].amax(1) for n in names], dim=1)
-        own = torch.tensor([names.index(IDS[labels[k]]) for k in kept])
-        right = scores.gather(1, own[:, None])
-        return 1 + (scores > right).sum(1)
+    def video_scores(self, frames: Tensor, labels: Tensor) -> dict:
+        """Scores of frames in [0, 1] [n, frames, 3, height, width]; `labels` as for audio."""
+        if self.video is None:
+            return {}
+        known = _known(labels, self.video_classes)
+        logits = [self.video.from_video(f[None], 1.0).logits for f in frames[known]]
+        return _scores(torch.cat(logits), labels[known], self.video_classes)
 
 
-def load(folder: Path | None) -> OutsideJudge | None:
-    """The judge in a folder; None without a folder."""
+def load(folder: Path | None) -> OutsideJudges:
+    """The judges that this machine has: YAMNet from a folder, the other if it is installed."""
+    path = imagenet.installed()
+    nouns = {c.noun.partition(" ")[2]: c.classes for c in CONCEPTS if c.classes}
+    names = {thing.id: thing.names[0] for thing in THINGS}
+    video_classes = {thing: nouns[name] for thing, name in names.items() if name in nouns}
+    video = None if path is None else imagenet.load(path)
     if folder is None:
-        return None
+        return OutsideJudges(None, {}, video, video_classes)
     network = yamnet.load(folder)
     record = json.loads((folder / "things.json").read_text())
-    unknown = sorted({n for names in record.values() for n in names} - set(network.labels))
+    unknown = sorted({n for found in record.values() for n in found} - set(network.labels))
     if unknown:
         raise SettingsError(f"{folder}: expected names of AudioSet classes, got {unknown}")
     place = {name: k for k, name in enumerate(network.labels)}
-    return OutsideJudge(network, {t: [place[n] for n in names] for t, names in record.items()})
+    audio_classes = {thing: [place[n] for n in found] for thing, found in record.items()}
+    return OutsideJudges(network, audio_classes, video, video_classes)
 
 
-def scores(judge: OutsideJudge | None, waveforms: Tensor, labels: Tensor) -> dict:
-    """Top-1 and top-5 with their intervals, as parts of a cell; {} without a judge."""
-    if judge is None:
-        return {}
-    ranks = judge.ranks(waveforms, labels)
-    found: dict[str, object] = {"outside_count": len(ranks), "outside_things": len(judge.classes)}
+def _known(labels: Tensor, classes: Mapping[str, Sequence[int]]) -> Tensor:
+    """Positions of the outputs whose thing has classes."""
+    return torch.tensor([k for k, label in enumerate(labels.tolist()) if IDS[label] in classes])
+
+
+def _scores(logits: Tensor, labels: Tensor, classes: Mapping[str, Sequence[int]]) -> dict:
+    """Top-1 and top-5 with their intervals, as parts of a cell."""
+    things = list(classes)
+    of_thing = torch.stack([logits[:, list(classes[t])].amax(1) for t in things], dim=1)
+    own = torch.tensor([things.index(IDS[label]) for label in labels.tolist()])
+    ranks = 1 + (of_thing > of_thing.gather(1, own[:, None])).sum(1)
+    found: dict[str, object] = {"outside_count": len(ranks), "outside_things": len(things)}
     for top in (1, 5):
         hits = int((ranks <= top).sum())
         found[f"outside_top{top}"] = hits / len(ranks)
@@ -86,15 +102,30 @@ def columns(cell: dict) -> Sequence[str]:
     )
 
 
-def note(cell: dict) -> str:
-    """What the two judges are, with their scores of real audio."""
-    first, among = columns(cell)
+def note(real: dict, media: str, network: str) -> str:
+    """What the two judges are, with their scores of real media.
+
+    Args:
+        real: The cell of the real media, with the accuracy of the pocket judge.
+        media: "audio" or "images".
+        network: Name of the outside judge and of its training data.
+    """
+    first, among = columns(real)
     return (
-        "The outside judge is YAMNet, an AudioSet classifier that shares no data with this "
-        "project: the share of outputs whose thing is the likeliest of "
-        f"{cell.get('outside_things', 'all')} things, or among the 5 likeliest. Of the real audio "
-        f"it recognises {first}, and {among} in the first 5. The other judge ships with the "
-        "package and learned from the same synthetic world as the models, so its accuracy does "
-        "not show how the audio sounds to others. It recognises "
-        f"{cell['accuracy']:.3f} of the real audio. "
+        f"The outside judge is {network}, which shares no training data with the pocket world: the "
+        f"share of outputs whose thing is the likeliest of {real.get('outside_things', 'the')} "
+        f"things that it has classes for, or among the 5 likeliest. It recognises {first} of the "
+        f"real {media}, and {among} in the first 5. The other judge ships with the package and "
+        "was trained on the same synthetic world as the models, so its accuracy does not show how "
+        f"outsiders judge the {media}. It recognises {real['accuracy']:.3f} of the real {media}. "
     )
+
+
+def audio_note(real: dict) -> str:
+    """`note` for audio."""
+    return note(real, "audio", "YAMNet (AudioSet)")
+
+
+def video_note(real: dict) -> str:
+    """`note` for images and videos."""
+    return note(real, "images", "EfficientNet-Lite2 (ImageNet)")

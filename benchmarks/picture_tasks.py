@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 from training.world.things import IDS
 
+from benchmarks import outside
 from benchmarks.results import (
     TIMES_NOTE,
     around,
@@ -71,7 +72,7 @@ def tables(task: Task, raw: dict) -> str:
     for key, cell in raw["cells"].items():
         prompt, mode = key.split("/")
         row = [
-            prompt, mode, cell["count"],
+            prompt, mode, cell["count"], *outside.columns(cell),
             f"{cell['accuracy']:.3f} {interval(cell['accuracy_95'])}",
             f"{cell['binder_cosine']:.3f} {interval(cell['binder_95'])}",
             around(cell["frechet"], cell["frechet_95"]),
@@ -85,23 +86,22 @@ def tables(task: Task, raw: dict) -> str:
         rows.append([*row, on_real, f"{cell['seconds_per_clip']:.2f}"])
     order = [f"{prompt}/{mode}" for prompt in PROMPTS for mode in MODES]
     rows.sort(key=lambda row: order.index(f"{row[0]}/{row[1]}"))
-    header = ["prompt", "sampling", "clips", "judge accuracy",
+    header = ["prompt", "sampling", "clips", *outside.HEADER, "judge of the same world",
               "binder cosine (not by the guiding encoder)", "Fréchet distance"]  # fmt: skip
     if task == "a2v":
         header += ["coherence of neighbouring frames", "mean change"]
-    real = raw["real"]
     return (
         f"Held-out audio of {DURATION_S} s; {len(IDS)} things, so chance is {1 / len(IDS):.3f}. "
-        "Fréchet distances are comparable only between rows with the same number of clips. The "
-        f"current judge classifies {real['accuracy']:.3f} of the held-out images of these scenes "
-        "correctly. Their drawing styles are not in the training data. The automatic caption comes "
-        "from the audio alone. latents: Eq. 13 alone; prompt: Eq. 17 alone; both: preset "
-        "`wordless`; default: as both, with weaker guidance, in "
+        + outside.video_note(raw["real"])
+        + "The real images are drawings in styles that are not in the training data. Fréchet "
+        "distances are comparable only between rows with the same number of clips. The automatic "
+        "caption comes from the audio alone. latents: Eq. 13 alone; prompt: Eq. 17 alone; both: "
+        "preset `wordless`; default: as both, with weaker guidance, in "
         f"{preset_for(task, 'default').settings.num_steps} steps. All others, vanilla included, "
         f"take {preset_for(task, 'wordless').settings.num_steps}. "
         + TIMES_NOTE
         + "Brackets: 95 % intervals.\n\n"
-        + table([*header, "judge on real images", "s per output"], rows)
+        + table([*header, "that judge on real images", "s per output"], rows)
     )
 
 
@@ -113,13 +113,14 @@ def run(task: Task, title: str) -> None:
     parser.add_argument("--modes", nargs="+", default=list(MODES), choices=list(MODES))
     add_trials(parser)
     options = parser.parse_args()
-    family, judge = load_family(), pocket_judge.load()
+    family, judge, judges = load_family(), pocket_judge.load(), outside.load(options.outside)
     held = held_out(family, options.count, "audio")
     real_features = judge.picture_features(held.frames)
     hits = judge.picture_logits(held.frames).argmax(1) == held.labels
     raw: dict = {} if options.set else saved(name, None)
     raw["cells"] = raw.get("cells", {})
     raw["real"] = {"accuracy": float(hits.float().mean())}
+    raw["real"] |= judges.video_scores(held.frames, held.labels)
     for prompt in options.prompts:
         for mode in options.modes:
             preset = trial(preset_for(task, MODES[mode] or "wordless"), options.set)
@@ -128,6 +129,7 @@ def run(task: Task, title: str) -> None:
                 is_guided=mode != "vanilla", batch=options.batch, keep=options.keep,
             )  # fmt: skip
             cell = scores(family, judge, held, made["video"], real_features)
+            cell |= judges.video_scores(made["video"].float() / 255, held.labels)
             cell |= {
                 "count": options.count,
                 "seconds_per_clip": seconds / options.count,

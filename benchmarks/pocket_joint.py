@@ -11,6 +11,7 @@ from training.world.captions import GROUP_NAMES, label
 from training.world.scenes import heard, seen
 from training.world.things import BY_ID, IDS
 
+from benchmarks import outside
 from benchmarks.picture_tasks import MODES as PICTURE_MODES
 from benchmarks.results import (
     TIMES_NOTE,
@@ -84,19 +85,24 @@ def tables(raw: dict) -> str:
         prompt, mode = key.split("/")
         rows.append([
             prompt, mode, cell["count"],
+            *(outside.columns(cell.get(f"outside_{s}", {}))[0] for s in ("audio", "video")),
             *(f"{cell[k]:.3f} {interval(cell[f'{k}_95'])}" for k in ("agree", "sound", "picture")),
             f"{cell['sound_group']:.3f} / {cell['picture_group']:.3f}",
             f"{cell['sound_frechet']:.1f} / {cell['picture_frechet']:.1f}",
             f"{cell['offset_s']:.3f} {interval(cell['offset_95'])}" if "offset_s" in cell else "",
             f"{cell['seconds_per_clip']:.1f}",
         ])  # fmt: skip
-    header = ["prompt", "sampling", "clips", "same class in both", "audio is the scene's",
+    header = ["prompt", "sampling", "clips", "outside judge, audio", "outside judge, video",
+              "same class in both", "audio is the scene's",
               "video is the scene's", "right group, audio / video",
               "Fréchet, audio / video", "offset, s", "s per clip"]  # fmt: skip
     return (
         f"Clips of {DURATION_S} s. A vague prompt names one of "
         f'{len(VAGUE)} groups, such as "an animal". There is no other input, so without the right '
-        "prompt a stream shows the scene's thing by chance alone. Classes are those of the judge. "
+        "prompt a stream shows the scene's thing by chance alone. The outside judges, YAMNet for "
+        "audio and EfficientNet-Lite2 for video, share no training data with the pocket world: the "
+        "share of clips whose thing is the likeliest. The other classes are those of the pocket "
+        "judge, which was trained on the same synthetic world as the models. "
         f"Two streams with random classes out of {len(IDS)} agree in {1 / len(IDS):.3f}. "
         "latents: Eq. 13 alone; prompt: Eq. 17 alone; both: preset `wordless`; default: the video "
         "leads, then video and audio guide each other; "
@@ -116,7 +122,7 @@ def main() -> None:
     parser.add_argument("--modes", nargs="+", default=list(MODES), choices=list(MODES))
     add_trials(parser)
     options = parser.parse_args()
-    family, judge = load_family(), pocket_judge.load()
+    family, judge, judges = load_family(), pocket_judge.load(), outside.load(options.outside)
     scenes = [heard(seed, "test") for seed in range(options.count)]
     things = [scene.thing for scene in scenes]
     labels = torch.tensor([IDS.index(thing) for thing in things])
@@ -137,6 +143,8 @@ def main() -> None:
             )  # fmt: skip
             cell = scores(judge, labels, made["audio"], made["video"], real)
             cell |= {
+                "outside_audio": judges.audio_scores(made["audio"], labels),
+                "outside_video": judges.video_scores(made["video"].float() / 255, labels),
                 "count": options.count,
                 "seconds_per_clip": seconds / options.count,
             }

@@ -67,7 +67,7 @@ def tables(raw: dict) -> str:
     return (
         f"{raw['count']} held-out scenes of 2.56 s; {len(IDS)} things, so chance is "
         f"{1 / len(IDS):.3f}. "
-        + outside.note(raw["real"])
+        + outside.audio_note(raw["real"])
         + "The automatic caption comes from the video alone. All presets compare mels, without a "
         "vocoder, so that they differ only in the loop. "
         + TIMES_NOTE
@@ -84,14 +84,14 @@ def main() -> None:
     modes = ("vanilla", "guided")
     parser.add_argument("--modes", nargs="+", default=list(modes), choices=modes)
     options = parser.parse_args()
-    family, judge, stranger = load_family(), pocket_judge.load(), outside.load(options.outside)
+    family, judge, judges = load_family(), pocket_judge.load(), outside.load(options.outside)
     held = held_out(family, options.count)
     real_features = judge.sound_features(held.real)
     raw = {} if options.set else saved("pocket_v2a", options.count)
     raw |= {"count": options.count, "cells": raw.get("cells", {})}
     real_hits = judge.sound_logits(held.real).argmax(1) == held.labels
     raw["real"] = raw.get("real", {}) | {"accuracy": float(real_hits.float().mean())}
-    raw["real"] |= outside.scores(stranger, held.real, held.labels)
+    raw["real"] |= judges.audio_scores(held.real, held.labels)
     for name in options.presets:
         preset = trial(PRESETS[name], options.set)
         for prompt in options.prompts:
@@ -105,7 +105,7 @@ def main() -> None:
                     is_guided=mode == "guided", batch=options.batch, keep=options.keep,
                 )  # fmt: skip
                 cell = scores(family, judge, held, made["audio"], real_features)
-                cell |= outside.scores(stranger, made["audio"], held.labels)
+                cell |= judges.audio_scores(made["audio"], held.labels)
                 cell |= {"seconds_per_clip": seconds / options.count}
                 # The judge may be retrained; this shows rows by different judges.
                 cell["judge_on_real"] = raw["real"]["accuracy"]

@@ -64,8 +64,8 @@ def evaluate(
             show_default="judge",
             help="Feature extractor for the scores: judge, judge-patches, bind (the pocket "
             "binder), panns-16k, panns-32k, vggish, yamnet (needs PATH), imagenet, i3d, "
-            "i3d-squash, clap, imagebind. Can be repeated. Scores of bind and imagebind are not independent if "
-            "guidance used the same model.",
+            "i3d-squash, clap, imagebind. Can be repeated. Scores of bind and imagebind are not "
+            "independent if guidance used the same model.",
         ),
     ] = None,
     prompts: Annotated[
