@@ -53,9 +53,10 @@ IMAGE_VIDEO_NOTE = """\
 """
 JOINT_NOTE = """\
 In `default` the video stream starts before the audio stream. The other presets have the values of
-the image and video presets of the same name. For the audio stream, learning rates and guidance
-scale are those of the audio preset of the same name. `prompt` has no audio preset; it uses the
-values of `wordless` with `lr_latents` 0.
+the image and video presets of the same name. In these other presets, the learning rates and the
+guidance scale of the audio stream are those of the audio preset of the same name. `prompt` has no
+audio preset. Its audio stream has the guidance scale and the learning rates of `wordless`, but
+`lr_latents` is 0.
 
 """
 _CONSTANTS = {  # of image and video presets, by name

@@ -146,7 +146,7 @@ def test_files_that_are_no_ledger_are_refused(folder):
     good = path.read_bytes()
     for content in (b"", b"no ledger" * 999, good[:5000], good[:100], good[:16], b"\0" * 8192):
         path.write_bytes(content)
-        assert f"{path}: could not open it as a ledger" in refused(folder)
+        assert f"{path}: could not open it as a job database" in refused(folder)
     path.unlink()
     path.mkdir()
     assert "it is no file" in refused(folder)
@@ -193,7 +193,7 @@ def test_commands_end_with_code_2(folder, tmp_path, capsys, command):
     }.get(command, [command, str(folder)])
     assert main(["batch", *arguments]) == 2
     error = capsys.readouterr().err
-    assert "could not open it as a ledger" in error
+    assert "could not open it as a job database" in error
     assert error.count("\n") == 1
     assert contents(folder) == before
 
@@ -225,7 +225,7 @@ def test_a_reason_may_quote_a_name_that_is_no_utf8(folder):
 @pytest.mark.parametrize("path", sorted(DAMAGED.iterdir()), ids=lambda path: path.stem)
 def test_a_damaged_ledger_gives_one_sentence(folder, path):
     (folder / FILE).write_bytes(path.read_bytes())
-    assert "could not open it as a ledger" in refused(folder)
+    assert "could not open it as a job database" in refused(folder)
 
 
 @pytest.mark.parametrize("seed", range(2))

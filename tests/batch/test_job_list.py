@@ -165,7 +165,7 @@ def test_doubled_columns_other_bytes_and_large_files_are_refused(tmp_path):
         listed(tmp_path, '{"input": "a.mp4", "seed": 1, "seed": 2}', "jobs.jsonl")
     for name in ("jobs.csv", "jobs.jsonl"):
         (tmp_path / name).write_bytes(b"input\n\xff.mp4\n")
-        with pytest.raises(SettingsError, match="expected a job list in UTF-8, got other bytes"):
+        with pytest.raises(SettingsError, match="expected a job file in UTF-8, got other bytes"):
             entries_of(tmp_path / name, COMMON)
         with (tmp_path / name).open("wb") as file:
             file.truncate(65_000_000)

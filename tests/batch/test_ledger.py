@@ -126,7 +126,7 @@ def test_a_missing_ledger_and_an_invalid_ledger_are_refused(tmp_path):
     with pytest.raises(SettingsError, match="expected the folder of a batch"):
         Ledger(tmp_path, is_new_allowed=False)
     (tmp_path / "ledger.sqlite").write_text("not a database, but long enough to look like one" * 9)
-    with pytest.raises(SettingsError, match="could not open it as a ledger"):
+    with pytest.raises(SettingsError, match="could not open it as a job database"):
         Ledger(tmp_path)
 
 

@@ -81,7 +81,7 @@ def test_a_deleted_folder_ends_the_batch_and_is_told(tmp_path, workers):
     assert not folder.exists()
     text = _result_text(folder, counts)
     assert f"{folder}: 0 of 40 done" in text
-    assert "the folder or its ledger was deleted during the run; repeat this command" in text
+    assert "the folder or its job database was deleted during the run; repeat this command" in text
 
 
 def test_a_deleted_ledger_alone_ends_the_batch(tmp_path):

@@ -65,7 +65,7 @@ def test_other_settings_in_the_same_folder_are_refused(made, capsys):
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (["batch", "nothing.csv", "-o", "out"], "expected a job list or a folder"),
+        (["batch", "nothing.csv", "-o", "out"], "expected a job file or a folder"),
         (["batch", "nothing.csv"], "and -o FOLDER"),
         (["batch", "status", "nowhere"], "expected the folder of a batch"),
         (["batch", "merge", "nowhere", "-o", "all"], "expected the folder of a batch"),

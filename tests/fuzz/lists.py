@@ -1,4 +1,4 @@
-"""Mutations of job lists: `cases` yields them, `check` reads one with the product's reader."""
+"""Mutations of job files: `cases` yields them, `check` reads one with the product's reader."""
 
 import json
 import random

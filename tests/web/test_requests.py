@@ -158,7 +158,7 @@ def test_only_offered_families_and_presets_can_be_used(studios, inputs):
         studios.use("paper"),
     ):
         pass
-    with pytest.raises(SettingsError, match="has no preset 'paper-v2a' on this page"):
+    with pytest.raises(SettingsError, match="has no preset 'paper-v2a' in the web interface"):
         asked(inputs, preset="paper-v2a").chosen  # noqa: B018
 
 

@@ -84,5 +84,5 @@ def test_names_and_number_of_pages_are_bounded(visitors):
     for k in range(MAX_PAGES):
         visitors.arrive(ALICE, f"page{k}")
     visitors.arrive(ALICE, "page0")
-    with pytest.raises(SettingsError, match="open pages"):
+    with pytest.raises(SettingsError, match="open browser tabs"):
         visitors.arrive(ALICE, "onemore")

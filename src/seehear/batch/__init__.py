@@ -1,1 +1,1 @@
-"""Batches of jobs: a job list, a ledger that survives crashes, and local or Ray workers."""
+"""Batches of jobs: a job file, a job database that survives crashes, local and Ray workers."""

@@ -1,4 +1,4 @@
-"""Job lists: a CSV file, a JSON Lines file or a folder of clips to one `Entry` per output."""
+"""Read a job file (CSV or JSON Lines) or a folder of clips as one `Entry` per output."""
 
 import hashlib
 import json
@@ -21,7 +21,7 @@ _OLD_NAMES = {new: old for old, new in NEW_NAMES.items()}  # of ledgers
 
 @dataclass(frozen=True, kw_only=True)
 class Entry:
-    """One job of a list: its id, its request and its output file."""
+    """One job: its id, its request and its output file."""
 
     id: str
     request: Request
@@ -77,23 +77,23 @@ def seed_of(base: int, job_id: str) -> int:
 
 
 def entries_of(path: Path, common: Request, suffix: str | None = None) -> list[Entry]:
-    """Read a list of jobs.
+    """Read a job file or a folder of inputs.
 
     Args:
         path: A .csv file with a header, a .jsonl file with one object per line (columns:
-            `list_schema.COLUMNS`; paths are relative to the list), or a folder of input files.
+            `list_schema.COLUMNS`; paths are relative to the file), or a folder of input files.
         common: Values for empty cells. Jobs without a seed derive theirs from its seed.
         suffix: Default suffix of the outputs, with the dot; None: the task's.
 
     Raises:
-        SettingsError: Not a job list, an unknown column, an invalid value or a duplicate id.
+        SettingsError: Not a job file, an unknown column, an invalid value or a duplicate id.
     """
     if path.is_dir():
         rows = list(_rows_of_folder(path, common.task))
     elif path.is_file():
         rows = list(rows_of_file(path))
     else:
-        raise SettingsError(f"{path}: expected a job list or a folder, found neither")
+        raise SettingsError(f"{path}: expected a job file or a folder, found neither")
     if not rows:
         raise SettingsError(f"{path}: expected at least one job, found none")
     _refuse_repeated(rows)
@@ -109,7 +109,7 @@ def entries_of(path: Path, common: Request, suffix: str | None = None) -> list[E
 
 def _rows_of_folder(folder: Path, task: TaskName) -> Iterator[Row]:
     if not TASKS[task].reads_file:
-        raise SettingsError(f"{folder}: joint reads no files; pass a list of prompts")
+        raise SettingsError(f"{folder}: joint reads no files; pass a job file with prompts")
     for path in sorted(folder.iterdir()):
         is_input = path.suffix.lower() in TASKS[task].reads and not path.name.startswith(".")
         if is_input and path.is_file():

@@ -1,4 +1,4 @@
-"""The ledger: an SQLite file with the state of every job, which survives crashes.
+"""The job database (ledger): an SQLite file with the state of every job, which survives crashes.
 
 Every change is one transaction. Two workers that take a job at the same time get different jobs,
 and a power cut leaves the state from before or after a change. The folder must be on a local disk,
@@ -410,13 +410,13 @@ def _errors_of(path: Path) -> Iterator[None]:
         if is_disk_full(error) or _has_no_space(path.parent):
             raise SettingsError(disk_full_text(path.parent)) from error
         raise SettingsError(
-            f"{path}: could not open it as a ledger, or write it ({error}); check its permissions, "
-            "the space on the disk and other programs that use it"
+            f"{path}: could not open it as a job database, or write it ({error}); check its "
+            "permissions, the space on the disk and other programs that use it"
         ) from error
     except (sqlite3.Error, UnicodeDecodeError) as error:  # messages may quote damaged text
         raise SettingsError(
-            f"{path}: could not open it as a ledger ({error}); restore the file, or choose another "
-            "folder"
+            f"{path}: could not open it as a job database ({error}); restore the file, or choose "
+            "another folder"
         ) from error
 
 

@@ -84,7 +84,7 @@ def check_ledger(path: Path) -> None:
             db.close()
     if problem is not None:
         raise SettingsError(
-            f"{path}: could not open it as a ledger ({problem}); restore the file, or choose "
+            f"{path}: could not open it as a job database ({problem}); restore the file, or choose "
             "another folder"
         )
 

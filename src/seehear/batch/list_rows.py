@@ -1,4 +1,4 @@
-"""Read the rows of a job list from a CSV or JSON Lines file, with the types and ranges checked."""
+"""Read the rows of a job file in CSV or JSON Lines, with the types and ranges checked."""
 
 import csv
 import io
@@ -13,7 +13,7 @@ from seehear.errors import SettingsError
 
 MAX_BYTES = 64_000_000
 MAX_JOBS = 250_000
-# Lists of version 0.1.0 use the old names.
+# Job files of version 0.1.0 use the old names.
 NEW_NAMES = {"sound_prompt": "audio_prompt", "picture_prompt": "video_prompt"}
 
 Row = tuple[str, dict[str, Any]]  # file and line, for messages; values by column
@@ -33,7 +33,7 @@ def rows_of_file(path: Path) -> Iterator[Row]:
     for count, (where, row) in enumerate(read[suffix](path, _text(path))):
         if count == MAX_JOBS:
             raise SettingsError(
-                f"{path}: expected at most {MAX_JOBS} jobs, got more; split the list"
+                f"{path}: expected at most {MAX_JOBS} jobs, got more; split the file"
             )
         values = {NEW_NAMES.get(name, name): value for name, value in row.items()}
         problem = problem_in(values)
@@ -52,14 +52,14 @@ def _text(path: Path) -> str:
         ) from error
     if len(content) > MAX_BYTES:
         raise SettingsError(
-            f"{path}: expected a job list of at most {MAX_BYTES // 10**6} MB, got a larger file; "
-            "split the list"
+            f"{path}: expected a job file of at most {MAX_BYTES // 10**6} MB, got a larger one; "
+            "split the file"
         )
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise SettingsError(
-            f"{path}: expected a job list in UTF-8, got other bytes at {error.start}; save it as "
+            f"{path}: expected a job file in UTF-8, got other bytes at {error.start}; save it as "
             "UTF-8"
         ) from error
 

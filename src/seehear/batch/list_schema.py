@@ -1,4 +1,4 @@
-"""The types and ranges of a job, checked before a batch starts: job lists are untrusted."""
+"""The types and ranges of a job, checked before a batch starts: job files are untrusted."""
 
 import os
 import re
@@ -63,7 +63,7 @@ _Seconds = Annotated[float | None, Field(gt=0, le=1e6)]
 
 
 class JobRecord(BaseModel):
-    """A line of a job list. The descriptions complete "expected ... as NAME"."""
+    """A line of a job file. The descriptions complete "expected ... as NAME"."""
 
     model_config = ConfigDict(strict=True, extra="forbid", allow_inf_nan=False)
 

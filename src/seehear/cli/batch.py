@@ -56,8 +56,9 @@ def batch(
             metavar="JOBS | status | retry | merge FOLDER...",
             show_default=False,
             help="A .csv or .jsonl file with one job per line, or a folder of input files. Or: "
-            "status (print the state of the jobs and the errors), retry (mark failed jobs as "
-            "pending), merge FOLDER... (combine output folders).",
+            "status (print the state of the jobs and the errors), retry (mark failed jobs, and "
+            "done jobs whose output is missing, as pending), merge FOLDER... (combine output "
+            "folders).",
         ),
     ],
     output: Annotated[
@@ -227,7 +228,10 @@ def _result_text(output: Path, counts: "Counts") -> str:
         names = ", ".join([*counts.missing[:3], *(["..."] if counts.missing[3:] else [])])
         text += f"; outputs that were deleted or moved: {len(counts.missing)} ({names})"
     if not counts.is_in_place:
-        return f"{text}; the folder or its ledger was deleted during the run; repeat this command"
+        return (
+            f"{text}; the folder or its job database was deleted during the run; repeat this "
+            "command"
+        )
     if counts.failed or counts.missing:
         text += (
             f"\n`seehear batch status {output}` prints the errors; to try again, run "

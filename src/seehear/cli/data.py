@@ -55,18 +55,28 @@ def list_clips(
     ],
     split: Annotated[
         str | None,
-        typer.Option(metavar="NAME", show_default="all for vggsound, else train", help="Split."),
+        typer.Option(
+            metavar="NAME",
+            show_default="all for vggsound, train for landscape and aist",
+            help="Split of the data set; not used for folder.",
+        ),
     ] = None,
     sample: Annotated[
         int | None,
-        typer.Option(min=1, metavar="NUMBER", show_default="all", help="Random sample."),
+        typer.Option(
+            min=1,
+            metavar="NUMBER",
+            show_default="all",
+            help="Number of clips in a random subset.",
+        ),
     ] = None,
     seed: Seed = 0,
 ) -> None:
-    """Write a list of all clips of a local data set, or of a random sample of its clips.
+    """Write a list of all clips of a local data set, or of a random subset of its clips.
 
-    The paper uses 3,000 clips of VGGSound but does not list them. A sample depends only on the
-    seed and the clip ids, so its list can be published. Nothing is downloaded.
+    The paper uses 3,000 clips of VGGSound but does not list them. The random subset depends only
+    on the seed and the clip ids, so it can be selected again, and its list can be published.
+    Nothing is downloaded.
 
     For example:
 
@@ -103,7 +113,8 @@ def list_clips(
 def write_key_frames(clips: Clips, output: Folder) -> None:
     """Write one frame of each clip, its key frame, as `<id>.png`, as input for i2a.
 
-    The key frame is the frame with the highest product of sharpness and lighting.
+    The key frame is the frame with the highest product of a sharpness score and an exposure score.
+    The exposure score is low for very dark and very bright frames.
 
     For example:
 

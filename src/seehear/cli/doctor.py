@@ -30,7 +30,7 @@ def doctor(
     """Check the installation, and check that gradients flow from the binder to the latents.
 
     Without a gradient, guidance has no effect and no error appears. One gradient is computed
-    through denoiser, decoder, vocoder and binder, module by module. Every module that detaches the
+    through denoiser, decoder, vocoder and binder, stage by stage. Every stage that detaches the
     gradient, or makes it zero, non-finite or too small for the data type, is listed. The exit code
     is 0 if all checks pass and 1 if not.
 

@@ -62,7 +62,7 @@ def evaluate(
             "--features",
             metavar="NAME[=PATH]",
             show_default="judge",
-            help="Feature extractor for the scores: judge, judge-patches, bind (the pocket "
+            help="Feature network for the scores: judge, judge-patches, bind (the pocket "
             "binder), panns-16k, panns-32k, vggish, yamnet (needs PATH), imagenet, i3d, "
             "i3d-squash, clap, imagebind. Can be repeated. Scores of bind and imagebind are not "
             "independent if guidance used the same model.",
@@ -74,8 +74,8 @@ def evaluate(
             "--prompts",
             metavar="FILE",
             show_default=False,
-            help="File with a line per clip: name, tab, prompt. The features bind, clap and "
-            "imagebind then add the similarity of each clip to its prompt.",
+            help="File with a line per clip: name, tab, prompt. The feature networks bind, clap "
+            "and imagebind then add the similarity of each clip to its prompt.",
         ),
     ] = None,
     system: Annotated[

@@ -110,6 +110,13 @@ Report = Annotated[
         "outputs. `seehear report` can write them later.",
     ),
 ]  # fmt: skip
+JointReport = Annotated[
+    bool,
+    typer.Option(
+        "--report", rich_help_panel=_OUTPUT,
+        help="Write an HTML report beside the output. `seehear report` can write it later.",
+    ),
+]  # fmt: skip
 BatchPrompt = Annotated[
     str | None,
     typer.Option(
@@ -199,10 +206,12 @@ def preset_option(task: Task) -> Any:
             "presets` lists them."
         )
     else:
+        ours = "default (weak), wordless (strong)"
+        if task.makes_audio:
+            ours = "default (the video starts first), wordless (both streams in the whole run)"
         text = (
-            "Guidance settings: default (weak), wordless (strong), prompt (updates only the "
-            "prompt), latents (updates only the latents), equations (as in the paper). `seehear "
-            "presets` lists them."
+            f"Guidance settings: {ours}, prompt (updates only the prompt), latents (updates only "
+            "the latents), equations (as in the paper). `seehear presets` lists them."
         )
     if paper:
         text += f" {paper} also selects the paper's models and frame sizes."
@@ -256,9 +265,9 @@ BinderOption = Annotated[
     Path | None,
     typer.Option(
         "--binder", metavar="PATH", show_default=False, rich_help_panel=_MODELS,
-        help="Binder, which compares audio and video: a name, NAME=PATH, or a file or folder with "
-        "its weights. --models paper needs this option unless `seehear models pull imagebind` has "
-        "downloaded the weights.",
+        help="Binder, the model that embeds audio, images and text: a name, NAME=PATH, or a file "
+        "or folder with its weights. --models paper needs this option unless `seehear models pull "
+        "imagebind` has downloaded the weights.",
     ),
 ]  # fmt: skip
 Device = Annotated[
@@ -277,10 +286,11 @@ Dtype = Annotated[
 CaptionerOption = Annotated[
     str | None,
     typer.Option(
-        "--captioner", metavar="NAME|FOLDER", rich_help_panel=_MODELS,
+        "--captioner", metavar="NAME|FOLDER|HUB", rich_help_panel=_MODELS,
         show_default="the binder selects the nearest of several hundred phrases",
         help="Model that writes the prompt if --prompt is not set: blip or qwen3-vl for images and "
-        "video, qwen2-audio for audio, or a folder. See `seehear models list`.",
+        "video, qwen2-audio for audio, a folder, or a name on the Hugging Face Hub. See `seehear "
+        "models list`.",
     ),
 ]  # fmt: skip
 Memory = Annotated[

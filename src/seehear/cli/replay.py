@@ -46,9 +46,9 @@ def replay(
     overwrite: Overwrite = False,
     quiet: Quiet = False,
 ) -> None:
-    """Generate an output again from its JSON manifest and compare the samples.
+    """Generate an output again from its JSON manifest and compare it with the original.
 
-    The exit code is 0 if they are bit-identical and 1 if not. If not, the versions, weights
+    The exit code is 0 if both are bit-identical and 1 if not. If not, the versions, weights
     and threads that differ from the original run are listed.
 
     A manifest can name other models than those of this package. Before such a model is downloaded,

@@ -1,4 +1,4 @@
-"""`seehear report`: an HTML page about runs, which opens without a network."""
+"""`seehear report`: an HTML report of runs, which works offline."""
 
 from pathlib import Path
 from typing import Annotated
@@ -20,7 +20,7 @@ def report(
     output: Annotated[
         Path,
         typer.Option(
-            "--output", "-o", metavar="PAGE.HTML", show_default=False, help="The page to write."
+            "--output", "-o", metavar="REPORT.HTML", show_default=False, help="The file to write."
         ),
     ],
     overwrite: Overwrite = False,
@@ -28,9 +28,9 @@ def report(
 ) -> None:
     r"""Write an HTML report of runs. Needs `pip install "seehear\[report]"`.
 
-    The page of one manifest shows media, losses, gradients, spectrogram, settings and licences.
-    Several manifests or a folder give a sortable gallery, highest final loss first. A page is one
-    file and loads nothing from the network.
+    The report of one manifest shows media, losses, gradients, spectrogram, settings and licences.
+    Several manifests or a folder give a sortable gallery, highest final loss first. A report and a
+    gallery are one file each and load nothing from the internet.
 
     For example:
 

@@ -86,7 +86,10 @@ def rows_for(task: Task) -> tuple[Row, ...]:
         (task.input_kind == "video", Row("reencode", "request", declared.Reencode, False)),
         (makes_video, Row("upscale", "request", declared.Upscale)),
         (makes_video, Row("previews", "output", declared.Previews)),
-        (True, Row("report", "output", declared.Report, False)),
+        (
+            True,
+            Row("report", "output", declared.JointReport if is_text else declared.Report, False),
+        ),
         (True, Row("overwrite", "output", declared.Overwrite, False)),
         (True, Row("dry_run", "output", declared.DryRun, False)),
         (True, Row("quiet", "output", declared.Quiet, False)),

@@ -12,7 +12,7 @@ def web(
         str,
         typer.Option(
             "--host",
-            help="Network address of the server; 0.0.0.0 accepts connections from other machines.",
+            help="Address of the server; 0.0.0.0 accepts connections from other machines.",
         ),
     ] = "127.0.0.1",
     port: Annotated[
@@ -25,8 +25,8 @@ def web(
             metavar="USER:PASSWORD",
             show_default=False,
             envvar="SEEHEAR_WEB_AUTH",
-            help="Ask visitors for a user name and a password. The environment variable keeps them "
-            "out of process lists.",
+            help="Ask visitors for a user name and a password. Set SEEHEAR_WEB_AUTH instead to "
+            "keep the password out of process lists.",
         ),
     ] = None,
     allow_host: Annotated[
@@ -35,8 +35,8 @@ def web(
             "--allow-host",
             metavar="NAME",
             show_default=False,
-            help="A further name of the server in its address, such as that of a proxy; * allows "
-            "all. Repeat the option for several.",
+            help="Another host name under which the server is reached, such as the host name of a "
+            "proxy; * allows all. Repeat the option for several.",
         ),
     ] = None,
     max_upload_mb: Annotated[
@@ -80,9 +80,10 @@ def web(
 ) -> None:
     r"""Start the web interface.
 
-    It accepts connections from this machine only, unless --host is set. The page sends no data to
-    other services. Outputs are deleted when their page is closed, uploads when the last page of the
-    visitor is closed. Needs `pip install "seehear\[web]"`. Ctrl-C stops the server.
+    It accepts connections from this machine only, unless --host is set. It sends no data to other
+    services. Outputs are deleted when the browser tab that created them is closed, uploads when the
+    visitor's last browser tab is closed. Needs `pip install "seehear\[web]"`. Ctrl-C stops the
+    server.
 
     For example:
 

@@ -18,7 +18,7 @@ class MemoryPlan:
 
     dtype: torch.dtype = torch.float32
     checkpointing: bool = False  # recompute activations in the backward pass
-    # CPU offload: text encoders and binder towers are on the accelerator only while used.
+    # CPU offload: text encoders and binder encoders are on the accelerator only while used.
     lean: bool = False
 
     @property

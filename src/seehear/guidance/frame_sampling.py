@@ -10,7 +10,7 @@ from seehear.guidance.settings import FrameSampling
 
 
 class FrameSampler:
-    """Stratified sampling without replacement: one frame from each equal part of the clip.
+    """Stratified sampling without replacement: one frame from each equal part of a window.
 
     A frame is drawn again only after all frames of its part have been drawn, so all frames are
     guided about equally often.
@@ -27,7 +27,7 @@ class FrameSampler:
         self.num_frames = num_frames
 
     def next(self) -> tuple[int, ...]:
-        """Frame indices for the next step, ascending and distinct, one per part of the clip."""
+        """Frame indices for the next step, ascending and distinct, one per part of the window."""
         for part, remaining in zip(self._parts, self._remaining, strict=True):
             if not remaining:
                 order = torch.randperm(len(part), generator=self._generator).tolist()

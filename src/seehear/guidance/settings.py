@@ -54,10 +54,10 @@ class MelAugmentation:
 
 @dataclass(frozen=True, kw_only=True)
 class FrameSampling:
-    """Number of frames that a guided step decodes, and the seed for drawing them.
+    """Number of frames that a guided step decodes in each window, and the seed for drawing them.
 
     Decoding dominates the cost of guiding a video, so a step decodes few frames. They are drawn
-    from the whole clip, and a run covers every frame. The authors' code uses only the first ten.
+    from the whole window, and a run covers every frame. The authors' code uses only the first ten.
     """
 
     per_step: int = 2  # 2 in the authors' code; decoding time is proportional to it
@@ -74,7 +74,7 @@ class AlignerConfig:
 
     Step i (from 0) of S is guided when int(start * S) < i < int(end * S). Step 0 is never guided.
     The authors' 30 steps with start 0.2 and end 1 are guided from i = 7 to i = 29.
-    Samples of a batch never influence each other.
+    Elements of a batch never influence each other.
     """
 
     # Update rule, with latents z, gradient g and learning rate lr. descent: z - lr g, Eq. 13.
@@ -99,7 +99,7 @@ class AlignerConfig:
     level: Literal["matching", "stale"] = "matching"
     # momentum (heavy ball) across updates and steps; ignored by the Adam rules
     momentum: float = 0.0
-    # maximum gradient norm per sample and stream; larger gradients are scaled down
+    # maximum gradient norm per batch element and stream; larger gradients are scaled down
     clip_norm: float | None = None
     # rescale the tuned prompt embeddings to their norm before the update
     keep_prompt_norm: bool = True

@@ -136,8 +136,9 @@ class WindowedBackbone:
     def predict(self, z: Tensor, level: NoiseLevel, y: Tensor, guidance_scale: float) -> Prediction:
         """Predict window by window and average where windows overlap.
 
-        The windows shift from one noise level to the next, so that no position of the clip is
-        always the start of a window: models tend to place an onset there.
+        The windows shift from one noise level to the next, because models tend to place an onset
+        at the start of a window. Except for the first and the last window, no position of the clip
+        is always the start of a window.
         """
         length = z.shape[self.time_axis]
         if length <= self.layout.window:

@@ -1,4 +1,4 @@
-"""Messages about a run, for the command line and the page."""
+"""Messages about a run, for the command line and the web interface."""
 
 from seehear.guidance.protocols import LimitsPrompts
 from seehear.guidance.sampling import StepProgress

@@ -56,7 +56,7 @@ class Preset:
     mel_bridge: bool = False
     # Embed generated frames with the binder's noise-robust image encoder, if it has one.
     noisy_image_encoder: bool = False
-    # Frames of a generated video to embed per step.
+    # Number of frames to embed per step in each window of a generated video.
     frames: FrameSampling = field(default_factory=FrameSampling)
     # Augmented views of frames, see `seehear.guidance.augmentation`. nearest, farthest: smallest
     # and largest crop, as a fraction of width and height. colour, mixing: strength of the colour
@@ -140,7 +140,7 @@ WORDLESS = Preset(
         guidance_scale=2.5,  # as in the authors' code; 4 was not better
         aligner=AlignerConfig(
             rule="relative",  # independent of the scale of latents and loss, so it fits every model
-            lr_latents=0.05,  # best judge accuracy of 0.03, 0.05, 0.1 and 0.2
+            lr_latents=0.05,  # highest judge accuracy among the rates 0.03, 0.05, 0.1 and 0.2
             lr_prompt=0.3,  # Eq. 17; 0.2 and 0.6 were not better
             tuned_half="cond",  # the unconditional embedding keeps its trained meaning
             start=0.0,  # the first steps determine the class of the audio
@@ -150,7 +150,9 @@ WORDLESS = Preset(
         ),
     ),
     weights=(1.0, 0.3),  # audio-video has the larger weight, so that it overrides a wrong prompt
-    distance="names",  # accuracy 0.82 without a prompt; 0.50 with cosine; see docs/tried.md
+    # on 28 scenes without a prompt, judge accuracy 0.82 with names and 0.50 with cosine; see
+    # docs/tried.md
+    distance="names",
     mel_bridge=True,  # guided steps do not run the vocoder
     mel_augmentation=MelAugmentation(per_step=6),  # 2 views were not better than none
 )
@@ -224,7 +226,8 @@ _IMAGE_VIDEO_LATENTS = replace(
             _IMAGE_VIDEO_WORDLESS,
             lr_prompt=0.0,  # only Eq. 13
         ),
-        guidance_scale=1.5,  # with a wrong prompt, 0.41 of 112 images follow the audio; 0.22 with 4
+        # with a wrong prompt and 112 sounds, judge accuracy 0.41; 0.22 with a scale of 4
+        guidance_scale=1.5,
     ),
 )
 # The paper's rates for AnimateDiff, section 4.1: 0.01 for latents and prompts.

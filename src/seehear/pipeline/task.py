@@ -1,7 +1,7 @@
 """The tasks, one row each: what a task reads, generates, compares and writes.
 
-The command line, the page, lists of jobs, the evaluation and the report read this table, so that
-a new task is a new row. It imports neither PyTorch nor a media library.
+The command line, the web interface, job files, the evaluation and the report use this table, so
+that a new task is a new row. It imports neither PyTorch nor a media library.
 """
 
 from collections.abc import Mapping
@@ -36,7 +36,7 @@ class Task:
     reads: frozenset[str]  # suffixes of its inputs in a folder
     writes: tuple[str, ...]  # suffixes of its outputs
     suffix: str | None  # default of an output; None: the input's, if it can hold audio
-    title: str  # heading on the page
+    title: str  # heading in the web interface
     summary: str  # in a report: "audio for a video"
     example: str | None = None  # file of the examples to start from
     has_duration: bool = False  # the caller chooses the duration of the output

@@ -1,1 +1,1 @@
-"""The five tasks as a web page: a thin layer over `seehear.pipeline.studio`."""
+"""The web interface for the five tasks: a thin layer over `seehear.pipeline.studio`."""

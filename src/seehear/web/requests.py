@@ -58,7 +58,7 @@ class WebRequest:
     def chosen(self) -> Preset:
         """The preset with the requested number of steps and strength."""
         if self.preset not in presets_offered(self.task):
-            raise SettingsError(f"{self.task} has no preset {self.preset!r} on this page")
+            raise SettingsError(f"{self.task} has no preset {self.preset!r} in the web interface")
         preset = preset_for(self.task, self.preset)
         settings, aligner = preset.settings, preset.settings.aligner
         aligner = replace(
@@ -103,8 +103,8 @@ class ReplayRequest:
         loaded = LoadOptions.from_json(str(settings.get("models")), settings.get("loaded") or {})
         if replace(loaded, device="cpu", dtype="float32") != LoadOptions(models=loaded.models):
             raise SettingsError(
-                "the JSON has custom models or load options, which this page does not load; use "
-                "seehear replay on the command line"
+                "the JSON has custom models or load options, which the web interface does not "
+                "load; use seehear replay on the command line"
             )
         self._check_prompts()
         self._check_cost()

@@ -86,7 +86,7 @@ class Sessions:
             if session in visitor.sessions:
                 visitor.sessions[session].seen_s = now_s
             elif len(visitor.sessions) >= MAX_PAGES:
-                raise SettingsError(f"expected at most {MAX_PAGES} open pages; close some")
+                raise SettingsError(f"expected at most {MAX_PAGES} open browser tabs; close some")
             else:
                 folder = self.root / MADE / secrets.token_urlsafe(16)
                 visitor.sessions[session] = _Session(folder, now_s)
@@ -111,12 +111,12 @@ class Sessions:
         with self._lock:
             owner = self._owner(session)
             if owner is None:
-                raise SettingsError("this page was closed; reload it")
+                raise SettingsError("this browser tab was closed; reload it")
             most = self._max_visitor_bytes
             if most is not None and _bytes_of(self._visitors[owner]) > most:
                 raise SettingsError(
                     f"expected at most {most / 2**20:g} MB of files per visitor;"
-                    " close this page to delete yours"
+                    " close this browser tab to delete yours"
                 )
             self._close_idle(session)
             folder = self._visitors[owner].sessions[session].folder / secrets.token_urlsafe(16)

@@ -75,7 +75,7 @@ class Uploads:
             raise Refusal(
                 413,
                 f"expected at most {self._max_visitor_bytes / 2**20:g} MB of files per visitor; "
-                "close this page to delete yours, or upload smaller files",
+                "close this browser tab to delete yours, or upload smaller files",
             )
         everyone = sum(upload.num_bytes for upload in self._running)
         if sum(self._kept.values()) + everyone + num_bytes > self._max_total_bytes:

@@ -1,4 +1,4 @@
-"""Differentiable chains of a family: from latents or prompt to the embedding."""
+"""The sequences of stages through which the gradient is checked, from latents or prompt on."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -28,7 +28,7 @@ _BINDER_INPUT: Mapping[PathName, str] = {
 
 @dataclass(frozen=True, kw_only=True)
 class Chain:
-    """Links and the input of the first link."""
+    """A sequence of stages (links), and the input of the first one."""
 
     name: str
     start: Tensor

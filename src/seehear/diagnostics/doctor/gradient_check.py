@@ -1,4 +1,4 @@
-"""Check the gradient flow through a chain of differentiable links, one link at a time.
+"""Check the gradient flow through a chain of differentiable stages (links), one at a time.
 
 If a link cuts the gradient, guidance fails without an error, as if it were off. So the input of
 every link is a separate leaf, and the gradient from the next link is passed to it and checked. The
@@ -32,7 +32,7 @@ MAX_CHECKED_ELEMENTS = 2**20  # of a gradient, to limit memory
 
 @dataclass(frozen=True, kw_only=True)
 class Link:
-    """One differentiable step from latents or prompt towards the loss."""
+    """One stage: a differentiable step from latents or prompt towards the loss."""
 
     name: str
     run: Callable[[Tensor], Tensor]
