@@ -1,6 +1,8 @@
 """Clips that are made in order to be scored, and the floors beneath them."""
 
 import json
+import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -8,12 +10,13 @@ import soundfile
 import torch
 from tests.media_files import make_video
 
+from seehear.batch.ledger import FILE
 from seehear.cli import main
 from seehear.errors import SettingsError
 from seehear.evaluation import read_report
 from seehear.evaluation.baselines import write_noise, write_retrieved
 from seehear.evaluation.datasets import read_list
-from seehear.evaluation.generate import ordered
+from seehear.evaluation.generate import ordered, run
 from seehear.evaluation.match_clips import real_clips
 from seehear.media import read_audio, read_image, read_video
 from seehear.models.binders import pocket
@@ -47,6 +50,15 @@ def test_eval_runs_a_preset_scores_it_and_does_not_make_it_again(real, tmp_path,
     assert (tmp_path / "out" / "made" / "a.wav").stat().st_mtime_ns == written
     assert read_report(tmp_path / "out").scores == first.scores
     capsys.readouterr()
+
+
+def test_a_damaged_job_database_of_a_run_is_refused(real, tmp_path):
+    damaged = Path(__file__).parents[1] / "data/damaged_ledgers/message_is_not_utf8.sqlite"
+    folder = tmp_path / "run"
+    folder.mkdir()
+    shutil.copy(damaged, folder / FILE)
+    with pytest.raises(SettingsError, match="as a job database"):
+        run(real_clips(real), ordered("v2a", "vanilla"), folder, lambda request: None)
 
 
 def test_scores_do_not_depend_on_cache_or_workers(real, tmp_path, capsys):

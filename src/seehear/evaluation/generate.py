@@ -53,7 +53,7 @@ def run(
         SettingsError: A clip does not have the input of the task, or the folder has a run with
             other settings.
     """
-    ledger = Ledger(folder)
+    ledger = Ledger.checked(folder)
     ledger.add(entry_of(clip, common, folder / "frames").listed() for clip in clips)
     ledger.close()
     return run_processes(folder, make, num_workers, on_change)
