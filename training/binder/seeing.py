@@ -33,7 +33,7 @@ RECOLOURED = ImageAugmentation(nearest=0.6, farthest=1.15, colour=0.2, mixing=0.
 
 
 def varied_pictures(pictures: Tensor, generator: torch.Generator) -> Tensor:
-    """Pictures [b, 3, 64, 64] in [0, 1] varied in place, size, light, colour, noise, sharpness."""
+    """Vary place, size, light, colour, noise and sharpness of images [b, 3, h, w] in [0, 1]."""
     b = len(pictures)
 
     def rand(*shape: int) -> Tensor:

@@ -12,6 +12,7 @@ import torch
 from diffusers import AutoencoderKL, UNet2DConditionModel
 
 from training.loop import fast_arithmetic
+from training.video.films import SIZE
 from training.video.unet import prepared, scheduler
 from training.video.vae import FOLDER
 from training.world.pictures import CACHE
@@ -32,7 +33,7 @@ def main() -> None:
     stills, alpha_bar = prepared("train"), scheduler().alphas_cumprod
     generator = torch.Generator().manual_seed(13)
     rows = torch.randperm(len(stills["rows"]), generator=generator)[: options.count]
-    copies = np.zeros((len(rows), 3, 64, 64), np.uint8)
+    copies = np.zeros((len(rows), 3, SIZE, SIZE), np.uint8)
     began = time.monotonic()
     for first in range(0, len(rows), BATCH):
         part = rows[first : first + BATCH]

@@ -16,7 +16,7 @@ from training.world.pictures import CACHE
 from training.world.scenes import heard, seen
 
 CHUNK = 448
-NUM_FRAMES, SIZE, DURATION_S = 16, 64, 2.56
+NUM_FRAMES, SIZE, DURATION_S = 16, 128, 2.56
 
 
 def path_of(split: str) -> Path:
@@ -25,7 +25,7 @@ def path_of(split: str) -> Path:
 
 
 def films(split: str) -> np.ndarray:
-    """Cached films of a split, uint8 [scenes, 16, 3, 64, 64], scene by scene as the sounds."""
+    """Cached films of a split, uint8 [scenes, 16, 3, 128, 128], scene by scene as the sounds."""
     return np.load(path_of(split), mmap_mode="r")
 
 

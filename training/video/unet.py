@@ -77,7 +77,7 @@ def embed_captions(captions: list[str]) -> Tensor:
 
 @torch.no_grad()
 def encoded(frames: np.ndarray) -> Tensor:
-    """Scaled latents [..., 4, 16, 16] of frames in uint8 [..., 3, 64, 64], in half precision."""
+    """Scaled latents [..., 4, 16, 16] of frames in uint8 [..., 3, 128, 128], in half precision."""
     vae = AutoencoderKL.from_pretrained(FOLDER / "vae").eval().to(memory_format=torch.channels_last)
     flat = frames.reshape(-1, *frames.shape[-3:])
     with fast_arithmetic():

@@ -148,7 +148,9 @@ _ALL = (
         columns={name: name for name in ("KL", "same class", "ISc", "FD", "KD")},
         load=judge.load,
         shipped=judge.SHIPPED,
-        note="features and classes are from the pocket judge, which guidance never uses",
+        note="features and classes are from the pocket judge; guidance never uses it, but it was "
+        "trained on the same synthetic pocket world as the pocket models, so its scores do not "
+        "show how outsiders judge the outputs",
     ),
     FeatureNetwork(
         name="judge-patches",
