@@ -40,9 +40,9 @@ def ledger_costs(folder: Path, count: int) -> dict[str, float]:
         ledger.finish(row.id, owner, 1.0, "0" * 64)
     finished = time.perf_counter()
     ledger.close()
-    asked = time.perf_counter()
+    status_began = time.perf_counter()
     subprocess.run([SEEHEAR, "batch", "status", str(folder)], check=True, capture_output=True)
-    status_s = time.perf_counter() - asked
+    status_s = time.perf_counter() - status_began
     again = Ledger(folder)
     counted = time.perf_counter()
     again.counts()

@@ -1,4 +1,4 @@
-"""What earlier runs of a benchmark made: a row of a table can grow, or go on after a stop."""
+"""Batches of earlier runs of a benchmark, so that a row of a table can grow or continue."""
 
 import hashlib
 import sys
@@ -21,14 +21,14 @@ Made = dict[Stream, Tensor]
 
 @dataclass(frozen=True)
 class Kept:
-    """A folder of batches. What other code, weights or settings made is never found in it."""
+    """A folder of batches; those of other code, weights or settings are never found in it."""
 
     folder: Path
     made_by: str
 
     @classmethod
     def of(cls, folder: Path | None, family: Family, parts: Sequence[Part]) -> "Kept | None":
-        """The batches that this process could have made; None without a folder."""
+        """The batches of this code and these weights; None without a folder."""
         if folder is None:
             return None
         weights = [weight["sha256"] for weight in family.weights(parts)]

@@ -77,8 +77,8 @@ def shares(count: int) -> list[dict]:
     clock = Clock()
     for reads in ("read_video", "read_audio", "probe"):
         clock.watch(clip_media, reads, "decoding")
-    for looks in ("motion_by_frame", "onset_times"):
-        clock.watch(av_align, looks, "AV-Align")
+    for function in ("motion_by_frame", "onset_times"):
+        clock.watch(av_align, function, "AV-Align")
     networks = {
         ("v2a", "panns-16k"): lambda: Panns(Cnn14(), 16_000),
         ("a2v", "i3d"): lambda: I3d(InceptionI3d(), "crop"),

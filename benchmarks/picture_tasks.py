@@ -43,7 +43,7 @@ def scores(family: Family, judge, held: Held, made: Tensor, real_features: Tenso
     features = judge.picture_features(few)
     with torch.no_grad():
         video = torch.cat([family.binder.embed_video(f) for f in few.split(28)])
-    cosines = (video * held.given).sum(1)
+    cosines = (video * held.conditions).sum(1)
     cell = {
         "accuracy": float(hits.float().mean()),
         "accuracy_95": wilson_interval(int(hits.sum()), len(hits)),
@@ -125,7 +125,7 @@ def run(task: Task, title: str) -> None:
         for mode in options.modes:
             preset = trial(preset_for(task, MODES[mode] or "wordless"), options.set)
             made, seconds = make(
-                task, family, held.prompts[prompt], preset, {"audio": held.given},
+                task, family, held.prompts[prompt], preset, {"audio": held.conditions},
                 is_guided=mode != "vanilla", batch=options.batch, keep=options.keep,
             )  # fmt: skip
             cell = scores(family, judge, held, made["video"], real_features)

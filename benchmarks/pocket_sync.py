@@ -137,14 +137,14 @@ def measure(
         preset = replace(preset, settings=replace(preset.settings, retimed_at=()))
     with torch.no_grad():
         if task == "v2a":
-            looks = (scenes.frames[:, ::4].float() / 255).split(28)
-            given = {"video": torch.cat([family.binder.embed_video(f) for f in looks])}
+            frames = (scenes.frames[:, ::4].float() / 255).split(28)
+            conditions = {"video": torch.cat([family.binder.embed_video(f) for f in frames])}
             sync = SyncTerm(starts=seen_curve, weight=weight or 0.0)
         else:
-            given = {"audio": family.binder.embed_audio(scenes.real, 16_000)}
+            conditions = {"audio": family.binder.embed_audio(scenes.real, 16_000)}
             sync = SyncTerm(onsets=heard_curve, weight=weight or 0.0)
     made, seconds = make(
-        task, family, scenes.prompts, preset, given,
+        task, family, scenes.prompts, preset, conditions,
         batch=batch, sync=None if weight is None else sync, keep=keep,
     )  # fmt: skip
     if task == "v2a":

@@ -36,7 +36,7 @@ def scores(family: Family, judge, held: Held, made: Tensor, real_features: Tenso
     features = judge.sound_features(made)
     with torch.no_grad():
         audio = torch.cat([family.binder.embed_audio(w, 16_000) for w in made.split(28)])
-    cosines = (audio * held.given).sum(1)
+    cosines = (audio * held.conditions).sum(1)
     return {
         "accuracy": float(hits.float().mean()),
         "accuracy_95": wilson_interval(int(hits.sum()), len(hits)),
@@ -101,7 +101,7 @@ def main() -> None:
                 if mode == "vanilla" and name != options.presets[0]:
                     continue
                 made, seconds = make(
-                    "v2a", family, held.prompts[prompt], preset, {"video": held.given},
+                    "v2a", family, held.prompts[prompt], preset, {"video": held.conditions},
                     is_guided=mode == "guided", batch=options.batch, keep=options.keep,
                 )  # fmt: skip
                 cell = scores(family, judge, held, made["audio"], real_features)

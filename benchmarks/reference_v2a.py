@@ -75,7 +75,7 @@ def authors_config() -> ImageBindConfig:
     )
 
 
-def given(sound: AudioLDM) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+def inputs_of(sound: AudioLDM) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """Latents, prompt stack, frames and token ids, the same for every variant."""
     generator = torch.Generator().manual_seed(1)
     z = sound.prior(DURATION_S, 1, generator)
@@ -95,7 +95,7 @@ def released(sound: AudioLDM, binder: ImageBind, num_steps: int, warm_up: float)
         for module in network.modules():
             vars(module).pop("forward", None)  # convolutions as the library has them
     towers, scheduler = binder.towers, sound.scheduler
-    z, y, pixels, ids = given(sound)
+    z, y, pixels, ids = inputs_of(sound)
     scheduler.set_timesteps(num_steps)
     for i, t in enumerate(scheduler.timesteps):
         with torch.no_grad():
@@ -128,7 +128,7 @@ def released(sound: AudioLDM, binder: ImageBind, num_steps: int, warm_up: float)
 
 def ours(sound: AudioLDM, binder: ImageBind, num_steps: int, warm_up: float) -> Tensor:
     """The `authors` preset in our loop."""
-    z, y, pixels, ids = given(sound)
+    z, y, pixels, ids = inputs_of(sound)
     with torch.no_grad():
         targets = {
             "video": binder.towers.embed_vision(pixels),
@@ -158,7 +158,7 @@ def one(size: str, variant: str) -> dict[str, object]:
     sound, binder = (small_models if size == "small" else true_models)(checkpointing)
     num_steps, warm_up = SETTINGS[size]
     run: Callable[..., Tensor] = released if variant == "released" else ours
-    z, y, _, _ = given(sound)
+    z, y, _, _ = inputs_of(sound)
     with torch.no_grad():
         sound.predict(z, sound.levels(num_steps)[0], y, SCALE)  # warm up
         began = time.process_time()

@@ -91,7 +91,7 @@ def trial(preset: Preset, changes: list[str]) -> Preset:
         elif key == "guidance_scale":
             settings = replace(preset.settings, guidance_scale=float(value))
             preset = replace(preset, settings=settings)
-        elif key == "looks":
+        elif key == "views":
             preset = replace(
                 preset, image_augmentation=replace(preset.image_augmentation, per_step=int(value))
             )

@@ -33,29 +33,29 @@ def make(
     family: Family,
     prompts: Sequence[str],
     preset: Preset,
-    given: Mapping[str, Tensor] | None = None,
+    conditions: Mapping[str, Tensor] | None = None,
     *,
     is_guided: bool = True,
     batch: int = 16,
     sync: SyncTerm | None = None,
     keep: Path | None = None,
 ) -> tuple[Made, float]:
-    """Clips of 2.56 s, and the seconds that they took.
+    """Generate clips of 2.56 s; also returns the seconds that this took.
 
     Args:
-        task: What is made from what.
+        task: A task of `seehear.pipeline.task`.
         family: The models.
-        prompts: One for every clip; all of them empty, or none.
-        preset: How. Sounds are compared as mels whatever it says, so that presets differ by
-            their loop alone.
-        given: Embeddings (clips, dim) of what is given, by name.
-        is_guided: Whether anything pulls.
-        batch: How many clips are made at a time.
-        sync: A sync term, with curves of what is given, one per clip.
-        keep: Where batches are kept, and taken from if they are there.
+        prompts: One for every clip; either all or none of them are empty.
+        preset: Settings. Mels are always compared instead of waveforms, so that presets differ
+            only by their loop.
+        conditions: Embeddings (clips, dim) of the inputs, by stream.
+        is_guided: False: sample without guidance.
+        batch: Number of clips per batch.
+        sync: A sync term, with curves of the inputs, one per clip.
+        keep: Folder of finished batches, which are not generated again.
 
     Returns:
-        Sounds (clips, samples) in float32 and frames (clips, frames, 3, height, width) in uint8.
+        Audio (clips, samples) in float32 and frames (clips, frames, 3, height, width) in uint8.
     """
     backbones = {stream: family.backbone(part) for stream, part in TASKS[task].makes.items()}
     kept = Kept.of(keep, family, tuple(TASKS[task].makes.values()))
@@ -64,7 +64,7 @@ def make(
     for first in range(0, len(prompts), batch):
         part = slice(first, first + batch)
         texts = list(prompts[part])
-        targets = {name: embeddings[part] for name, embeddings in (given or {}).items()}
+        targets = {name: embeddings[part] for name, embeddings in (conditions or {}).items()}
         clips_of = _Batch(
             task=task,
             first=first,
@@ -84,7 +84,7 @@ def make(
 
 @dataclass(frozen=True, kw_only=True)
 class _Batch:
-    """All that decides what clips of one batch are, but for code and weights."""
+    """Everything that determines the clips of a batch, except code and weights."""
 
     task: str
     first: int  # number of its first clip
@@ -98,7 +98,7 @@ class _Batch:
 def _made(
     batch: _Batch, backbones: Mapping[Stream, Backbone], family: Family
 ) -> tuple[Made, float]:
-    """The clips of a batch, and the seconds that they took."""
+    """The clips of a batch, and the seconds that their generation took."""
     began = time.monotonic()
     texts, targets, preset = batch.texts, batch.targets, batch.preset
     if texts[0]:
@@ -156,7 +156,7 @@ def _of_clips(sync: SyncTerm | None, part: slice) -> SyncTerm | None:
 
 
 def options_for(about: str, *, batch: int, count: int = 256) -> argparse.ArgumentParser:
-    """What can be said to every benchmark that makes many clips."""
+    """The options of every benchmark that generates many clips."""
     parser = argparse.ArgumentParser(description=about)
     parser.add_argument("--count", type=int, default=count, help=f"of clips; {count}")
     parser.add_argument("--batch", type=int, default=batch, help=f"clips at a time; {batch}")
@@ -173,9 +173,9 @@ def options_for(about: str, *, batch: int, count: int = 256) -> argparse.Argumen
 
 
 def add_trials(parser: argparse.ArgumentParser) -> None:
-    """What can be tried out without a trace in the tables."""
+    """Options for trials, which the tables do not record."""
     parser.add_argument(
         "--set", nargs="*", default=[], metavar="FIELD=VALUE",
-        help="trial values of AlignerConfig fields, num_steps, guidance_scale, looks or "
+        help="trial values of AlignerConfig fields, num_steps, guidance_scale, views or "
         "weights=a,b; not saved",
     )  # fmt: skip

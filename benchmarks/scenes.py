@@ -23,17 +23,17 @@ FPS = 16 / DURATION_S
 
 @dataclass(frozen=True, kw_only=True)
 class Held:
-    """Held-out scenes: what is seen, what is truly heard, and the prompts of each column."""
+    """Held-out scenes: frames, real audio and the prompts of each column."""
 
     frames: Tensor  # [n, 4, 3, 64, 64] in [0, 1]
     real: Tensor  # [n, samples]
     labels: Tensor  # [n]
     onsets_s: Sequence[tuple[float, ...]]
     prompts: dict[str, list[str]]
-    given: Tensor  # binder embeddings of what a task is given [n, dim]
+    conditions: Tensor  # binder embeddings of the input [n, dim]
 
 
-def held_out(family: Family, count: int, given: Literal["video", "audio"] = "video") -> Held:
+def held_out(family: Family, count: int, condition: Literal["video", "audio"] = "video") -> Held:
     """The first `count` scenes of the test split: art and synthesis that were held out."""
     sounds = [heard(seed, "test") for seed in range(count)]
     frames = torch.stack(
@@ -45,13 +45,13 @@ def held_out(family: Family, count: int, given: Literal["video", "audio"] = "vid
     with torch.no_grad():
         found = (
             [binder.embed_video(f) for f in frames.split(28)]
-            if given == "video"
+            if condition == "video"
             else [binder.embed_audio(w, 16_000) for w in real.split(28)]
         )
     embeddings = torch.cat(found)
     bank = PhraseBank(binder)
     captions = [
-        (bank.name_video(f) if given == "video" else bank.name_audio(w, 16_000)).caption
+        (bank.name_video(f) if condition == "video" else bank.name_audio(w, 16_000)).caption
         for f, w in zip(frames, real, strict=True)
     ]
     # A wrong prompt names another thing; the shift walks through all of them.
@@ -69,7 +69,7 @@ def held_out(family: Family, count: int, given: Literal["video", "audio"] = "vid
         labels=labels,
         onsets_s=[s.onsets_s for s in sounds],
         prompts=prompts,
-        given=embeddings,
+        conditions=embeddings,
     )
 
 
