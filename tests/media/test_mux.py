@@ -59,9 +59,12 @@ def test_a_codec_is_copied_as_it_is_or_refused(tmp_path, codec, pix_fmt, source,
         out = tmp_path / f"out{suffix}"
         if suffix not in suffixes:
             with pytest.raises(MediaError, match="use --reencode"):
+                check_container(path, out)
+            with pytest.raises(MediaError, match="use --reencode"):
                 mux(path, out)
             assert not out.exists()
             continue
+        check_container(path, out)
         frames, _, _ = mux(path, out)
         assert packet_hashes(out) == packet_hashes(path)
         for frame, right in zip(frames, expected, strict=True):

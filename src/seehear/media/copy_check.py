@@ -31,16 +31,21 @@ def check_copy(source: Path, written: Path, name: Path) -> None:
     Raises:
         MediaError: the written file cannot be played as the source can.
     """
+    check_first_frame(source, written, name)
+    if _decodes_at_end(source, "video") and not _decodes_at_end(written, "video"):
+        raise MediaError(f"{name}: the last frames cannot be decoded; use --reencode")
+    if not _decodes_at_end(written, "audio"):
+        raise MediaError(f"{name}: the end of the audio cannot be decoded; use another suffix")
+
+
+def check_first_frame(source: Path, written: Path, name: Path) -> None:
+    """Compare the first frame of a copy with that of its source; see `check_copy`."""
     expected, got = _first_picture(source), _first_picture(written)
     if expected is not None and (got is None or not np.array_equal(expected, got)):
         raise MediaError(
             f"{name}: {name.suffix} does not keep this video as it is: its first frame "
             f"{'cannot be decoded' if got is None else 'changes'}; use --reencode"
         )
-    if _decodes_at_end(source, "video") and not _decodes_at_end(written, "video"):
-        raise MediaError(f"{name}: the last frames cannot be decoded; use --reencode")
-    if not _decodes_at_end(written, "audio"):
-        raise MediaError(f"{name}: the end of the audio cannot be decoded; use another suffix")
 
 
 def _first_picture(path: Path) -> UInt8[np.ndarray, "64 64 3"] | None:

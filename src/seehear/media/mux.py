@@ -4,6 +4,7 @@ import io
 from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, Literal
 
 import av
@@ -16,7 +17,7 @@ from torch import Tensor
 
 from seehear.errors import MediaError
 from seehear.media import fourcc
-from seehear.media.copy_check import check_copy
+from seehear.media.copy_check import check_copy, check_first_frame
 from seehear.media.encode import (
     AUDIO_RATE,
     CONTAINERS,
@@ -118,15 +119,40 @@ def mux_audio(
 def check_container(video_path: str | Path, out_path: str | Path) -> None:
     """Raise MediaError if the container of `out_path` does not support a video's codec.
 
-    Nothing is written: this is a check before the audio is generated.
+    This is a check before the audio is generated. A container can accept raw video of a pixel
+    format that it does not describe, so a first frame of raw video is copied to a temporary file.
     """
+    video_path, out_path = Path(video_path), Path(out_path)
+    kind = container_for(out_path)
     with open_media(video_path) as source, decoding(video_path):
         stream = video_stream(source)
         if stream is None:
             return  # another error, which names the reason, follows
         check_decoder(video_path, stream)
-        if not _can_hold(container_for(Path(out_path)), stream):
-            raise _cannot_hold(Path(out_path), stream)
+        if not _can_hold(kind, stream):
+            raise _cannot_hold(out_path, stream)
+        is_raw = stream.codec_context.codec.canonical_name == "rawvideo"
+    if is_raw:
+        with TemporaryDirectory(prefix="seehear-") as folder:
+            written = Path(folder) / f"first_frame{out_path.suffix}"
+            _copy_first_frame(video_path, written, kind)
+            check_first_frame(video_path, written, out_path)
+
+
+def _copy_first_frame(video_path: Path, written: Path, kind: Container) -> None:
+    """Write a file with the first video packet alone."""
+    with open_media(video_path) as source:
+        stream = video_stream(source)
+        assert stream is not None
+        options = dict(kind.options) | _fourcc_options(kind)
+        with av.open(str(written), "w", format=kind.format, options=options) as output:
+            video, needs_fourcc = _add_copied_track(output, kind, stream)
+            packet = next(packets_of(source, stream), None)
+            if packet is not None:
+                packet.stream, packet.pts, packet.dts = video, 0, 0
+                output.mux(packet)
+        if needs_fourcc:
+            fourcc.write_fourcc(written, stream)
 
 
 def _mix(
