@@ -35,6 +35,7 @@ from seehear.web.uploads import Uploads
 COOKIE = "seehear-visitor"
 MAX_PATH = 4096  # characters of an address
 MAX_NAME = 255  # bytes of a part of it
+MAX_PAUSE_S = 60  # between two parts of a body
 DRAIN_S = 10.0
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _API = "/gradio_api"
@@ -79,7 +80,12 @@ class AccessMiddleware:
 
         async def receive_and_note() -> Message:
             nonlocal has_ended
-            message = await receive()
+            if has_ended:  # waits for the end of the connection
+                return await receive()
+            try:
+                message = await asyncio.wait_for(receive(), MAX_PAUSE_S)
+            except TimeoutError:
+                raise Refusal(408, f"no data for {MAX_PAUSE_S} s; send the request again") from None
             has_ended = not message.get("more_body", False)
             return message
 
