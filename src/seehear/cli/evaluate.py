@@ -24,7 +24,8 @@ def evaluate(
         typer.Option(
             "--task",
             help="Task of the generated clips. For v2a and i2a the audio is scored, for a2v the "
-            "video. For joint the video is scored, and the audio by audio-only networks.",
+            "video. For joint, networks with video input score the video, and audio-only "
+            "networks score the audio.",
         ),
     ] = "v2a",
     real: Annotated[

@@ -140,7 +140,7 @@ WORDLESS = Preset(
         guidance_scale=2.5,  # as in the authors' code; 4 was not better
         aligner=AlignerConfig(
             rule="relative",  # independent of the scale of latents and loss, so it fits every model
-            lr_latents=0.05,  # highest judge accuracy among the rates 0.03, 0.05, 0.1 and 0.2
+            lr_latents=0.05,  # 0.03, 0.1 and 0.2 were not better, see docs/tried.md
             lr_prompt=0.3,  # Eq. 17; 0.2 and 0.6 were not better
             tuned_half="cond",  # the unconditional embedding keeps its trained meaning
             start=0.0,  # the first steps determine the class of the audio
@@ -168,7 +168,8 @@ def _tuned(preset: Preset, **aligner: Any) -> SamplingSettings:
 DEFAULT = replace(
     WORDLESS,
     name="default",
-    distance="cosine",  # the names distance was not measured with prompts
+    # For audio, the names distance was not measured with a caption or the right prompt.
+    distance="cosine",
     mel_augmentation=MelAugmentation(),  # augmented views were not measured with prompts
     settings=_tuned(
         WORDLESS,
@@ -261,7 +262,8 @@ _JOINT_DEFAULT = replace(
             _IMAGE_VIDEO_WORDLESS,
             lr_latents={"audio": 0.05, "video": 0.05},  # as in wordless for a single stream
             lr_prompt={"audio": 0.3, "video": 0.3},  # as in wordless for a single stream
-            # audio: soon after its first step, at 0.25; video: later, when the audio is less noisy
+            # audio: soon after its first step, which is at 0.25; video: later, when the audio is
+            # less noisy
             start={"audio": 0.3, "video": 0.4},
         ),
         num_steps=40,  # each stream is denoised in 30 of the 40 steps
