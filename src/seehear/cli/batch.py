@@ -124,7 +124,7 @@ def batch(
 
     The job database ledger.sqlite in the output folder records the state of every job (pending,
     running, done, failed) and the errors. Output files are written atomically. Outputs do not
-    depend on the number of workers: the seed of a job without one is derived from its id and
+    depend on the number of workers: if a job has no seed, its seed is derived from its id and
     --seed.
 
     Columns of a job file: input, output, id, task, prompt, audio_prompt, video_prompt, seed,
