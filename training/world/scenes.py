@@ -52,7 +52,7 @@ class Heard:
 
 
 def heard(seed: int, split: Split, num_samples: int = NUM_SAMPLES) -> Heard:
-    """The sound of scene `seed`; about an eighth are real recordings where the world has them."""
+    """The sound of scene `seed`; an eighth to a half are recordings if there are any."""
     rng = _rng(split, seed, 0)
     thing = thing_of(seed)
     voice = Voice(size=float(rng.random()), speed=float(rng.random()))
@@ -60,8 +60,9 @@ def heard(seed: int, split: Split, num_samples: int = NUM_SAMPLES) -> Heard:
     # Judges must know both parts of the parameter space; nobody else may see the held-out part.
     is_held_out = split == "test" or (split == "judge" and rng.random() < 0.4)
     sound: Sound | None = None
-    if rng.random() < 0.12:
-        sound = recorded.sound_of(thing, rng, "test" if split == "test" else "train", num_samples)
+    if rng.random() < recorded.share_of(thing):
+        half = "test" if split == "test" else "train"
+        sound = recorded.sound_of(thing, rng, half, num_samples, voice)
     if sound is None:
         sound = SYNTHS[thing](Draw(rng, is_held_out), voice, num_samples)
     waveform = sound.waveform / max(float(np.abs(sound.waveform).max()), 1e-4)
