@@ -123,7 +123,7 @@ def place(clip: Wave, event: Wave, time_s: float, gain: float = 1.0) -> None:
 
 
 def scatter(n: int, grains: Sequence[Wave], starts: np.ndarray, gains: np.ndarray) -> Wave:
-    """Many short grains at sample positions: one convolution per distinct grain.
+    """Many short grains at sample positions.
 
     Args:
         n: Length of the result.
@@ -131,14 +131,19 @@ def scatter(n: int, grains: Sequence[Wave], starts: np.ndarray, gains: np.ndarra
         starts: Sample positions, integers; those outside [0, n) are left out.
         gains: One gain per start.
     """
-    clip = np.zeros(n)
+    longest = max(len(grain) for grain in grains)
+    clip = np.zeros(n + longest)
     for k, grain in enumerate(grains):
         at, gain = starts[k :: len(grains)], gains[k :: len(grains)]
         inside = (at >= 0) & (at < n)
-        impulses = np.zeros(n)
-        np.add.at(impulses, at[inside], gain[inside])
-        clip += convolve(impulses, grain)[:n]
-    return clip
+        at, gain = at[inside], gain[inside]
+        if len(at) * len(grain) < n:  # few and short: add them one by one
+            where = (at[:, None] + np.arange(len(grain))).ravel()
+            clip += np.bincount(where, (gain[:, None] * grain).ravel(), len(clip))
+        else:
+            impulses = np.bincount(at, gain, n)
+            clip[:n] += convolve(impulses, grain)[:n]
+    return clip[:n]
 
 
 # Envelopes and contours
