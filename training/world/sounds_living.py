@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
+from training.world import sounds_impacts, sounds_mammals
 from training.world.dsp import (
     SAMPLE_RATE,
     Draw,
@@ -26,8 +27,6 @@ from training.world.dsp import (
     formants,
     harmonics,
     highpass,
-    lowpass,
-    modal,
     moving_formants,
     noise,
     normalise,
@@ -134,150 +133,6 @@ def _calls(
 # Mammals
 
 
-def dog(draw: Draw, voice: Voice, n: int) -> Sound:
-    """Barks: short harsh bursts; the pitch jumps up and falls, the mouth opens and closes."""
-    pitch = _sized(draw, voice, 850, 230)
-    tract = _sized(draw, voice, 1.45, 0.75, 0.15)
-    length = draw.key(0.11, 0.3)
-    breath, rough, peak_at = draw.uniform(0.2, 0.7), draw.key(0.15, 0.7), draw.uniform(0.15, 0.4)
-    closed = _shape([380, 950, 2600], tract, 8)
-    opened = _shape([750, 1350, 2700, 3800], tract, draw.uniform(2, 6), 0.16)
-    is_double = draw.chance(0.3)
-
-    def bark(gap_s: float) -> Wave:
-        m = samples(min(_about(draw, length, 0.15), 0.8 * gap_s))
-        p = _about(draw, pitch)
-        f0 = pitch_curve([0.65 * p, p, 0.85 * p, 0.5 * p], m, [0, peak_at, 0.6, 1])
-        env = adsr(m, draw.uniform(0.004, 0.02), 0.3 * m / SAMPLE_RATE, 0.6, 0.6 * m / SAMPLE_RATE)
-        position = curve([0.2, 1, 1, 0], m, [0, peak_at, 0.55, 1])
-        y = _voiced(draw, f0, env, [closed, opened], position, breath=breath, rough=rough,
-                    jitter=0.025, cutoff=3000)  # fmt: skip
-        return soft_clip(y, draw.uniform(1.0, 2.5))
-
-    def barks(gap_s: float) -> Wave:
-        if not is_double or gap_s < 0.5:
-            return bark(gap_s)
-        pair = np.zeros(samples(0.9 * gap_s))
-        place(pair, bark(gap_s / 2), 0, 0.8)
-        place(pair, bark(gap_s / 2), min(1.5 * length, 0.45 * gap_s))
-        return pair
-
-    return finish(*_calls(draw, voice, n, (0.9, 4.0), barks), draw)
-
-
-def cat(draw: Draw, voice: Voice, n: int) -> Sound:
-    """Meows: a clear rich tone whose mouth goes from 'ee' over 'a' to 'oo'."""
-    pitch = _sized(draw, voice, 900, 430)
-    tract = _sized(draw, voice, 1.5, 1.05, 0.12)
-    length = draw.key(0.4, 1.1)
-    rise, fall = draw.uniform(0.65, 0.9), draw.uniform(0.55, 0.95)
-    peak_at, wobble = draw.key(0.25, 0.6), draw.uniform(0.0, 0.025)
-    mouth = [
-        _shape([330, 2100, 2900, 4000], tract, draw.uniform(1, 4)),
-        _shape([850, 1600, 2800, 4000], tract, draw.uniform(0, 4)),
-        _shape([480, 950, 2500, 3600], tract, draw.uniform(4, 9)),
-    ]
-    breath, rough = draw.uniform(0.01, 0.12), draw.choice([0, 0, 0.15])
-
-    def meow(gap_s: float) -> Wave:
-        m = samples(min(_about(draw, length, 0.2), 0.85 * gap_s))
-        p = _about(draw, pitch, 0.06)
-        f0 = pitch_curve([rise * p, p, 0.95 * p, fall * p], m, [0, peak_at, 0.75, 1])
-        f0 = f0 * vibrato(draw.rng, m, draw.uniform(5, 9), wobble, 0.006)
-        env = curve([0, 0.5, 1, 0.7, 0], m, [0, 0.15, peak_at, 0.8, 1])
-        position = curve([0, 0.4, 1, 1.9, 2], m, [0, 0.15, peak_at, 0.9, 1])
-        return _voiced(draw, f0, env, mouth, position, breath=breath, rough=rough, jitter=0.004,
-                       cutoff=5000)  # fmt: skip
-
-    return finish(*_calls(draw, voice, n, (0.4, 1.6), meow), draw)
-
-
-def cow(draw: Draw, voice: Voice, n: int) -> Sound:
-    """Moos: a long low note that starts behind closed lips and opens."""
-    pitch = _sized(draw, voice, 190, 85)
-    tract = _sized(draw, voice, 0.85, 0.6, 0.1)
-    length, breath = draw.key(0.9, 2.1), draw.uniform(0.02, 0.15)
-    rough, end = draw.key(0.0, 0.35), draw.uniform(0.6, 1.1)
-    mouth = [
-        _shape([260, 1000, 2200], tract, draw.uniform(14, 20)),
-        _shape([480, 850, 2400, 3300], tract, draw.uniform(5, 9)),
-        _shape([750, 1200, 2500, 3500], tract, draw.uniform(4, 8)),
-    ]
-    opening = draw.uniform(1.0, 2.0)
-
-    def moo(gap_s: float) -> Wave:
-        m = samples(min(_about(draw, length, 0.15), 0.9 * gap_s))
-        p = _about(draw, pitch, 0.05)
-        f0 = pitch_curve([0.7 * p, 0.85 * p, p, 1.05 * p, end * p], m, [0, 0.2, 0.4, 0.75, 1])
-        env = curve([0, 0.45, 1, 0.9, 0], m, [0, 0.12, 0.4, 0.8, 1])
-        position = curve([0, 0.1, opening, opening, 0.7], m, [0, 0.15, 0.45, 0.8, 1])
-        y = _voiced(draw, f0, env, mouth, position, breath=breath, rough=rough, jitter=0.012,
-                    cutoff=2200)  # fmt: skip
-        return soft_clip(y, 1.5)
-
-    return finish(*_calls(draw, voice, n, (0.3, 0.85), moo), draw)
-
-
-def pig(draw: Draw, voice: Voice, n: int) -> Sound:
-    """Grunts and oinks: snorting noise chopped by a slow larynx, sometimes a squeal."""
-    pitch = _sized(draw, voice, 170, 65)
-    tract = _sized(draw, voice, 1.2, 0.7, 0.12)
-    length, snort = draw.key(0.1, 0.3), draw.key(0.3, 0.9)
-    squeal_chance = draw.choice([0.0, 0.1, 0.3, 0.8])
-    grunt_mouth = [_shape([420, 1100, 2300, 3300], tract, 4), _shape([550, 1500, 2700], tract, 3)]
-    squeal_mouth = [_shape([1100, 2600, 3800], tract, 1, 0.2)]
-
-    def grunt(m: int) -> Wave:
-        p = _about(draw, pitch, 0.15)
-        f0 = pitch_curve([0.8 * p, 1.1 * p, draw.uniform(0.7, 1.6) * p], m)
-        rattle = 0.25 + normalise(np.maximum(pulse(f0 / 2, m, 3), 0))
-        env = adsr(m, 0.02, 0.05, 0.8, 0.4 * m / SAMPLE_RATE)
-        y = _voiced(draw, f0, env, grunt_mouth, breath=snort, rough=0.6, jitter=0.06, cutoff=2500)
-        return normalise(y * rattle)
-
-    def squeal(m: int) -> Wave:
-        p = draw.uniform(650, 1500)
-        f0 = pitch_curve([0.6 * p, p, draw.uniform(0.8, 1.3) * p, 0.7 * p], m)
-        env = adsr(m, 0.03, 0.05, 0.9, 0.1)
-        return _voiced(draw, f0, env, squeal_mouth, breath=0.3, rough=0.5, jitter=0.03, cutoff=6000)
-
-    def oink(gap_s: float) -> Wave:
-        if draw.chance(squeal_chance):
-            return squeal(samples(min(draw.uniform(0.25, 0.8), 0.85 * gap_s)))
-        return grunt(samples(min(_about(draw, length, 0.25), 0.8 * gap_s)))
-
-    return finish(*_calls(draw, voice, n, (1.2, 4.0), oink, jitter=0.3), draw)
-
-
-def horse(draw: Draw, voice: Voice, n: int) -> Sound:
-    """Neighs: a high squeal that falls and shakes, and a snort at the end."""
-    pitch = _sized(draw, voice, 1400, 650)
-    tract = _sized(draw, voice, 1.0, 0.7, 0.12)
-    length, shake_rate = draw.key(1.0, 2.1), draw.key(7, 13)
-    depth, breath, rough = draw.uniform(0.05, 0.15), draw.uniform(0.08, 0.35), draw.uniform(0, 0.5)
-    mouth = [_shape([1000, 1900, 3300, 4500], tract, 2, 0.15), _shape([650, 1500, 2700], tract, 4)]
-
-    def neigh(gap_s: float) -> Wave:
-        m = samples(min(_about(draw, length, 0.12), 0.9 * gap_s))
-        p = _about(draw, pitch, 0.05)
-        f0 = pitch_curve([0.55 * p, p, 0.9 * p, 0.55 * p, 0.25 * p], m, [0, 0.12, 0.35, 0.7, 1])
-        rate = curve([0.7 * shake_rate, shake_rate, 0.9 * shake_rate], m)
-        shake = np.sin(2 * np.pi * phase(rate, m))
-        grow = curve([0.1, 1, 1], m, [0, 0.35, 1])
-        f0 = f0 * (1 + depth * grow * shake)
-        env = curve([0, 1, 0.9, 0.6, 0], m, [0, 0.08, 0.4, 0.8, 1])
-        env = env * (1 - 0.45 * grow * (1 - shake))
-        y = _voiced(draw, f0, env, mouth, breath=breath, rough=rough, jitter=0.012, cutoff=4500)
-        if gap_s - m / SAMPLE_RATE > 0.1 and draw.chance(0.6):
-            k = samples(min(0.5, gap_s - m / SAMPLE_RATE))
-            flutter = 0.3 + np.maximum(np.sin(2 * np.pi * phase(draw.uniform(18, 30), k)), 0)
-            y = np.concatenate([y, 0.4 * percussive(k, 0.05, 0.6) * flutter
-                                * band_noise(draw.rng, k, 300, 2500) / 3])  # fmt: skip
-        return y
-
-    return finish(*_calls(draw, voice, n, (0.35, 0.8), neigh), draw)
-
-
 def sheep(draw: Draw, voice: Voice, n: int) -> Sound:
     """Bleats: a nasal 'baa' that trembles about ten times a second."""
     pitch = _sized(draw, voice, 420, 150)
@@ -302,32 +157,6 @@ def sheep(draw: Draw, voice: Voice, n: int) -> Sound:
                        rough=0.15, jitter=0.015, cutoff=4500)  # fmt: skip
 
     return finish(*_calls(draw, voice, n, (0.5, 1.4), baa), draw)
-
-
-def lion(draw: Draw, voice: Voice, n: int) -> Sound:
-    """Roars: a very rough low voice with much breath, swelling and falling."""
-    pitch = _sized(draw, voice, 170, 60)
-    tract = _sized(draw, voice, 0.7, 0.45, 0.1)
-    length, breath = draw.key(0.9, 2.2), draw.key(0.35, 0.9)
-    growl_rate = draw.uniform(18, 38)
-    mouth = [
-        _shape([450, 1000, 2100], tract, 7, 0.3),
-        _shape([950, 1700, 2900, 4200], tract, draw.uniform(2, 5), 0.3),
-        _shape([500, 1100, 2300], tract, 8, 0.3),
-    ]
-
-    def roar(gap_s: float) -> Wave:
-        m = samples(min(_about(draw, length, 0.15), 0.92 * gap_s))
-        p = _about(draw, pitch, 0.06)
-        f0 = pitch_curve([0.7 * p, 1.15 * p, p, 0.5 * p], m, [0, 0.25, 0.6, 1])
-        growl = np.sin(2 * np.pi * phase(growl_rate * (1 + 0.2 * wander(draw.rng, m, 12)), m))
-        env = curve([0, 1, 0.85, 0], m, [0, draw.uniform(0.15, 0.4), 0.65, 1])
-        env = env * (1 + 0.45 * growl) * (1 + 0.25 * wander(draw.rng, m, 40))
-        y = _voiced(draw, f0, env, mouth, breath=breath, rough=0.8, jitter=0.07, cutoff=1600,
-                    direct=0.3)  # fmt: skip
-        return soft_clip(y, draw.uniform(2, 4))
-
-    return finish(*_calls(draw, voice, n, (0.35, 0.9), roar), draw)
 
 
 def elephant(draw: Draw, voice: Voice, n: int) -> Sound:
@@ -361,44 +190,6 @@ def elephant(draw: Draw, voice: Voice, n: int) -> Sound:
                            [0, 1, 0.9, 0.7, 0.5, 0.4, 0.3, 0.2], n)  # fmt: skip
         clip = clip + draw.uniform(0.03, 0.1) * rumble * curve(draw.rng.uniform(0, 1, 5), n)
     return finish(clip, times, draw)
-
-
-def wolf(draw: Draw, voice: Voice, n: int) -> Sound:
-    """Howls: one to three long gliding tones with few harmonics, in the open air."""
-    pitch = _sized(draw, voice, 800, 330)
-    length, darkness = draw.key(1.1, 2.4), draw.key(500, 1300)
-    num_wolves = draw.choice([1, 1, 1, 2, 3])
-    has_yips = draw.chance(0.2)
-    total_s = n / SAMPLE_RATE
-
-    def howl(gap_s: float) -> Wave:
-        m = samples(min(_about(draw, length, 0.2), max(gap_s, 0.8)))
-        p = _about(draw, pitch, 0.12)
-        start, end = draw.uniform(0.45, 0.75), draw.uniform(0.5, 0.9)
-        f0 = pitch_curve([start * p, p, 0.97 * p, 1.02 * p, end * p], m,
-                         [0, draw.uniform(0.1, 0.3), 0.5, 0.75, 1])  # fmt: skip
-        if draw.chance(0.35):  # the voice breaks from one register to another
-            f0 = f0 * np.where(
-                np.arange(m) < draw.uniform(0.1, 0.4) * m, draw.choice([0.75, 0.84]), 1
-            )
-        f0 = f0 * vibrato(draw.rng, m, draw.uniform(3, 6), draw.uniform(0, 0.015), 0.004)
-        env = curve([0, 1, 0.9, 0], m, [0, 0.18, 0.7, 1])
-        mouth = [_shape([450, 900, 2600], 1.0, 12), _shape([620, 1050, 2700], 1.0, 10)]
-        y = _voiced(draw, f0, env, mouth, breath=0.03, jitter=0.004, cutoff=darkness, direct=0.1)
-        return lowpass(y, 2.5 * darkness)
-
-    clip, onsets = np.zeros(n), []
-    for k in range(num_wolves):
-        calls, times = _calls(draw, voice, n, (0.3, 0.7), howl)
-        clip += calls * (1 if k == 0 else draw.uniform(0.2, 0.7))
-        onsets += list(times)
-    if has_yips:
-        for t in draw.rng.uniform(0, total_s, 4):
-            m = samples(draw.uniform(0.06, 0.14))
-            f0 = pitch_curve([pitch, 1.8 * pitch, pitch], m)
-            place(clip, harmonics(f0, [1, 0.4, 0.2], m) * np.hanning(m), t, 0.3)
-    clip = reverb(clip, draw.rng, draw.uniform(0.6, 1.8), draw.uniform(0.1, 0.5))
-    return finish(clip, sorted(onsets), draw, room=False)
 
 
 # Birds
@@ -754,53 +545,9 @@ def snore(draw: Draw, voice: Voice, n: int) -> Sound:
     return finish(*_calls(draw, voice, n, (0.35, 0.9), breath, jitter=0.06), draw)
 
 
-def footsteps(draw: Draw, voice: Voice, n: int) -> Sound:
-    """Steps: a heel thud and a softer toe, on a hard floor, wood, gravel, leaves or snow."""
-    ground = draw.choice(["hard", "hard", "wood", "wood", "gravel", "leaves"])
-    weight = _sized(draw, voice, 160, 65, 0.2)  # pitch of the thud
-    click = draw.key(1200, 3200)
-    toe_s, toe_level = draw.uniform(0.05, 0.13), draw.uniform(0.15, 0.6)
-    ring = draw.uniform(0.02, 0.07) if ground == "hard" else draw.uniform(0.04, 0.16)
-    boards = [draw.uniform(150, 320), draw.uniform(330, 700), draw.uniform(700, 1400)]
-
-    def contact(hardness: float) -> Wave:
-        m = samples(0.22)
-        thud = modal(m, [_about(draw, weight, 0.06), 1.9 * weight], [0.12, 0.07], [1.0, 0.5])
-        thud = thud * percussive(m, 0.003, 0.3)
-        if ground == "hard":
-            tap = noise(draw.rng, m) * percussive(m, 0.0005, ring)
-            tap = bandpass(tap, _about(draw, click), 1.2) + 0.25 * bandpass(tap, 0.35 * click, 1.5)
-            return 0.6 * thud + 2.2 * hardness * normalise(tap)
-        if ground == "wood":
-            knock = modal(m, [_about(draw, f, 0.03) for f in boards], [ring * 2, ring, ring / 2],
-                          [1.0, 0.6, 0.3], draw.rng)  # fmt: skip
-            tap = bandpass(noise(draw.rng, m) * percussive(m, 0.0005, 0.02), 0.6 * click, 1)
-            return thud + normalise(knock) + 0.6 * hardness * normalise(tap)
-        m = samples(draw.uniform(0.16, 0.28))
-        lo, hi = (700, 4500) if ground == "gravel" else (1500, 7000)
-        crunch = band_noise(draw.rng, m, lo, hi) * np.abs(wander(draw.rng, m, 350)) ** 2.5
-        return 0.4 * np.resize(thud, m) * percussive(m, 0.003, 0.1) + normalise(
-            crunch * adsr(m, 0.02, 0.04, 0.6, 0.6 * m / SAMPLE_RATE)
-        )
-
-    is_left = False
-
-    def step(gap_s: float) -> Wave:
-        nonlocal is_left
-        is_left = not is_left
-        y = np.zeros(samples(0.45))
-        place(y, contact(1.0), 0, 1.0 if is_left else 0.88)
-        place(y, contact(0.5), min(toe_s, 0.5 * gap_s), toe_level)
-        return y
-
-    clip, times = _calls(draw, voice, n, (1.3, 3.2), step, jitter=0.05)
-    clip = reverb(clip, draw.rng, draw.uniform(0.1, 0.8), draw.uniform(0.03, 0.3))
-    return finish(clip, times, draw, room=False)
-
-
 SYNTHS: dict[str, Synth] = {
-    "dog": dog, "cat": cat, "cow": cow, "rooster": rooster, "pig": pig, "horse": horse,
-    "sheep": sheep, "duck": duck, "frog": frog, "lion": lion, "owl": owl, "bird": bird,
-    "bee": bee, "cricket": cricket, "elephant": elephant, "wolf": wolf, "baby": baby,
-    "applause": applause, "laughter": laughter, "snore": snore, "footsteps": footsteps,
+    "rooster": rooster, "sheep": sheep, "duck": duck, "frog": frog, "owl": owl, "bird": bird,
+    "bee": bee, "cricket": cricket, "elephant": elephant, "baby": baby, "applause": applause,
+    "laughter": laughter, "snore": snore, "footsteps": sounds_impacts.footsteps,
+    **sounds_mammals.SYNTHS,
 }  # fmt: skip
