@@ -29,6 +29,9 @@ from training.world.dsp import (
     sine,
     wander,
 )
+from training.world.impacts import click as impact_click
+from training.world.impacts import thump
+from training.world.places import in_room
 from training.world.voices import scaled
 
 
@@ -42,42 +45,50 @@ def bubble(freq: float, decay_s: float, rise: float) -> Wave:
     return sine(freq * (1 + rise * t / decay_s), n) * percussive(n, 0.001, decay_s)
 
 
+def _rolls(draw: Draw, m: int, rate: float) -> Wave:
+    """Loudness of a strike over time: echoes from along a crooked channel, ever weaker."""
+    t = np.arange(m) / SAMPLE_RATE
+    fall = np.exp(-t / draw.uniform(0.8, 2.5))
+    return fall * np.exp(0.8 * wander(draw.rng, m, rate) + 0.35 * wander(draw.rng, m, 5 * rate))
+
+
 def thunder(draw: Draw, voice: Voice, n: int) -> Sound:
-    """A tearing crack of lightning near by, then a rumble that rolls away; or the rumble alone."""
+    """A crack that tears and at once loses its treble, then a long rumble that rolls away."""
     rng, duration = draw.rng, n / SAMPLE_RATE
-    times = event_times(draw, voice, duration, 0.15, 0.9, jitter=0.3)
-    y = np.zeros(n)
-    nearness = draw.uniform(0, 1)
+    times = event_times(draw, voice, duration, 0.15, 0.7, jitter=0.3)
+    y, nearness = np.zeros(n), draw.uniform(0, 1)
+    corner = scaled(voice, 320, 130) * draw.uniform(0.8, 1.3)
+    slope, rate = draw.key(-16, -9), draw.uniform(3, 7)
     for at in times:
-        m = min(n, samples(draw.uniform(2.5, 7.0)))
+        m = min(n, samples(draw.uniform(2.5, 6.0)))
         t = np.arange(m) / SAMPLE_RATE
-        corner = scaled(voice, 190, 70) * draw.uniform(0.8, 1.3)
-        slope = draw.key(-22, -10)
-        rumble = shaped_noise(rng, m, [20, corner, 4 * corner, 7800], [-3, 0, slope, slope - 34])
-        claps = np.exp(0.9 * wander(rng, m, draw.uniform(3, 8)))  # echoes from along the channel
-        swell = np.minimum(t / draw.uniform(0.03, 0.4), 1) * np.exp(-t / draw.uniform(0.7, 2.2))
-        strike = rumble * claps * swell
-        if nearness > 0.35:
-            k = min(m, samples(0.9))
-            tear = shaped_noise(rng, k, [60, 300, 2500, 7800], [-4, 0, -5, -16])
-            bursts = np.zeros(k)
-            for _ in range(int(rng.integers(3, 9))):
-                burst = percussive(samples(0.4), 0.002, draw.uniform(0.08, 0.5))
-                place(bursts, burst, draw.uniform(0, 0.3) ** 1.5, draw.uniform(0.4, 1))
-            strike[:k] += 3.5 * nearness * tear * bursts
+        deep = shaped_noise(rng, m, [20, 60, corner, 4 * corner, 7800],
+                            [-8, 0, 0, 2 * slope, 4 * slope])  # fmt: skip
+        mid = shaped_noise(rng, m, [60, corner, 4 * corner, 3000, 7800], [-12, 0, -4, -18, -36])
+        attack = np.minimum(t / (0.02 + 0.5 * (1 - nearness)), 1)
+        early = np.exp(-t / draw.uniform(0.3, 0.9))  # far treble dies in the air
+        strike = attack * (deep * _rolls(draw, m, rate) + 1.1 * mid * early * _rolls(draw, m, rate))
+        if nearness > 0.5:
+            k = min(m, samples(0.7))
+            tear = shaped_noise(rng, k, [80, 300, 2000, 7800], [-6, 0, -4, -22])
+            rip = np.abs(wander(rng, k, 60)) ** 2 * np.exp(-np.arange(k) / samples(0.12))
+            strike[:k] += 1.6 * nearness * tear * rip
         place(y, strike, at, draw.uniform(0.6, 1.0))
-    if draw.chance(0.4):
-        y += draw.log_uniform(0.005, 0.05) * shaped_noise(rng, n, [300, 3000, 7800], [-14, 0, -4])
-    return finish(y, times, draw, room=draw.chance(0.5))
+    y = in_room(normalise(y), draw, (1.2, 3.0), (0.3, 1.0))
+    if draw.chance(0.6):  # rain
+        y = normalise(y) + draw.log_uniform(0.004, 0.03) * shaped_noise(
+            rng, n, [300, 1500, 5000, 7800], [-14, -3, 0, -4]
+        )
+    return finish(y, times, draw, room=False)
 
 
 def rain(draw: Draw, voice: Voice, n: int) -> Sound:
     """A hiss of distant drops with near ones pattering on top."""
     rng, duration = draw.rng, n / SAMPLE_RATE
-    peak = scaled(voice, 5500, 1500) * draw.uniform(0.8, 1.25)
-    slope = draw.key(4, 16)
+    peak = scaled(voice, 4500, 1300) * draw.uniform(0.8, 1.25)
+    slope = draw.key(3, 9)
     hiss = shaped_noise(rng, n, [80, peak / 4, peak, 7900], [-2.2 * slope, -slope, 0, -slope / 3])
-    rate = 60 * (1500 / 60) ** voice.speed
+    rate = 120 * (2500 / 120) ** voice.speed
     count = max(6, int(rate * duration))
     grains = []
     for _ in range(12):
@@ -86,34 +97,35 @@ def rain(draw: Draw, voice: Voice, n: int) -> Sound:
         burst = noise(rng, m) * percussive(m, 0.0005, m / SAMPLE_RATE)
         grain = draw.uniform(0, 1) * normalise(ping) + normalise(burst)
         grains.append(lowpass(grain, min(7500, draw.uniform(0.8, 2.5) * peak)))
-    gains = rng.pareto(2.2, count) + 0.1
-    drops = scatter(n, grains, rng.integers(0, n, count), np.minimum(gains, 6))
+    gains = rng.pareto(2.6, count) + 0.1
+    drops = scatter(n, grains, rng.integers(0, n, count), np.minimum(gains, 3))
     drops /= np.sqrt(np.mean(drops**2)) + 1e-9
-    y = hiss * (1 + 0.06 * wander(rng, n, 2)) + draw.log_uniform(0.25, 1.6) * drops
+    y = hiss * (1 + 0.06 * wander(rng, n, 2)) + draw.log_uniform(0.3, 1.2) * drops
     if draw.chance(0.3):
         y += draw.uniform(0.1, 0.4) * shaped_noise(rng, n, [40, 200, 900, 7800], [-3, 0, -12, -40])
     return finish(y, (0.0,), draw, room=False)
 
 
 def wind(draw: Draw, voice: Voice, n: int) -> Sound:
-    """Gusts of dull noise, with a howl whose pitch follows their strength."""
+    """Gusts that boom in the ear and howl round an edge; the howl rises with their strength."""
     rng = draw.rng
-    rate = 0.4 + 1.4 * voice.speed
-    gust = wander(rng, n, rate) + 0.35 * wander(rng, n, 4 * rate)
+    rate = 0.4 + 1.2 * voice.speed
+    gust = wander(rng, n, rate) + 0.3 * wander(rng, n, 4 * rate)
     gust = 1 / (1 + np.exp(-1.3 * gust))
-    centre = scaled(voice, 750, 230) * draw.uniform(0.85, 1.2)
-    width = draw.key(0.07, 0.6)  # narrow howls, wide rushes
-    source = noise(rng, n)
-    shapes = [([centre * r, 2.1 * centre * r], [width * centre * r, 1.6 * width * centre * r],
-               [1.0, draw.uniform(0.05, 0.4)]) for r in (0.6, 0.85, 1.15, 1.6)]  # fmt: skip
-    howl = moving_formants(source, shapes, 3 * gust)
-    howl = howl / (np.sqrt(np.mean(howl**2)) + 1e-9) * (0.15 + gust) ** 1.5
-    rush = shaped_noise(rng, n, [30, centre / 2, 2 * centre, 7800], [-4, 0, -12, -42])
-    y = howl + draw.log_uniform(0.15, 1.2) * rush * (0.25 + gust)
-    if draw.chance(0.3):  # buffets against the microphone
-        y += 1.2 * lowpass(noise(rng, n), 60) * np.clip(gust - 0.4, 0, 1) * 6
+    centre = scaled(voice, 750, 280) * draw.uniform(0.85, 1.2)
+    width = draw.key(0.06, 0.3)
+    shapes = [([centre * r, 1.9 * centre * r], [width * centre * r, 2 * width * centre * r],
+               [1.0, draw.uniform(0.05, 0.3)]) for r in (0.75, 0.95, 1.15, 1.4)]  # fmt: skip
+    howl = moving_formants(noise(rng, n), shapes, 3 * gust)
+    howl = howl / (np.sqrt(np.mean(howl**2)) + 1e-9) * (0.25 + gust)
+    rush = shaped_noise(rng, n, [30, 150, centre, 3 * centre, 7800], [0, 0, -6, -24, -50])
+    y = draw.uniform(0.5, 1.2) * howl + draw.log_uniform(0.3, 1.0) * rush * (0.4 + gust)
+    # Eddies buffet the ear: deep, and much quicker than the gusts.
+    eddies = shaped_noise(rng, n, [20, 50, 120, 400, 2000], [-3, 0, -3, -24, -60])
+    flutter = np.exp(0.7 * wander(rng, n, 7)) * (0.3 + gust)
+    y += draw.uniform(0.4, 1.6) * eddies * flutter
     if draw.chance(0.3):  # leaves
-        y += draw.log_uniform(0.05, 0.3) * band_noise(rng, n, 2500, 7000) * gust**2
+        y += draw.log_uniform(0.01, 0.06) * band_noise(rng, n, 2500, 7000) * gust**2
     return finish(y, (0.0,), draw, room=False)
 
 
@@ -142,27 +154,29 @@ def ocean(draw: Draw, voice: Voice, n: int) -> Sound:
 
 
 def fire(draw: Draw, voice: Voice, n: int) -> Sound:
-    """Snaps and crackles of wood, heavy-tailed in loudness, over a soft fluttering roar."""
+    """Hundreds of dry crackles and a few loud pops, all of them broad, over a deep soft roar."""
     rng, duration = draw.rng, n / SAMPLE_RATE
-    rate = 12 * (110 / 12) ** voice.speed
-    peak = scaled(voice, 4200, 1400) * draw.uniform(0.8, 1.25)
+    rate = 35 * (200 / 35) ** voice.speed
+    bright = scaled(voice, 1.5, 0.7) * draw.uniform(0.8, 1.25)
     grains = []
-    for _ in range(14):
-        m = samples(draw.log_uniform(0.0015, 0.02))
-        snap = noise(rng, m) * percussive(m, 0.0003, m / SAMPLE_RATE)
-        snap += 0.6 * modal(m, [peak * draw.log_uniform(0.3, 1.7)], [m / SAMPLE_RATE], [1.0], rng)
-        grains.append(lowpass(snap, min(7600, peak * draw.uniform(0.8, 2.5))))
-    count = max(8, int(rate * duration))
+    for _ in range(12):
+        m = samples(draw.log_uniform(0.001, 0.009))
+        snap = noise(rng, m) * percussive(m, 0.0002, m / SAMPLE_RATE)
+        grains.append(normalise(lowpass(snap, min(7600, draw.log_uniform(2500, 9000) * bright))))
+    count = max(10, int(rate * duration))
     starts = np.sort(rng.integers(0, n, count))
-    burst = rng.random(count) < 0.35  # crackles come in runs
-    starts[1:][burst[1:]] = starts[:-1][burst[1:]] + rng.integers(30, 900, int(burst[1:].sum()))
+    is_run = rng.random(count) < 0.4  # one crack sets off the next
+    starts[1:][is_run[1:]] = starts[:-1][is_run[1:]] + rng.integers(30, 700, int(is_run[1:].sum()))
     starts[0] = int(0.1 * n)
-    crackle = scatter(n, grains, starts, np.minimum(0.05 + rng.pareto(1.3, count), 12))
-    flutter = np.exp(0.5 * wander(rng, n, 9) + 0.3 * wander(rng, n, 2))
-    roar = shaped_noise(rng, n, [30, 120, draw.key(250, 900), 2500, 7800], [-4, 0, -8, -26, -42])
-    hiss = shaped_noise(rng, n, [800, 4000, 7800], [-20, 0, -3])
-    y = normalise(crackle) + draw.log_uniform(0.02, 0.16) * roar * flutter
-    y += draw.log_uniform(0.003, 0.03) * hiss
+    crackle = scatter(n, grains, starts, np.minimum(0.04 + 0.12 * rng.pareto(1.6, count), 1.0))
+    pops = [impact_click(draw, 300, 5000, draw.uniform(0.015, 0.04)) for _ in range(3)]
+    at = rng.integers(0, n, max(2, int(duration * rate / 25)))
+    crackle += scatter(n, pops, at, rng.uniform(0.2, 0.9, len(at)))
+    flutter = np.exp(0.4 * wander(rng, n, 11) + 0.2 * wander(rng, n, 2))
+    roar = shaped_noise(rng, n, [20, 60, draw.key(120, 260), 900, 7800], [-3, 0, -3, -26, -56])
+    sizzle = shaped_noise(rng, n, [500, 3000, 7800], [-16, -2, 0])
+    y = normalise(crackle) + draw.log_uniform(0.02, 0.12) * roar * flutter
+    y += draw.log_uniform(0.004, 0.02) * sizzle * (1 + 0.4 * wander(rng, n, 120))
     return finish(y, (0.0,), draw, room=False)
 
 
@@ -189,40 +203,38 @@ def drops(draw: Draw, voice: Voice, n: int) -> Sound:
 
 
 def toilet(draw: Draw, voice: Voice, n: int) -> Sound:
-    """A rush of water that swells and swirls, gurgles down the pipe, and a tank that refills."""
+    """The lever, a burst of water that gurgles in a tiled room, a gulp in the pipe, the refill."""
     rng, duration = draw.rng, n / SAMPLE_RATE
-    length = min(duration * draw.uniform(0.7, 1.5), 2.5 + 4 * (1 - voice.speed))
-    start = draw.uniform(0.0, 0.12) * duration
+    length = min(duration * draw.uniform(0.8, 1.6), 2.2 + 3 * (1 - voice.speed))
+    start = draw.uniform(0.0, 0.15) * duration
     t = np.arange(n) / SAMPLE_RATE - start
     u = np.clip(t / length, 0, 1.5)
-    rush = np.clip(t / draw.uniform(0.1, 0.35), 0, 1) * np.exp(-np.maximum(u - 0.45, 0) * 6)
-    centre = scaled(voice, 1100, 420) * draw.uniform(0.85, 1.2)
-    levels = [-14, -2, 0, -9, draw.key(-30, -14)]
-    water = shaped_noise(rng, n, [80, centre / 2, centre, 3 * centre, 7800], levels)
-    # The bowl's resonance wobbles as the water swirls.
-    source = noise(rng, n)
-    shapes = [([centre * r, 1.9 * centre * r], [0.16 * centre * r, 0.3 * centre * r], [1, 0.6])
-              for r in (0.55, 0.8, 1.1, 1.5)]  # fmt: skip
-    position = 1.5 + 1.1 * np.sin(2 * np.pi * np.cumsum(2 + 2 * u) / SAMPLE_RATE)
-    swirl = moving_formants(source, shapes, np.clip(position + 0.5 * wander(rng, n, 10), 0, 3))
-    swirl /= np.sqrt(np.mean(swirl**2)) + 1e-9
-    y = rush * (water + draw.uniform(0.3, 1.0) * swirl) * (1 + 0.2 * wander(rng, n, 25))
-    count = int(45 * length) + 5  # the gurgle: big bubbles, mostly towards the end
-    low = scaled(voice, 520, 190)
+    flow = np.clip(t / draw.uniform(0.05, 0.25), 0, 1) * np.exp(-5 * np.maximum(u - 0.55, 0))
+    centre = scaled(voice, 1300, 650) * draw.uniform(0.85, 1.2)
+    jet = shaped_noise(rng, n, [80, 300, centre, 3 * centre, 7800],
+                       [-20, -5, 0, -3, draw.key(-20, -10)])  # fmt: skip
+    jet = jet * np.exp(0.2 * wander(rng, n, 40))
+    # The water in the bowl is a torrent of bubbles; its pitch sinks as the bowl empties.
     grains = [
-        bubble(low * draw.log_uniform(0.6, 2.2), draw.uniform(0.03, 0.1), draw.uniform(0.1, 0.6))
-        for _ in range(12)
+        bubble(centre * draw.log_uniform(0.35, 1.8), draw.log_uniform(0.01, 0.05), 0.4)
+        for _ in range(16)
     ]
-    when = start + length * np.clip(rng.beta(3.0, 2.0, count), 0, 1)
-    starts = (when * SAMPLE_RATE).astype(int)
-    y += draw.uniform(0.5, 1.6) * scatter(n, grains, starts, rng.uniform(0.2, 1, count))
-    refill = shaped_noise(rng, n, [400, 2500, 5000, 7800], [-25, 0, -2, -12])
-    y += draw.log_uniform(0.04, 0.25) * refill * np.clip(4 * u - 1, 0, 1)
-    if draw.chance(0.4):  # the lever
-        freqs, decays = [180, 420, 1300, 2600], [0.06, 0.05, 0.03, 0.02]
-        clunk = modal(1600, freqs, decays, [1, 0.8, 0.5, 0.4], rng)
-        place(y, clunk, start, draw.uniform(0.5, 1.5))
-    return finish(y, (0.0,), draw)
+    count = int(350 * length) + 10
+    when = start + length * rng.beta(1.2, 1.6, count)
+    torrent = scatter(n, grains, (when * SAMPLE_RATE).astype(int), rng.pareto(2.5, count) + 0.2)
+    torrent /= np.sqrt(np.mean(torrent**2)) + 1e-9
+    y = flow * (jet + draw.uniform(0.5, 1.3) * torrent)
+    low = scaled(voice, 420, 200)
+    for k in range(int(rng.integers(3, 9))):  # air gulped down the pipe, quicker and quicker
+        at = start + length * (0.5 + 0.5 * (k + rng.random()) / 9)
+        gulp = bubble(low * draw.log_uniform(0.7, 1.5), draw.uniform(0.06, 0.16), 0.5)
+        place(y, gulp, at, draw.uniform(0.8, 2.5))
+    refill = shaped_noise(rng, n, [300, 1500, 4000, 7800], [-22, -6, 0, -6])
+    y += draw.log_uniform(0.08, 0.3) * refill * np.clip(3 * u - 0.5, 0, 1)
+    if draw.chance(0.6):  # the lever
+        place(y, thump(draw, 350, 0.05), start, draw.uniform(0.5, 1.5))
+        place(y, impact_click(draw, 800, 5000, 0.02), start + 0.04, draw.uniform(0.3, 1.0))
+    return finish(in_room(y, draw, (0.3, 0.8), (0.4, 1.0)), (0.0,), draw, room=False)
 
 
 def fireworks(draw: Draw, voice: Voice, n: int) -> Sound:
