@@ -12,7 +12,6 @@ from training.world.dsp import (
     adsr,
     band_noise,
     coloured_noise,
-    convolve,
     curve,
     event_times,
     finish,
@@ -27,7 +26,6 @@ from training.world.dsp import (
     pitch_curve,
     place,
     pulse,
-    reverb,
     samples,
     saw,
     shaped_noise,
@@ -36,6 +34,7 @@ from training.world.dsp import (
     vibrato,
     wander,
 )
+from training.world.places import in_room
 from training.world.voices import scaled
 
 SPEED_OF_SOUND = 340.0  # m/s
@@ -108,101 +107,96 @@ def gears(draw: Draw, n: int, lo: float, hi: float, gear_s: float) -> Wave:
 
 
 def car(draw: Draw, voice: Voice, n: int) -> Sound:
-    """Passing on tyre noise and a soft engine, pulling away, or standing with the engine on."""
-    rng, kind = draw.rng, draw.choice(("pass", "pass", "pass", "idle", "pull away"))
-    cylinders = draw.choice((4, 4, 6, 3))
-    idle = scaled(voice, 9.0, 5.5) * draw.uniform(0.9, 1.2)
+    """Driving past on its tyres, pulling away through the gears, or standing with the engine on."""
+    rng, kind = draw.rng, draw.choice(("pass", "pass", "pull away", "pull away", "idle"))
+    cylinders = draw.choice((4, 4, 6, 6))
+    idle = scaled(voice, 13, 8) * draw.uniform(0.9, 1.2)
     loudness, doppler = np.ones(n), np.ones(n)
+    low, tyres = scaled(voice, 260, 130) * draw.uniform(0.8, 1.3), draw.log_uniform(0.4, 1.6)
     if kind == "pass":
-        loudness, doppler = pass_by(draw, n, 9 + 22 * voice.speed, draw.log_uniform(2.5, 10))
-        cycle = idle * draw.uniform(1.8, 3.2) * doppler
-        tyres = draw.log_uniform(0.8, 4.0)
-    elif kind == "idle":
-        cycle = idle * (1 + 0.02 * wander(rng, n, 3.0)) * (1 + 0.8 * voice.speed)
-        if draw.chance(0.4):
-            revs = draw.uniform(1.5, 3.0)
-            cycle = cycle * curve([1, 1, revs, revs, 1.1, 1], n)
-        tyres = 0.08
+        loudness, doppler = pass_by(draw, n, 10 + 22 * voice.speed, draw.log_uniform(2.5, 8))
+        cycle = idle * draw.uniform(1.8, 3.5) * doppler
+    elif kind == "pull away":
+        cycle = gears(draw, n, idle * 1.4, idle * 4, 1.2 + 3 * (1 - voice.speed))
+        loudness = curve([1, draw.uniform(0.5, 1.3)], n)
     else:
-        cycle = gears(draw, n, idle * 1.3, idle * 4.5, 1.2 + 3 * (1 - voice.speed))
-        loudness = curve([1, draw.uniform(0.4, 1.3)], n)
-        tyres = draw.log_uniform(0.2, 0.9)
-    cycle = cycle * (1 + 0.01 * wander(rng, n, 12.0))
-    fire = engine(draw, cycle, cylinders, sharpness=draw.uniform(2, 6), uneven=0.25)
-    low = scaled(voice, 150, 70) * draw.uniform(0.8, 1.3)
-    motor = lowpass(exhaust(draw, fire, low, draw.key(1.7, 2.7), 0.9), draw.log_uniform(1800, 6000))
-    valves = shaped_noise(rng, n, [200, 1200, 3500, 7800], [-20, 0, -3, -20])
-    motor = _unit(motor) + draw.log_uniform(0.03, 0.25) * valves * (0.5 + np.clip(fire, 0, 2))
-    peak = draw.key(500, 1300)  # tyres on asphalt are loudest near 1 kHz
-    levels = [-6, 0, draw.uniform(-2, 6), -12, -30]
-    road = shaped_noise(rng, n, [60, 200, peak, 2.5 * peak, 7500], levels)
-    # Far sound is dull: the treble falls faster with distance than the rest.
-    air = shaped_noise(rng, n, [300, 1500, 4000, 7800], [-30, 0, -3, -14])
-    y = _unit(motor) * loudness**0.8 + tyres * (road * loudness + 0.5 * air * loudness**2)
-    y = highpass(y, draw.log_uniform(30, 350))  # small microphones drop the rumble
-    return finish(y, (0.0,), draw, room=False)
+        revs = draw.uniform(1.0, 2.5)
+        cycle = idle * curve([1, 1, revs, revs, 1.1, 1], n) * (1 + 0.5 * voice.speed)
+        tyres = 0.15
+    cycle = cycle * (1 + 0.012 * wander(rng, n, 20.0))
+    # Pipes of unlike length put energy between the firing orders: a growl, not a tone.
+    fire = engine(draw, cycle, cylinders, sharpness=draw.uniform(3, 7), uneven=draw.uniform(0.4, 1))
+    motor = exhaust(draw, fire, low, draw.key(1.7, 2.3), draw.uniform(0.4, 0.9))
+    motor = soft_clip(0.5 * motor, draw.uniform(1, 2))
+    levels = [-3, 0, draw.uniform(-5, 0), -12, -26]
+    road = shaped_noise(rng, n, [40, 150, draw.key(600, 1300), 3000, 7800], levels)
+    y = _unit(motor) * loudness**0.8 + tyres * road * loudness
+    y = in_room(y, draw, (0.2, 0.9), (0.08, 0.35))  # the houses of the street
+    return finish(highpass(y, draw.log_uniform(30, 150)), (0.0,), draw, room=False)
 
 
 def racing_car(draw: Draw, voice: Voice, n: int) -> Sound:
-    """A screaming engine that flies past, or sweeps through its gears."""
-    rng, kind = draw.rng, draw.choice(("pass", "pass", "gears", "revs"))
-    cylinders = draw.choice((6, 8, 10))
-    top = scaled(voice, 900, 380) * draw.uniform(0.85, 1.15) / cylinders
+    """A strained engine that flies past, climbs through its gears, or is revved in the pits."""
+    rng, kind = draw.rng, draw.choice(("pass", "gears", "gears", "revs", "revs"))
+    top = scaled(voice, 90, 55) * draw.uniform(0.85, 1.15)  # cycles per second: 10 800 to 6600 rpm
     loudness = np.ones(n)
     if kind == "pass":
-        loudness, doppler = pass_by(draw, n, 45 + 40 * voice.speed, draw.log_uniform(5, 22))
+        loudness, doppler = pass_by(draw, n, 45 + 40 * voice.speed, draw.log_uniform(6, 25))
         cycle = 0.85 * top * doppler
-        if draw.chance(0.4):
+        if draw.chance(0.5):
             cycle = cycle * gears(draw, n, 0.75, 1.05, 1.0)
     elif kind == "gears":
-        cycle = gears(draw, n, 0.35 * top, 1.1 * top, 0.5 + 1.3 * (1 - voice.speed))
+        cycle = gears(draw, n, 0.3 * top, 1.0 * top, 0.7 + 2.0 * (1 - voice.speed))
     else:
-        knots = rng.choice([0.35, 1.0, 0.6, 1.1], max(4, int(n / SAMPLE_RATE * 2.5) + 2))
+        knots = rng.choice([0.3, 1.0, 0.5, 1.1], max(4, int(n / SAMPLE_RATE * 2.0) + 2))
         cycle = top * curve(knots, n)
-    cycle = cycle * (1 + 0.006 * wander(rng, n, 30.0))
-    fire = engine(draw, cycle, cylinders, sharpness=draw.uniform(2, 5), uneven=draw.uniform(0, 0.3))
-    fire = _unit(fire) + draw.uniform(0.4, 1.2) * _unit(saw(cycle * cylinders, n))
-    low = scaled(voice, 700, 350) * draw.uniform(0.8, 1.2)
-    y = soft_clip(0.5 * exhaust(draw, fire, low, draw.key(1.5, 2.2), 0.35), draw.uniform(0.6, 2.5))
-    air = shaped_noise(rng, n, [100, 800, 3000, 7800], [-10, 0, -4, -15])
-    y = _unit(y) * loudness**1.1 + draw.log_uniform(0.02, 0.15) * air * loudness
-    return finish(y, (0.0,), draw, room=draw.chance(0.3))
+    cycle = cycle * (1 + 0.012 * wander(rng, n, 30.0))
+    # Each bank of a V engine empties into one pipe, so two rough pulses are heard per cycle.
+    fire = engine(draw, cycle, 2, sharpness=draw.uniform(14, 24), uneven=draw.key(0.25, 0.5),
+                  crank=-0.1)  # fmt: skip
+    low = scaled(voice, 210, 165) * draw.uniform(0.92, 1.08)
+    y = exhaust(draw, fire, low, draw.key(1.9, 2.1), draw.uniform(0.15, 0.6))
+    y = soft_clip(0.45 * _unit(y), draw.uniform(1.5, 2.5))
+    air = shaped_noise(rng, n, [150, 800, 4000, 7800], [-16, 0, -2, -14])
+    y = _unit(y) * loudness**1.2 + draw.log_uniform(0.03, 0.09) * air * loudness
+    if draw.chance(0.3):  # tyres squeal in a bend
+        squeal = draw.log_uniform(800, 1500) * (1 + 0.02 * wander(rng, n, 25))
+        grip = np.clip(wander(rng, n, 1.5), 0, 1)
+        y += draw.uniform(0.3, 1.0) * grip * (saw(squeal, n) + 0.3 * noise(rng, n))
+    y = in_room(y, draw, (0.4, 1.5), (0.03, 0.15))  # the stands echo
+    return finish(highpass(y, 50), (0.0,), draw, room=False)
 
 
 def motorcycle(draw: Draw, voice: Voice, n: int) -> Sound:
-    """A lumpy idle with blips of the throttle, or riding off with a rasp."""
-    rng, kind = draw.rng, draw.choice(("idle", "blips", "blips", "ride", "pass"))
+    """A lumpy idle with blips of the throttle, or a rasp that rides past."""
+    rng, kind = draw.rng, draw.choice(("idle", "blips", "blips", "blips", "pass"))
     cylinders = draw.choice((1, 2, 2, 2))
     crank = draw.choice((0.0, -0.125, -0.1)) if cylinders == 2 else 0.0
-    idle = scaled(voice, 14.0, 7.5) * draw.uniform(0.9, 1.15)
+    idle = scaled(voice, 17.0, 10.0) * draw.uniform(0.9, 1.15)
     loudness = np.ones(n)
-    if kind in ("idle", "blips"):
+    if kind == "blips":
         shape = np.ones(n)
-        if kind == "blips":
-            for at in event_times(draw, voice, n / SAMPLE_RATE, 0.5, 2.2, jitter=0.3):
-                m = samples(draw.uniform(0.35, 0.9))
-                blip = curve([0, 1, 0.45, 0.12, 0], m, [0, 0.25, 0.5, 0.8, 1])
-                place(shape, blip, at, draw.uniform(1.5, 5.0))
-        cycle = idle * shape * (1 + 0.03 * wander(rng, n, 6.0))
+        for at in event_times(draw, voice, n / SAMPLE_RATE, 0.5, 2.2, jitter=0.3):
+            m = samples(draw.uniform(0.35, 0.9))
+            blip = curve([0, 1, 0.45, 0.12, 0], m, [0, 0.25, 0.5, 0.8, 1])
+            place(shape, blip, at, draw.uniform(1.5, 4.0))
+        cycle = idle * shape
         loudness = (0.35 + 0.65 * (shape - shape.min()) / max(np.ptp(shape), 1e-6)) ** 0.7
-        if kind == "idle":
-            loudness = np.ones(n)
-    elif kind == "ride":
-        cycle = gears(draw, n, idle * 1.8, idle * 7, 0.7 + 2 * (1 - voice.speed))
+    elif kind == "idle":
+        cycle = np.full(n, idle * draw.uniform(1.3, 2.2))
     else:
         loudness, doppler = pass_by(draw, n, 14 + 26 * voice.speed, draw.log_uniform(3, 10))
-        cycle = idle * draw.uniform(3, 6.5) * doppler
-    fire = engine(
-        draw, cycle, cylinders, sharpness=draw.uniform(9, 26), uneven=draw.uniform(0.25, 0.6),
-        crank=crank,
-    )  # fmt: skip
-    low = scaled(voice, 240, 95) * draw.uniform(0.8, 1.25)
-    pipe = exhaust(draw, fire, low, draw.key(1.6, 2.6), draw.uniform(0.5, 1.2))
-    pipe = reverb(pipe, rng, draw.uniform(0.06, 0.2), draw.uniform(0.3, 0.9))  # the ground's echo
+        cycle = idle * draw.uniform(1.8, 2.8) * doppler
+    cycle = cycle * (1 + 0.03 * wander(rng, n, 6.0))
+    fire = engine(draw, cycle, cylinders, sharpness=draw.uniform(14, 50),
+                  uneven=draw.uniform(0.4, 0.9), crank=crank)  # fmt: skip
+    low = scaled(voice, 330, 210) * draw.uniform(0.9, 1.1)
+    pipe = exhaust(draw, fire, low, draw.key(1.8, 2.2), draw.uniform(0.7, 1.3))
+    pipe = in_room(pipe, draw, (0.1, 0.4), (0.1, 0.3))  # the ground and walls echo
+    pipe = soft_clip(0.45 * _unit(pipe), draw.uniform(1.5, 2.5)) * loudness
     clatter = shaped_noise(rng, n, [150, 800, 4000, 7800], [-16, 0, -2, -14])
-    pipe = _unit(pipe) + draw.log_uniform(0.03, 0.2) * clatter
-    y = soft_clip(0.45 * pipe, draw.uniform(1.0, 4.0)) * loudness
-    return finish(y, (0.0,), draw, room=draw.chance(0.4))
+    y = _unit(pipe) + draw.log_uniform(0.02, 0.06) * clatter
+    return finish(highpass(y, 50), (0.0,), draw, room=False)
 
 
 def _whistle(draw: Draw, voice: Voice, n: int, blast_s: float) -> Wave:
@@ -228,21 +222,24 @@ def train(draw: Draw, voice: Voice, n: int) -> Sound:
         accents = 1 + draw.uniform(0.1, 0.6) * rng.uniform(-1, 1, 4)
         low = scaled(voice, 500, 220) * draw.uniform(0.8, 1.2)
         m = samples(min(0.35, 1.3 * gap))
-        puff = percussive(m, min(0.035, 0.2 * gap), min(0.5, 2.2 * gap))
+        puff = percussive(m, min(0.07, 0.35 * gap), min(0.6, 2.5 * gap))
         levels = [-12, 0, -2, -9, -22]
         freqs = [low / 4, low, draw.key(2, 5) * low, 3000, 7800]
         for i, at in enumerate(np.arange(first, duration, gap)):
             chuff = shaped_noise(rng, m, freqs, levels) * puff
             place(y, chuff, at + rng.normal(0, 0.006 * gap), accents[i % 4])
         hiss = shaped_noise(rng, n, [200, 2000, 7800], [-20, 0, -4])
-        y = y + draw.log_uniform(0.02, 0.2) * hiss
+        y = y + draw.log_uniform(0.08, 0.4) * hiss
+        y += draw.log_uniform(0.1, 0.4) * shaped_noise(
+            rng, n, [30, 90, 400, 7800], [-5, 0, -6, -34]
+        )
     else:
-        roll = shaped_noise(rng, n, [30, 90, 400, 2000, 7800], [-5, 0, -6, -18, -34])
-        y += draw.log_uniform(0.25, 0.8) * roll * (1 + 0.2 * wander(rng, n, 5))
+        roll = shaped_noise(rng, n, [30, 90, 400, 2000, 7800], [-5, 0, -3, -10, -24])
+        y += draw.log_uniform(0.6, 1.8) * roll * (1 + 0.2 * wander(rng, n, 5))
         gap = 1 / (0.7 * (3.0 / 0.7) ** voice.speed)
         freqs = [f * draw.uniform(0.85, 1.15) for f in (110, 260, 700, 1700, 3300)]
         clack = modal(2400, freqs, [0.12, 0.1, 0.07, 0.05, 0.04], [1, 1, 0.7, 0.5, 0.3], rng)
-        clack += percussive(2400, 0.001, 0.05) * noise(rng, 2400)
+        clack = 0.5 * clack + percussive(2400, 0.002, 0.1) * noise(rng, 2400)
         pair = draw.uniform(0.12, 0.25) * gap
         for at in np.arange(draw.uniform(0, min(gap, 0.3 * duration)), duration, gap):
             place(y, clack, at, 2.0 * draw.uniform(0.8, 1))
@@ -328,32 +325,28 @@ def airplane(draw: Draw, voice: Voice, n: int) -> Sound:
 
 
 def ship(draw: Draw, voice: Voice, n: int) -> Sound:
-    """A deep horn in long blasts that ring over the harbour."""
+    """A deep horn of one or two beating reeds, in long blasts that ring over harbour and water."""
     rng, duration = draw.rng, n / SAMPLE_RATE
-    base = scaled(voice, 260, 68) * draw.uniform(0.92, 1.08)
-    times = event_times(draw, voice, duration, 0.25, 1.1)
-    gap = 1 / (0.25 * (1.1 / 0.25) ** voice.speed)
-    blast_s = gap * draw.uniform(0.55, 0.85)
-    m = samples(blast_s)
-    bend = pitch_curve([draw.uniform(0.93, 0.99), 1, 1, 0.97], m, [0, 0.15, 0.9, 1])
-    bend = bend * vibrato(rng, m, 5, 0.0, 0.002)
-    ratios = draw.choice(((1.0,), (1.0,), (1.0, 1.5), (1.0, 1.26), (1.0, 1.005), (1.0, 1.19, 1.5)))
-    tone = sum(_unit(pulse(base * r * bend, m, draw.log_uniform(15, 250))) for r in ratios)
-    freqs = [draw.uniform(180, 320), draw.key(400, 900), draw.uniform(1100, 1700)]
-    tone = _unit(lowpass(tone, 350)) + draw.uniform(0.3, 1.0) * _unit(
-        formants(tone, freqs, [140, 250, 500], [1, 0.7, 0.4])
+    base = scaled(voice, 230, 85) * draw.uniform(0.92, 1.08)
+    times = event_times(draw, voice, duration, 0.25, 0.8)
+    gap = 1 / (0.25 * (0.8 / 0.25) ** voice.speed)
+    m = samples(gap * draw.uniform(0.6, 0.9))
+    bend = pitch_curve([draw.uniform(0.95, 0.99), 1, 1, 0.97], m, [0, 0.1, 0.92, 1])
+    bend = bend * vibrato(rng, m, 5, 0.0, 0.003)
+    ratios = draw.choice(((1.0,), (1.0, 1.006), (1.0, 1.19), (1.0, 1.26), (1.0, 1.003, 1.498)))
+    tone = sum(_unit(pulse(base * r * bend, m, draw.log_uniform(40, 300))) for r in ratios)
+    freqs = [draw.uniform(180, 300), draw.key(420, 800), draw.uniform(1100, 1700)]
+    tone = _unit(lowpass(tone, 500)) + draw.uniform(0.5, 1.2) * _unit(
+        formants(tone, freqs, [200, 300, 600], [1, 0.7, 0.5])
     )
-    tone += 0.06 * band_noise(rng, m, 200, 2000)
-    tone = tone * adsr(m, draw.uniform(0.08, 0.25), 0.2, 0.9, draw.uniform(0.1, 0.3))
+    tone += draw.uniform(0.08, 0.25) * band_noise(rng, m, 150, 1800)  # compressed air
+    tone = tone * adsr(m, draw.uniform(0.05, 0.2), 0.2, 0.9, draw.uniform(0.1, 0.3))
     y = np.zeros(n)
     for at in times:
         place(y, tone, at)
-    tail_s = draw.uniform(0.8, 2.2)
-    tail = coloured_noise(rng, samples(tail_s), -4) * percussive(samples(tail_s), 0.02, tail_s)
-    y += draw.uniform(0.2, 0.6) * _unit(convolve(y, tail)[:n])
-    if draw.chance(0.5):  # water along the hull
-        water = shaped_noise(rng, n, [60, 300, 1500, 7800], [-10, 0, -8, -25])
-        y += draw.log_uniform(0.01, 0.08) * water * (1 + 0.4 * wander(rng, n, 1.5))
+    y = in_room(y, draw, (1.5, 4.0), (0.4, 1.5))
+    water = shaped_noise(rng, n, [40, 200, 1500, 7800], [-4, 0, -9, -28])
+    y = _unit(y) + draw.log_uniform(0.04, 0.25) * water * (1 + 0.4 * wander(rng, n, 1.5))
     return finish(y, times, draw, room=False)
 
 
@@ -365,28 +358,62 @@ def _horn(draw: Draw, f0: Wave, brightness: float) -> Wave:
     return soft_clip(_unit(body) + 0.5 * _unit(lowpass(tone, 1200)), draw.uniform(0.4, 1.5))
 
 
-def fire_engine(draw: Draw, voice: Voice, n: int) -> Sound:
-    """Two steady tones in turn, high and low, over a heavy engine."""
-    rng = draw.rng
-    low = scaled(voice, 620, 340) * draw.uniform(0.95, 1.05)
-    high = low * draw.choice((1.122, 1.189, 1.26, 1.335, 1.335))
-    tone_s = 0.95 * (0.28 / 0.95) ** voice.speed * draw.uniform(0.92, 1.08)
+def _two_tone(draw: Draw, voice: Voice, n: int) -> Wave:
+    """The pitch of a horn that goes to and fro between two notes."""
+    low = scaled(voice, 560, 360) * draw.uniform(0.95, 1.05)
+    high = low * draw.choice((1.189, 1.26, 1.335, 1.335))
+    tone_s = 0.9 * (0.3 / 0.9) ** voice.speed * draw.uniform(0.92, 1.08)
     which = ((np.arange(n) / SAMPLE_RATE / tone_s + draw.uniform(0, 2)).astype(int)) % 2
     f0 = np.where(which == 1, high, low).astype(float)
     glide = samples(draw.uniform(0.004, 0.03))
-    f0 = np.convolve(np.pad(f0, glide, mode="edge"), np.full(2 * glide + 1, 1 / (2 * glide + 1)),
-                     "valid")  # fmt: skip
-    loudness, doppler = np.ones(n), 1.0
+    kernel = np.full(2 * glide + 1, 1 / (2 * glide + 1))
+    return np.convolve(np.pad(f0, glide, mode="edge"), kernel, "valid")
+
+
+def _wail(draw: Draw, voice: Voice, n: int) -> Wave:
+    """The pitch of a motor siren: it winds up, and coasts down more slowly."""
+    low, high = scaled(voice, 420, 260), scaled(voice, 1050, 700) * draw.uniform(0.9, 1.1)
+    rate = 0.2 * (0.6 / 0.2) ** voice.speed
+    cycles = (np.arange(n) / SAMPLE_RATE * rate + draw.uniform(0, 1)) % 1
+    up, down = cycles / 0.35, np.maximum(cycles - 0.35, 0) / 0.65
+    u = np.where(cycles < 0.35, 1 - (1 - up) ** 2, 1 - down**1.3)
+    return low * (high / low) ** np.clip(u, 0, 1)
+
+
+def _air_horn(draw: Draw, voice: Voice, n: int) -> Wave:
+    """Blasts of the truck's air horns: two or three harsh low reeds at once."""
+    base = scaled(voice, 330, 200) * draw.uniform(0.9, 1.1)
+    m = samples(draw.uniform(0.5, 1.4))
+    reeds = sum(_horn(draw, np.full(m, base * r), 1.0) for r in (1.0, 1.19, 1.5))
+    y = np.zeros(n)
+    for at in np.arange(draw.uniform(0, 0.5), n / SAMPLE_RATE, draw.uniform(1.2, 2.5)):
+        place(y, _unit(reeds) * adsr(m, 0.04, release_s=0.08), at)
+    return y
+
+
+def _diesel(draw: Draw, voice: Voice, n: int, doppler: Wave) -> Wave:
+    """A heavy truck: knocking cylinders, a whistling turbo, tyres and wind."""
+    cycle = scaled(voice, 11, 7) * draw.uniform(1.2, 2.2) * doppler
+    cycle = cycle * curve(draw.rng.uniform(0.85, 1.2, 4), n)
+    fire = engine(draw, cycle, 6, sharpness=draw.uniform(4, 9), uneven=0.4)
+    motor = _unit(exhaust(draw, fire, 95, 2.2, 1.2))
+    road = shaped_noise(draw.rng, n, [40, 150, 900, 3000, 7800], [-4, 0, -5, -14, -28])
+    return motor + draw.uniform(0.5, 1.2) * road
+
+
+def fire_engine(draw: Draw, voice: Voice, n: int) -> Sound:
+    """A two-tone horn or a winding motor siren, air horns, and a roaring diesel truck."""
+    kind = draw.choice(("two-tone", "wail", "wail"))
+    f0 = _two_tone(draw, voice, n) if kind == "two-tone" else _wail(draw, voice, n)
+    loudness, doppler = np.ones(n), np.ones(n)
     if draw.chance(0.6):
-        loudness, doppler = pass_by(draw, n, draw.uniform(8, 20), draw.log_uniform(5, 25))
+        loudness, doppler = pass_by(draw, n, draw.uniform(8, 20), draw.log_uniform(6, 25))
     y = _unit(_horn(draw, f0 * doppler, draw.key(0.3, 1.3)))
-    if draw.chance(0.4):  # the second trumpet of a pair, slightly off
-        y += 0.7 * _unit(_horn(draw, f0 * doppler * draw.uniform(1.003, 1.012), 0.8))
-    cycle = np.full(n, scaled(voice, 9, 5)) * draw.uniform(1.5, 2.5) * doppler
-    diesel = exhaust(draw, engine(draw, cycle, 6, sharpness=4, uneven=0.2), 90, 2.2, 1.0)
-    y = y + draw.log_uniform(0.03, 0.35) * _unit(diesel)
-    y = y * loudness**0.8 + highpass(0.01 * coloured_noise(rng, n, -4), 60)
-    return finish(y, (0.0,), draw, room=draw.chance(0.6))
+    horns = draw.uniform(0.5, 0.9) if kind == "two-tone" else draw.uniform(0.8, 1.6)
+    y = y + horns * _air_horn(draw, voice, n)
+    y = in_room(y, draw, (0.5, 1.8), (0.3, 1.0))  # the houses of the street
+    y = _unit(y) + draw.log_uniform(0.4, 0.9) * _unit(_diesel(draw, voice, n, doppler))
+    return finish(y * loudness**0.8, (0.0,), draw, room=False)
 
 
 def siren(draw: Draw, voice: Voice, n: int) -> Sound:
