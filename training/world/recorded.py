@@ -34,12 +34,17 @@ def entries() -> tuple[dict[str, str], ...]:
     return tuple(json.loads(path.read_text())) if path.exists() else ()
 
 
+# Recordings whose description contradicts what captions say of their thing: a crowd that cheers is
+# no applause, a turbine that starts has no rotor to hear yet.
+OFF_CAPTION = ("cheering", "starting its engine", "stopping its engine")
+
+
 @lru_cache(maxsize=1)
 def _index() -> dict[tuple[str, str], list[str]]:
-    """Files by (thing, split); empty when nothing was fetched."""
+    """Files for scenes by (thing, split); empty when nothing was fetched."""
     files: dict[tuple[str, str], list[str]] = {}
     for entry in entries():
-        if entry["thing"]:
+        if entry["thing"] and not any(words in entry["text"] for words in OFF_CAPTION):
             files.setdefault((entry["thing"], entry["split"]), []).append(entry["file"])
     return files
 

@@ -111,7 +111,7 @@ def alarm_clock(draw: Draw, voice: Voice, n: int) -> Sound:
         y_ring = _ringer(draw, voice, n, draw.uniform(12, 18), 3200)
         place(y, y_ring, start)
         return finish(y, (start,), draw)
-    f0 = scaled(voice, 3300, 900) * draw.uniform(0.95, 1.05)
+    f0 = scaled(voice, 3900, 1700) * draw.uniform(0.95, 1.05)
     beep_s = 0.16 * (0.05 / 0.16) ** voice.speed * draw.uniform(0.85, 1.2)
     beeps = draw.choice((1, 2, 3, 4, 4))
     cycle = beep_s * 2 * beeps + beep_s * draw.uniform(1.0, 5.0) * (beeps > 1)

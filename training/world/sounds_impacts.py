@@ -38,7 +38,7 @@ def door(draw: Draw, voice: Voice, n: int) -> Sound:
     rng, duration = draw.rng, n / SAMPLE_RATE
     base = scaled(voice, 190, 80) * draw.uniform(0.85, 1.2)
     gap = 0.34 * (0.12 / 0.34) ** voice.speed * draw.uniform(0.9, 1.1)
-    decay, hard = draw.key(0.08, 0.22), draw.uniform(0.4, 1.0)
+    decay, hard = draw.key(0.06, 0.17), draw.uniform(0.4, 1.0)
     panel = body(draw, 1.2 * base, 2200, 40, decay, damping=draw.uniform(0.4, 0.6), slope_db=-2.5)
     y, times, at = np.zeros(n), [], draw.uniform(0, min(0.3, 0.3 * duration))
     group = int(rng.integers(2, 6))
@@ -198,7 +198,7 @@ def glasses(draw: Draw, voice: Voice, n: int) -> Sound:
     duration = n / SAMPLE_RATE
     times = event_times(draw, voice, duration, 0.8, 4.0, jitter=0.4)
     base = scaled(voice, 3300, 1700) * draw.uniform(0.9, 1.15)
-    decay, damping = draw.key(0.25, 1.1), draw.uniform(0.3, 0.7)
+    decay, damping = draw.key(0.08, 0.6), draw.uniform(0.2, 0.5)
     rims = []
     for ratio in (1.0, draw.uniform(1.04, 1.5), draw.uniform(0.75, 1.7)):
         beat = 1 + draw.uniform(0.001, 0.006)  # a rim is never quite round: each mode is a pair

@@ -35,7 +35,6 @@ from training.world.dsp import (
     pitch_curve,
     place,
     pulse,
-    reverb,
     samples,
     saw,
     scatter,
@@ -45,8 +44,8 @@ from training.world.dsp import (
     vibrato,
     wander,
 )
-
-Shape = tuple[Sequence[float], Sequence[float], Sequence[float]]  # formants: Hz, Hz, gains
+from training.world.larynx import Shape, about, folds, sized, spoken, tract
+from training.world.places import in_room, indoor_air, outdoors
 
 
 def _sized(draw: Draw, voice: Voice, small: float, large: float, spread: float = 0.25) -> float:
@@ -195,30 +194,50 @@ def elephant(draw: Draw, voice: Voice, n: int) -> Sound:
 # Birds
 
 
+def _cluck(draw: Draw, pitch: float, mouth: list[Shape]) -> Wave:
+    """One short low note of a hen."""
+    m = samples(draw.uniform(0.05, 0.12))
+    f0 = 0.6 * pitch * pitch_curve([0.9, 1.1, 0.75], m)
+    source = folds(draw, f0, breath=0.3, jitter=0.03, shimmer=0.2, subharmonic=0.4, dull_hz=4000)
+    return spoken(source, curve([0, 1, 0.5, 0], m, [0, 0.2, 0.6, 1]), mouth)
+
+
 def rooster(draw: Draw, voice: Voice, n: int) -> Sound:
-    """Crows: cock-a-doodle-doo, four loud syllables, the last long and falling."""
-    pitch = _sized(draw, voice, 1000, 560)
-    centre, tempo = draw.key(1500, 2500), 1.25 - 0.5 * voice.speed
-    breath, rough = draw.uniform(0.03, 0.2), draw.uniform(0.0, 0.4)
-    mouth = [([0.55 * centre, centre, 1.75 * centre], [350, 600, 800], [0.7, 1, 0.6])]
-    lengths = np.array([0.16, 0.14, 0.34, 0.75]) * np.exp(0.15 * draw.rng.standard_normal(4))
-    heights = np.array([0.7, 0.85, 1.05, 1.0]) * np.exp(0.05 * draw.rng.standard_normal(4))
-    rests, last_fall = draw.rng.uniform(0.02, 0.07, 4), draw.uniform(0.45, 0.8)
+    """Crows: two short notes, a long one, the longest held flat and dropped; hens cluck between."""
+    pitch = sized(draw, voice, 860, 600, 0.12)
+    tempo = 1.25 - 0.5 * voice.speed
+    centre, breath = draw.key(1350, 1850), draw.uniform(0.05, 0.2)
+    mouth = [
+        tract([0.55 * centre, 0.85 * centre, 1.7 * centre], [-3, -3, -20], 0.14),
+        tract([0.6 * centre, centre, 1.7 * centre, 2.4 * centre], [-9, 0, -7, -14], 0.14),
+        tract([0.5 * centre, 0.8 * centre, 1.5 * centre], [-2, 0, -12], 0.14),
+    ]
+    lengths = np.array([0.13, 0.2, 0.36, 0.8]) * np.exp(0.12 * draw.rng.standard_normal(4)) * tempo
+    heights = np.array([0.72, 0.95, 0.86, 1.0]) * np.exp(0.04 * draw.rng.standard_normal(4))
+    last_fall, rasp = draw.uniform(0.5, 0.7), draw.uniform(0.03, 0.06)
     clip, onsets = np.zeros(n), []
     time_s = draw.uniform(0, min(0.35, 0.2 * n / SAMPLE_RATE))
     while time_s < n / SAMPLE_RATE - 0.05:
         for k in range(4):
-            m = samples(_about(draw, lengths[k] * tempo))
+            m = samples(about(draw, lengths[k]))
             p = pitch * heights[k]
-            ends = [0.8 * p, p, 0.9 * p] if k < 3 else [0.85 * p, 1.03 * p, p, last_fall * p]
-            f0 = pitch_curve(ends, m) * vibrato(draw.rng, m, 12, 0.006, 0.006)
-            env = adsr(m, 0.015, 0.03, 0.9, 0.05 if k < 3 else 0.3)
-            y = _voiced(draw, f0, env, mouth, breath=breath, rough=rough, jitter=0.006, cutoff=6000)
-            place(clip, soft_clip(y, 2), time_s, [0.7, 0.75, 0.95, 1.0][k])
+            ends, at = [0.85 * p, p, p, 0.9 * p], [0, 0.12, 0.85, 1]
+            if k == 3:
+                ends, at = [0.88 * p, p, 0.97 * p, 0.95 * p, last_fall * p], [0, 0.06, 0.5, 0.8, 1]
+            f0 = pitch_curve(ends, m, at) * (1 + 0.004 * wander(draw.rng, m, 12))
+            source = folds(draw, f0, breath=breath, jitter=0.02, shimmer=0.08,
+                           subharmonic=0.6 if k < 2 else 0.1, chaos=rasp, dull_hz=4500)  # fmt: skip
+            env = curve([0, 1, 0.9, 0], m, [0, 0.1, 0.8, 1])
+            place(clip, soft_clip(spoken(source, env, mouth), 2), time_s, [0.6, 0.8, 0.9, 1.0][k])
             onsets.append(time_s)
-            time_s += m / SAMPLE_RATE + rests[k]
-        time_s += draw.uniform(0.5, 1.5) * tempo
-    return finish(clip, onsets, draw)
+            time_s += m / SAMPLE_RATE + draw.uniform(0.005, 0.03)
+        rest_s = draw.uniform(0.6, 1.5) * tempo
+        for _ in range(int(draw.rng.integers(0, 7))):
+            cluck = _cluck(draw, pitch, mouth)
+            place(clip, cluck, time_s + draw.uniform(0, rest_s), draw.uniform(0.1, 0.35))
+        time_s += rest_s
+    clip = in_room(clip, draw, (0.3, 1.2), (0.1, 0.5))
+    return finish(outdoors(clip, draw), onsets, draw, room=False)
 
 
 def duck(draw: Draw, voice: Voice, n: int) -> Sound:
@@ -249,31 +268,31 @@ def duck(draw: Draw, voice: Voice, n: int) -> Sound:
 
 
 def owl(draw: Draw, voice: Voice, n: int) -> Sound:
-    """Hoots: soft, almost pure low tones in a rhythm of one to five."""
-    pitch = _sized(draw, voice, 850, 290, 0.2)
-    length, bend = draw.key(0.16, 0.5), draw.uniform(0.0, 0.12)
-    overtone, breath = draw.log_uniform(0.01, 0.15), draw.log_uniform(0.004, 0.04)
-    tremolo = draw.choice([0, 0, 0, draw.uniform(8, 14)])
-    rhythm = draw.choice([(1,), (1, 1), (0.6, 0.6, 1.3), (1.2, 0.5, 0.5, 1.2), (0.8,) * 5])
-    tempo = draw.uniform(1.2, 1.7) * (1.25 - 0.6 * voice.speed)
+    """Hoots: soft low tones that scoop up into pitch, in a rhythm of one to five, at night."""
+    pitch = sized(draw, voice, 560, 330, 0.15)
+    length, scoop, end = draw.key(0.2, 0.4), draw.uniform(0.55, 0.8), draw.uniform(0.6, 0.9)
+    overtone, breath = draw.log_uniform(0.03, 0.1), draw.log_uniform(0.01, 0.06)
+    rhythm = draw.choice([(1,), (1,), (1, 1), (0.6, 0.6, 1.3), (1, 0.6, 0.6, 1.3), (0.8,) * 5])
+    tempo, tremor = 1.5 - 0.4 * voice.speed, draw.uniform(0.0, 0.03)
     clip, onsets = np.zeros(n), []
     time_s = draw.uniform(0, min(0.4, 0.2 * n / SAMPLE_RATE))
     end_s = n / SAMPLE_RATE - min(0.08, 0.3 * n / SAMPLE_RATE)
     while time_s < end_s:
         for step in rhythm:
             m = samples(max(length * step, 0.09))
-            f0 = pitch * pitch_curve([1 - bend, 1, 1 - 0.7 * bend], m, [0, 0.35, 1])
-            f0 = f0 * vibrato(draw.rng, m, 6, 0.004, 0.003)
-            env = adsr(m, 0.25 * m / SAMPLE_RATE, 0, 1, 0.45 * m / SAMPLE_RATE) ** 1.3
-            if tremolo and step > 1:
-                env = env * (0.55 + 0.45 * np.sin(2 * np.pi * tremolo * np.arange(m) / SAMPLE_RATE))
-            air = breath * bandpass(noise(draw.rng, m), pitch, 2)
-            place(clip, env * (harmonics(f0, [1, overtone, 0.4 * overtone], m) + air), time_s,
-                  draw.uniform(0.75, 1.0))  # fmt: skip
+            f0 = pitch * pitch_curve([scoop, 1, 1, end], m, [0, 0.25, 0.7, 1])
+            f0 = f0 * vibrato(draw.rng, m, 7, tremor if step > 1 else 0.0, 0.004)
+            env = curve([0, 0.9, 1, 0.7, 0], m, [0, 0.15, 0.4, 0.7, 1])
+            env = env * (1 + 0.1 * wander(draw.rng, m, 25))
+            air = breath * bandpass(noise(draw.rng, m), 1.5 * pitch, 1)
+            tone = harmonics(f0, [1, overtone, 0.4 * overtone, 0.1 * overtone], m)
+            place(clip, env * (tone + air), time_s, draw.uniform(0.75, 1.0))
             onsets.append(time_s)
-            time_s += length * step * tempo + 0.06
-        time_s += draw.uniform(0.3, 1.0) * tempo
-    return finish(clip, [t for t in onsets if t < end_s], draw)
+            time_s += length * step * tempo + 0.08
+        time_s += draw.uniform(0.3, 0.9) * tempo
+    clip = in_room(clip, draw, (0.5, 1.8), (0.05, 0.4))
+    onsets = [t for t in onsets if t < end_s]
+    return finish(outdoors(clip, draw, (-42, -28)), onsets, draw, room=False)
 
 
 def _bird_syllable(draw: Draw, centre: float) -> Wave:
@@ -441,15 +460,15 @@ def baby(draw: Draw, voice: Voice, n: int) -> Sound:
 def _clap(draw: Draw, centre: float) -> Wave:
     """One pair of hands: a burst of noise around the resonance of the cupped palms."""
     m = samples(0.05)
-    burst = noise(draw.rng, m) * percussive(m, 0.0006, draw.uniform(0.01, 0.035))
+    burst = noise(draw.rng, m) * percussive(m, 0.0006, draw.uniform(0.008, 0.02))
     y = bandpass(burst, centre, draw.uniform(0.9, 2.2)) + 0.15 * highpass(burst, 2500)
     return normalise(y)
 
 
 def applause(draw: Draw, voice: Voice, n: int) -> Sound:
     """Many hands: every clapper has an own tempo and palms; from three people to a full hall."""
-    num_people = int(draw.log_uniform(4, 90))
-    centre = _sized(draw, voice, 1900, 900, 0.2)
+    num_people = int(draw.log_uniform(10, 150))
+    centre = sized(draw, voice, 2400, 1400, 0.15)
     tempo = 2.6 * (5.2 / 2.6) ** voice.speed
     grains = [_clap(draw, _about(draw, centre, 0.3)) for _ in range(8)]
     total_s = n / SAMPLE_RATE
@@ -459,7 +478,7 @@ def applause(draw: Draw, voice: Voice, n: int) -> Sound:
         times = (np.arange(int(total_s * rate) + 2) + draw.rng.random()) / rate
         times = times + 0.012 * draw.rng.standard_normal(len(times))
         starts.append(times)
-        gains.append(draw.log_uniform(0.1, 1.0) * draw.rng.uniform(0.6, 1.0, len(times)))
+        gains.append(draw.log_uniform(0.15, 1.0) * draw.rng.uniform(0.6, 1.0, len(times)))
     at, gain = np.concatenate(starts), np.concatenate(gains)
     at = at - at.min() + draw.uniform(0, min(0.15, 0.3 * total_s))  # the first clap is early
     order = draw.rng.permutation(len(at))
@@ -468,7 +487,7 @@ def applause(draw: Draw, voice: Voice, n: int) -> Sound:
         hiss = shaped_noise(draw.rng, n, [200, 800, 1500, 4000, 8000], [-30, -6, 0, -8, -20])
         clip = clip + 0.15 * np.std(clip) * hiss * draw.uniform(1, 5)
     clip = clip * np.exp(0.12 * wander(draw.rng, n, 2))
-    clip = reverb(clip, draw.rng, draw.uniform(0.3, 1.4), draw.uniform(0.15, 0.6))
+    clip = in_room(clip, draw, (0.4, 1.5), (0.1, 0.5))
     if draw.chance(0.25):
         clip = clip * np.minimum(1, 0.1 + np.arange(n) / samples(0.3 * total_s))
     return finish(soft_clip(normalise(clip), 1.5), [at.min()], draw, room=False)
@@ -485,37 +504,38 @@ VOWELS = {
 
 
 def laughter(draw: Draw, voice: Voice, n: int) -> Sound:
-    """Ha-ha-ha: bouts of breathy vowels, about five a second, sinking in pitch and loudness."""
-    pitch = _sized(draw, voice, 420, 150, 0.3)
-    tract = _sized(draw, voice, 1.25, 0.92, 0.06)
-    rate = 3.6 * (6.5 / 3.6) ** voice.speed * draw.uniform(0.9, 1.1)
-    vowel = _shape(VOWELS[draw.choice(list(VOWELS))], tract, draw.uniform(2, 6), 0.1)
-    fraction, breath = draw.key(0.4, 0.7), draw.uniform(0.05, 0.4)
-    sink, arch = draw.uniform(0.9, 1.0), draw.key(0.8, 1.35)
-    aspiration = draw.uniform(0.1, 0.35)
+    """Ha-ha-ha: bouts of short falling vowels, about five a second, with breath between them."""
+    pitch = sized(draw, voice, 440, 170, 0.25)
+    size = sized(draw, voice, 1.2, 0.92, 0.06)
+    rate = 3.9 * (6.0 / 3.9) ** voice.speed * draw.uniform(0.9, 1.1)
+    vowel = _shape(VOWELS[draw.choice(("a", "ae", "uh", "e", "o"))], size, draw.uniform(2, 5), 0.1)
+    fraction, breath = draw.key(0.35, 0.55), draw.uniform(0.1, 0.35)
+    sink, drop = draw.uniform(0.92, 1.0), draw.uniform(0.6, 0.85)
+    aspiration = draw.uniform(0.06, 0.25)
     clip, onsets = np.zeros(n), []
     time_s = draw.uniform(0, min(0.25, 0.2 * n / SAMPLE_RATE))
     while time_s < n / SAMPLE_RATE - 0.05:
-        p, loudness = _about(draw, pitch, 0.1), 1.0
-        for _ in range(int(draw.rng.integers(4, 11))):
-            period = _about(draw, 1 / rate, 0.08)
-            m, h = samples(fraction * period), samples(0.45 * (1 - fraction) * period)
-            hiss = formants(noise(draw.rng, h), *vowel)
-            puff = normalise(hiss * np.sin(np.linspace(0, np.pi, h))) * aspiration
-            f0 = pitch_curve([0.95 * p * arch, 1.05 * p, 0.85 * p], m)
-            env = adsr(m, 0.02, 0.02, 0.85, 0.5 * m / SAMPLE_RATE)
-            ha = _voiced(draw, f0, env, [vowel], breath=breath, rough=draw.choice([0, 0.2]),
-                         jitter=0.02, cutoff=3000)  # fmt: skip
+        p, loudness = about(draw, pitch, 0.1), 1.0
+        for _ in range(int(draw.rng.integers(4, 10))):
+            period = about(draw, 1 / rate, 0.08)
+            m, h = samples(fraction * period), samples(period)
+            f0 = pitch_curve([1.1 * p, 1.12 * p, drop * p], m, [0, 0.25, 1])
+            source = folds(draw, f0, breath=breath, jitter=0.015, shimmer=0.1, dull_hz=3000)
+            env = curve([0, 1, 0.7, 0], m, [0, 0.12, 0.5, 1])
+            sigh = normalise(formants(noise(draw.rng, h), *vowel) * curve([0.5, 0.3, 1, 0.5], h))
+            place(clip, aspiration * sigh, time_s, loudness)
+            place(clip, spoken(source, env, [vowel], None, 0.1), time_s, loudness)
             onsets.append(time_s)
-            place(clip, np.concatenate([puff, ha]), time_s, loudness)
             time_s += period
-            p, loudness = p * sink, loudness * draw.uniform(0.85, 1.0)
-        if draw.chance(0.6):
-            k = samples(draw.uniform(0.15, 0.4))
+            p, loudness = p * sink, loudness * draw.uniform(0.82, 1.0)
+        if draw.chance(0.6):  # drawing breath
+            k = samples(draw.uniform(0.2, 0.45))
             gasp = normalise(formants(noise(draw.rng, k), *vowel) * np.hanning(k))
-            place(clip, gasp, time_s + 0.03, draw.uniform(0.08, 0.3))
+            place(clip, gasp, time_s + 0.03, draw.uniform(0.1, 0.35))
         time_s += draw.uniform(0.3, 0.8) / (0.6 + voice.speed)
-    return finish(clip, [t for t in onsets if t < n / SAMPLE_RATE - 0.03], draw)
+    clip = in_room(clip, draw, (0.2, 0.8), (0.08, 0.4))
+    onsets = [t for t in onsets if t < n / SAMPLE_RATE - 0.03]
+    return finish(indoor_air(clip, draw), onsets, draw, room=False)
 
 
 def snore(draw: Draw, voice: Voice, n: int) -> Sound:

@@ -18,17 +18,19 @@ from training.world.dsp import (
     finish,
     highpass,
     lowpass,
+    noise,
     normalise,
     percussive,
     phase,
     pitch_curve,
     place,
+    pulse,
     samples,
     soft_clip,
     vibrato,
     wander,
 )
-from training.world.larynx import about, calls, folds, sized, spoken, tract
+from training.world.larynx import Shape, about, calls, folds, sized, spoken, tract
 from training.world.places import in_room, outdoors
 
 
@@ -128,50 +130,55 @@ def cow(draw: Draw, voice: Voice, n: int) -> Sound:
     return finish(outdoors(clip, draw), times, draw, room=False)
 
 
+def _grunt(draw: Draw, length_s: float, flaps: float, snout: list[Shape], hoarse: float) -> Wave:
+    """One grunt: it starts and stops at once; each flap of the palate lets out a puff of noise."""
+    m = samples(about(draw, length_s, 0.2))
+    f0 = about(draw, flaps, 0.1) * pitch_curve([0.9, 1.1, 0.85], m)
+    f0 = f0 * (1 + 0.05 * wander(draw.rng, m, 60))
+    puffs = normalise(pulse(f0, m, draw.uniform(3, 8))) * (1 + hoarse * noise(draw.rng, m))
+    k = np.arange(m)
+    env = np.minimum(k / samples(0.008), 1) * np.minimum((m - k) / samples(0.018), 1)
+    grunt = spoken(puffs + 0.1 * noise(draw.rng, m), env, snout)
+    k = samples(draw.uniform(0.08, 0.15))
+    sigh = band_noise(draw.rng, k, 400, 4000) / 3 * np.hanning(k) * draw.uniform(0.0, 0.15)
+    return np.concatenate([grunt, sigh])
+
+
 def pig(draw: Draw, voice: Voice, n: int) -> Sound:
-    """Grunts through the snout, wet and low, and now and then a squeal full of noise."""
-    pitch = sized(draw, voice, 240, 110)
-    size = sized(draw, voice, 1.2, 0.8, 0.1)
-    length, snort = draw.key(0.18, 0.5), draw.key(0.4, 1.2)
-    squeal_chance = draw.choice([0.0, 0.15, 0.35, 0.8])
-    snout = [
-        tract([420 * size, 1250 * size, 2900 * size], [0, -3, -6], 0.2),
-        tract([560 * size, 1400 * size, 3300 * size], [0, -1, -3], 0.2),
-    ]
-    scream = [tract([1300 * size, 2500 * size, 3400 * size], [0, 1, -3], 0.15)]
+    """Series of one to four short grunts through the snout; some clips have a hoarse squeal."""
+    flaps = sized(draw, voice, 62, 46, 0.1)
+    size = sized(draw, voice, 1.1, 0.9, 0.08)
+    length, hoarse = draw.key(0.09, 0.14), draw.uniform(0.7, 1.6)
+    gap = 0.32 * (0.19 / 0.32) ** voice.speed
+    snout = [tract([240 * size, 1050 * size, 3600 * size],
+                   [0, draw.uniform(-6, 0), draw.uniform(-8, -2)], 0.35)]  # fmt: skip
+    clip, onsets, time_s = np.zeros(n), [], draw.uniform(0, min(0.3, 0.2 * n / SAMPLE_RATE))
+    squeals = draw.chance(0.15)
+    while time_s < n / SAMPLE_RATE - 0.03:
+        for _ in range(int(draw.rng.integers(1, 5))):
+            place(clip, _grunt(draw, length, flaps, snout, hoarse), time_s, draw.uniform(0.6, 1))
+            onsets.append(time_s)
+            time_s += gap * draw.uniform(0.8, 1.25)
+        time_s += draw.uniform(0.1, 0.6)
+        if squeals:
+            place(clip, _squeal(draw, size), time_s, 0.8)
+            onsets.append(time_s)
+            time_s += draw.uniform(0.6, 1.2)
+    clip = in_room(clip, draw, (0.2, 0.7), (0.1, 0.25))
+    onsets = [t for t in onsets if t < n / SAMPLE_RATE - 0.02]
+    return finish(outdoors(clip, draw, (-48, -38)), onsets, draw, room=False)
 
-    def grunt(gap_s: float) -> Wave:
-        m = samples(min(about(draw, length, 0.3), 0.8 * gap_s))
-        p = about(draw, pitch, 0.15)
-        f0 = pitch_curve([0.8 * p, 1.15 * p, 0.75 * p], m)
-        source = folds(draw, f0, breath=snort, jitter=0.05, shimmer=0.35, subharmonic=0.6,
-                       chaos=0.1, dull_hz=4500)  # fmt: skip
-        flap = 1 + 0.6 * np.sin(
-            2 * np.pi * phase(draw.uniform(22, 45), m)
-        )  # the soft palate flutters
-        env = curve([0, 1, 0.8, 0], m, [0, 0.2, 0.55, 1])
-        return spoken(source * flap, env, snout, None, 0.15)
 
-    def squeal(gap_s: float) -> Wave:
-        m = samples(min(draw.uniform(0.35, 1.0), 0.85 * gap_s))
-        p = draw.uniform(700, 1300)
-        f0 = pitch_curve([0.7 * p, p, draw.uniform(0.9, 1.2) * p, 0.75 * p], m)
-        source = folds(draw, f0, breath=0.35, jitter=0.015, shimmer=0.2, subharmonic=0.6,
-                       chaos=0.04, dull_hz=6000)  # fmt: skip
-        env = curve([0, 1, 0.9, 0], m, [0, 0.12, 0.8, 1]) * (1 + 0.3 * wander(draw.rng, m, 30))
-        return spoken(source, env, scream, None, 0.1)
-
-    def oink(gap_s: float) -> Wave:
-        if draw.chance(squeal_chance):
-            return squeal(gap_s)
-        first = grunt(0.5 * gap_s)
-        if draw.chance(0.4):  # a second grunt follows at once
-            return first
-        return np.concatenate([first, np.zeros(samples(0.05)), 0.7 * grunt(0.4 * gap_s)])
-
-    clip, times = calls(draw, voice, n, (0.9, 3.0), oink, jitter=0.35)
-    clip = in_room(clip, draw, (0.2, 0.7), (0.1, 0.5))
-    return finish(outdoors(clip, draw), times, draw, room=False)
+def _squeal(draw: Draw, size: float) -> Wave:
+    """A scream full of noise, most of it between 1 and 4 kHz."""
+    m = samples(draw.uniform(0.4, 0.9))
+    p = draw.uniform(900, 1300)
+    f0 = pitch_curve([0.7 * p, p, draw.uniform(0.9, 1.2) * p, 0.75 * p], m)
+    source = folds(draw, f0, breath=0.6, jitter=0.02, shimmer=0.25, subharmonic=0.7,
+                   chaos=0.1, dull_hz=7000)  # fmt: skip
+    env = curve([0, 1, 0.9, 0], m, [0, 0.1, 0.8, 1]) * (1 + 0.2 * wander(draw.rng, m, 30))
+    mouth = [tract([1250 * size, 2300 * size, 3300 * size], [0, 1, -3], 0.18)]
+    return spoken(source, env, mouth, None, 0.1)
 
 
 def horse(draw: Draw, voice: Voice, n: int) -> Sound:
@@ -219,8 +226,8 @@ def horse(draw: Draw, voice: Voice, n: int) -> Sound:
 
 def lion(draw: Draw, voice: Voice, n: int) -> Sound:
     """Roars: a groaning low voice, all below 1 kHz, that swells and sinks into grunts."""
-    pitch = sized(draw, voice, 190, 90, 0.2)
-    size = sized(draw, voice, 1.2, 0.8, 0.1)
+    pitch = sized(draw, voice, 230, 120, 0.2)
+    size = sized(draw, voice, 1.35, 0.95, 0.1)
     length, chaos = draw.key(0.9, 2.0), draw.key(0.08, 0.3)
     breath = draw.uniform(0.3, 0.8)
     mouth = [
@@ -246,7 +253,7 @@ def lion(draw: Draw, voice: Voice, n: int) -> Sound:
         return y
 
     clip, times = calls(draw, voice, n, (0.35, 0.9), call)
-    clip = lowpass(in_room(clip, draw, (0.4, 1.5), (0.2, 0.8)), draw.log_uniform(1500, 3500))
+    clip = lowpass(in_room(clip, draw, (0.4, 1.5), (0.2, 0.8)), draw.log_uniform(2500, 5000))
     return finish(outdoors(clip, draw, (-60, -42)), times, draw, room=False)
 
 

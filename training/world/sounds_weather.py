@@ -184,7 +184,7 @@ def drops(draw: Draw, voice: Voice, n: int) -> Sound:
     """Single drops: a tick on the surface and the rising note of the bubble it leaves."""
     rng, duration = draw.rng, n / SAMPLE_RATE
     times = event_times(draw, voice, duration, 0.9, 7.0, jitter=draw.choice((0.03, 0.15, 0.4)))
-    base = scaled(voice, 2400, 550) * draw.uniform(0.85, 1.2)
+    base = scaled(voice, 1600, 450) * draw.uniform(0.85, 1.2)
     rise, decay = draw.key(0.1, 1.1), draw.log_uniform(0.05, 0.22)
     y = np.zeros(n)
     for at in times:
@@ -199,7 +199,7 @@ def drops(draw: Draw, voice: Voice, n: int) -> Sound:
         count = int(60 * duration) + 4
         grains = [bubble(base * draw.log_uniform(0.7, 1.8), 0.03, 0.3) for _ in range(8)]
         y += scatter(n, grains, rng.integers(0, n, count), rng.uniform(0.01, 0.1, count))
-    return finish(y, times, draw)
+    return finish(in_room(y, draw, (0.3, 1.5), (0.1, 0.5)), times, draw, room=False)
 
 
 def toilet(draw: Draw, voice: Voice, n: int) -> Sound:
