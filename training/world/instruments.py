@@ -9,7 +9,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache, partial
 from pathlib import Path
 
@@ -17,6 +17,7 @@ import numpy as np
 from scipy.signal import resample_poly
 
 from training.world.dsp import SAMPLE_RATE, Draw, Sound, Synth, Voice, finish, tilt
+from training.world.places import in_room
 
 _FETCHED_FONT = Path(__file__).resolve().parents[2] / "cache" / "soundfont" / "FluidR3_GM.sf2"
 _INSTALLED_FONT = Path("/usr/share/sounds/sf2/FluidR3_GM.sf2")
@@ -40,6 +41,14 @@ class Instrument:
     high: int
     step: int = 3  # semitones between banked notes; phrases shift the nearest one
     channel: int = 0
+    compass: tuple[tuple[int, int, int], ...] = ()  # (program, low, high) where programs differ
+
+    def range_of(self, program: int) -> "Instrument":
+        """The instrument within the keys that one of its programs really has."""
+        for its_program, low, high in self.compass:
+            if its_program == program:
+                return replace(self, low=low, high=high)
+        return self
 
 
 # Drum keys: kicks, snares and sticks, toms, hats, cymbals.
@@ -51,7 +60,13 @@ INSTRUMENTS: dict[str, Instrument] = {
     "guitar": Instrument(programs=(24, 25, 27), held_out_program=26, low=40, high=82),
     "violin": Instrument(programs=(40, 110), held_out_program=41, low=55, high=97),
     "trumpet": Instrument(programs=(56, 59), held_out_program=57, low=52, high=85),
-    "saxophone": Instrument(programs=(65, 66, 67), held_out_program=64, low=42, high=82),
+    "saxophone": Instrument(
+        programs=(65, 66, 67),
+        held_out_program=64,
+        low=42,
+        high=82,
+        compass=((64, 58, 82), (65, 51, 78), (66, 46, 74), (67, 42, 68)),
+    ),  # fmt: skip
     "accordion": Instrument(programs=(21,), held_out_program=23, low=48, high=88),
     "flute": Instrument(programs=(73, 72, 75), held_out_program=74, low=60, high=96),
     "drum": Instrument(
@@ -409,6 +424,7 @@ def play(
     bank, instrument = load_note_bank(name, cache_dir), INSTRUMENTS[name]
     duration_s = num_samples / SAMPLE_RATE
     program = instrument.held_out_program if draw.held_out else draw.choice(instrument.programs)
+    instrument = instrument.range_of(program)
     detune = draw.uniform(-0.4, 0.4) if name != "drum" else draw.uniform(-2.0, 2.0)
     fade_s = draw.log_uniform(0.03, 0.25)
     phrase = PHRASES[name](draw, voice, instrument, duration_s)
@@ -420,7 +436,8 @@ def play(
     # The colour of the microphone: from nothing to a soft roll-off of the treble.
     wave = tilt(wave, 1500.0 * 2 ** draw.key(0.0, 3.0))
     onsets = sorted({round(n.start_s, 4) for n in phrase if n.is_onset})
-    return finish(wave, onsets, draw)
+    hall = in_room(wave, draw, (0.3, 1.8), (0.1, 0.6)) if draw.chance(0.8) else wave
+    return finish(hall, onsets, draw, room=False)
 
 
 SYNTHS: dict[str, Synth] = {name: partial(play, name) for name in INSTRUMENTS}

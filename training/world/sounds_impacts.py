@@ -196,9 +196,9 @@ def clock(draw: Draw, voice: Voice, n: int) -> Sound:
 def glasses(draw: Draw, voice: Voice, n: int) -> Sound:
     """Glasses that touch: bright short rings with beats, one glass a little off the other."""
     duration = n / SAMPLE_RATE
-    times = event_times(draw, voice, duration, 0.8, 4.0, jitter=0.4)
-    base = scaled(voice, 3300, 1700) * draw.uniform(0.9, 1.15)
-    decay, damping = draw.key(0.08, 0.6), draw.uniform(0.2, 0.5)
+    times = event_times(draw, voice, duration, 0.7, 3.0, jitter=0.4)
+    base = scaled(voice, 2900, 1800) * draw.uniform(0.9, 1.15)
+    decay, damping = draw.key(0.06, 0.3), draw.uniform(0.2, 0.5)
     rims = []
     for ratio in (1.0, draw.uniform(1.04, 1.5), draw.uniform(0.75, 1.7)):
         beat = 1 + draw.uniform(0.001, 0.006)  # a rim is never quite round: each mode is a pair
@@ -213,13 +213,13 @@ def glasses(draw: Draw, voice: Voice, n: int) -> Sound:
     for at in times:
         loud = draw.uniform(0.5, 1)
         first, second = draw.rng.permutation(3)[:2]
-        for again in (0.0, draw.uniform(0.03, 0.12))[: 1 + draw.chance(0.4)]:  # they touch twice
+        for again in (0.0, draw.uniform(0.03, 0.12))[: 1 + draw.chance(0.2)]:  # they touch twice
             place(y, click(draw, 2500, 7800, 0.008), at + again, draw.uniform(0.5, 1) * loud)
             place(y, varied(draw, rims[first], 0.01), at + again, loud)
             place(y, rims[second], at + again, loud * draw.uniform(0.4, 1))
             loud *= 0.5
-    y = in_room(y, draw, (0.2, 0.8), (0.1, 0.4))
-    return finish(indoor_air(y, draw, (-60, -40)), times, draw, room=False)
+    y = in_room(y, draw, (0.2, 0.8), (0.2, 0.7))
+    return finish(indoor_air(y, draw, (-68, -50)), times, draw, room=False)
 
 
 def _bell(draw: Draw, base: float, decay: float, tierce: float) -> Wave:

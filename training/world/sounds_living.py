@@ -460,34 +460,32 @@ def baby(draw: Draw, voice: Voice, n: int) -> Sound:
 def _clap(draw: Draw, centre: float) -> Wave:
     """One pair of hands: a burst of noise around the resonance of the cupped palms."""
     m = samples(0.05)
-    burst = noise(draw.rng, m) * percussive(m, 0.0006, draw.uniform(0.008, 0.02))
-    y = bandpass(burst, centre, draw.uniform(0.9, 2.2)) + 0.15 * highpass(burst, 2500)
+    burst = noise(draw.rng, m) * percussive(m, 0.0006, draw.uniform(0.008, 0.03))
+    y = bandpass(burst, centre, draw.uniform(1.5, 4.0)) + 0.15 * highpass(burst, 2500)
     return normalise(y)
 
 
 def applause(draw: Draw, voice: Voice, n: int) -> Sound:
-    """Many hands: every clapper has an own tempo and palms; from three people to a full hall."""
-    num_people = int(draw.log_uniform(10, 150))
-    centre = sized(draw, voice, 2400, 1400, 0.15)
+    """Many hands, each pair with its own tempo and palms, before a hall that claps as a hiss."""
+    num_people = int(draw.log_uniform(12, 130))
+    centre = sized(draw, voice, 2200, 1300, 0.15)
     tempo = 2.6 * (5.2 / 2.6) ** voice.speed
-    grains = [_clap(draw, _about(draw, centre, 0.3)) for _ in range(8)]
+    grains = [_clap(draw, about(draw, centre, 0.3)) for _ in range(16)]
     total_s = n / SAMPLE_RATE
     starts, gains = [], []
     for _ in range(num_people):
-        rate = _about(draw, tempo, 0.12)
+        rate = about(draw, tempo, 0.15)
         times = (np.arange(int(total_s * rate) + 2) + draw.rng.random()) / rate
-        times = times + 0.012 * draw.rng.standard_normal(len(times))
-        starts.append(times)
-        gains.append(draw.log_uniform(0.15, 1.0) * draw.rng.uniform(0.6, 1.0, len(times)))
+        starts.append(times + 0.02 * draw.rng.standard_normal(len(times)))
+        gains.append(draw.log_uniform(0.2, 1.0) * draw.rng.uniform(0.6, 1.0, len(times)))
     at, gain = np.concatenate(starts), np.concatenate(gains)
     at = at - at.min() + draw.uniform(0, min(0.15, 0.3 * total_s))  # the first clap is early
     order = draw.rng.permutation(len(at))
     clip = scatter(n, grains, (at[order] * SAMPLE_RATE).astype(int), gain[order])
-    if num_people > 20:  # the far rows melt into a hiss
-        hiss = shaped_noise(draw.rng, n, [200, 800, 1500, 4000, 8000], [-30, -6, 0, -8, -20])
-        clip = clip + 0.15 * np.std(clip) * hiss * draw.uniform(1, 5)
-    clip = clip * np.exp(0.12 * wander(draw.rng, n, 2))
-    clip = in_room(clip, draw, (0.4, 1.5), (0.1, 0.5))
+    hiss = shaped_noise(draw.rng, n, [200, 800, 1500, 4000, 8000], [-30, -6, 0, -8, -20])
+    clip = clip + draw.uniform(0.5, 1.6) * np.std(clip) * hiss
+    clip = clip * np.exp(0.1 * wander(draw.rng, n, 2))
+    clip = in_room(clip, draw, (0.4, 1.5), (0.15, 0.6))
     if draw.chance(0.25):
         clip = clip * np.minimum(1, 0.1 + np.arange(n) / samples(0.3 * total_s))
     return finish(soft_clip(normalise(clip), 1.5), [at.min()], draw, room=False)
