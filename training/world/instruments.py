@@ -66,7 +66,7 @@ INSTRUMENTS: dict[str, Instrument] = {
         low=42,
         high=82,
         compass=((64, 58, 82), (65, 51, 78), (66, 46, 74), (67, 42, 68)),
-    ),  # fmt: skip
+    ),
     "accordion": Instrument(programs=(21,), held_out_program=23, low=48, high=88),
     "flute": Instrument(programs=(73, 72, 75), held_out_program=74, low=60, high=96),
     "drum": Instrument(

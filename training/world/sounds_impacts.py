@@ -15,7 +15,6 @@ from training.world.dsp import (
     finish,
     modal,
     normalise,
-    percussive,
     place,
     pulse,
     samples,
@@ -254,23 +253,24 @@ def bell(draw: Draw, voice: Voice, n: int) -> Sound:
 
 
 def _step(draw: Draw, ground: str, weight: float, heel: float) -> Wave:
-    """One foot: heel, then the sole rolling down; the ground decides the noise."""
+    """One foot: heel, then the sole rolling down with a scuff; the ground decides the noise."""
     y = np.zeros(samples(0.4))
-    roll_s = draw.uniform(0.06, 0.13)
-    place(y, thump(draw, weight, 0.06), 0, draw.uniform(0.15, 0.5))
+    roll_s = draw.uniform(0.05, 0.09)
+    place(y, thump(draw, weight, 0.06), 0, draw.uniform(0.1, 0.5))
     if ground in ("gravel", "leaves"):
-        lo, hi = (600, 5000) if ground == "gravel" else (1500, 7500)
+        lo, hi = (500, 4500) if ground == "gravel" else (1200, 7000)
         m = samples(draw.uniform(0.15, 0.28))
         crunch = band_noise(draw.rng, m, lo, hi) * np.abs(wander(draw.rng, m, 300)) ** 2
         place(y, normalise(crunch * curve([0, 1, 0.5, 0.7, 0], m)), 0, 0.9)
         return y
-    place(y, click(draw, 0.5 * heel, 2.5 * heel, 0.05), 0, 1.0)
-    place(y, click(draw, 0.5 * heel, 2 * heel, 0.03), roll_s, draw.uniform(0.3, 0.8))
-    m = samples(0.12)
+    place(y, click(draw, 0.4 * heel, 2.5 * heel, draw.uniform(0.015, 0.05)), 0, 1.0)
+    place(y, click(draw, 0.4 * heel, 2 * heel, 0.03), roll_s, draw.uniform(0.2, 0.7))
+    m = samples(0.14)
     scuff = shaped_noise(draw.rng, m, [200, 1500, 5000, 7900], [-12, 0, -6, -16])
-    place(y, scuff * percussive(m, 0.02, 0.12), roll_s, draw.uniform(0.05, 0.2))
+    scuff = normalise(scuff * curve([0, 1, 0.4, 0], m))
+    place(y, scuff, 0.8 * roll_s, draw.uniform(0.1, 0.4))
     if ground == "wood":
-        place(y, body(draw, 1.2 * weight, 2500, 20, 0.1, damping=0.5, slope_db=-2), 0, 0.5)
+        place(y, body(draw, 1.2 * weight, 1500, 20, 0.09, damping=0.5, slope_db=-2), 0, 0.4)
     return y
 
 
@@ -278,7 +278,7 @@ def footsteps(draw: Draw, voice: Voice, n: int) -> Sound:
     """Heel and sole on stone, wood, gravel or leaves; each foot a little different."""
     ground = draw.choice(("stone", "stone", "wood", "gravel", "leaves"))
     weight = scaled(voice, 220, 95) * draw.uniform(0.85, 1.15)
-    heel = draw.key(500, 1500)
+    heel = draw.key(350, 950)
     times = event_times(draw, voice, n / SAMPLE_RATE, 1.3, 3.2, jitter=0.05)
     y = np.zeros(n)
     for k, at in enumerate(times):
@@ -287,7 +287,7 @@ def footsteps(draw: Draw, voice: Voice, n: int) -> Sound:
     if ground in ("gravel", "leaves"):
         y = outdoors(y, draw, (-50, -32))
     else:
-        y = indoor_air(in_room(y, draw, (0.3, 1.0), (0.06, 0.3)), draw, (-45, -30))
+        y = indoor_air(in_room(y, draw, (0.3, 0.9), (0.02, 0.15)), draw, (-40, -27))
     return finish(y, times, draw, room=False)
 
 

@@ -83,15 +83,19 @@ def cat(draw: Draw, voice: Voice, n: int) -> Sound:
     nasal = tract([400 * size, 1900 * size, 3100 * size], [-10, -2, -6])
     wide = tract([1250 * size, 2100 * size, 3600 * size], [0, draw.uniform(-4, 2), -8])
     round_ = tract([850 * size, 1400 * size, 3000 * size], [0, -6, -16])
-    breath, rough = draw.uniform(0.01, 0.08), draw.choice([0.0, 0.0, 0.25])
+    breath, rough, rasp = (
+        draw.uniform(0.01, 0.08),
+        draw.choice([0, 0, 0.15]),
+        draw.uniform(0.03, 0.06),
+    )
 
     def meow(gap_s: float) -> Wave:
         m = samples(min(about(draw, length, 0.2), 0.85 * gap_s))
         p = about(draw, pitch, 0.06)
         f0 = pitch_curve([0.86 * p, p, 0.97 * p, drop * p], m, [0, peak_at, 0.7, 1])
         f0 = f0 * vibrato(draw.rng, m, draw.uniform(5, 8), draw.uniform(0, 0.008), 0.003)
-        source = folds(draw, f0, breath=breath, jitter=0.004, shimmer=0.05, subharmonic=rough,
-                       dull_hz=4500)  # fmt: skip
+        source = folds(draw, f0, breath=breath, jitter=0.006, shimmer=0.05, subharmonic=rough,
+                       chaos=rasp, dull_hz=4500)  # fmt: skip
         source = highpass(source, 1.3 * p)  # the tract of a small head passes little below 1 kHz
         env = curve([0, 0.35, 1, 0.75, 0], m, [0, 0.12, peak_at, 0.75, 1])
         position = curve([0, 0.2, 1, 1.6, 2], m, [0, 0.12, peak_at, 0.8, 1])
@@ -186,7 +190,7 @@ def horse(draw: Draw, voice: Voice, n: int) -> Sound:
     pitch = sized(draw, voice, 1700, 1050, 0.15)
     size = sized(draw, voice, 1.15, 0.85, 0.1)
     length, shake_rate = draw.key(1.1, 2.0), draw.key(9, 14)
-    breath, chaos = draw.uniform(0.1, 0.3), draw.uniform(0.003, 0.02)
+    breath, chaos = draw.uniform(0.05, 0.2), draw.uniform(0.002, 0.012)
     mouth = [
         tract([900 * size, 1700 * size, 3400 * size, 5000 * size], [-8, 0, -6, -9], 0.2),
         tract([800 * size, 1500 * size, 3000 * size, 4500 * size], [-4, 0, -7, -14], 0.2),
@@ -221,7 +225,7 @@ def horse(draw: Draw, voice: Voice, n: int) -> Sound:
 
     clip, times = calls(draw, voice, n, (0.35, 0.8), call)
     clip = in_room(clip, draw, (0.3, 1.0), (0.1, 0.5))
-    return finish(outdoors(clip, draw), times, draw, room=False)
+    return finish(outdoors(clip, draw, (-65, -48)), times, draw, room=False)
 
 
 def lion(draw: Draw, voice: Voice, n: int) -> Sound:
@@ -254,14 +258,14 @@ def lion(draw: Draw, voice: Voice, n: int) -> Sound:
 
     clip, times = calls(draw, voice, n, (0.35, 0.9), call)
     clip = lowpass(in_room(clip, draw, (0.4, 1.5), (0.2, 0.8)), draw.log_uniform(2500, 5000))
-    return finish(outdoors(clip, draw, (-60, -42)), times, draw, room=False)
+    return finish(outdoors(clip, draw, (-70, -52)), times, draw, room=False)
 
 
 def wolf(draw: Draw, voice: Voice, n: int) -> Sound:
     """Howls: a gliding tone with two or three partials, joined by others, far over the land."""
     pitch = sized(draw, voice, 640, 330, 0.2)
     length, dull = draw.key(1.2, 2.6), draw.key(300, 900)
-    pack = draw.choice([1, 1, 2, 3, 4])
+    pack, breath = draw.choice([1, 1, 2, 3, 4]), draw.uniform(0.15, 0.35)
     mouth = [
         tract([500, 1000, 2300], [0, -8, -22]),
         tract([700, 1150, 2500], [0, -5, -18]),
@@ -277,7 +281,7 @@ def wolf(draw: Draw, voice: Voice, n: int) -> Sound:
         if draw.chance(0.4):  # the voice breaks from one register to another
             f0 = f0 * np.where(np.arange(m) < draw.uniform(0.08, 0.25) * m, 0.8, 1)
         f0 = f0 * (1 + 0.006 * wander(draw.rng, m, 5))
-        source = folds(draw, f0, breath=0.06, jitter=0.006, shimmer=0.06, dull_hz=dull)
+        source = folds(draw, f0, breath=breath, jitter=0.006, shimmer=0.06, dull_hz=dull)
         env = curve([0, 0.8, 1, 0.8, 0], m, [0, 0.1, 0.4, 0.75, 1])
         return spoken(source, env * (1 + 0.08 * wander(draw.rng, m, 9)), mouth, None, 0.05)
 
@@ -286,8 +290,8 @@ def wolf(draw: Draw, voice: Voice, n: int) -> Sound:
         howls, times = calls(draw, voice, n, (0.3, 0.7), howl)
         clip += howls * (1 if k == 0 else draw.uniform(0.2, 0.7))
         onsets += list(times)
-    clip = in_room(clip, draw, (0.8, 2.2), (0.3, 1.0))
-    return finish(outdoors(clip, draw, (-45, -30)), sorted(onsets), draw, room=False)
+    clip = in_room(clip, draw, (0.8, 2.2), (0.1, 0.5))
+    return finish(outdoors(clip, draw, (-42, -28)), sorted(onsets), draw, room=False)
 
 
 SYNTHS: dict[str, Synth] = {

@@ -31,7 +31,7 @@ from training.world.dsp import (
 )
 from training.world.impacts import click as impact_click
 from training.world.impacts import thump
-from training.world.places import in_room
+from training.world.places import in_room, outdoors
 from training.world.voices import scaled
 
 
@@ -242,15 +242,15 @@ def fireworks(draw: Draw, voice: Voice, n: int) -> Sound:
     rng, duration = draw.rng, n / SAMPLE_RATE
     times = event_times(draw, voice, duration, 0.6, 4.0, jitter=0.4)
     y = np.zeros(n)
-    has_whistle, has_crackle = draw.chance(0.45), draw.chance(0.65)
+    has_whistle, has_crackle = draw.chance(0.45), draw.chance(0.85)
     for at in times:
-        m = samples(1.6)
+        m = samples(1.2)
         t = np.arange(m) / SAMPLE_RATE
         corner = scaled(voice, 320, 95) * draw.uniform(0.7, 1.4)
         slope = draw.key(-14, -4)
         blast = shaped_noise(rng, m, [25, corner, 1500, 7800], [-3, 0, slope, 2.2 * slope])
         boom = blast * percussive(m, 0.002, draw.uniform(0.25, 0.8))
-        boom += 0.7 * sine(corner * np.exp(-6 * t) + 30, m) * percussive(m, 0.002, 0.3)
+        boom += 0.15 * sine(corner * np.exp(-6 * t) + 30, m) * percussive(m, 0.002, 0.3)
         echo = lowpass(coloured_noise(rng, m, -5), 1200) * percussive(m, 0.15, 1.8)
         place(y, normalise(boom) + draw.uniform(0.02, 0.15) * echo, at, draw.uniform(0.5, 1))
         if has_crackle and draw.chance(0.7):
@@ -269,7 +269,7 @@ def fireworks(draw: Draw, voice: Voice, n: int) -> Sound:
             scream = scream + 0.2 * band_noise(rng, k, f0, 2.5 * f0)
             scream = scream * curve([0, 0.6, 1, 0], k, [0, 0.3, 0.8, 1])
             place(y, scream, at - k / SAMPLE_RATE, draw.uniform(0.08, 0.4))
-    return finish(y, times, draw)
+    return finish(outdoors(y, draw, (-60, -45)), times, draw, room=False)
 
 
 SYNTHS: dict[str, Synth] = {
