@@ -116,7 +116,7 @@ def alarm_clock(draw: Draw, voice: Voice, n: int) -> Sound:
     beeps = draw.choice((1, 2, 3, 4, 4))
     cycle = beep_s * 2 * beeps + beep_s * draw.uniform(1.0, 5.0) * (beeps > 1)
     m = samples(beep_s)
-    edge = draw.key(0.0, 1.0)  # from a pure buzzer to a square wave
+    edge = draw.key(0.0, 0.7)  # from a pure buzzer to a square wave
     beep = harmonics(f0, [1, 0.25 * edge, 0.6 * edge, 0.1 * edge, 0.4 * edge], m)
     if draw.chance(0.2):
         beep = beep * (0.6 + 0.4 * np.sign(np.sin(2 * np.pi * 60 * np.arange(m) / SAMPLE_RATE)))

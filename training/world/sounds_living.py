@@ -206,7 +206,8 @@ def rooster(draw: Draw, voice: Voice, n: int) -> Sound:
     """Crows: two short notes, a long one, the longest held flat and dropped; hens cluck between."""
     pitch = sized(draw, voice, 860, 600, 0.12)
     tempo = 1.25 - 0.5 * voice.speed
-    centre, breath = draw.key(1350, 1850), draw.uniform(0.05, 0.2)
+    centre = draw.key(1350, 1850) * 1.13 * (0.88 / 1.13) ** voice.size
+    breath = draw.uniform(0.05, 0.2)
     mouth = [
         tract([0.55 * centre, 0.85 * centre, 1.7 * centre], [-3, -3, -20], 0.14),
         tract([0.6 * centre, centre, 1.7 * centre, 2.4 * centre], [-9, 0, -7, -14], 0.14),

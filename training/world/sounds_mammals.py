@@ -144,17 +144,17 @@ def _grunt(draw: Draw, length_s: float, flaps: float, snout: list[Shape], hoarse
     env = np.minimum(k / samples(0.008), 1) * np.minimum((m - k) / samples(0.018), 1)
     grunt = spoken(puffs + 0.1 * noise(draw.rng, m), env, snout)
     k = samples(draw.uniform(0.08, 0.15))
-    sigh = band_noise(draw.rng, k, 400, 4000) / 3 * np.hanning(k) * draw.uniform(0.0, 0.15)
+    sigh = band_noise(draw.rng, k, 400, 4000) / 3 * np.hanning(k) * draw.uniform(0.0, 0.12)
     return np.concatenate([grunt, sigh])
 
 
 def pig(draw: Draw, voice: Voice, n: int) -> Sound:
     """Series of one to four short grunts through the snout; some clips have a hoarse squeal."""
-    flaps = sized(draw, voice, 62, 46, 0.1)
-    size = sized(draw, voice, 1.1, 0.9, 0.08)
-    length, hoarse = draw.key(0.09, 0.14), draw.uniform(0.7, 1.6)
-    gap = 0.32 * (0.19 / 0.32) ** voice.speed
-    snout = [tract([240 * size, 1050 * size, 3600 * size],
+    flaps = sized(draw, voice, 58, 48, 0.06)
+    size = sized(draw, voice, 1.15, 0.88, 0.04)
+    length, hoarse = draw.key(0.1, 0.13), draw.uniform(0.7, 1.2)
+    gap = 0.3 * (0.2 / 0.3) ** voice.speed
+    snout = [tract([220 * size, 1000 * size, 3500 * size],
                    [0, draw.uniform(-6, 0), draw.uniform(-8, -2)], 0.35)]  # fmt: skip
     clip, onsets, time_s = np.zeros(n), [], draw.uniform(0, min(0.3, 0.2 * n / SAMPLE_RATE))
     squeals = draw.chance(0.15)
@@ -168,9 +168,9 @@ def pig(draw: Draw, voice: Voice, n: int) -> Sound:
             place(clip, _squeal(draw, size), time_s, 0.8)
             onsets.append(time_s)
             time_s += draw.uniform(0.6, 1.2)
-    clip = in_room(clip, draw, (0.2, 0.7), (0.1, 0.25))
+    clip = in_room(clip, draw, (0.2, 0.7), (0.04, 0.2))
     onsets = [t for t in onsets if t < n / SAMPLE_RATE - 0.02]
-    return finish(outdoors(clip, draw, (-48, -38)), onsets, draw, room=False)
+    return finish(outdoors(clip, draw, (-52, -40)), onsets, draw, room=False)
 
 
 def _squeal(draw: Draw, size: float) -> Wave:
@@ -232,7 +232,7 @@ def lion(draw: Draw, voice: Voice, n: int) -> Sound:
     """Roars: a groaning low voice, all below 1 kHz, that swells and sinks into grunts."""
     pitch = sized(draw, voice, 230, 120, 0.2)
     size = sized(draw, voice, 1.35, 0.95, 0.1)
-    length, chaos = draw.key(0.9, 2.0), draw.key(0.08, 0.3)
+    length, chaos = draw.key(0.9, 2.0), draw.key(0.03, 0.16)
     breath = draw.uniform(0.3, 0.8)
     mouth = [
         tract([260 * size, 700 * size, 1500 * size], [0, -10, -28], 0.22),
@@ -280,7 +280,7 @@ def wolf(draw: Draw, voice: Voice, n: int) -> Sound:
         f0 = pitch_curve(knots, m, [0, draw.uniform(0.12, 0.3), 0.5, 0.78, 1])
         if draw.chance(0.4):  # the voice breaks from one register to another
             f0 = f0 * np.where(np.arange(m) < draw.uniform(0.08, 0.25) * m, 0.8, 1)
-        f0 = f0 * (1 + 0.006 * wander(draw.rng, m, 5))
+        f0 = f0 * (1 + 0.012 * wander(draw.rng, m, 4))
         source = folds(draw, f0, breath=breath, jitter=0.006, shimmer=0.06, dull_hz=dull)
         env = curve([0, 0.8, 1, 0.8, 0], m, [0, 0.1, 0.4, 0.75, 1])
         return spoken(source, env * (1 + 0.08 * wander(draw.rng, m, 9)), mouth, None, 0.05)

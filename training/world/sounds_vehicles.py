@@ -154,7 +154,7 @@ def racing_car(draw: Draw, voice: Voice, n: int) -> Sound:
     # Each bank of a V engine empties into one pipe, so two rough pulses are heard per cycle.
     fire = engine(draw, cycle, 2, sharpness=draw.uniform(14, 24), uneven=draw.key(0.25, 0.5),
                   crank=-0.1)  # fmt: skip
-    low = scaled(voice, 210, 165) * draw.uniform(0.92, 1.08)
+    low = scaled(voice, 220, 155) * draw.uniform(0.95, 1.05)
     y = exhaust(draw, fire, low, draw.key(1.9, 2.1), draw.uniform(0.15, 0.6))
     y = soft_clip(0.45 * _unit(y), draw.uniform(1.5, 2.5))
     air = shaped_noise(rng, n, [150, 800, 4000, 7800], [-16, 0, -2, -14])
@@ -327,7 +327,7 @@ def airplane(draw: Draw, voice: Voice, n: int) -> Sound:
 def ship(draw: Draw, voice: Voice, n: int) -> Sound:
     """A deep horn of one or two beating reeds, in long blasts that ring over harbour and water."""
     rng, duration = draw.rng, n / SAMPLE_RATE
-    base = scaled(voice, 230, 85) * draw.uniform(0.92, 1.08)
+    base = scaled(voice, 190, 75) * draw.uniform(0.92, 1.08)
     times = event_times(draw, voice, duration, 0.25, 0.8)
     gap = 1 / (0.25 * (0.8 / 0.25) ** voice.speed)
     m = samples(gap * draw.uniform(0.6, 0.9))
@@ -336,6 +336,7 @@ def ship(draw: Draw, voice: Voice, n: int) -> Sound:
     ratios = draw.choice(((1.0,), (1.0, 1.006), (1.0, 1.19), (1.0, 1.26), (1.0, 1.003, 1.498)))
     tone = sum(_unit(pulse(base * r * bend, m, draw.log_uniform(40, 300))) for r in ratios)
     freqs = [draw.uniform(180, 300), draw.key(420, 800), draw.uniform(1100, 1700)]
+    freqs = [f * scaled(voice, 1.2, 0.8) for f in freqs]
     tone = _unit(lowpass(tone, 500)) + draw.uniform(0.5, 1.2) * _unit(
         formants(tone, freqs, [200, 300, 600], [1, 0.7, 0.5])
     )
@@ -360,7 +361,7 @@ def _horn(draw: Draw, f0: Wave, brightness: float) -> Wave:
 
 def _two_tone(draw: Draw, voice: Voice, n: int) -> Wave:
     """The pitch of a horn that goes to and fro between two notes."""
-    low = scaled(voice, 560, 360) * draw.uniform(0.95, 1.05)
+    low = scaled(voice, 580, 350) * draw.uniform(0.95, 1.05)
     high = low * draw.choice((1.189, 1.26, 1.335, 1.335))
     tone_s = 0.9 * (0.3 / 0.9) ** voice.speed * draw.uniform(0.92, 1.08)
     which = ((np.arange(n) / SAMPLE_RATE / tone_s + draw.uniform(0, 2)).astype(int)) % 2
@@ -372,7 +373,7 @@ def _two_tone(draw: Draw, voice: Voice, n: int) -> Wave:
 
 def _wail(draw: Draw, voice: Voice, n: int) -> Wave:
     """The pitch of a motor siren: it winds up, and coasts down more slowly."""
-    low, high = scaled(voice, 420, 260), scaled(voice, 1050, 700) * draw.uniform(0.9, 1.1)
+    low, high = scaled(voice, 440, 250), scaled(voice, 1150, 680) * draw.uniform(0.9, 1.1)
     rate = 0.2 * (0.6 / 0.2) ** voice.speed
     cycles = (np.arange(n) / SAMPLE_RATE * rate + draw.uniform(0, 1)) % 1
     up, down = cycles / 0.35, np.maximum(cycles - 0.35, 0) / 0.65
@@ -396,7 +397,7 @@ def _diesel(draw: Draw, voice: Voice, n: int, doppler: Wave) -> Wave:
     cycle = scaled(voice, 11, 7) * draw.uniform(1.2, 2.2) * doppler
     cycle = cycle * curve(draw.rng.uniform(0.85, 1.2, 4), n)
     fire = engine(draw, cycle, 6, sharpness=draw.uniform(4, 9), uneven=0.4)
-    motor = _unit(exhaust(draw, fire, 95, 2.2, 1.2))
+    motor = _unit(exhaust(draw, fire, scaled(voice, 125, 75), 2.2, 1.2))
     road = shaped_noise(draw.rng, n, [40, 150, 900, 3000, 7800], [-4, 0, -5, -14, -28])
     return motor + draw.uniform(0.5, 1.2) * road
 

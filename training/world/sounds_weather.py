@@ -173,7 +173,8 @@ def fire(draw: Draw, voice: Voice, n: int) -> Sound:
     at = rng.integers(0, n, max(2, int(duration * rate / 25)))
     crackle += scatter(n, pops, at, rng.uniform(0.2, 0.9, len(at)))
     flutter = np.exp(0.4 * wander(rng, n, 11) + 0.2 * wander(rng, n, 2))
-    roar = shaped_noise(rng, n, [20, 60, draw.key(120, 260), 900, 7800], [-3, 0, -3, -26, -56])
+    corner = draw.key(150, 240) * scaled(voice, 1.3, 0.7)
+    roar = shaped_noise(rng, n, [20, 60, corner, 4 * corner, 7800], [-3, 0, -3, -26, -56])
     sizzle = shaped_noise(rng, n, [500, 3000, 7800], [-16, -2, 0])
     y = normalise(crackle) + draw.log_uniform(0.02, 0.12) * roar * flutter
     y += draw.log_uniform(0.004, 0.02) * sizzle * (1 + 0.4 * wander(rng, n, 120))
@@ -259,6 +260,7 @@ def fireworks(draw: Draw, voice: Voice, n: int) -> Sound:
             grains = [noise(rng, g) * percussive(g, 0.0005, g / SAMPLE_RATE) for g in (40, 80, 140)]
             starts = (k * rng.beta(1.6, 2.2, count)).astype(int)
             shower = scatter(k, grains, starts, rng.uniform(0.1, 0.6, count))
+            shower = lowpass(shower, scaled(voice, 7800, 3500))
             place(y, shower, at + draw.uniform(0.08, 0.3), draw.uniform(0.2, 0.6))
         if has_whistle and at > 0.35 and draw.chance(0.7):
             k = samples(min(at, draw.uniform(0.4, 1.2)))
