@@ -60,8 +60,8 @@ def heard(seed: int, split: Split, num_samples: int = NUM_SAMPLES) -> Heard:
     # Judges must know both parts of the parameter space; nobody else may see the held-out part.
     is_held_out = split == "test" or (split == "judge" and rng.random() < 0.4)
     sound: Sound | None = None
-    if rng.random() < recorded.share_of(thing):
-        half = "test" if split == "test" else "train"
+    half = "test" if split == "test" else "train"
+    if rng.random() < recorded.share_of(thing, half):
         sound = recorded.sound_of(thing, rng, half, num_samples, voice)
     if sound is None:
         sound = SYNTHS[thing](Draw(rng, is_held_out), voice, num_samples)
