@@ -111,15 +111,18 @@ def calls(
     voice: Voice,
     n: int,
     rates: tuple[float, float],
-    make: Callable[[float], Wave],
+    make: Callable[[float], Wave | None],
     *,
     jitter: float = 0.15,
 ) -> tuple[Wave, np.ndarray]:
-    """One call after another: `make` gets the seconds until the next call."""
-    clip = np.zeros(n)
+    """One call after another: `make` gets the seconds until the next call; None is a rest."""
+    clip, onsets = np.zeros(n), []
     times = event_times(draw, voice, n / SAMPLE_RATE, *rates, jitter=jitter)
     rate = rates[0] * (rates[1] / rates[0]) ** voice.speed
     gaps = np.append(np.diff(times), 1 / rate)
     for time_s, gap_s in zip(times, gaps, strict=True):
-        place(clip, make(float(gap_s)), time_s, draw.uniform(0.65, 1.0))
-    return clip, times
+        call = make(float(gap_s))
+        if call is not None:
+            place(clip, call, time_s, draw.uniform(0.65, 1.0))
+            onsets.append(time_s)
+    return clip, np.array(onsets)

@@ -56,17 +56,18 @@ def dog(draw: Draw, voice: Voice, n: int) -> Sound:
         position = curve([0.1, 1, 0.9, 0], m, [0, 0.3, 0.55, 1])
         return soft_clip(spoken(source, env, [shut, wide], position, 0.1), draw.uniform(1, 2))
 
-    def barks(gap_s: float) -> Wave:
+    def barks(gap_s: float) -> Wave | None:
         nonlocal count
         count += 1
+        is_last = count % group == 0
+        if group > 1 and is_last and draw.chance(rest):
+            return None
         y = np.zeros(samples(0.9))
         place(y, bark(), 0)
-        if group > 1 and count % group:  # a breath is heard between the barks of a group
+        if not is_last:  # a breath is heard between the barks of a group
             k = samples(0.12)
             pant = band_noise(draw.rng, k, 500, 2600) * np.hanning(k)
             place(y, pant, min(0.6 * gap_s, 0.3), 0.012)
-        elif draw.chance(rest):
-            return 0 * y if group > 1 else y
         return y
 
     clip, times = calls(draw, voice, n, (0.9, 4.0), barks)
