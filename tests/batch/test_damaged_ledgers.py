@@ -131,6 +131,12 @@ def test_other_tables_are_refused(folder, sql):
     assert "another application" in refused(changed(folder, sql))
 
 
+def test_a_lease_that_ends_in_the_far_future_is_refused(folder):
+    owner = "host:1:1.0"
+    changed(folder, "UPDATE jobs SET state = 'leased', owner = ?, until = 1e308", owner)
+    assert "until" in refused(folder)
+
+
 def test_two_jobs_with_one_output_are_refused(folder):
     sql = "UPDATE jobs SET output = 'A.wav', spec = ? WHERE id = 'b'"
     assert "have one output" in refused(changed(folder, sql, listed("b", "A.wav").spec))

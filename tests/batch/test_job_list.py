@@ -207,3 +207,8 @@ def test_a_damaged_list_gives_one_sentence(path):
 def test_mutations_give_a_sentence_or_jobs(tmp_path, seed):
     for case in itertools.islice(lists.cases(seed), 200):
         lists.check(case, tmp_path)
+
+
+def test_a_quote_that_is_not_closed_does_not_swallow_jobs(tmp_path):
+    with pytest.raises(SettingsError, match=r"jobs\.csv"):
+        listed(tmp_path, 'input,prompt\na.mp4,"a dog\nb.mp4,a cat\n')

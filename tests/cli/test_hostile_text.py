@@ -82,7 +82,7 @@ def test_a_pipe_is_refused(folder, capsys):
     assert "got a pipe or a device" in message
 
 
-@pytest.mark.parametrize("steps", [1000, 1001, 10**9])
+@pytest.mark.parametrize("steps", [1000, 1001, 10_000])
 def test_more_steps_than_the_schedule_has_are_refused(folder, capsys, steps):
     arguments = ["v2a", "a.mp4", "-o", "out.mp4", "--steps", steps, "--no-prompt", "-q"]
     message = refused(capsys, *arguments)
@@ -90,7 +90,15 @@ def test_more_steps_than_the_schedule_has_are_refused(folder, capsys, steps):
     assert not (folder / "out.mp4").exists()
 
 
-def test_a_device_that_is_not_there_gets_one_short_sentence(folder, capsys):
-    message = refused(capsys, "v2a", "a.mp4", "-o", "out.mp4", "--device", "mps", *QUICK)
-    assert "expected a device that this PyTorch can use, got 'mps'" in message
+@pytest.mark.parametrize("device", ["mps", "meta", "privateuseone"])
+def test_a_device_that_is_not_there_gets_one_short_sentence(folder, capsys, device):
+    message = refused(capsys, "v2a", "a.mp4", "-o", "out.mp4", "--device", device, *QUICK)
+    assert f"expected a device that this PyTorch can use, got '{device}'" in message
     assert len(message) < 450
+
+
+@pytest.mark.parametrize("option", ["--threads", "--steps"])
+@pytest.mark.parametrize("number", ["100000", "9" * 20])
+def test_huge_numbers_of_threads_and_steps_are_refused_at_once(folder, capsys, option, number):
+    assert main(["v2a", "a.mp4", "-o", "out.mp4", option, number]) == 2
+    assert "less than or equal to" in " ".join(capsys.readouterr().err.split())

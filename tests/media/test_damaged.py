@@ -175,3 +175,43 @@ def test_a_frame_that_is_shown_for_minutes_is_refused(tmp_path):
     first.save(path, save_all=True, append_images=rest, duration=[100, 100, 234_600])
     with pytest.raises(MediaError, match=r"gap of 234\.6 s"):
         media.read_video(path)
+
+
+@pytest.mark.parametrize("size", [(30_000, 600), (600, 30_000), (20_000_000, 1), (1, 20_000_000)])
+def test_a_long_image_keeps_at_most_16_million_pixels(tmp_path, size):
+    path = tmp_path / "strip.png"
+    PIL.Image.new("L", size, 200).save(path)
+    pixels = media.read_image(path).pixels
+    assert 0 < pixels[0].numel() <= 16_000_000
+    assert (pixels == 200).all()
+
+
+def test_a_large_16_bit_image_is_scaled_down(tmp_path):
+    path = tmp_path / "deep.png"
+    PIL.Image.fromarray(np.full((4100, 4100), 51_400, np.uint16)).save(path)
+    pixels = media.read_image(path).pixels
+    assert pixels.shape[1:] == (2050, 2050)
+    assert (pixels == 200).all()
+
+
+def test_a_large_jpeg_2000_is_refused_before_it_is_decoded(tmp_path):
+    path = tmp_path / "large.jp2"
+    PIL.Image.new("L", (5000, 5000)).save(path)
+    with pytest.raises(MediaError, match="too many pixels"):
+        media.read_image(path)
+
+
+def test_frames_of_a_long_strip_are_small(tmp_path):
+    path = tmp_path / "strip.gif"
+    frames = [PIL.Image.new("L", (6000, 200), k) for k in (10, 20)]
+    frames[0].save(path, save_all=True, append_images=frames[1:], duration=500)
+    height, width = media.read_video(path).frames.shape[-2:]
+    assert width <= 5 * 224
+    assert width / height == pytest.approx(30, rel=0.05)
+
+
+def test_channels_without_a_known_position_do_not_change_the_weights_of_the_others():
+    samples = np.zeros((4, 10), np.float32)
+    samples[0] = 0.5
+    stereo = downmixed(samples, ("FL", "FR", "BFL", "BFR"))
+    np.testing.assert_allclose(stereo[:, 0], [0.5, 0.0])

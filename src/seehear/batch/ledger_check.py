@@ -6,6 +6,7 @@ Checks only read, so a file that is refused keeps its bytes.
 import json
 import re
 import sqlite3
+import time
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -34,6 +35,8 @@ CREATE TABLE IF NOT EXISTS jobs (
 CREATE INDEX IF NOT EXISTS by_state ON jobs (state, number);
 CREATE TABLE IF NOT EXISTS facts (name TEXT PRIMARY KEY, value TEXT NOT NULL);
 """
+MAX_LEASE_S = 86_400.0  # workers take leases of minutes
+MAX_REASON = 100_000  # characters
 _OWNER = re.compile(r".{1,255}:[0-9]{1,10}:[0-9]{1,12}\.[0-9]{1,6}", re.ASCII)
 
 
@@ -48,6 +51,13 @@ def _of_an_owner(name: str) -> str:
     return name
 
 
+def _of_a_lease(until: float) -> float:
+    """Refuse a lease that ends in the far future: its job would never run."""
+    if until > time.time() + MAX_LEASE_S:
+        raise ValueError("expected a lease that ends within a day")
+    return until
+
+
 class _JobRow(BaseModel):
     """A row of the table of jobs."""
 
@@ -59,9 +69,9 @@ class _JobRow(BaseModel):
     output: OutputName
     state: Literal["pending", "leased", "done", "failed"]
     owner: Annotated[str, AfterValidator(_of_an_owner)] | None
-    until: float | None
+    until: Annotated[float, AfterValidator(_of_a_lease)] | None
     attempts: Annotated[int, Field(ge=0, le=10**6)]
-    reason: str | None
+    reason: Annotated[str, Field(max_length=MAX_REASON)] | None
     seconds: Annotated[float, Field(ge=0)] | None
     sha256: Annotated[str, Field(max_length=64)] | None
 

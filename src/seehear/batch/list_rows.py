@@ -65,7 +65,7 @@ def _text(path: Path) -> str:
 
 
 def _rows_of_csv(path: Path, text: str) -> Iterator[Row]:
-    reader = csv.DictReader(io.StringIO(text, newline=""))
+    reader = csv.DictReader(io.StringIO(text, newline=""), strict=True)
     try:
         _refuse_doubled(f"{path}, line 1", list(reader.fieldnames or ()))
         for row in reader:

@@ -9,6 +9,7 @@ import typer
 from seehear.cli.options import BatchNoPrompt, BatchPrompt, BatchSeed, BatchSuffix
 from seehear.cli.run_options import Row, RunOptions, rows_named, with_options
 from seehear.cli.stop_signals import Stopped, stops_not_hidden
+from seehear.models.load_options import MAX_THREADS
 from seehear.pipeline.task import TASKS, TaskName
 
 if TYPE_CHECKING:
@@ -91,6 +92,7 @@ def batch(
         typer.Option(
             "--threads",
             min=1,
+            max=MAX_THREADS,
             metavar="NUMBER",
             rich_help_panel=_WORK,
             help="CPU threads of each worker.",
@@ -290,7 +292,7 @@ def _status(folder: Path) -> None:
     for name in ledger.missing_outputs():
         typer.echo(f"  deleted or moved: {name}")
     for row in ledger.rows("failed"):
-        typer.echo(f"  failed {row.id}: {row.reason}")
+        typer.echo(f"  failed {row.id}: {_one_line(row.reason or '')}")
     ledger.close()
 
 
@@ -310,3 +312,8 @@ def _merge(folders: list[Path], output: Path | None) -> None:
         raise SettingsError("expected seehear batch merge FOLDER... -o FOLDER")
     new, known = merged(folders, output)
     typer.echo(f"{output}: {new} jobs merged, {known} were already there")
+
+
+def _one_line(text: str) -> str:
+    """Text of a job database for a terminal: one line, without control characters."""
+    return "".join(c if c.isprintable() else " " for c in text)[:1000]

@@ -6,6 +6,8 @@ from typing import Annotated, Any, Literal
 
 import typer
 
+from seehear.guidance.settings import MAX_STEPS
+from seehear.models.load_options import MAX_THREADS
 from seehear.pipeline.presets import presets_of
 from seehear.pipeline.task import Task
 
@@ -187,7 +189,7 @@ BatchSeed = Annotated[
 Steps = Annotated[
     int | None,
     typer.Option(
-        "--steps", min=1, metavar="NUMBER", show_default="the preset's",
+        "--steps", min=1, max=MAX_STEPS, metavar="NUMBER", show_default="the preset's",
         rich_help_panel=_GENERATION,
         help="Number of denoising steps. Fewer steps are faster but lower the quality.",
     ),
@@ -312,7 +314,7 @@ Commercial = Annotated[
 Threads = Annotated[
     int | None,
     typer.Option(
-        "--threads", min=1, metavar="NUMBER", show_default="PyTorch's choice",
+        "--threads", min=1, max=MAX_THREADS, metavar="NUMBER", show_default="PyTorch's choice",
         rich_help_panel=_MODELS,
         help="Number of CPU threads. Use the same number to reproduce outputs bit for bit.",
     ),

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from seehear.cli.options import Overwrite, Quiet
+from seehear.models.load_options import MAX_THREADS
 
 
 def replay(
@@ -30,6 +31,7 @@ def replay(
         typer.Option(
             "--threads",
             min=1,
+            max=MAX_THREADS,
             metavar="NUMBER",
             show_default="as recorded",
             help="Number of CPU threads.",

@@ -43,6 +43,10 @@ DISTANCES: Mapping[StatisticName, Callable[[Tensor, Tensor], float]] = {
 }
 
 
+def _nowhere() -> None:
+    """No installed package has the weights. A function, because workers cannot pickle a lambda."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class FeatureNetwork:
     """A feature network: its input, outputs and score columns."""
@@ -56,7 +60,7 @@ class FeatureNetwork:
     columns: Mapping[StatisticName, str]  # statistic to column name
     load: Callable[[Path], Network] = field(repr=False)
     shipped: Path | None = None  # weights in the package
-    find: Callable[[], Path | None] = lambda: None  # weights of another installed package
+    find: Callable[[], Path | None] = _nowhere  # weights of another installed package
     extra: str = ""  # the extra of this package that installs those weights
     may_guide: bool = False  # whether it is a binder, which guidance may have optimised
     entry: str = ""  # in the model catalogue, if the weights are not in the package

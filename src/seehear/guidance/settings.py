@@ -11,6 +11,11 @@ from seehear.errors import SettingsError
 from seehear.guidance.step_schedule import active_interval
 from seehear.guidance.streams import Stream
 
+# Settings can come from a stranger's manifest. Larger values are no use, and can exhaust memory or
+# crash a library.
+MAX_STEPS, MAX_UPDATES, MAX_VIEWS = 10_000, 1000, 256
+MAX_STRENGTH = 1000.0  # of an augmentation, a rate or a guidance scale
+
 StepRule = Literal["descent", "fresh_adam", "persistent_adam", "relative", "mpgd"]
 Rate = float | Mapping[Stream, float]  # one number for all streams, or one for each
 
@@ -32,7 +37,7 @@ class ImageAugmentation:
                 "expected crop sizes 0 < nearest <= farthest < 2, got "
                 f"nearest={self.nearest} and farthest={self.farthest}"
             )
-        _check_not_negative(colour=self.colour, mixing=self.mixing)
+        _check_strengths(colour=self.colour, mixing=self.mixing)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,7 +54,7 @@ class MelAugmentation:
         _check_count(self.per_step)
         if not 0 <= self.tempo < 1:
             raise SettingsError(f"expected tempo in [0, 1), got {self.tempo}")
-        _check_not_negative(pitch=self.pitch, shift=self.shift, tone=self.tone)
+        _check_strengths(pitch=self.pitch, shift=self.shift, tone=self.tone)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,8 +69,10 @@ class FrameSampling:
     seed: int = 0
 
     def __post_init__(self):
-        if self.per_step < 1:
-            raise SettingsError(f"expected per_step >= 1 frames, got {self.per_step}")
+        if not 1 <= self.per_step <= MAX_STEPS:
+            raise SettingsError(
+                f"expected per_step from 1 to {MAX_STEPS} frames, got {self.per_step}"
+            )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -108,9 +115,9 @@ class AlignerConfig:
     tuned_half: Literal["both", "cond", "uncond"] = "both"
 
     def __post_init__(self):
-        if min(_values(self.lr_latents, self.lr_prompt), default=0) < 0:
+        if not all(0 <= v <= MAX_STRENGTH for v in _values(self.lr_latents, self.lr_prompt)):
             raise SettingsError(
-                "expected rates of at least 0, got "
+                f"expected rates from 0 to {MAX_STRENGTH:g}, got "
                 f"lr_latents={self.lr_latents}, lr_prompt={self.lr_prompt}"
             )
         if not all(
@@ -121,9 +128,9 @@ class AlignerConfig:
                 "start and end are fractions of the run: expected 0 <= start <= end <= 1 and "
                 f"start < 1, got start={self.start}, end={self.end}"
             )
-        if self.num_updates < 1 or self.every < 1:
+        if not 1 <= self.num_updates <= MAX_UPDATES or self.every < 1:
             raise SettingsError(
-                "expected num_updates >= 1 and every >= 1, "
+                f"expected num_updates from 1 to {MAX_UPDATES} and every >= 1, "
                 f"got num_updates={self.num_updates}, every={self.every}"
             )
         if not 0 <= self.momentum < 1:
@@ -198,8 +205,12 @@ class SamplingSettings:
     aligner: AlignerConfig = field(default_factory=AlignerConfig)
 
     def __post_init__(self):
-        if self.num_steps < 1:
-            raise SettingsError(f"expected num_steps >= 1, got {self.num_steps}")
+        if not 1 <= self.num_steps <= MAX_STEPS:
+            raise SettingsError(f"expected num_steps from 1 to {MAX_STEPS}, got {self.num_steps}")
+        if not all(abs(scale) <= MAX_STRENGTH for scale in _values(self.guidance_scale)):
+            raise SettingsError(
+                f"expected a guidance scale of at most {MAX_STRENGTH:g}, got {self.guidance_scale}"
+            )
         for stream, (first, last) in self.spans.items():
             if not 0 <= first < last <= 1:
                 raise SettingsError(
@@ -236,10 +247,11 @@ class SamplingSettings:
 
 
 def _check_count(per_step: int) -> None:
-    if per_step < 0:
-        raise SettingsError(f"expected per_step >= 0 augmented views, got {per_step}")
+    if not 0 <= per_step <= MAX_VIEWS:
+        raise SettingsError(f"expected per_step from 0 to {MAX_VIEWS} views, got {per_step}")
 
 
-def _check_not_negative(**settings: float) -> None:
-    if min(settings.values()) < 0:
-        raise SettingsError(f"expected augmentation settings of at least 0, got {settings}")
+def _check_strengths(**settings: float) -> None:
+    for name, value in settings.items():
+        if not 0 <= value <= MAX_STRENGTH:
+            raise SettingsError(f"expected {name} from 0 to {MAX_STRENGTH:g}, got {value}")

@@ -31,6 +31,7 @@ from seehear.media.opening import (
     video_stream,
 )
 
+MAX_ASPECT = 5  # a longer strip is scaled down further: its header must not decide the memory
 MAX_DURATION_S = 600.0  # 8 frames/s of 398 x 224 pixels then take 1.3 GB
 _ONE = Fraction(1)
 _Matrix = tuple[int, int, int, int]
@@ -53,7 +54,8 @@ def read_video(
     Args:
         path: Any video file that FFmpeg can read.
         frames_per_s: Sampling rate. Frames repeat if the file has a lower frame rate.
-        short_side: Maximum length of the shorter side in pixels. Frames are never scaled up.
+        short_side: Maximum length of the shorter side in pixels; the longer side has at most 5
+            times as many. Frames are never scaled up.
         max_duration_s: Longer files are rejected, from the header if it states a duration.
 
     Raises:
@@ -175,7 +177,8 @@ class _Grid:
         """Convert a frame to RGB with square pixels, scale it down and apply its display matrix."""
         width = frame.width * max(self.aspect, _ONE)
         height = frame.height * max(1 / self.aspect, _ONE)
-        scale = min(_ONE, self.short_side / min(width, height))
+        longest = MAX_ASPECT * self.short_side
+        scale = min(_ONE, self.short_side / min(width, height), longest / max(width, height))
         scaled = self.reformatter.reformat(
             frame,
             width=max(1, round(width * scale)),

@@ -58,7 +58,12 @@ def decoding(path: str | Path) -> Iterator[None]:
         yield
     except MediaError:
         raise
-    except (av.FFmpegError, ValueError, IndexError, OverflowError, MemoryError) as error:
+    except MemoryError as error:
+        raise MediaError(
+            f"{path}: expected media that fit in the memory, but they do not; scale them down or "
+            "cut them"
+        ) from error
+    except (av.FFmpegError, ValueError, IndexError, OverflowError) as error:
         raise MediaError(
             f"{path}: expected media that can be decoded, but decoding failed "
             f"({type(error).__name__}: {error}); export the file again"

@@ -61,6 +61,7 @@ _STEREO_WEIGHTS: dict[str, tuple[float, float]] = {
     **dict.fromkeys(("BC", "TBC"), (0.5, 0.5)),
     **dict.fromkeys(("LFE", "LFE2"), (0.0, 0.0)),
 }
+_OTHER_WEIGHTS = (0.5, 0.5)  # of a position that BS.775 does not name, as for the back centre
 _Samples = Float32[np.ndarray, "channels samples"]
 
 
@@ -148,20 +149,30 @@ def _exif_orientation(image: PIL.Image.Image) -> int:
 
 def _reduced(image: PIL.Image.Image) -> PIL.Image.Image:
     """The image, scaled down by a whole number if it has too many pixels."""
-    factor = _reduction(image)
-    if factor == 1:
+    across, down = _reduction(image)
+    if across == down == 1:
         return image
-    image.draft(None, (image.width // factor, image.height // factor))  # JPEG decodes smaller
-    factor = _reduction(image)
-    if image.mode in ("P", "1"):  # palettes cannot be averaged
-        return image.resize((image.width // factor, image.height // factor))
-    return image.reduce(factor)
+    if image.format == "JPEG2000":  # Pillow decodes it as a whole, with 4 bytes a channel
+        raise PIL.Image.DecompressionBombError(
+            f"{image.width} x {image.height}, expected at most {MAX_PIXELS // 10**6} million"
+        )
+    image.draft(None, (image.width // across, image.height // down))  # JPEG decodes smaller
+    across, down = _reduction(image)
+    if image.mode in ("P", "1") or image.mode.startswith("I;16"):  # Pillow cannot average these
+        return image.resize((image.width // across, image.height // down))
+    return image.reduce((across, down))
 
 
-def _reduction(image: PIL.Image.Image) -> int:
-    """The factor that leaves at most `MAX_PIXELS`; a long strip keeps at least one pixel."""
-    factor = math.ceil(math.sqrt(image.width * image.height / MAX_PIXELS))
-    return max(1, min(factor, image.width, image.height))
+def _reduction(image: PIL.Image.Image) -> tuple[int, int]:
+    """Divisors of width and height that leave at most `MAX_PIXELS`; strips keep one pixel."""
+    width, height = image.size
+    factor = max(1, math.ceil(math.sqrt(width * height / MAX_PIXELS)))
+    across, down = min(factor, width), min(factor, height)
+    if down < factor:
+        across = math.ceil(width * (height // down) / MAX_PIXELS)
+    elif across < factor:
+        down = math.ceil(height * (width // across) / MAX_PIXELS)
+    return across, down
 
 
 @isolatable
@@ -285,7 +296,8 @@ def downmixed(
     """Mix more than two channels to stereo with the weights of ITU-R BS.775.
 
     Channels at the centre and at the back have a weight of 0.707, and the low-frequency channel is
-    left out. Channels without a known position are averaged to mono.
+    left out. Channels at other positions have a weight of 0.5 in both; if no position is known, all
+    channels are averaged to mono.
 
     Args:
         samples: Samples of every channel.
@@ -293,9 +305,10 @@ def downmixed(
     """
     if len(samples) <= 2:
         return samples
-    weights = [_STEREO_WEIGHTS.get(name) for name in names]
-    if len(weights) != len(samples) or None in weights:
+    known = [name for name in names if name in _STEREO_WEIGHTS]
+    if len(names) != len(samples) or not known:
         return samples.mean(axis=0, keepdims=True)
+    weights = [_STEREO_WEIGHTS.get(name, _OTHER_WEIGHTS) for name in names]
     return np.array(weights, np.float32).T @ samples
 
 

@@ -4,8 +4,9 @@ The backbones share this module. Code for one model is in the model's own file.
 """
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from inspect import signature
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ from seehear.models.weights import Checkpoint
 
 # Without it, transformers asks on a terminal and runs the code of the folder after a "y".
 _NO_CODE = {"trust_remote_code": False}
+MAX_TRAIN_STEPS = 10_000
 # The scheduler's names of prediction types, and ours.
 _PREDICTION_KINDS: dict[str, PredictionKind] = {
     "epsilon": "eps",
@@ -36,6 +38,38 @@ _PREDICTION_KINDS: dict[str, PredictionKind] = {
 def prediction_kind(scheduler: DDIMScheduler) -> PredictionKind:
     """The prediction type of the UNet that belongs to a scheduler."""
     return _PREDICTION_KINDS[scheduler.config["prediction_type"]]
+
+
+def read_scheduler(folder: Path) -> DDIMScheduler:
+    """Read the noise schedule of a checkpoint.
+
+    Raises:
+        WeightsError: A file cannot be read, or a number is not that of a noise schedule.
+    """
+    return scheduler_from(read_json(folder / "scheduler_config.json"), folder)
+
+
+def scheduler_from(settings: Mapping[str, Any], folder: Path) -> DDIMScheduler:
+    """A noise schedule from its settings; those of other schedulers are ignored.
+
+    Raises:
+        WeightsError: As `read_scheduler`.
+    """
+    steps = settings.get("num_train_timesteps", 1000)
+    if type(steps) is not int or not 2 <= steps <= MAX_TRAIN_STEPS:
+        raise WeightsError(
+            f"{folder}: expected num_train_timesteps from 2 to {MAX_TRAIN_STEPS}, got {steps!r:.60}"
+        )
+    known = signature(DDIMScheduler.__init__).parameters
+    with _reading(DDIMScheduler, folder), quiet_libraries():
+        scheduler = DDIMScheduler(**{k: v for k, v in settings.items() if k in known})
+    levels = scheduler.alphas_cumprod
+    if not bool(((levels >= 0) & (levels <= 1)).all()):  # NaN compares as false
+        raise WeightsError(
+            f"{folder}: expected betas of a noise schedule between 0 and 1, got others; copy or "
+            "download the folder again"
+        )
+    return scheduler
 
 
 def scheduler_levels(scheduler: DDIMScheduler, num_steps: int) -> tuple[NoiseLevel, ...]:

@@ -13,6 +13,9 @@ _RARE = ("captioner", "checkpointing", "lean", "clip", "binder_options")
 _PATHS = ("audio", "video", "motion", "binder", "captioner")
 
 
+MAX_THREADS = 256  # CPU threads; many more end the process
+
+
 @dataclass(frozen=True, kw_only=True)
 class LoadOptions:
     """A family, replacements for its models, and how to load them."""

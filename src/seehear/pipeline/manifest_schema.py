@@ -6,6 +6,8 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
+from seehear.models.load_options import MAX_THREADS
+
 
 def _text_of_a_path(length: int) -> AfterValidator:
     """A check for text of 1 to `length` characters; pydantic refuses surrogates in a `str`."""
@@ -25,7 +27,7 @@ Text = Annotated[str, Field(max_length=100_000)]
 Sha256 = Annotated[str, Field(max_length=64)]  # only compared
 Seconds = Annotated[float, Field(ge=0, le=1e6)]
 Number = float | str | None  # "nan" and "inf" are strings in JSON
-MAX_SEED, MAX_THREADS = 2**64 - 1, 1024
+MAX_SEED = 2**64 - 1
 
 
 class _Record(BaseModel):

@@ -38,7 +38,7 @@ def test_upsampling_rates_that_give_no_samples_are_refused(folders, rates):
 
 def test_a_clip_length_that_is_no_number_is_refused(folders):
     change(folders["audio"] / "model_index.json", _native_duration_s=["10"])
-    with pytest.raises(WeightsError, match="components that work together"):
+    with pytest.raises(WeightsError, match=r"_native_duration_s in model_index\.json"):
         backbones.load(folders["audio"], "audio")
 
 
@@ -56,3 +56,32 @@ def test_a_denoiser_for_other_latents_is_refused_at_its_first_use(folders):
     wrong = torch.zeros(1, 3, 4, 4)
     with pytest.raises(WeightsError, match=folders["audio"].name):
         model.predict(wrong, model.levels(2)[0], y, 2.0)
+
+
+@pytest.mark.parametrize("steps", [10**9, 10**5, 1, 0, -1, "1000", True])
+def test_a_schedule_with_an_unusable_number_of_steps_is_refused(folders, steps):
+    path = folders["audio"] / "scheduler" / "scheduler_config.json"
+    change(path, num_train_timesteps=steps)
+    with pytest.raises(WeightsError, match="num_train_timesteps from 2 to 10000"):
+        backbones.load(folders["audio"], "audio")
+
+
+@pytest.mark.parametrize("betas", [{"beta_end": 1e9}, {"beta_start": float("nan")}])
+def test_a_schedule_with_unusable_betas_is_refused(folders, betas):
+    change(folders["audio"] / "scheduler" / "scheduler_config.json", **betas)
+    with pytest.raises(WeightsError, match="betas of a noise schedule"):
+        backbones.load(folders["audio"], "audio")
+
+
+@pytest.mark.parametrize("rounds", [10**9, -1, "8"])
+def test_rounds_of_phase_retrieval_are_bounded(folders, rounds):
+    change(folders["audio"] / "model_index.json", _polish_rounds=rounds)
+    with pytest.raises(WeightsError, match=r"_polish_rounds in model_index\.json from 0 to 1000"):
+        backbones.load(folders["audio"], "audio")
+
+
+@pytest.mark.parametrize("rate", [10**9, 0])
+def test_the_rate_of_a_vocoder_is_bounded(folders, rate):
+    change(folders["audio"] / "vocoder" / "config.json", sampling_rate=rate)
+    with pytest.raises(WeightsError, match="sampling_rate from 1000 to 192000"):
+        backbones.load(folders["audio"], "audio")

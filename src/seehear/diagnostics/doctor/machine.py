@@ -38,9 +38,10 @@ def machine_checks(device: str, dtype: torch.dtype) -> list[Check]:
 def device_problem(device: str) -> str | None:
     """Error message if PyTorch cannot use the device, else None."""
     try:
-        torch.empty(1, device=device)
-    # PyTorch raises three error types for unknown, missing and unsupported devices.
-    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        # A value must come back: the device "meta" has none.
+        torch.ones(1, device=device).sum().item()
+    # PyTorch raises four error types for unknown, missing and unsupported devices.
+    except (RuntimeError, AssertionError, NotImplementedError, ImportError) as error:
         # Some messages go on with a list of all of PyTorch's backends.
         reason = str(error).splitlines()[0].split(". ")[0][:200]
         return (

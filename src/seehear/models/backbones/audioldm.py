@@ -40,6 +40,7 @@ from seehear.models.hf_components import (
     prediction_kind,
     read_component,
     read_network,
+    read_scheduler,
     scheduler_levels,
     start_of_prompt,
     text_class,
@@ -53,6 +54,8 @@ PIPELINES = ("AudioLDMPipeline",)
 # AudioLDM was trained on 10.24 s (arXiv:2301.12503, 5.1). The UNet's `sample_size` is only the
 # default length of the pipeline.
 TRAINING_DURATION_S = 10.24
+MAX_POLISH_ROUNDS = 1000.0
+MIN_RATE, MAX_RATE = 1000, 192_000
 # Key of `_shared` in model_index.json. Libraries that do not know it use the HiFi-GAN.
 SPECTRAL_VOCODER = "spectral_vocoder"
 
@@ -110,6 +113,11 @@ class AudioLDM:
                     block.forward = partial(recompute, block.forward, use_reentrant=False)
         self.prediction_kind = prediction_kind(scheduler)
         self.sample_rate = int(self.vocoder.config.sampling_rate)
+        if not MIN_RATE <= self.sample_rate <= MAX_RATE:
+            raise WeightsError(
+                f"expected a vocoder with a sampling_rate from {MIN_RATE} to {MAX_RATE} Hz, got "
+                f"{self.sample_rate}"
+            )
         self.hop_samples = math.prod(self.vocoder.config.upsample_rates)
         self.num_mels = int(self.vocoder.config.model_in_dim)
         self.downscale = 2 ** (len(self.vae.config["block_out_channels"]) - 1)
@@ -292,12 +300,27 @@ def load(
             text_class(found), found.component("text_encoder"), optional=("pooler.",), dtype=dtype
         ).to("cpu" if lean else device),
         tokenizer=read_component(AutoTokenizer, found.component("tokenizer")),
-        scheduler=read_component(DDIMScheduler, found.component("scheduler")),
-        native_duration_s=float(found.index.get("_native_duration_s", TRAINING_DURATION_S)),
-        polish_rounds=int(found.index.get("_polish_rounds", 0)),
+        scheduler=read_scheduler(found.component("scheduler")),
+        native_duration_s=_number(found, "_native_duration_s", TRAINING_DURATION_S, 0.1, 600.0),
+        polish_rounds=int(_number(found, "_polish_rounds", 0.0, 0.0, MAX_POLISH_ROUNDS)),
         checkpointing=checkpointing,
         checkpoint=found,
     )
+
+
+def _number(found: Checkpoint, key: str, default: float, least: float, most: float) -> float:
+    """A number of model_index.json.
+
+    Raises:
+        WeightsError: It is no number, or out of range.
+    """
+    value = found.index.get(key, default)
+    if isinstance(value, bool) or not isinstance(value, int | float) or not least <= value <= most:
+        raise WeightsError(
+            f"{found.source}: expected {key} in model_index.json from {least:g} to {most:g}, got "
+            f"{value!r:.60}"
+        )
+    return float(value)
 
 
 def _vocoder(

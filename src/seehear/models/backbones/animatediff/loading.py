@@ -1,7 +1,6 @@
 """Load AnimateDiff: a Stable Diffusion 1.5 checkpoint and a diffusers MotionAdapter."""
 
 from collections.abc import Mapping
-from inspect import signature
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +16,13 @@ from seehear.errors import WeightsError
 from seehear.models.backbones.animatediff.model import FPS, NUM_FRAMES, AnimateDiff
 from seehear.models.backbones.animatediff.published_motion import motion_adapter_from_original
 from seehear.models.cache import read_json
-from seehear.models.hf_components import quiet_libraries, read_component, read_network, text_class
+from seehear.models.hf_components import (
+    quiet_libraries,
+    read_component,
+    read_network,
+    scheduler_from,
+    text_class,
+)
 from seehear.models.weights import Checkpoint, find_checkpoint, find_network
 
 # AnimateDiff's motion modules were trained with these betas (from its inference configuration), for
@@ -160,8 +165,7 @@ def _scheduler(found: Checkpoint, *, is_still: bool, is_foreign: bool) -> DDIMSc
     is_animatediff = str(found.index.get("_class_name", "")).startswith("AnimateDiff")
     keeps_own = is_still or (is_animatediff and not is_foreign)
     schedule = own if keeps_own else own | ANIMATEDIFF_SCHEDULE
-    known = signature(DDIMScheduler.__init__).parameters  # other schedulers have more options
-    return DDIMScheduler(**{name: value for name, value in schedule.items() if name in known})
+    return scheduler_from(schedule, found.component("scheduler"))
 
 
 def _motion_path(motion: str | Path, local_files_only: bool) -> Path:
