@@ -5,7 +5,7 @@ import re
 import pytest
 from typer.testing import CliRunner
 
-from seehear.cli import COMMANDS, GROUPS, app
+from seehear.cli.commands import COMMANDS, GROUPS, app
 
 
 def shown(*arguments):

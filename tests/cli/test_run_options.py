@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from seehear.cli import COMMANDS
+from seehear.cli.commands import COMMANDS
 from seehear.cli.run_options import OutputOptions, RunOptions, rows_for, run_options
 from seehear.models.load_options import LoadOptions
 from seehear.pipeline.request import Request

@@ -223,3 +223,24 @@ def test_the_page_ends_in_order(tmp_path, number):
     shown += stopped(process, number, to_group=True)
     assert "Traceback" not in shown
     assert process.returncode == 0
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_while_modules_are_imported_ends_with_one_line(tmp_path, number):
+    script = tmp_path / "command.py"
+    script.write_text(
+        HEAR_SIGNALS
+        + "import os\n"
+        + "class Sender:\n"
+        + "    def find_spec(self, name, *_):\n"
+        + "        if name == 'seehear.cli.app':\n"
+        + f"            os.kill(os.getpid(), {int(number)})\n"
+        + "sys.meta_path.insert(0, Sender())\n"
+        + "from seehear.cli import main\n"
+        + "sys.exit(main(['presets']))\n"
+    )
+    process = started(script)
+    shown, _ = process.communicate(timeout=60)
+    assert process.returncode == CODES[number]
+    assert shown.startswith("seehear: stopped by ")
+    assert shown.count("\n") == 1

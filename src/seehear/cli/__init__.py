@@ -1,46 +1,11 @@
-"""The command line. PyTorch and the models are imported inside the commands that need them."""
+"""The command line: `main`, with its exit codes."""
 
 import errno
 import sys
 from collections.abc import Sequence
 
-from seehear.cli.app import app
-from seehear.cli.batch import batch
-from seehear.cli.data import data
-from seehear.cli.doctor import doctor
-from seehear.cli.evaluate import evaluate
-from seehear.cli.generate_audio import i2a, v2a
-from seehear.cli.generate_video import a2i, a2v, joint
-from seehear.cli.models import models_app
-from seehear.cli.presets import presets
-from seehear.cli.replay import replay
-from seehear.cli.report import report
 from seehear.cli.stop_signals import Stopped, raise_if_stopped, stopping_on_signals
-from seehear.cli.web import web
 from seehear.errors import Cancelled, SeehearError
-
-# In the order of `seehear --help`; groups of commands come after them.
-COMMANDS = {
-    "v2a": v2a,
-    "i2a": i2a,
-    "replay": replay,
-    "presets": presets,
-    "a2v": a2v,
-    "a2i": a2i,
-    "joint": joint,
-    "doctor": doctor,
-    "eval": evaluate,
-    "batch": batch,
-    "report": report,
-    "web": web,
-}
-GROUPS = {"models": models_app, "data": data}
-
-for _name, _command in COMMANDS.items():
-    app.command(_name)(_command)
-for _name, _group in GROUPS.items():
-    app.add_typer(_group, name=_name)
-
 
 # Errors of the operating system that the user can mend, wherever they occur.
 _USER_ERRNOS = (errno.ENAMETOOLONG, errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.ELOOP)
@@ -69,6 +34,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run(arguments: Sequence[str] | None) -> int:
+    # Imported here, so that a signal while modules are imported ends in one line, too.
+    from seehear.cli.commands import app
+
     try:
         app(args=arguments, prog_name="seehear")
     except Cancelled:
