@@ -102,3 +102,11 @@ def test_a_device_that_is_not_there_gets_one_short_sentence(folder, capsys, devi
 def test_huge_numbers_of_threads_and_steps_are_refused_at_once(folder, capsys, option, number):
     assert main(["v2a", "a.mp4", "-o", "out.mp4", option, number]) == 2
     assert "less than or equal to" in " ".join(capsys.readouterr().err.split())
+
+
+@pytest.mark.parametrize(("clip", "output"), [("", "out.mp4"), ("a.mp4", "")])
+def test_an_empty_path_is_not_the_current_folder(folder, capsys, clip, output):
+    before = sorted(folder.iterdir())
+    message = refused(capsys, "v2a", clip, "-o", output, *QUICK)
+    assert "got an empty one" in message
+    assert sorted(folder.iterdir()) == before

@@ -47,7 +47,9 @@ def expand_inputs(
     found: dict[Path, None] = {}
     for text in inputs:
         path = Path(text)
-        if path.is_dir():
+        if not text:  # to the system, no path is the current folder
+            on_error(MediaError("expected the path of an input, got an empty one"))
+        elif path.is_dir():
             children = sorted(
                 child
                 for child in path.iterdir()
@@ -80,9 +82,11 @@ def pair_outputs(
         suffix_for: The suffix of the output for a source, if `output` is a folder.
 
     Raises:
-        MediaError: One file for several sources, two sources with the same output, or the
-            folder of the file is missing.
+        MediaError: An empty output, one file for several sources, two sources with the same
+            output, or the folder of the file is missing.
     """
+    if not output:
+        raise MediaError("expected the path of an output after -o, got an empty one")
     path = Path(output)
     check_name(path)
     if not (path.is_dir() or output.endswith(("/", os.sep)) or not path.suffix):
