@@ -186,8 +186,8 @@ def test_prompt_tuning_moves_the_chosen_half_and_keeps_the_norm_of_each_sample(h
     [
         ({"start": 1.0}, "fractions"),
         ({"start": 0.5, "end": 0.4}, "fractions"),
-        ({"num_updates": 0}, "num_updates >= 1"),
-        ({"lr_latents": -0.1}, "rates of at least 0"),
+        ({"num_updates": 0}, "num_updates from 1 to 1000"),
+        ({"lr_latents": -0.1}, "rates from 0 to 1000"),
         ({"lr_prompt": 0.1}, "through_denoiser=True"),
         ({"rule": "mpgd", "through_denoiser": True}, "mpgd"),
         ({"rule": "mpgd", "level": "stale"}, "stale"),

@@ -37,7 +37,7 @@ def test_every_frame_comes_before_any_comes_again_in_its_part(num_frames, per_st
 
 
 def test_choices_that_cannot_be_are_refused():
-    with pytest.raises(SettingsError, match=">= 1 frames, got 0"):
+    with pytest.raises(SettingsError, match="from 1 to 10000 frames, got 0"):
         FrameSampling(per_step=0)
     with pytest.raises(SettingsError, match="at least one frame"):
         FrameSampler(FrameSampling(), 0)
