@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 from training.world.things import IDS, THINGS
 
+from benchmarks.results import interval
 from seehear.errors import SettingsError
 from seehear.metrics.features import imagenet, yamnet
 from seehear.metrics.features.protocol import EmbedsAudio, EmbedsVideo
@@ -97,7 +98,7 @@ def columns(cell: dict) -> Sequence[str]:
     if "outside_top1" not in cell:
         return (NOT_MEASURED, NOT_MEASURED)
     return tuple(
-        f"{cell[name]:.2f} [{cell[f'{name}_95'][0]:.2f}, {cell[f'{name}_95'][1]:.2f}]"
+        f"{cell[name]:.2f} {interval(cell[f'{name}_95'])}"
         for name in ("outside_top1", "outside_top5")
     )
 

@@ -7,6 +7,10 @@ import json
 from pathlib import Path
 from typing import Any
 
+import torch
+from diffusers import AutoencoderKL
+from torch import Tensor
+
 from seehear.hashes import file_sha256
 from training.world.pictures import CACHE
 
@@ -23,6 +27,14 @@ def save_half(model: Any, folder: Path) -> None:
     config = json.loads(path.read_text())
     config.pop("_name_or_path", None)
     path.write_text(json.dumps(config, indent=2) + "\n")
+
+
+def save_scaled(vae: AutoencoderKL, sample: Tensor, folder: Path) -> None:
+    """Save an autoencoder with the factor that scales the latents of `sample` to unit variance."""
+    with torch.no_grad():
+        latents = torch.cat([vae.encode(part).latent_dist.mode() for part in sample.split(16)])
+    vae.register_to_config(scaling_factor=float(1 / latents.std()))
+    vae.save_pretrained(folder)
 
 
 def finished(folder: Path, index: dict) -> None:

@@ -16,7 +16,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 from transformers import BertTokenizer
 
-from seehear.models.binders.pocket.efficientnet import LITE0_BLOCKS, folded_state
+from seehear.models.binders.pocket.efficientnet import LITE0_BLOCKS, folded, folded_state
 from seehear.models.captioners.concepts import PHRASES
 from training.world.things import THINGS, TRAIN_STYLES
 
@@ -33,13 +33,6 @@ def installed(package: str, file: str) -> Path:
     if not path.exists():
         raise FileNotFoundError(f"{path}: expected in package {package}; pip install {package}")
     return path
-
-
-def folded(state: dict[str, Tensor], conv: str, norm: str, epsilon: float) -> tuple[Tensor, Tensor]:
-    """Weight and bias of a convolution with the batch norm after it folded in."""
-    scale = state[f"{norm}.weight"] / (state[f"{norm}.running_var"] + epsilon).sqrt()
-    weight = state[f"{conv}.weight"] * scale[:, None, None, None]
-    return weight, state[f"{norm}.bias"] - state[f"{norm}.running_mean"] * scale
 
 
 def save(state: dict[str, Tensor], target: Path, *, licence: str) -> None:

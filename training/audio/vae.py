@@ -16,6 +16,7 @@ from torch.nn import functional
 from seehear.dsp.mel import HOP_SAMPLES, log_mel_from_waveform
 from training.adversarial import AdversarialRun, PatchDiscriminator, train_adversarial
 from training.audio.crops import Crops, recordings
+from training.packaging import save_scaled
 from training.world.cached import load
 from training.world.pictures import CACHE
 
@@ -113,11 +114,8 @@ def main() -> None:
         begin_step=options.begin_step,
     )
     vae = train_adversarial(run, vae, discriminators, batch_of, losses_of, (0.1, 0.5), evaluate)
-    with torch.no_grad():
-        sample = torch.from_numpy(np.array(load("train")[1][:1120])).float()[:, None]
-        latents = torch.cat([vae.encode(m).latent_dist.mode() for m in sample.split(56)])
-    vae.register_to_config(scaling_factor=float(1 / latents.std()))
-    vae.save_pretrained(FOLDER / "vae")
+    sample = torch.from_numpy(np.array(load("train")[1][:1120])).float()[:, None]
+    save_scaled(vae, sample, FOLDER / "vae")
     print(evaluate(vae), vae.config.scaling_factor)
 
 

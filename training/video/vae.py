@@ -18,6 +18,7 @@ from seehear.models.binders.pocket.efficientnet import EfficientNetLite0
 from seehear.models.frozen_layers import freeze
 from seehear.models.shipped import POCKET
 from training.adversarial import AdversarialRun, PatchDiscriminator, train_adversarial
+from training.packaging import save_scaled
 from training.video.stills import SIZE, StillMixture, batch_of_stills, held_out_stills
 from training.world.pictures import CACHE
 
@@ -144,11 +145,8 @@ def main() -> None:
         begin_step=options.begin_step,
     )
     vae = train_adversarial(run, vae, discriminators, batch_of, losses_of, (0.02, 0.2), evaluate)
-    with torch.no_grad():
-        sample = pixels(batch_of_stills(10**9, 448, StillMixture(plain=1.0, other=0.0)))
-        latents = torch.cat([vae.encode(part).latent_dist.mode() for part in sample.split(16)])
-    vae.register_to_config(scaling_factor=float(1 / latents.std()))
-    vae.save_pretrained(FOLDER / "vae")
+    sample = pixels(batch_of_stills(10**9, 448, StillMixture(plain=1.0, other=0.0)))
+    save_scaled(vae, sample, FOLDER / "vae")
     print(evaluate(vae), vae.config.scaling_factor)
 
 

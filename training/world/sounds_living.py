@@ -5,7 +5,7 @@ Key parameters are drawn once per clip, so all calls in a clip come from one ind
 varies a little around them.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -44,18 +44,8 @@ from training.world.dsp import (
     vibrato,
     wander,
 )
-from training.world.larynx import Shape, about, folds, sized, spoken, tract
+from training.world.larynx import Shape, about, calls, folds, sized, spoken, tract
 from training.world.places import in_room, indoor_air, outdoors
-
-
-def _sized(draw: Draw, voice: Voice, small: float, large: float, spread: float = 0.25) -> float:
-    """A frequency between that of a small and a large one, give or take `spread` octaves."""
-    return small * (large / small) ** voice.size * 2 ** draw.key(-spread, spread)
-
-
-def _about(draw: Draw, value: float, relative: float = 0.08) -> float:
-    """A value near another: how one call differs from the next."""
-    return value * float(np.exp(relative * np.clip(draw.rng.standard_normal(), -2, 2)))
 
 
 def _shape(freqs: Sequence[float], scale: float, falloff_db: float, width: float = 0.12) -> Shape:
@@ -100,33 +90,7 @@ def _voiced(
         source = source * (1 + rough * sub) * (1 + 0.5 * rough * wander(rng, n, 90))
     source = source + 1.2 * breath * noise(rng, n) * (0.6 + 0.4 * np.abs(source))
     source = tilt(source, cutoff)
-    if position is None:
-        position = np.linspace(0, len(shapes) - 1, n)
-    mouth = (
-        formants(source, *shapes[0])
-        if len(shapes) == 1
-        else moving_formants(source, shapes, position)
-    )
-    return normalise((mouth + direct * source) * envelope)
-
-
-def _calls(
-    draw: Draw,
-    voice: Voice,
-    n: int,
-    rates: tuple[float, float],
-    make: Callable[[float], Wave],
-    *,
-    jitter: float = 0.15,
-) -> tuple[Wave, np.ndarray]:
-    """One call after another: `make` gets the seconds until the next call."""
-    clip = np.zeros(n)
-    times = event_times(draw, voice, n / SAMPLE_RATE, *rates, jitter=jitter)
-    rate = rates[0] * (rates[1] / rates[0]) ** voice.speed
-    gaps = np.append(np.diff(times), 1 / rate)
-    for time_s, gap_s in zip(times, gaps, strict=True):
-        place(clip, make(float(gap_s)), time_s, draw.uniform(0.65, 1.0))
-    return clip, times
+    return spoken(source, envelope, shapes, position, direct)
 
 
 # Mammals
@@ -134,8 +98,8 @@ def _calls(
 
 def sheep(draw: Draw, voice: Voice, n: int) -> Sound:
     """Bleats: a nasal 'baa' that trembles about ten times a second."""
-    pitch = _sized(draw, voice, 420, 150)
-    tract = _sized(draw, voice, 1.15, 0.8, 0.12)
+    pitch = sized(draw, voice, 420, 150)
+    tract = sized(draw, voice, 1.15, 0.8, 0.12)
     length, tremble = draw.key(0.5, 1.3), draw.key(7, 14)
     depth = draw.uniform(0.35, 0.75)
     mouth = [
@@ -145,8 +109,8 @@ def sheep(draw: Draw, voice: Voice, n: int) -> Sound:
     ]
 
     def baa(gap_s: float) -> Wave:
-        m = samples(min(_about(draw, length, 0.15), 0.85 * gap_s))
-        p = _about(draw, pitch, 0.06)
+        m = samples(min(about(draw, length, 0.15), 0.85 * gap_s))
+        p = about(draw, pitch, 0.06)
         wave = np.sin(2 * np.pi * phase(tremble * (1 + 0.08 * wander(draw.rng, m, 8)), m))
         f0 = pitch_curve([0.85 * p, p, 0.95 * p, 0.8 * p], m, [0, 0.2, 0.7, 1])
         f0 = f0 * (1 + 0.045 * wave)
@@ -155,12 +119,12 @@ def sheep(draw: Draw, voice: Voice, n: int) -> Sound:
         return _voiced(draw, f0, env, mouth, position, breath=draw.uniform(0.05, 0.25),
                        rough=0.15, jitter=0.015, cutoff=4500)  # fmt: skip
 
-    return finish(*_calls(draw, voice, n, (0.5, 1.4), baa), draw)
+    return finish(*calls(draw, voice, n, (0.5, 1.4), baa), draw)
 
 
 def elephant(draw: Draw, voice: Voice, n: int) -> Sound:
     """Trumpets: a screaming brassy blast through the trunk, often rough, sometimes a rumble."""
-    pitch = _sized(draw, voice, 650, 300)
+    pitch = sized(draw, voice, 650, 300)
     length, rough = draw.key(0.6, 1.7), draw.key(0.1, 0.8)
     centre, breath = draw.key(900, 1900), draw.uniform(0.1, 0.4)
     buzz_rate, has_rumble = draw.uniform(25, 70), draw.chance(0.35)
@@ -170,8 +134,8 @@ def elephant(draw: Draw, voice: Voice, n: int) -> Sound:
     ]
 
     def trumpeting(gap_s: float) -> Wave:
-        m = samples(min(_about(draw, length, 0.2), 0.85 * gap_s))
-        p = _about(draw, pitch, 0.08)
+        m = samples(min(about(draw, length, 0.2), 0.85 * gap_s))
+        p = about(draw, pitch, 0.08)
         top = draw.uniform(1.1, 1.5)
         f0 = pitch_curve([0.6 * p, p, top * p, p, 0.65 * p], m, [0, 0.12, 0.4, 0.75, 1])
         f0 = f0 * vibrato(draw.rng, m, draw.uniform(4, 7), 0.015, 0.02)
@@ -183,7 +147,7 @@ def elephant(draw: Draw, voice: Voice, n: int) -> Sound:
                     direct=0.2)  # fmt: skip
         return soft_clip(y, draw.uniform(2, 5))
 
-    clip, times = _calls(draw, voice, n, (0.4, 1.0), trumpeting)
+    clip, times = calls(draw, voice, n, (0.4, 1.0), trumpeting)
     if has_rumble:
         rumble = harmonics(draw.uniform(18, 28) * vibrato(draw.rng, n, 3, 0.05, 0.03),
                            [0, 1, 0.9, 0.7, 0.5, 0.4, 0.3, 0.2], n)  # fmt: skip
@@ -243,8 +207,8 @@ def rooster(draw: Draw, voice: Voice, n: int) -> Sound:
 
 def duck(draw: Draw, voice: Voice, n: int) -> Sound:
     """Quacks: short nasal buzzes with a strong resonance of the bill, in falling series."""
-    pitch = _sized(draw, voice, 330, 150)
-    bill = _sized(draw, voice, 1500, 1000, 0.2)
+    pitch = sized(draw, voice, 330, 150)
+    bill = sized(draw, voice, 1500, 1000, 0.2)
     length, breath = draw.key(0.08, 0.24), draw.uniform(0.1, 0.5)
     mouth = [
         ([0.6 * bill, 1.1 * bill, 2.2 * bill], [200, 250, 400], [0.5, 0.8, 0.4]),
@@ -257,15 +221,15 @@ def duck(draw: Draw, voice: Voice, n: int) -> Sound:
         nonlocal count
         fade = 0.93**count  # a series falls in pitch and loudness
         count = (count + 1) % 8
-        m = samples(min(_about(draw, length, 0.12), 0.8 * gap_s))
-        p = _about(draw, pitch, 0.05) * (0.5 + 0.5 * fade)
+        m = samples(min(about(draw, length, 0.12), 0.8 * gap_s))
+        p = about(draw, pitch, 0.05) * (0.5 + 0.5 * fade)
         f0 = pitch_curve([0.85 * p, 1.1 * p, 0.8 * p], m, [0, 0.3, 1])
         env = adsr(m, 0.012, 0.04, 0.8, 0.5 * m / SAMPLE_RATE)
         y = _voiced(draw, f0, env, mouth, breath=breath, rough=0.45, jitter=0.03, cutoff=5000,
                     direct=0.05)  # fmt: skip
         return fade * soft_clip(highpass(y, 400), 2.0)
 
-    return finish(*_calls(draw, voice, n, (1.6, 5.0), quack), draw)
+    return finish(*calls(draw, voice, n, (1.6, 5.0), quack), draw)
 
 
 def owl(draw: Draw, voice: Voice, n: int) -> Sound:
@@ -323,7 +287,7 @@ def _bird_syllable(draw: Draw, centre: float) -> Wave:
 
 def bird(draw: Draw, voice: Voice, n: int) -> Sound:
     """Songs: phrases of repeated whistled notes between two and seven kilohertz."""
-    centre = _sized(draw, voice, 5200, 2400, 0.2)
+    centre = sized(draw, voice, 5200, 2400, 0.2)
     repertoire = [
         _bird_syllable(draw, centre * 2 ** draw.key(-0.35, 0.35))
         for _ in range(draw.choice([1, 1, 2, 3, 4]))
@@ -351,7 +315,7 @@ def bird(draw: Draw, voice: Voice, n: int) -> Sound:
 
 def frog(draw: Draw, voice: Voice, n: int) -> Sound:
     """Croaks: trains of short resonant pulses, often in two parts like 'rib-bit'."""
-    tone = _sized(draw, voice, 1900, 480, 0.25)
+    tone = sized(draw, voice, 1900, 480, 0.25)
     pulse_rate = draw.key(24, 85)
     length, sharpness = draw.key(0.14, 0.5), draw.uniform(1.5, 6)
     overtones = [1, draw.uniform(0.2, 0.9), draw.uniform(0.05, 0.5), draw.uniform(0, 0.25)]
@@ -365,8 +329,8 @@ def frog(draw: Draw, voice: Voice, n: int) -> Sound:
         return env * gate * (harmonics(f0, overtones, m) + rasp)
 
     def croak(gap_s: float) -> Wave:
-        m = samples(min(_about(draw, length, 0.12), 0.8 * gap_s))
-        rate = _about(draw, pulse_rate, 0.06)
+        m = samples(min(about(draw, length, 0.12), 0.8 * gap_s))
+        rate = about(draw, pulse_rate, 0.06)
         if not is_ribbit:
             return part(m, 0.9, bend, rate * curve([0.85, 1.1], m))
         first = part(samples(0.45 * m / SAMPLE_RATE), 0.85, 0.95, rate)
@@ -374,12 +338,12 @@ def frog(draw: Draw, voice: Voice, n: int) -> Sound:
         second = part(samples(0.4 * m / SAMPLE_RATE), 1.0, 1.25 * bend, 1.25 * rate)
         return np.concatenate([0.7 * first, rest, second])
 
-    return finish(*_calls(draw, voice, n, (0.8, 3.2), croak), draw, noise_db=(-70, -40))
+    return finish(*calls(draw, voice, n, (0.8, 3.2), croak), draw, noise_db=(-70, -40))
 
 
 def bee(draw: Draw, voice: Voice, n: int) -> Sound:
     """A buzz: harmonics of the wing beat, drifting in pitch as the bee flies near and away."""
-    beat = _sized(draw, voice, 290, 145, 0.15)
+    beat = sized(draw, voice, 290, 145, 0.15)
     slope, drift = draw.key(0.6, 1.5), draw.uniform(0.015, 0.07)
     speed = 0.5 + 2.5 * voice.speed
     f0 = (
@@ -400,7 +364,7 @@ def bee(draw: Draw, voice: Voice, n: int) -> Sound:
 
 def cricket(draw: Draw, voice: Voice, n: int) -> Sound:
     """Chirps: groups of very regular pulses of a pure tone at three to six kilohertz."""
-    tone = _sized(draw, voice, 5800, 3300, 0.12)
+    tone = sized(draw, voice, 5800, 3300, 0.12)
     pulse_rate, pulses = draw.key(28, 75), int(draw.rng.integers(2, 7))
     duty, brightness = draw.uniform(0.45, 0.8), draw.log_uniform(0.005, 0.06)
     if draw.chance(0.2):
@@ -431,16 +395,16 @@ def cricket(draw: Draw, voice: Voice, n: int) -> Sound:
 
 def baby(draw: Draw, voice: Voice, n: int) -> Sound:
     """Cries: 'waah' of about a second, rising then falling, with a gasp between."""
-    pitch = _sized(draw, voice, 560, 360, 0.2)
-    tract = _sized(draw, voice, 1.7, 1.35, 0.1)
+    pitch = sized(draw, voice, 560, 360, 0.2)
+    tract = sized(draw, voice, 1.7, 1.35, 0.1)
     length, rough = draw.key(0.45, 1.2), draw.key(0.0, 0.45)
     breath, wobble = draw.uniform(0.02, 0.2), draw.uniform(0.005, 0.03)
     closed = _shape([480, 1000, 2500], tract, 8)
     opened = _shape(draw.choice([[720, 1150, 2600, 3600], [620, 1600, 2500, 3500]]), tract, 2, 0.1)
 
     def cry(gap_s: float) -> Wave:
-        m = samples(min(_about(draw, length, 0.2), 0.8 * gap_s))
-        p = _about(draw, pitch, 0.06)
+        m = samples(min(about(draw, length, 0.2), 0.8 * gap_s))
+        p = about(draw, pitch, 0.06)
         f0 = pitch_curve([0.75 * p, p, 1.06 * p, 0.95 * p, 0.7 * p], m, [0, 0.15, 0.4, 0.75, 1])
         f0 = f0 * vibrato(draw.rng, m, draw.uniform(5, 8), wobble, 0.008)
         env = curve([0, 0.8, 1, 0.8, 0], m, [0, 0.1, 0.4, 0.8, 1])
@@ -455,7 +419,7 @@ def baby(draw: Draw, voice: Voice, n: int) -> Sound:
             y = np.concatenate([y, pad, draw.uniform(0.1, 0.4) * gasp])
         return y
 
-    return finish(*_calls(draw, voice, n, (0.7, 1.6), cry), draw)
+    return finish(*calls(draw, voice, n, (0.7, 1.6), cry), draw)
 
 
 def _clap(draw: Draw, centre: float) -> Wave:
@@ -539,15 +503,15 @@ def laughter(draw: Draw, voice: Voice, n: int) -> Sound:
 
 def snore(draw: Draw, voice: Voice, n: int) -> Sound:
     """Snores: a rattling breath in, a soft breath out."""
-    rattle_rate = _sized(draw, voice, 75, 28, 0.25)
-    tract = _sized(draw, voice, 1.15, 0.85, 0.1)
+    rattle_rate = sized(draw, voice, 75, 28, 0.25)
+    tract = sized(draw, voice, 1.15, 0.85, 0.1)
     share, sharpness = draw.key(0.4, 0.6), draw.uniform(2, 10)
     nasal = _shape([300, 950, 2100, 3000], tract, draw.uniform(3, 8), 0.25)
     mouth = _shape([550, 1200, 2400, 3300], tract, draw.uniform(2, 6), 0.2)
     hiss, out_level = draw.uniform(0.15, 0.6), draw.log_uniform(0.04, 0.35)
 
     def breath(gap_s: float) -> Wave:
-        m = samples(min(_about(draw, share, 0.1) * gap_s, 1.6))
+        m = samples(min(about(draw, share, 0.1) * gap_s, 1.6))
         f0 = rattle_rate * curve([0.85, 1.1, 0.9], m) * (1 + 0.12 * wander(draw.rng, m, 20))
         flaps = pulse(f0, m, sharpness) * (1 + 0.35 * wander(draw.rng, m, 40))
         open_airway = np.clip(0.5 + flaps, 0.1, 2)
@@ -561,7 +525,7 @@ def snore(draw: Draw, voice: Voice, n: int) -> Sound:
         pause = np.zeros(samples(0.15 * max(gap_s - m / SAMPLE_RATE, 0.01)))
         return np.concatenate([snort, pause, out_level * puff])
 
-    return finish(*_calls(draw, voice, n, (0.35, 0.9), breath, jitter=0.06), draw)
+    return finish(*calls(draw, voice, n, (0.35, 0.9), breath, jitter=0.06), draw)
 
 
 SYNTHS: dict[str, Synth] = {

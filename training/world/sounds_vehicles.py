@@ -108,7 +108,7 @@ def gears(draw: Draw, n: int, lo: float, hi: float, gear_s: float) -> Wave:
 
 def car(draw: Draw, voice: Voice, n: int) -> Sound:
     """Driving past on its tyres, pulling away through the gears, or standing with the engine on."""
-    rng, kind = draw.rng, draw.choice(("pass", "pass", "pull away", "pull away", "idle"))
+    rng, kind = draw.rng, draw.choice(("pass", "pass", "drive off", "drive off", "idle"))
     cylinders = draw.choice((4, 4, 6, 6))
     idle = scaled(voice, 13, 8) * draw.uniform(0.9, 1.2)
     loudness, doppler = np.ones(n), np.ones(n)
@@ -116,7 +116,7 @@ def car(draw: Draw, voice: Voice, n: int) -> Sound:
     if kind == "pass":
         loudness, doppler = pass_by(draw, n, 10 + 22 * voice.speed, draw.log_uniform(2.5, 8))
         cycle = idle * draw.uniform(1.8, 3.5) * doppler
-    elif kind == "pull away":
+    elif kind == "drive off":
         cycle = gears(draw, n, idle * 1.4, idle * 4, 1.2 + 3 * (1 - voice.speed))
         loudness = curve([1, draw.uniform(0.5, 1.3)], n)
     else:

@@ -107,7 +107,7 @@ def rain(draw: Draw, voice: Voice, n: int) -> Sound:
 
 
 def wind(draw: Draw, voice: Voice, n: int) -> Sound:
-    """Gusts that boom in the ear and howl round an edge; the howl rises with their strength."""
+    """Gusts that boom at the microphone and howl at an edge; the howl rises with their strength."""
     rng = draw.rng
     rate = 0.4 + 1.2 * voice.speed
     gust = wander(rng, n, rate) + 0.3 * wander(rng, n, 4 * rate)
@@ -120,7 +120,7 @@ def wind(draw: Draw, voice: Voice, n: int) -> Sound:
     howl = howl / (np.sqrt(np.mean(howl**2)) + 1e-9) * (0.25 + gust)
     rush = shaped_noise(rng, n, [30, 150, centre, 3 * centre, 7800], [0, 0, -6, -24, -50])
     y = draw.uniform(0.5, 1.2) * howl + draw.log_uniform(0.3, 1.0) * rush * (0.4 + gust)
-    # Eddies buffet the ear: deep, and much quicker than the gusts.
+    # Eddies at the microphone: deep, and much quicker than the gusts.
     eddies = shaped_noise(rng, n, [20, 50, 120, 400, 2000], [-3, 0, -3, -24, -60])
     flutter = np.exp(0.7 * wander(rng, n, 7)) * (0.3 + gust)
     y += draw.uniform(0.4, 1.6) * eddies * flutter

@@ -158,16 +158,17 @@ def folded_state(published: Mapping[str, Tensor], num_blocks: int) -> dict[str, 
         "classifier.weight": published["_fc.weight"], "classifier.bias": published["_fc.bias"],
     }  # fmt: skip
     for name, (conv, norm) in pairs.items():
-        ours[f"{name}.weight"], ours[f"{name}.bias"] = _folded(published, conv, norm)
+        ours[f"{name}.weight"], ours[f"{name}.bias"] = folded(published, conv, norm)
     return ours
 
 
-def _folded(published: Mapping[str, Tensor], conv: str, norm: str) -> tuple[Tensor, Tensor]:
+def folded(
+    state: Mapping[str, Tensor], conv: str, norm: str, epsilon: float = BATCH_NORM_EPSILON
+) -> tuple[Tensor, Tensor]:
     """Weight and bias of a convolution with the batch norm after it."""
-    deviation = (published[f"{norm}.running_var"] + BATCH_NORM_EPSILON).sqrt()
-    scale = published[f"{norm}.weight"] / deviation
-    bias = published[f"{norm}.bias"] - published[f"{norm}.running_mean"] * scale
-    return published[f"{conv}.weight"] * scale[:, None, None, None], bias
+    scale = state[f"{norm}.weight"] / (state[f"{norm}.running_var"] + epsilon).sqrt()
+    bias = state[f"{norm}.bias"] - state[f"{norm}.running_mean"] * scale
+    return state[f"{conv}.weight"] * scale[:, None, None, None], bias
 
 
 # Centre crops that alternate over a clip: fraction of height and width, and whether mirrored.
