@@ -5,6 +5,7 @@ The sound judge needs `python -m training.audio.copies --split judge` first.
 
 import argparse
 import json
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -112,11 +113,15 @@ def main() -> None:
     parser.add_argument("kind", choices=("sound", "picture"))
     parser.add_argument("--minutes", type=float, default=8)
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--lr", type=float, default=3e-3, help="of the first steps")
+    parser.add_argument("--beginning", type=Path, help="weights to go on from; none: random")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     torch.manual_seed(777)
     channels = {"sound": 1, "picture": 3}[options.kind]
     net = judge.Classifier(channels, WIDTHS[options.kind], len(IDS))
+    if options.beginning:
+        net.load_state_dict(load_file(options.beginning), strict=False)  # counters are not saved
     net = net.to(memory_format=torch.channels_last)
     draw, test, test_labels = {"sound": sound_batches, "picture": picture_batches}[options.kind](32)
 
@@ -131,7 +136,7 @@ def main() -> None:
         logits = torch.cat([model(x) for x in test.split(112)])
         return {"test_accuracy": float((logits.argmax(1) == test_labels).float().mean())}
 
-    run = Run(name=f"judge_{options.kind}", minutes=options.minutes, lr=3e-3, seed=777)
+    run = Run(name=f"judge_{options.kind}", minutes=options.minutes, lr=options.lr, seed=777)
     net = train(run, net, loss_of, evaluate)
     scores = evaluate(net)
     judge.SHIPPED.mkdir(parents=True, exist_ok=True)

@@ -7,6 +7,7 @@ and tones sharp.
 
 import argparse
 from functools import lru_cache
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -14,6 +15,7 @@ from torch import Tensor, nn
 
 from seehear.dsp.mel import HOP_SAMPLES, log_mel_from_waveform, mel_filters
 from seehear.models.spectral_vocoder import SpectralVocoder, SpectralVocoderConfig
+from seehear.models.spectral_vocoder import load as load_vocoder
 from training.adversarial import AdversarialRun, PatchDiscriminator, train_adversarial
 from training.audio.crops import Crops, recordings
 from training.audio.vocoder import stft_distance
@@ -89,6 +91,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--begin-step", type=int, default=3000, help="of the discriminators")
     parser.add_argument("--name", default="spectral_vocoder", help="of the run")
+    parser.add_argument("--beginning", type=Path, help="folder of a vocoder to go on from")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     samples = CROP_FRAMES * HOP_SAMPLES
@@ -96,6 +99,8 @@ def main() -> None:
     validation = held_out()
     torch.manual_seed(0)
     vocoder = SpectralVocoder(SpectralVocoderConfig())
+    if options.beginning:
+        vocoder = load_vocoder(options.beginning)
     discriminators = nn.ModuleList(SpectrumDiscriminator(window) for window in JUDGED_WINDOWS)
 
     def batch_of(step: int):
