@@ -179,6 +179,7 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, default=600)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--batch", type=int, default=32)
+    parser.add_argument("--lr", type=float, default=1e-3, help="of the first steps")
     parser.add_argument("--beginning", help="folder of a denoiser to go on from")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
@@ -214,7 +215,7 @@ def main() -> None:
                 scores[f"val_v_{name}"] = float(v_loss_of(model, latents, y, generator))
         return scores
 
-    run = Run(name="unet", minutes=options.minutes, lr=1e-3, average=0.9995, save_every_s=300)
+    run = Run(name="unet", minutes=options.minutes, lr=options.lr, average=0.9995, save_every_s=300)
     unet = train(run, unet, loss_of, evaluate)
     unet.save_pretrained(FOLDER / "unet")
     schedule.save_pretrained(FOLDER / "scheduler")
