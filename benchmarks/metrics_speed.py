@@ -176,7 +176,6 @@ def main() -> None:
         raw["frechet"] = [frechet(n, dim, options.repeats) for n, dim in sizes]
     if options.only != "frechet":
         raw["shares"] = shares(options.clips)
-    raw.pop("provenance", None)
     write("metrics_speed", "Speed of evaluation", raw, tables(raw))
 
 

@@ -10,16 +10,24 @@ import torch
 from torch import Tensor
 
 import seehear
+from seehear.hashes import file_sha256
 from seehear.metrics.frechet import frechet_distance
 from seehear.metrics.intervals import bootstrap_interval
+from seehear.models.shipped import POCKET
 from seehear.pipeline.presets import Preset, with_overrides
 
 FOLDER = Path(__file__).resolve().parents[1] / "docs" / "results"
 
 
+def weights_version() -> str:
+    """Eight digits that change whenever a weight file of the pocket family changes."""
+    return file_sha256(POCKET / "SHA256SUMS")[:8]
+
+
 def provenance() -> dict[str, object]:
-    """Versions and machine."""
+    """Versions, weights and machine."""
     return {
+        "weights": weights_version(),
         "seehear": seehear.__version__,
         "torch": torch.__version__,
         "python": platform.python_version(),
@@ -62,15 +70,18 @@ TIMES_NOTE = "Times were taken on one thread beside other work and are orders of
 def write(name: str, title: str, raw: dict, text: str) -> None:
     """Save docs/results/<name>.json (raw, with provenance) and <name>.md (the tables)."""
     FOLDER.mkdir(parents=True, exist_ok=True)
-    raw = {"provenance": provenance(), **raw}
+    raw = raw | {"provenance": provenance()}
     (FOLDER / f"{name}.json").write_text(json.dumps(raw, indent=1) + "\n")
-    note = f"Written by `python -m benchmarks.{name}`; raw numbers in `{name}.json`.\n"
+    note = (
+        f"Written by `python -m benchmarks.{name}` with the weights `{weights_version()}`; raw "
+        f"numbers in `{name}.json`.\n"
+    )
     (FOLDER / f"{name}.md").write_text(f"# {title}\n\n{text}\n{note}")
     print(text)
 
 
 def saved(name: str, count: int | None) -> dict:
-    """Saved raw results, or {} if they were taken with another count.
+    """Saved raw results, or {} if they were taken with other weights or another count.
 
     Args:
         name: Of the benchmark.
@@ -78,7 +89,8 @@ def saved(name: str, count: int | None) -> dict:
     """
     path = FOLDER / f"{name}.json"
     raw = json.loads(path.read_text()) if path.exists() else {}
-    return raw if raw.get("count") == count else {}
+    found = raw.get("provenance", {}).get("weights"), raw.get("count")
+    return raw if found == (weights_version(), count) else {}
 
 
 def trial(preset: Preset, changes: list[str]) -> Preset:
