@@ -38,21 +38,23 @@ ROWS = (
 
 
 def table() -> str:
-    """The judge's accuracy per task, unguided and guided, as a Markdown table."""
-    text = "| task | | unguided | guided | preset | clips |\n" + "| --- " * 6 + "|\n"
+    """Shares per task, unguided and guided, by both judges, as a Markdown table."""
+    columns = ("task", "", "unguided", "guided", "unguided, pocket judge",
+               "guided, pocket judge", "preset", "clips")  # fmt: skip
+    text = f"| {' | '.join(columns)} |\n" + "| --- " * len(columns) + "|\n"
     for task, what, name, score, unguided, guided, preset in ROWS:
         path = RESULTS / f"{name}.json"
         raw = json.loads(path.read_text()) if path.exists() else {"cells": {}}
-        cells = [raw["cells"].get(key) for key in (unguided, guided)]
-        counts = dict.fromkeys(c.get("count", raw.get("count")) for c in cells if c is not None)
+        cells = [raw["cells"].get(key) or {} for key in (unguided, guided)]
+        counts = dict.fromkeys(c.get("count", raw.get("count")) for c in cells if c)
         link = f"[{', '.join(map(str, counts))}](docs/results/{name}.md)"
-        values = [_with_interval(cell, score) for cell in cells]
-        text += f"| {task} | {what} | {values[0]} | {values[1]} | `{preset}` | {link} |\n"
+        values = [_with_interval(c, s) for s in ("outside_top1", score) for c in cells]
+        text += f"| {' | '.join((task, what, *values, f'`{preset}`', link))} |\n"
     return text
 
 
-def _with_interval(cell: dict | None, score: str) -> str:
-    if cell is None:
+def _with_interval(cell: dict, score: str) -> str:
+    if score not in cell:
         return "not measured"
     low, high = cell[f"{score}_95"]
     return f"{cell[score]:.2f} [{low:.2f}, {high:.2f}]"
