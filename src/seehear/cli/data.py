@@ -30,7 +30,9 @@ Folder = Annotated[
     Path,
     typer.Option("--output", "-o", metavar="FOLDER", show_default=False, help="Output folder."),
 ]
-Seed = Annotated[int, typer.Option("--seed", "-s", min=0, metavar="NUMBER")]
+Seed = Annotated[
+    int, typer.Option("--seed", "-s", min=0, metavar="NUMBER", help="Seed of the random numbers.")
+]
 
 
 @data.command("list")
@@ -196,7 +198,9 @@ def write_baseline(
     ],
     clips: Clips,
     output: Folder,
-    task: Annotated[ScoredTask, typer.Option("--task", "-t")] = "v2a",
+    task: Annotated[
+        ScoredTask, typer.Option("--task", "-t", help="Task to make the baseline for.")
+    ] = "v2a",
     seed: Seed = 0,
 ) -> None:
     """Write a baseline for `seehear eval`: noise or retrieval.

@@ -57,7 +57,7 @@ def i2a(
     output: Output,
     options: RunOptions,
 ) -> None:
-    """Image to audio: generate audio of any length for each image.
+    """Image to audio: generate audio of 0.1 to 600 s for each image.
 
     The output's suffix selects the format: .wav, .flac or .ogg.
 

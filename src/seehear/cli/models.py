@@ -58,7 +58,7 @@ def pull(
 ) -> None:
     """Print size and licence terms of a checkpoint, then download it.
 
-    An interrupted download resumes.
+    To resume an interrupted download, run the command again.
 
     For example:
 

@@ -252,21 +252,21 @@ Models = Annotated[
     typer.Option(
         "--models", rich_help_panel=_MODELS,
         help="Model family. pocket is part of the package and runs on any laptop; paper "
-        "(AudioLDM, AnimateDiff and ImageBind) needs downloads and is slow without a GPU.",
+        "(AudioLDM, AnimateDiff and ImageBind) must be downloaded first and is slow without a GPU.",
     ),
 ]  # fmt: skip
 AudioOption = Annotated[
     str | None,
     typer.Option(
-        "--audio", metavar="FOLDER|HUB", show_default=False, rich_help_panel=_MODELS,
-        help="Another audio model in AudioLDM's format: a folder, or a name on the Hugging Face "
-        "Hub.",
+        "--audio", metavar="NAME|FOLDER|MODEL_ID", show_default=False, rich_help_panel=_MODELS,
+        help="Another audio model in AudioLDM's format: a name of `seehear models list`, a folder, "
+        "or a model ID on the Hugging Face Hub.",
     ),
 ]  # fmt: skip
 BinderOption = Annotated[
     Path | None,
     typer.Option(
-        "--binder", metavar="PATH", show_default=False, rich_help_panel=_MODELS,
+        "--binder", metavar="NAME|NAME=PATH|PATH", show_default=False, rich_help_panel=_MODELS,
         help="Binder, the model that embeds audio, images and text: a name, NAME=PATH, or a file "
         "or folder with its weights. --models paper needs this option unless `seehear models pull "
         "imagebind` has downloaded the weights.",
@@ -282,26 +282,27 @@ Dtype = Annotated[
     DtypeName,
     typer.Option(
         "--dtype", rich_help_panel=_MODELS,
-        help="Data type of the networks; bfloat16 halves the memory on a GPU.",
+        help="Data type of the networks; bfloat16 halves the memory of weights and activations. On "
+        "a CPU without bfloat16 instructions it saves no time.",
     ),
 ]  # fmt: skip
 CaptionerOption = Annotated[
     str | None,
     typer.Option(
-        "--captioner", metavar="NAME|FOLDER|HUB", rich_help_panel=_MODELS,
+        "--captioner", metavar="NAME|FOLDER|MODEL_ID", rich_help_panel=_MODELS,
         show_default="the binder selects the nearest of several hundred phrases",
         help="Model that writes the prompt if --prompt is not set: blip or qwen3-vl for images and "
-        "video, qwen2-audio for audio, a folder, or a name on the Hugging Face Hub. See `seehear "
-        "models list`.",
+        "video, qwen2-audio for audio, a folder, or a model ID on the Hugging Face Hub. See "
+        "`seehear models list`.",
     ),
 ]  # fmt: skip
 Memory = Annotated[
     str | None,
     typer.Option(
         "--memory", metavar="auto|GB", show_default="no limit", rich_help_panel=_MODELS,
-        help="For --models paper: memory limit in GB; auto stays below the memory that is free. "
-        "Enables bfloat16, activation checkpointing and CPU offloading as needed. `seehear doctor "
-        "--models paper` prints the memory needed.",
+        help="For --models paper: limit in GB for the estimated memory; auto: three quarters of "
+        "the free memory. Enables bfloat16, activation checkpointing and CPU offloading as needed. "
+        "`seehear doctor --models paper` prints the memory needed.",
     ),
 ]  # fmt: skip
 Commercial = Annotated[
@@ -338,8 +339,9 @@ FramesSync = Annotated[
     typer.Option(
         "--sync", min=0.0, metavar="WEIGHT", callback=finite, show_default="the preset's, 0",
         rich_help_panel=_VIDEO,
-        help="Weight of the loss that aligns motion onsets with audio onsets; try 0.5. With a "
-        "weight above 0, every guided step decodes all frames instead of a few, which is slower.",
+        help="Weight of the loss that aligns motion onsets with audio onsets; 0.5 works well. With "
+        "a weight above 0, every guided step decodes all frames instead of a few, which is slower, "
+        "and the latents are also shifted in time early in the run.",
     ),
 ]  # fmt: skip
 Upscale = Annotated[
@@ -362,16 +364,17 @@ Previews = Annotated[
 VideoOption = Annotated[
     str | None,
     typer.Option(
-        "--video", metavar="FOLDER|HUB", show_default=False, rich_help_panel=_MODELS,
+        "--video", metavar="NAME|FOLDER|MODEL_ID", show_default=False, rich_help_panel=_MODELS,
         help="Another image or video model in Stable Diffusion 1.5's or AnimateDiff's format: a "
-        "folder, or a name on the Hugging Face Hub.",
+        "name of `seehear models list`, a folder, or a model ID on the Hugging Face Hub.",
     ),
 ]  # fmt: skip
 MotionOption = Annotated[
     str | None,
     typer.Option(
-        "--motion", metavar="FOLDER|HUB", show_default=False, rich_help_panel=_MODELS,
-        help="A motion adapter for --video: a folder, or a name on the Hugging Face Hub.",
+        "--motion", metavar="NAME|FOLDER|MODEL_ID", show_default=False, rich_help_panel=_MODELS,
+        help="A motion adapter for --video: a name of `seehear models list`, a folder, or a model "
+        "ID on the Hugging Face Hub.",
     ),
 ]  # fmt: skip
 MaxAudioDuration = Annotated[
@@ -408,7 +411,8 @@ JointSync = Annotated[
     typer.Option(
         "--sync", min=0.0, metavar="WEIGHT", callback=finite, show_default="the preset's, 0",
         rich_help_panel=_VIDEO,
-        help="Weight of the loss that aligns audio onsets with motion onsets; try 0.5. With a "
-        "weight above 0, every guided step decodes all frames instead of a few, which is slower.",
+        help="Weight of the loss that aligns audio onsets with motion onsets; 0.5 works well. With "
+        "a weight above 0, every guided step decodes all frames instead of a few, which is slower, "
+        "and the latents are also shifted in time early in the run.",
     ),
 ]  # fmt: skip
