@@ -31,9 +31,9 @@ downloads the files. An interrupted download is resumed.
 Hugging Face Hub or a folder; `--binder` takes a name, a file or a folder. These models load too,
 although they are not in the table: fine-tunes of Stable Diffusion 1.5, other sizes of AudioLDM,
 adapters of AnimateDiff, the AnimateDiff authors' `.ckpt` files, and converted weights
-(`seehear models convert`). Code in a weight file is never run. In the table, the role `measure`
-means a feature network for `seehear eval --features NAME` ([evaluation](evaluation.md)), and the
-role `decoder` a small image decoder for guidance and previews, which has no command-line option.
+(`seehear models convert`). Code in a weight file is never run. In the table, the role `measure` is
+a feature network for `seehear eval --features NAME` ([evaluation](evaluation.md)). The role
+`decoder` is a small image decoder for guidance and previews; it has no command-line option.
 
 `--commercial` raises an error for models whose licence forbids commercial use or is unknown, and
 suggests an alternative. Every manifest lists the licences of all models used. The terms in the
@@ -48,7 +48,10 @@ stage by stage at the published model sizes without running the models
 (`seehear.diagnostics.estimate`).
 [results/true_size.md](results/true_size.md) compares estimates with measured memory. v2a and i2a
 generate 10 s, a2v and joint 16 frames of 224 x 224 pixels. `--memory GB` selects the fastest plan
-that fits. `seehear doctor --models paper` shows the plan for your machine and the estimated time.
+that fits. The plan in float32 with recomputed activations is used on a CPU only, the plan with
+offloading on a GPU only. The memory of a process is higher than these estimates
+([performance.md](performance.md#bfloat16)). `seehear doctor --models paper` shows the plan for your
+machine and the estimated time.
 """
 PLANS = (
     MemoryPlan(),
