@@ -14,7 +14,7 @@ from jaxtyping import Float32
 
 from seehear.errors import MediaError
 from seehear.media.folders import existing_file
-from seehear.media.images import image_size
+from seehear.media.images import MAX_DECODE_S, image_size
 from seehear.media.isolated import isolatable
 from seehear.media.kinds import Audio, Probe
 from seehear.media.opening import (
@@ -51,16 +51,20 @@ _Samples = Float32[np.ndarray, "channels samples"]
 
 
 @isolatable
-def probe(path: str | Path) -> Probe:
+def probe(path: str | Path, *, max_seconds: float = MAX_DECODE_S) -> Probe:
     """Detect whether a file is an image, a video or audio, and read its size and duration.
 
     An animated GIF is a video. Audio with cover art is audio. The size is 0 x 0 for a video with
     an unknown codec.
 
+    Args:
+        path: The file.
+        max_seconds: Deadline for reading the header of an image.
+
     Raises:
         MediaError: missing, a folder, empty, unreadable, or none of the three kinds.
     """
-    size = image_size(existing_file(path))
+    size = image_size(existing_file(path), max_seconds)
     if size is not None:
         return Probe(kind="image", duration_s=0.0, width=size[0], height=size[1])
     with open_media(path) as container, decoding(path):
