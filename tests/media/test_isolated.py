@@ -102,7 +102,7 @@ def test_a_crash_a_hang_and_a_memory_bomb_cost_one_file(tmp_path):
             began = time.monotonic()
             with pytest.raises(MediaError, match=sentence):
                 probe(paths[name])
-            assert time.monotonic() - began < 15
+            assert time.monotonic() - began < 60  # with the start of the server
             assert probe(paths["good"]).kind == "video"
 
 
