@@ -1,12 +1,14 @@
 """Builders of media files with known content and odd properties, made on the spot."""
 
 import hashlib
+import io
 from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
 
 import av
 import numpy as np
+import PIL.Image
 from av.stream import Disposition
 from av.video.frame import VideoFrame
 
@@ -139,3 +141,13 @@ def stream_duration(path: Path, kind: str) -> Fraction:
     with av.open(str(path)) as source:
         stream = next(s for s in source.streams if s.type == kind)
         return stream.duration * stream.time_base
+
+
+def many_scans(path: Path, side: int, num_scans: int) -> Path:
+    """Write a progressive JPEG that repeats its last pass over all pixels; 119 bytes a pass."""
+    file = io.BytesIO()
+    PIL.Image.new("L", (side, side), 128).save(file, "JPEG", progressive=True)
+    data = file.getvalue()
+    start = data.rindex(b"\xff\xda")
+    path.write_bytes(data[:start] + data[start:-2] * num_scans + data[-2:])
+    return path

@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ import PIL.Image
 import pytest
 import soundfile
 import torch
+from media_files import many_scans
 
 from seehear import media
 from seehear.errors import MediaError
@@ -215,3 +217,40 @@ def test_channels_without_a_known_position_do_not_change_the_weights_of_the_othe
     samples[0] = 0.5
     stereo = downmixed(samples, ("FL", "FR", "BFL", "BFR"))
     np.testing.assert_allclose(stereo[:, 0], [0.5, 0.0])
+
+
+def test_a_jpeg_of_many_passes_ends_at_the_deadline(tmp_path):
+    path = many_scans(tmp_path / "slow.jpg", 4000, 1000)  # 94 kB, 35 s
+    began = time.monotonic()
+    with pytest.raises(MediaError, match=r"slow\.jpg: expected a file that is decoded within 1 s"):
+        media.read_image(path, max_seconds=1.0)
+    assert time.monotonic() - began < 15
+    pixels = media.read_image(many_scans(tmp_path / "good.jpg", 400, 100)).pixels
+    assert (pixels == 128).all()
+
+
+@pytest.mark.parametrize("suffix", [".tiff", ".webp"])
+def test_an_image_that_is_decoded_in_one_call_ends_at_the_deadline(tmp_path, suffix):
+    path = tmp_path / f"slow{suffix}"
+    options = {".tiff": {"compression": "tiff_lzw"}, ".webp": {"lossless": True, "method": 0}}
+    PIL.Image.new("RGB", (4000, 4000), (10, 20, 30)).save(path, **options[suffix])
+    assert media.read_image(path).pixels[:, 0, 0].tolist() == [10, 20, 30]
+    with pytest.raises(MediaError, match=r"decoded within 0\.02 s, but it took longer"):
+        media.read_image(path, max_seconds=0.02)
+
+
+def test_a_header_that_takes_too_long_ends_at_the_deadline(tmp_path):
+    path = tmp_path / "many_chunks.png"
+    PIL.Image.new("L", (8, 8)).save(path)
+    data = path.read_bytes()
+    empty = b"\0\0\0\0teSt\xa5\x9d\xf5\x01"
+    path.write_bytes(data[:33] + empty * 300_000 + data[33:])
+    with pytest.raises(MediaError, match="decoded within 0 s, but it took longer"):
+        media.probe(path, max_seconds=0.0)
+
+
+def test_postscript_is_refused_because_it_is_a_program(tmp_path):
+    path = tmp_path / "a.eps"
+    PIL.Image.new("L", (8, 8)).save(path)
+    with pytest.raises(MediaError, match="got EPS, which contains a program"):
+        media.read_image(path)

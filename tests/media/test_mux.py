@@ -1,8 +1,11 @@
 """Codecs, containers, timestamps and tags of muxed files."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import av
+import PIL.Image
 import pytest
 import torch
 from tests.media_files import make_video, packet_hashes
@@ -174,3 +177,40 @@ def test_chapters_move_with_the_first_frame(tmp_path):
     with av.open(str(tmp_path / "out.mp4")) as written:
         starts = [c["start"] * c["time_base"] for c in written.chapters()]
     assert starts == [0, 1]
+
+
+def test_a_long_strip_is_encoded_again_within_the_limits_of_h264(tmp_path):
+    path = tmp_path / "strip.gif"
+    strips = [PIL.Image.new("L", (40_000, 40), k) for k in (50, 100)]
+    strips[0].save(path, save_all=True, append_images=strips[1:], duration=500)
+    frames, _, _ = mux(path, tmp_path / "out.mp4", reencode=True)
+    assert (frames[0].width, frames[0].height) == (10_800, 12)
+
+
+PEAK = """
+import sys
+from pathlib import Path
+import torch
+from seehear.media import mux_audio
+
+def memory(field):
+    return int(Path("/proc/self/status").read_text().partition(field)[2].split()[0]) // 1024
+
+torch.set_num_threads(1)
+before = memory("VmRSS:")
+mux_audio(sys.argv[1], torch.zeros(1, 16_000), 16_000, sys.argv[2], reencode=True)
+print(memory("VmHWM:") - before)
+"""
+
+
+@pytest.mark.slow  # 30 frames of 4K
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="Linux tells the peak of memory")
+def test_a_4k_video_is_encoded_again_in_less_than_a_gigabyte(tmp_path):
+    path = make_video(
+        tmp_path / "a.mkv", size=(2160, 3840), num_frames=30, options={"preset": "ultrafast"}
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", PEAK, path, tmp_path / "out.mp4"], capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    assert int(done.stdout) < 1000

@@ -7,18 +7,20 @@ if TYPE_CHECKING:
     from seehear.dsp.level import finish_level, peak_dbfs
     from seehear.media.folders import check_folder_of, ensure_folder
     from seehear.media.frames import read_video, stream_frames
+    from seehear.media.images import read_image
     from seehear.media.kinds import Audio, Image, Probe, Video
     from seehear.media.mux import check_container, mux_audio
-    from seehear.media.read import probe, read_audio, read_image
+    from seehear.media.read import probe, read_audio
     from seehear.media.write import replacing, upscaled, write_audio, write_image, write_video
 
 _MODULES = {
     "dsp.level": ("finish_level", "peak_dbfs"),
     "media.frames": ("read_video", "stream_frames"),
+    "media.images": ("read_image",),
     "media.kinds": ("Audio", "Image", "Probe", "Video"),
     "media.mux": ("check_container", "mux_audio"),
     "media.folders": ("check_folder_of", "ensure_folder"),
-    "media.read": ("probe", "read_audio", "read_image"),
+    "media.read": ("probe", "read_audio"),
     "media.write": ("replacing", "upscaled", "write_audio", "write_image", "write_video"),
 }
 _MODULE_OF = {name: module for module, names in _MODULES.items() for name in names}

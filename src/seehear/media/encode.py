@@ -19,6 +19,7 @@ from seehear.errors import MediaError
 
 # Every player supports 48 kHz, and Opus supports only that. One rate keeps one code path.
 AUDIO_RATE = 48_000
+_SMALL_FRAME = 1920 * 1080  # pixels
 _LAYOUTS = {1: "mono", 2: "stereo"}
 
 
@@ -85,6 +86,15 @@ def container_for(path: Path) -> Container:
             f"{path}: cannot write {path.suffix or 'a file without suffix'!r} as video; "
             f"choose one of {', '.join(sorted(CONTAINERS))}"
         ) from None
+
+
+def look_ahead(kind: Container, num_pixels: int) -> dict[str, str]:
+    """Encoder options that bound how many large frames are held (by default 40 for H.264)."""
+    if num_pixels <= _SMALL_FRAME:
+        return {}
+    if kind.video_codec == "libx264":
+        return {"rc-lookahead": "4", "x264-params": "sync-lookahead=0", "threads": "2"}
+    return {"lag-in-frames": "0"}
 
 
 def add_audio_track(output: OutputContainer, kind: Container, num_channels: int) -> AudioStream:

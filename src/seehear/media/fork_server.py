@@ -16,7 +16,7 @@ import signal
 import socket
 import sys
 import traceback
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from importlib import import_module
 from operator import attrgetter
@@ -93,7 +93,8 @@ def _guard(replies: socket.socket, status: socket.socket) -> None:
 
 
 def _decode(replies: socket.socket, request: bytes, limits: dict) -> None:
-    """Call the requested function and send its result or its error."""
+    """Call the requested function and send its result, or what it yields, or its error."""
+    _silence_libraries()
     _limit(limits["max_bytes"], limits["seconds"])
     log = _Warnings()
     logging.getLogger("seehear").addHandler(log)
@@ -101,12 +102,27 @@ def _decode(replies: socket.socket, request: bytes, limits: dict) -> None:
     try:
         module, name, arguments, options = pickle.loads(request)
         function = attrgetter(name)(import_module(module))
-        message = Message(result=function(*arguments, **options), warnings=tuple(log.texts))
+        result = function(*arguments, **options)
+        if isinstance(result, Iterator):
+            for item in result:
+                send_message(replies, Message(result=item))
+            result = None  # the end
+        message = Message(result=result, warnings=tuple(log.texts))
+    except ConnectionError:  # the caller is gone
+        return
     except Exception as error:
         if not isinstance(error, SeehearError | MemoryError):
             traceback.print_exc()  # a bug; the caller gets only its type and text
         message = Message(error=(type(error).__name__, str(error)), warnings=tuple(log.texts))
-    send_message(replies, message)
+    with suppress(ConnectionError):
+        send_message(replies, message)
+
+
+def _silence_libraries() -> None:
+    """Write only our own lines to stderr: libtiff prints one for each damaged part of a file."""
+    sys.stderr = os.fdopen(os.dup(2), "w")
+    with open(os.devnull, "w") as nowhere:
+        os.dup2(nowhere.fileno(), 2)
 
 
 def _limit(max_bytes: int, seconds: float) -> None:

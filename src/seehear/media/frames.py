@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterable, Iterator
 from fractions import Fraction
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -15,8 +16,8 @@ from av.video.stream import VideoStream
 from jaxtyping import UInt8
 
 from seehear.errors import MediaError
-from seehear.media.isolated import is_isolated, isolatable
-from seehear.media.kinds import Video
+from seehear.media.isolated import isolatable, limits_here, stream_from_child_process
+from seehear.media.kinds import Frame, Video
 from seehear.media.opening import (
     MAX_GAP_S,
     audio_stream,
@@ -90,23 +91,29 @@ def stream_frames(
 ) -> Iterator[tuple[float, UInt8[np.ndarray, "3 height width"]]]:
     """Yield (time in seconds, frame) like `read_video`, with one frame in memory.
 
-    Within `isolated`, all frames are in memory.
-
     Raises:
         MediaError: as for `read_video`.
     """
-    if is_isolated():
-        video = read_video(
-            path, frames_per_s=frames_per_s, short_side=short_side, max_duration_s=max_duration_s
-        )
-        yield from ((k / frames_per_s, frame) for k, frame in enumerate(video.frames.numpy()))
-        return
+    limits = limits_here()
+    decode = sampled_frames
+    if limits is not None:
+        decode = partial(stream_from_child_process, sampled_frames, limits=limits)
+    frames = decode(
+        path, frames_per_s=frames_per_s, short_side=short_side, max_duration_s=max_duration_s
+    )
+    yield from ((frame.time_s, frame.pixels.numpy()) for frame in frames)
+
+
+def sampled_frames(
+    path: str | Path, *, frames_per_s: float, short_side: int, max_duration_s: float
+) -> Iterator[Frame]:
+    """Decode the frames of `stream_frames` in this process."""
     _check_sampling(frames_per_s, short_side)
     with open_media(path) as container, decoding(path):
         stream = _require_video(path, container)
         grid = _Grid(path, container, stream, frames_per_s, short_side, max_duration_s)
         for k, frame in enumerate(grid):
-            yield k / frames_per_s, frame
+            yield Frame(time_s=k / frames_per_s, pixels=torch.from_numpy(frame))
 
 
 def _check_sampling(frames_per_s: float, short_side: int) -> None:

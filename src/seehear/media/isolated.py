@@ -15,10 +15,11 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import closing, contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
 from seehear.errors import MediaError
@@ -28,7 +29,7 @@ logger = logging.getLogger("seehear.media")
 P = ParamSpec("P")
 R = TypeVar("R")
 # The server imports these once; its children are forks of it and start in milliseconds.
-PRELOADED = ("seehear.media.read", "seehear.media.frames", "seehear.media.mux")
+PRELOADED = tuple(f"seehear.media.{name}" for name in ("read", "images", "frames", "mux"))
 _START = (
     "import json, sys; sys.path[:] = json.loads(sys.argv[2]); "
     "from seehear.media.fork_server import serve; serve(int(sys.argv[1]), sys.argv[3:])"
@@ -57,9 +58,17 @@ def isolated(limits: Limits | None = None) -> Iterator[None]:
         _limits.reset(token)
 
 
-def is_isolated() -> bool:
-    """Whether reading functions run in child processes here. Systems without fork never do."""
-    return _limits.get() is not None and hasattr(os, "fork")
+def limits_here() -> Limits | None:
+    """The limits within `isolated`; None where reading functions run in this process.
+
+    On systems without fork they always do.
+    """
+    return _limits.get() if can_fork() else None
+
+
+def can_fork() -> bool:
+    """Whether this system can start child processes for decoding."""
+    return hasattr(os, "fork")
 
 
 def isolatable(function: Callable[P, R]) -> Callable[P, R]:
@@ -70,8 +79,8 @@ def isolatable(function: Callable[P, R]) -> Callable[P, R]:
 
     @functools.wraps(function)
     def call(*args: P.args, **kwargs: P.kwargs) -> R:
-        limits = _limits.get()
-        if limits is None or not is_isolated():
+        limits = limits_here()
+        if limits is None:
             return function(*args, **kwargs)
         return in_child_process(call, *args, limits=limits, **kwargs)
 
@@ -93,34 +102,66 @@ def in_child_process(
         MediaError: The child crashed, was killed, or exceeded a limit.
         Exception: The error that the function raised; those of unusual types as RuntimeError.
     """
+    with closing(_results(function, arguments, options, limits)) as results:
+        return next(results)
+
+
+def stream_from_child_process(
+    function: Callable[..., Iterator[R]], *arguments: Any, limits: Limits, **options: Any
+) -> Iterator[R]:
+    """Iterate over what a generator function yields in a child process, one item in memory.
+
+    The deadline includes the time that the caller takes. Arguments and errors as
+    `in_child_process`.
+    """
+    with closing(_results(function, arguments, options, limits)) as results:
+        yield from iter(lambda: next(results), None)
+
+
+def too_slow(path: str | Path, limit_s: float) -> MediaError:
+    """The error for a file that is not decoded in time."""
+    return MediaError(
+        f"{path}: expected a file that is decoded within {limit_s:g} s, but it took longer; export "
+        "it again, make it smaller or raise the limit"
+    )
+
+
+def _results(
+    function: Callable[..., Any],
+    arguments: tuple[Any, ...],
+    options: dict[str, Any],
+    limits: Limits,
+) -> Generator[Any, None, None]:
+    """The results that a child sends, in turn; raises its error, or why it ended."""
     name = str(arguments[0]) if arguments else function.__name__
     # By name, because decorators may have wrapped the function of the module.
     request = pickle.dumps((function.__module__, function.__qualname__, arguments, options))
     replies, status = _SERVER.fork(limits, request)
     with closing(replies), closing(status):
-        message = read_message(replies, limits.max_bytes)
+        while (message := read_message(replies, limits.max_bytes)) is not None:
+            for warning in message.warnings:
+                logger.warning("%s", warning)
+            if message.error is not None:
+                raise _error_here(name, message.error, limits)
+            yield message.result
         ended = json.loads(status.makefile("rb").readline() or b"{}")
     if ended.get("is_late"):
-        raise MediaError(
-            f"{name}: expected a file that is decoded within {limits.seconds:g} s, but it took "
-            "longer; export it again or cut it"
-        )
-    if message is None:
-        raise MediaError(
-            f"{name}: expected media that can be decoded, but the decoder "
-            f"{_death(ended.get('signal'), limits)}; export the file again"
-        )
-    for warning in message.warnings:
-        logger.warning("%s", warning)
-    if message.error is None:
-        return message.result
-    kind, text = message.error
+        raise too_slow(name, limits.seconds)
+    raise MediaError(
+        f"{name}: expected media that can be decoded, but the decoder "
+        f"{_death(ended.get('signal'), limits)}; export the file again"
+    )
+
+
+def _error_here(name: str, error: tuple[str, str], limits: Limits) -> Exception:
+    """The error that a child sent as its type and text."""
+    kind, text = error
     if kind == "MemoryError":
-        raise MediaError(
+        return MediaError(
             f"{name}: expected a file that is decoded in {limits.max_bytes / 2**30:g} GB of "
             "memory, but it needs more; scale it down or cut it"
         )
-    raise _ERRORS[kind](text) if kind in _ERRORS else RuntimeError(f"{kind}: {text}")
+    return _ERRORS[kind](text) if kind in _ERRORS else RuntimeError(f"{kind}: {text}")
 
 
 def _death(number: int | None, limits: Limits) -> str:
@@ -137,7 +178,7 @@ def _death(number: int | None, limits: Limits) -> str:
 
 def begin_importing() -> None:
     """Start the server, which imports the decoders in the background. Does nothing without fork."""
-    if hasattr(os, "fork"):
+    if can_fork():
         _SERVER.begin()
 
 

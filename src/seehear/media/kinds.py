@@ -29,6 +29,14 @@ class Video:
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
+class Frame:
+    """A frame of a video and the time in seconds at which it is on screen."""
+
+    time_s: float
+    pixels: UInt8[Tensor, "3 height width"]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Audio:
     """Audio in [-1, 1]. Audio decoded from lossy files can exceed this range slightly."""
 

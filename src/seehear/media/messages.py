@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 import torch
 
-from seehear.media.kinds import Audio, Image, Probe, Video
+from seehear.media.kinds import Audio, Frame, Image, Probe, Video
 
-_KINDS = {kind.__name__: kind for kind in (Audio, Image, Probe, Video)}
+_KINDS = {kind.__name__: kind for kind in (Audio, Frame, Image, Probe, Video)}
 _DTYPES = {"uint8": np.uint8, "float32": np.float32, "float64": np.float64}
 _LENGTH_BYTES = 8
 _MAX_HEADER = 10_000_000  # bytes

@@ -49,8 +49,8 @@ _QUICKTIME_LANGUAGES = {
     "fre": "fra", "deu": "ger", "nld": "dut", "swe": "sve", "ell": "gre", "isl": "ice",
     "zho": "chi", "cze": "ces", "rum": "ron",
 }  # fmt: skip
-# Frame rates of a video that is encoded again. Larger frames than these are scaled down.
-_MIN_FPS, _MAX_FPS, _LARGEST_SIDE = Fraction(1), Fraction(120), 4320
+# Frame rates of a video that is encoded again, and the shorter side of its frames (4K).
+_MIN_FPS, _MAX_FPS, _LARGEST_SIDE = Fraction(1), Fraction(120), 2160
 
 
 @isolatable
@@ -83,7 +83,7 @@ def mux_audio(
         mix_gain_db: Gain of the new audio in the mix.
         max_dbfs: The track is attenuated until its peak after decoding is at most this.
         reencode: Encode the frames again (H.264, or VP9 in .webm) at a constant frame rate, for
-            codecs that the container does not support.
+            codecs that the container does not support. Frames above 4K are scaled down.
 
     Raises:
         MediaError: the video cannot be read, has no video track or no timestamps, the container

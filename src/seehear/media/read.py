@@ -1,26 +1,22 @@
-"""Read audio and images, and probe media files."""
+"""Read audio, and probe media files."""
 
-import math
-import warnings
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
-import PIL.ExifTags
-import PIL.Image
 import torch
 from av.audio.frame import AudioFrame
 from av.audio.resampler import AudioResampler
 from av.audio.stream import AudioStream
 from av.container import InputContainer
-from jaxtyping import Float32, Float64, UInt8
+from jaxtyping import Float32
 
 from seehear.errors import MediaError
 from seehear.media.folders import existing_file
+from seehear.media.images import MAX_DECODE_S, image_size
 from seehear.media.isolated import isolatable
-from seehear.media.kinds import Audio, Image, Probe
+from seehear.media.kinds import Audio, Probe
 from seehear.media.opening import (
     audio_stream,
     check_duration,
@@ -34,17 +30,6 @@ from seehear.media.opening import (
 )
 
 MAX_AUDIO_S = 3600.0
-MAX_PIXELS = 16_000_000  # of an image in memory
-_WHITES = (255.0, 65_535.0, 2.0**31 - 1, 2.0**32 - 1)  # of grey images that do not say it
-_TURNS = {
-    2: PIL.Image.Transpose.FLIP_LEFT_RIGHT,
-    3: PIL.Image.Transpose.ROTATE_180,
-    4: PIL.Image.Transpose.FLIP_TOP_BOTTOM,
-    5: PIL.Image.Transpose.TRANSPOSE,
-    6: PIL.Image.Transpose.ROTATE_270,
-    7: PIL.Image.Transpose.TRANSVERSE,
-    8: PIL.Image.Transpose.ROTATE_90,
-}  # by EXIF orientation
 # Containers round timestamps (Matroska to 1 ms), so smaller jumps between frames are not gaps.
 _CLOCK_TOLERANCE_S = 0.02
 MAX_SAMPLE = 1e12  # 32-bit integers as floats reach 2e9; larger sums could overflow
@@ -66,16 +51,20 @@ _Samples = Float32[np.ndarray, "channels samples"]
 
 
 @isolatable
-def probe(path: str | Path) -> Probe:
+def probe(path: str | Path, *, max_seconds: float = MAX_DECODE_S) -> Probe:
     """Detect whether a file is an image, a video or audio, and read its size and duration.
 
     An animated GIF is a video. Audio with cover art is audio. The size is 0 x 0 for a video with
     an unknown codec.
 
+    Args:
+        path: The file.
+        max_seconds: Deadline for reading the header of an image.
+
     Raises:
         MediaError: missing, a folder, empty, unreadable, or none of the three kinds.
     """
-    size = _image_size(existing_file(path))
+    size = image_size(existing_file(path), max_seconds)
     if size is not None:
         return Probe(kind="image", duration_s=0.0, width=size[0], height=size[1])
     with open_media(path) as container, decoding(path):
@@ -95,84 +84,6 @@ def probe(path: str | Path) -> Probe:
             has_audio=audio is not None,
             fps=float(video.average_rate) if video and video.average_rate else None,
         )
-
-
-@isolatable
-def read_image(path: str | Path) -> Image:
-    """Read an image as upright 8-bit RGB. Transparent pixels are blended with white.
-
-    An animation gives its first frame. Images of more than 16 million pixels are scaled down to
-    that. 16-bit and 32-bit images are scaled to 8 bits, and NaN is black.
-
-    Raises:
-        MediaError: not an image, damaged, or larger than 89 million pixels (Pillow's limit
-            against decompression bombs).
-    """
-    path = existing_file(path)
-    with warnings.catch_warnings(), _pillow_errors(path):
-        warnings.simplefilter("error", PIL.Image.DecompressionBombWarning)
-        warnings.filterwarnings("ignore", category=UserWarning)  # damaged EXIF is not an error
-        with PIL.Image.open(path) as image:
-            turn = _TURNS.get(_exif_orientation(image))
-            rgb = _to_rgb(_reduced(image))
-            upright = rgb if turn is None else rgb.transpose(turn)
-    return Image(pixels=torch.from_numpy(np.array(upright).transpose(2, 0, 1).copy()), path=path)
-
-
-@contextmanager
-def _pillow_errors(path: Path) -> Iterator[None]:
-    """Turn the errors of reading damaged images into a MediaError.
-
-    Pillow's parsers raise any built-in error on damaged data, such as IndexError and struct.error.
-    """
-    try:
-        yield
-    except (PIL.Image.DecompressionBombWarning, PIL.Image.DecompressionBombError) as error:
-        raise MediaError(f"{path}: too many pixels ({error}); scale it down") from error
-    except Exception as error:
-        raise MediaError(
-            f"{path}: expected an image such as .png or .jpg, but it cannot be read as one "
-            f"({type(error).__name__}: {error})"
-        ) from error
-
-
-def _exif_orientation(image: PIL.Image.Image) -> int:
-    """The EXIF orientation, 1 to 8; 1 if it is missing or cannot be read.
-
-    Only this tag is read, so that damage in others does not matter.
-    """
-    try:
-        return int(image.getexif().get(PIL.ExifTags.Base.Orientation, 1))
-    except Exception:
-        return 1
-
-
-def _reduced(image: PIL.Image.Image) -> PIL.Image.Image:
-    """The image, scaled down by a whole number if it has too many pixels."""
-    across, down = _reduction(image)
-    if across == down == 1:
-        return image
-    if image.format == "JPEG2000":  # Pillow decodes it as a whole, with 4 bytes a channel
-        raise PIL.Image.DecompressionBombError(
-            f"{image.width} x {image.height}, expected at most {MAX_PIXELS // 10**6} million"
-        )
-    image.draft(None, (image.width // across, image.height // down))  # JPEG decodes smaller
-    across, down = _reduction(image)
-    if image.mode in ("P", "1") or image.mode.startswith("I;16"):  # Pillow cannot average these
-        return image.resize((image.width // across, image.height // down))
-    return image.reduce((across, down))
-
-
-def _reduction(image: PIL.Image.Image) -> tuple[int, int]:
-    """Divisors of width and height that leave at most `MAX_PIXELS`; strips keep one pixel."""
-    width, height = image.size
-    factor = max(1, math.ceil(math.sqrt(width * height / MAX_PIXELS)))
-    across, down = min(factor, width), min(factor, height)
-    if down < factor:
-        across = math.ceil(width * (height // down) / MAX_PIXELS)
-    elif across < factor:
-        down = math.ceil(height * (width // across) / MAX_PIXELS)
-    return across, down
 
 
 @isolatable
@@ -351,41 +262,3 @@ def _push(
         frame.sample_rate = rate
     parts = [part.to_ndarray()[0] for part in resampler.resample(frame)]
     return np.concatenate(parts) if parts else np.zeros(0, np.float32)
-
-
-def _image_size(path: Path) -> tuple[int, int] | None:
-    """Width and height if the file is an image, else None."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        try:
-            with PIL.Image.open(path) as image:
-                is_video = image.format == "GIF" and getattr(image, "is_animated", False)
-                return None if is_video or image.format == "MPEG" else image.size
-        except PIL.Image.DecompressionBombError as error:
-            raise MediaError(f"{path}: too many pixels ({error}); scale it down") from error
-        except Exception:  # Pillow's parsers raise any built-in error on damaged data
-            return None
-
-
-def _to_rgb(image: PIL.Image.Image) -> PIL.Image.Image:
-    """Convert any Pillow mode to 8-bit RGB."""
-    if image.mode.startswith("I") or image.mode == "F":
-        whites: tuple[float, ...] = (1.0, *_WHITES) if image.mode == "F" else _WHITES
-        if image.mode.startswith("I;16"):
-            whites = (65_535.0,)
-        image = PIL.Image.fromarray(_grey_8_bit(np.asarray(image, np.float64), whites))
-    if image.has_transparency_data:
-        image = image.convert("RGBA")
-        white = PIL.Image.new("RGBA", image.size, "white")
-        image = PIL.Image.alpha_composite(white, image)
-    return image.convert("RGB")
-
-
-def _grey_8_bit(
-    grey: Float64[np.ndarray, "height width"], whites: Sequence[float]
-) -> UInt8[np.ndarray, "height width"]:
-    """Scale grey values to 8 bits, by the smallest of the usual white levels that contains them."""
-    brightest = grey[np.isfinite(grey)].max(initial=0)
-    white = next((white for white in whites if brightest <= white), brightest)
-    scaled = np.nan_to_num(grey / white * 255, nan=0.0, posinf=255.0, neginf=0.0)
-    return scaled.round().clip(0, 255).astype(np.uint8)

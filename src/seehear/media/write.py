@@ -4,6 +4,7 @@ import secrets
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from fractions import Fraction
+from itertools import chain
 from pathlib import Path
 
 import av
@@ -25,6 +26,7 @@ from seehear.media.encode import (
     audio_packets,
     container_for,
     limit_peak,
+    look_ahead,
     pad_or_trim,
     resample_for_track,
 )
@@ -153,12 +155,14 @@ def encode_video(
     with av.open(str(path), "w", format=kind.format, options=dict(kind.options)) as output:
         if comment is not None:
             output.metadata["comment"] = comment
-        video = output.add_stream(kind.video_codec, rate=rate, options={"crf": str(crf)})
+        converted = map(_even_frame, frames)
+        first = next(converted)
+        options = {"crf": str(crf)} | look_ahead(kind, first.width * first.height)
+        video = output.add_stream(kind.video_codec, rate=rate, options=options)
         assert isinstance(video, VideoStream)
+        video.width, video.height, video.pix_fmt = first.width, first.height, "yuv420p"
         track = None if audio is None else add_audio_track(output, kind, len(audio))
-        for k, frame in enumerate(map(_even_frame, frames)):
-            if k == 0:
-                video.width, video.height, video.pix_fmt = frame.width, frame.height, "yuv420p"
+        for frame in chain([first], converted):
             output.mux(video.encode(frame))
         output.mux(video.encode(None))
         if track is not None and audio is not None:
