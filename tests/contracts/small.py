@@ -16,9 +16,11 @@ from seehear.guidance.protocols import Backbone, Binder
 from seehear.models.backbones import animatediff, audioldm, gaussian
 from seehear.models.backbones.animatediff import AnimateDiff
 from seehear.models.backbones.audioldm import AudioLDM
+from seehear.models.backbones.mm_diffusion import GivenStream, MMDiffusion, MMDiffusionConfig
 from seehear.models.binders import linear, pocket
 from seehear.models.binders.imagebind import ImageBind
 from seehear.models.binders.imagebind.tokenizer import Tokenizer
+from seehear.models.coupled_unet import CoupledUNet, CoupledUNetConfig
 
 
 def small_audioldm() -> AudioLDM:
@@ -41,10 +43,28 @@ def small_imagebind() -> ImageBind:
         return golden.imagebind(1.0, 3, Tokenizer(golden.write_letters(Path(folder))))
 
 
+def small_mm_diffusion() -> GivenStream:
+    """The audio of a random coupled U-Net, for a given random video of 8 frames."""
+    sizes = CoupledUNetConfig(
+        frames=8, height=8, width=8, samples=1024, base_channels=32, channel_mult=(1, 1, 1, 1),
+        num_res_blocks=1, head_channels=16,
+    )  # fmt: skip
+    network = CoupledUNet(sizes).double()
+    generator = torch.Generator().manual_seed(0)
+    for parameter in network.parameters():  # the zeros of a new network would hide its inner layers
+        noise = torch.randn(parameter.shape, generator=generator, dtype=torch.float64)
+        parameter.data.add_(0.1 * noise)
+    # This sampler does not clamp: the gradient of the clamp is not that of its value.
+    config = MMDiffusionConfig(network=sizes, sample_rate=1280, sampler="dpm-solver")
+    video = torch.rand(1, 8, 3, 8, 8, generator=generator, dtype=torch.float64)
+    return MMDiffusion(network, config).given("video", 2 * video - 1, generator)
+
+
 BACKBONES: dict[str, Callable[[], Backbone]] = {
     "animatediff": small_animatediff,
     "audioldm": small_audioldm,
     "gaussian": gaussian.load,
+    "mm_diffusion": small_mm_diffusion,
 }
 BINDERS: dict[str, Callable[[], Binder]] = {
     "imagebind": small_imagebind,

@@ -12,7 +12,7 @@ from jaxtyping import Float, UInt8
 from torch import Tensor, nn
 from torch.nn import functional
 
-from seehear.metrics.features.loading import load_strict
+from seehear.models.strict_weights import load_strict
 from seehear.models.weights import read_state_dict
 
 LEAST_SIDE, SIDE_STEP = 256, 32  # of the network input, in pixels

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 
 from torch import Tensor
 
+from seehear.errors import SettingsError
 from seehear.guidance.aligner import Aligner, StepTrace
 from seehear.guidance.diffusion import (
     NoiseLevel,
@@ -13,7 +14,7 @@ from seehear.guidance.diffusion import (
     x0_from_eps_by_reciprocal,
 )
 from seehear.guidance.objective import Estimate, Objective, ShiftsInTime, parts
-from seehear.guidance.protocols import Backbone
+from seehear.guidance.protocols import Backbone, JointStream
 from seehear.guidance.retiming import gather_in_time, mean_shift
 from seehear.guidance.settings import AlignerConfig
 from seehear.guidance.step_schedule import LoopStep
@@ -46,11 +47,46 @@ class LoopState:
         self.due = [s for s in self.backbones if s in step.moving or s not in self.predicted]
 
     def predict(self, streams: Iterable[Stream]) -> None:
-        """Run the denoisers of `streams`."""
-        for s in streams:
-            self.predicted[s] = self.backbones[s].predict(
-                self.z[s], self.before[s], self.y[s], self.scales[s]
+        """Run the denoisers of `streams`, and of the streams that share a joint model with them."""
+        self.predicted |= predict_streams(
+            self.backbones, streams, self.z, self.before, self.y, self.scales
+        )
+
+
+def predict_streams(
+    backbones: Mapping[Stream, Backbone],
+    streams: Iterable[Stream],
+    z: Mapping[Stream, Tensor],
+    levels: Mapping[Stream, NoiseLevel],
+    y: Mapping[Stream, Tensor],
+    scales: Mapping[Stream, float],
+) -> dict[Stream, Prediction]:
+    """Predictions of `streams`, and of those that share a joint model with one of them.
+
+    Raises:
+        SettingsError: The streams of a joint model are at different noise levels.
+    """
+    predicted: dict[Stream, Prediction] = {}
+    for s in streams:
+        backbone = backbones[s]
+        if s in predicted:
+            continue
+        if not isinstance(backbone, JointStream):
+            predicted[s] = backbone.predict(z[s], levels[s], y[s], scales[s])
+            continue
+        group = backbone.joint.streams
+        if any(levels[other] != levels[s] for other in group):
+            raise SettingsError(
+                f"expected the same steps for {' and '.join(group)}, which one joint model "
+                "predicts together; leave own_steps and spans out of the preset"
             )
+        predicted |= backbone.joint.predict(
+            {other: z[other] for other in group},
+            levels[s],
+            {other: y[other] for other in group},
+            {other: scales[other] for other in group},
+        )
+    return predicted
 
 
 class Guide:
@@ -176,9 +212,10 @@ def denoising_estimate(
     """
 
     def estimate(z, y, spans=None):
-        z = parts(backbones, {s: v for s, v in z.items() if s not in fixed}, spans)
-        x0 = {s: backbones[s].predict(z[s], levels[s], y[s], scales[s]).x0 for s in z}
-        return x0 | parts(backbones, fixed, spans)
+        streams = [s for s in z if s not in fixed]
+        z = parts(backbones, z, spans)
+        predicted = predict_streams(backbones, streams, z, levels, y, scales)
+        return parts(backbones, fixed, spans) | {s: p.x0 for s, p in predicted.items()}
 
     return estimate
 

@@ -1,6 +1,6 @@
 """Interfaces of the models. A model implements them in one file."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
@@ -9,6 +9,7 @@ from jaxtyping import Float, UInt8
 from torch import Tensor
 
 from seehear.guidance.diffusion import NoiseLevel, Prediction
+from seehear.guidance.solvers import Solver
 from seehear.guidance.streams import Stream
 
 
@@ -51,6 +52,39 @@ class Backbone(Protocol):
         Audio: waveform (batch, samples) in about [-1, 1]. Video: frames (batch, time, 3, h, w)
         in [0, 1].
         """
+        ...
+
+
+@runtime_checkable
+class JointModel(Protocol):
+    """A frozen diffusion model for several streams, which predicts all of them in one call."""
+
+    streams: tuple[Stream, ...]
+
+    def predict(
+        self,
+        z: Mapping[Stream, Tensor],
+        level: NoiseLevel,
+        y: Mapping[Stream, Tensor],
+        guidance_scale: Mapping[Stream, float],
+    ) -> dict[Stream, Prediction]:
+        """Clean estimate and noise of every stream, differentiable in all latents and prompts."""
+        ...
+
+
+@runtime_checkable
+class JointStream(Protocol):
+    """A backbone that is one stream of a joint model. The loop predicts its streams together."""
+
+    joint: JointModel
+
+
+@runtime_checkable
+class HasSolver(Protocol):
+    """A backbone that chooses how the loop goes from one noise level to the next."""
+
+    def solver(self, num_steps: int, generator: torch.Generator) -> Solver:
+        """A new solver for one run of `num_steps` steps; `generator` draws fresh noise."""
         ...
 
 

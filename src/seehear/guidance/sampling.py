@@ -9,15 +9,12 @@ from torch import Tensor
 
 from seehear.errors import SettingsError
 from seehear.guidance.aligner import StepTrace
-from seehear.guidance.diffusion import (
-    NoiseLevel,
-    step,
-    x0_from_eps,
-)
+from seehear.guidance.diffusion import NoiseLevel, x0_from_eps
 from seehear.guidance.guide import Guide, LoopState
 from seehear.guidance.objective import Objective
-from seehear.guidance.protocols import Backbone, HasPreview
+from seehear.guidance.protocols import Backbone, HasPreview, HasSolver
 from seehear.guidance.settings import Rate, SamplingSettings
+from seehear.guidance.solvers import Ddim, Solver
 from seehear.guidance.step_schedule import step_schedule
 from seehear.guidance.streams import Stream
 
@@ -50,6 +47,7 @@ def sample(
     objective: Objective | None,
     settings: SamplingSettings,
     on_step: Callable[[StepProgress], None] | None = None,
+    generator: torch.Generator | None = None,
 ) -> SamplingResult:
     """Denoise latents of one or more streams under guidance: Algorithm 1.
 
@@ -60,6 +58,7 @@ def sample(
         objective: The loss that guidance minimises; None samples without guidance.
         settings: Steps, classifier-free guidance scale and alignment.
         on_step: Called after every step. An exception that it raises ends the run.
+        generator: Draws the fresh noise of solvers that need it; None: one with the seed 0.
 
     Raises:
         SettingsError: The arguments name different streams.
@@ -73,6 +72,8 @@ def sample(
     steps = {s: settings.steps_of(s) for s in backbones}
     levels = {s: backbone.levels(steps[s]) for s, backbone in backbones.items()}
     scales = {s: _scale_of(settings.guidance_scale, s) for s in backbones}
+    generator = generator or torch.Generator().manual_seed(0)
+    solvers = {s: solver_of(b, steps[s], generator) for s, b in backbones.items()}
     guide = Guide(settings.aligner, objective, num_steps, settings.shifts_at)
     now = LoopState(backbones, levels, scales, dict(latents), dict(prompts))
     traces: list[StepTrace] = []
@@ -82,7 +83,10 @@ def sample(
         guide.before_step(now)  # Eqs. 13 and 17, through the denoiser
         now.predict(now.due)  # eps and, by Eq. 11, the clean estimate
         guide.on_estimate(now)  # the time shift; MPGD
-        now.z |= {s: step(now.predicted[s], now.after[s]) for s in loop_step.moving}  # DDIM
+        now.z |= {
+            s: solvers[s].step(now.z[s], now.predicted[s], now.before[s], now.after[s])
+            for s in loop_step.moving
+        }
         guide.after_step(now)  # Eq. 13 with a constant eps
         traces.append(replace(now.trace, seconds=time.perf_counter() - began))
         if on_step is not None:
@@ -90,6 +94,11 @@ def sample(
             preview = preview_of(backbones, dict(now.z), eps, now.after)
             on_step(StepProgress(i, num_steps, traces[-1], preview))
     return SamplingResult(now.z, now.y, tuple(traces))
+
+
+def solver_of(backbone: Backbone, num_steps: int, generator: torch.Generator) -> Solver:
+    """The backbone's own solver, else DDIM with eta 0."""
+    return backbone.solver(num_steps, generator) if isinstance(backbone, HasSolver) else Ddim()
 
 
 def preview_of(

@@ -9,6 +9,7 @@ noise.
 
 import json
 from dataclasses import asdict, dataclass, fields
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -20,6 +21,7 @@ from torch.nn import functional
 from seehear.dsp.mel import HOP_SAMPLES, NUM_MELS, SAMPLE_RATE, slaney_mel_from_hz
 from seehear.errors import WeightsError
 from seehear.models.cache import read_json
+from seehear.models.strict_weights import load_strict
 from seehear.models.weights import read_state_dict
 
 CONFIG_FILE = "config.json"
@@ -92,8 +94,9 @@ class SpectralVocoder(nn.Module):
         nn.init.normal_(self.head.weight, std=0.02)
         nn.init.zeros_(self.head.bias)
         nn.init.constant_(self.head.bias[:bins], MEL_TO_MAGNITUDE)
-        self.register_buffer("window", torch.hann_window(config.window_samples), persistent=False)
         with torch.device("cpu"):  # `load` builds the network on the meta device to check shapes
+            window = torch.hann_window(config.window_samples)
+            self.register_buffer("window", window, persistent=False)
             self.register_buffer("envelope", envelope_matrix(config), persistent=False)
 
     def forward(
@@ -184,18 +187,13 @@ def load(folder: Path, *, dtype: torch.dtype = torch.float32) -> SpectralVocoder
     """
     config = _read_config(folder)
     state = read_state_dict(folder / WEIGHTS_FILE)
-    with torch.device("meta"):  # without memory: the sizes come from a file
-        expected = {k: v.shape for k, v in SpectralVocoder(config).state_dict().items()}
-    found = {key: tensor.shape for key, tensor in state.items()}
-    if found != expected:
-        wrong = sorted(k for k in found | expected if found.get(k) != expected.get(k))
-        raise WeightsError(
-            f"{folder}: expected the weights that {CONFIG_FILE} describes, {len(wrong)} are "
-            f"missing or have another shape, first {wrong[0]}; copy or download the folder again"
-        )
-    vocoder = SpectralVocoder(config)
-    vocoder.load_state_dict(state)
-    return vocoder.to(torch.promote_types(dtype, torch.float32)).eval()
+    return load_strict(
+        partial(SpectralVocoder, config),
+        state,
+        folder / WEIGHTS_FILE,
+        published=f"the vocoder that {CONFIG_FILE} describes",
+        dtype=torch.promote_types(dtype, torch.float32),
+    )
 
 
 def _read_config(folder: Path) -> SpectralVocoderConfig:

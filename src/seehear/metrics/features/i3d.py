@@ -16,8 +16,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from seehear.errors import MediaError
-from seehear.metrics.features.loading import load_strict
 from seehear.metrics.features.protocol import Features
+from seehear.models.strict_weights import load_strict
 from seehear.models.weights import read_state_dict
 
 SIZE = 224

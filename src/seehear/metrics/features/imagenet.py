@@ -17,13 +17,13 @@ from torch import Tensor
 from torch.nn import functional
 
 from seehear.errors import WeightsError
-from seehear.metrics.features.loading import load_strict
 from seehear.metrics.features.protocol import Features
 from seehear.models.binders.pocket.efficientnet import (
     EfficientNetLite0,
     blocks_of,
     folded_state,
 )
+from seehear.models.strict_weights import load_strict
 from seehear.models.weights import read_state_dict
 
 WIDTH, DEPTH, PIXELS = 1.1, 1.2, 260  # of Lite2

@@ -15,10 +15,10 @@ from torch import Tensor, nn
 from seehear.dsp.mel import SAMPLE_RATE, log_mel_from_waveform
 from seehear.dsp.resample import resample
 from seehear.errors import WeightsError
-from seehear.metrics.features.loading import load_strict
 from seehear.metrics.features.protocol import Features
 from seehear.models.cache import read_json
 from seehear.models.shipped import POCKET
+from seehear.models.strict_weights import load_strict
 from seehear.models.weights import read_state_dict
 
 PATCH_SAMPLES = 15_360  # 0.96 s, as for FAD with VGGish

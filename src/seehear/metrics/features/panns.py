@@ -16,8 +16,8 @@ from torch.nn import functional
 from seehear.dsp.mel import mel_filters
 from seehear.dsp.resample import resample
 from seehear.errors import WeightsError
-from seehear.metrics.features.loading import load_strict
 from seehear.metrics.features.protocol import Features
+from seehear.models.strict_weights import load_strict
 from seehear.models.weights import read_state_dict
 
 WIDTHS = (64, 128, 256, 512, 1024, 2048)

@@ -13,15 +13,23 @@ Network = TypeVar("Network", bound=nn.Module)
 
 
 def load_strict(
-    kind: Callable[[], Network], state: Mapping[str, Tensor], path: Path, *, published: str
+    kind: Callable[[], Network],
+    state: Mapping[str, Tensor],
+    path: Path,
+    *,
+    published: str,
+    dtype: torch.dtype = torch.float32,
 ) -> Network:
-    """Build a frozen float32 network with the weights of a file.
+    """Build a frozen network with the weights of a file, without a second copy of them.
+
+    A non-persistent buffer must be created on the device "cpu", because `kind` runs on "meta".
 
     Args:
         kind: Builds the network.
         state: State dict.
         path: The weight file, for the error message.
         published: Published name of the weights, for the error message.
+        dtype: Data type of the network.
 
     Raises:
         WeightsError: Keys or shapes do not match the network.
@@ -30,9 +38,11 @@ def load_strict(
         network = kind()
     problem = _mismatch(network.state_dict(), state)
     if problem:
-        raise WeightsError(f"{path}: expected the weights of {published}, but {problem}")
+        raise WeightsError(
+            f"{path}: expected the weights of {published}, but {problem}; copy or download it again"
+        )
     network.load_state_dict(state, assign=True)
-    return network.float().eval().requires_grad_(False)
+    return network.to(dtype).eval().requires_grad_(False)
 
 
 def _mismatch(expected: Mapping[str, Tensor], found: Mapping[str, Tensor]) -> str | None:
