@@ -57,15 +57,15 @@ def sounded(model: audioldm.AudioLDM, mel: Tensor) -> Tensor:
 def paths(model: audioldm.AudioLDM, real: Tensor) -> tuple[dict[str, Tensor], float]:
     """Waveforms by how much of the model they passed, and the autoencoder's mean mel error."""
     mel = log_mel_from_waveform(real)
-    coded = torch.cat([model.latents_from_mel(m) for m in mel.split(28)])
-    mel_again = torch.cat([model.mel_from_latents(z) for z in coded.split(28)]).view_as(mel)
+    coded = torch.cat([model.latents_from_mel(m) for m in mel.split(14)])
+    mel_again = torch.cat([model.mel_from_latents(z) for z in coded.split(14)]).view_as(mel)
     made = {
         ORIGINAL: real,
-        "vocoder alone": torch.cat([model.waveform_from_mel(m) for m in mel.split(28)]),
-        "vocoder, polished": torch.cat([sounded(model, m) for m in mel.split(28)]),
-        "Griffin-Lim, 60 iterations": griffin_lim(mel),
+        "vocoder alone": torch.cat([model.waveform_from_mel(m) for m in mel.split(14)]),
+        "vocoder, polished": torch.cat([sounded(model, m) for m in mel.split(14)]),
+        "Griffin-Lim, 60 iterations": torch.cat([griffin_lim(m) for m in mel.split(14)]),
         "autoencoder, then vocoder, polished": torch.cat(
-            [sounded(model, m) for m in mel_again.split(28)]
+            [sounded(model, m) for m in mel_again.split(14)]
         ),
     }
     return made, float((mel_again - mel).abs().mean())
