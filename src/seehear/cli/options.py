@@ -85,7 +85,7 @@ Reencode = Annotated[
     typer.Option(
         "--reencode", rich_help_panel=_OUTPUT,
         help="Encode the video's frames again as H.264 (VP9 in .webm) instead of copying them, for "
-        "codecs that the output format does not support.",
+        "codecs that the output format does not support. Frames above 4K are scaled down.",
     ),
 ]  # fmt: skip
 Overwrite = Annotated[
