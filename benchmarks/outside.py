@@ -113,12 +113,13 @@ def note(real: dict, media: str, network: str) -> str:
     """
     first, among = columns(real)
     return (
-        f"The outside judge is {network}, which shares no training data with the pocket world: the "
-        f"share of outputs whose thing is the likeliest of {real.get('outside_things', 'the')} "
-        f"things that it has classes for, or among the 5 likeliest. It recognises {first} of the "
-        f"real {media}, and {among} in the first 5. The other judge ships with the package and "
-        "was trained on the same synthetic world as the models, so its accuracy does not show how "
-        f"outsiders judge the {media}. It recognises {real['accuracy']:.3f} of the real {media}. "
+        f"The outside judge is {network}, which was not trained on the pocket world. An output "
+        "counts if its class is the likeliest, or among the 5 likeliest, of the "
+        f"{real.get('outside_things', 'pocket')} classes that this judge also has. It recognises "
+        f"{first} of the real {media}, and {among} in the first 5. The pocket judge was trained on "
+        "other scenes of the same synthetic generator as the models, so its accuracy does not show "
+        f"how well people recognise the {media}. It recognises {real['accuracy']:.3f} of the real "
+        f"{media}. "
     )
 
 

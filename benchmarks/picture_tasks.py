@@ -86,7 +86,7 @@ def tables(task: Task, raw: dict) -> str:
         rows.append([*row, on_real, f"{cell['seconds_per_clip']:.2f}"])
     order = [f"{prompt}/{mode}" for prompt in PROMPTS for mode in MODES]
     rows.sort(key=lambda row: order.index(f"{row[0]}/{row[1]}"))
-    header = ["prompt", "sampling", "clips", *outside.HEADER, "judge of the same world",
+    header = ["prompt", "sampling", "clips", *outside.HEADER, "pocket judge",
               "binder cosine (not by the guiding encoder)", "Fréchet distance"]  # fmt: skip
     if task == "a2v":
         header += ["coherence of neighbouring frames", "mean change"]
@@ -101,7 +101,7 @@ def tables(task: Task, raw: dict) -> str:
         f"take {preset_for(task, 'wordless').settings.num_steps}. "
         + TIMES_NOTE
         + "Brackets: 95 % intervals.\n\n"
-        + table([*header, "that judge on real images", "s per output"], rows)
+        + table([*header, "pocket judge on real images", "s per output"], rows)
     )
 
 

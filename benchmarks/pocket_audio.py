@@ -121,7 +121,7 @@ def tables(raw: dict, rounds: int) -> str:
         f"{rounds} rounds of phase retrieval. "
         + outside.audio_note(real | {"accuracy": real["judge_accuracy"]})
     )
-    header = ["audio", "STFT distance", *outside.HEADER, "judge of the same world"]
+    header = ["audio", "STFT distance", *outside.HEADER, "pocket judge"]
     for name in ("recordings", "scenes"):
         rows = [
             [path, f"{cell['stft_distance']:.3f}", *outside.columns(cell),

@@ -93,19 +93,20 @@ def tables(raw: dict) -> str:
             f"{cell['seconds_per_clip']:.1f}",
         ])  # fmt: skip
     header = ["prompt", "sampling", "clips", "outside judge, audio", "outside judge, video",
-              "same class in both", "audio is the scene's",
-              "video is the scene's", "right group, audio / video",
+              "same class in both", "audio has the scene's class",
+              "video has the scene's class", "right group, audio / video",
               "Fréchet, audio / video", "offset, s", "s per clip"]  # fmt: skip
     return (
         f"Clips of {DURATION_S} s. A vague prompt names one of "
         f'{len(VAGUE)} groups, such as "an animal". There is no other input, so without the right '
-        "prompt a stream shows the scene's thing by chance alone. The outside judges, YAMNet for "
-        "audio and EfficientNet-Lite2 for video, share no training data with the pocket world: the "
-        "share of clips whose thing is the likeliest. The other classes are those of the pocket "
-        "judge, which was trained on the same synthetic world as the models. "
+        "prompt a stream has the scene's class by chance alone. The outside judges, YAMNet for "
+        "audio and EfficientNet-Lite2 for video, were not trained on the pocket world; their columns "
+        "show the share of clips whose class is the likeliest of those that they also have. The "
+        "other columns are by the pocket judge, which was trained on other scenes of the same "
+        "synthetic generator as the models. "
         f"Two streams with random classes out of {len(IDS)} agree in {1 / len(IDS):.3f}. "
         "latents: Eq. 13 alone; prompt: Eq. 17 alone; both: preset `wordless`; default: the video "
-        "leads, then video and audio guide each other; "
+        "starts first, then video and audio guide each other; "
         f"in step: default with a sync term of weight {SYNC_WEIGHT}. Offset: shift between audio "
         "onsets and motion starts at their highest correlation. The sync term optimises that "
         "correlation. "

@@ -61,9 +61,9 @@ def tables(raw: dict) -> str:
             f"{cell['judge_on_real']:.3f}", f"{cell['seconds_per_clip']:.2f}",
         ])  # fmt: skip
     rows.sort(key=lambda row: PROMPTS.index(row[0]))
-    header = ["prompt", "sampling", *outside.HEADER, "judge of the same world",
+    header = ["prompt", "sampling", *outside.HEADER, "pocket judge",
               "binder cosine (its mel encoder guides)",
-              "Fréchet distance", "that judge on real audio", "s per clip"]  # fmt: skip
+              "Fréchet distance", "pocket judge on real audio", "s per clip"]  # fmt: skip
     return (
         f"{raw['count']} held-out scenes of 2.56 s; {len(IDS)} things, so chance is "
         f"{1 / len(IDS):.3f}. "
