@@ -100,8 +100,8 @@ def tables(raw: dict) -> str:
         f"Clips of {DURATION_S} s. A vague prompt names one of "
         f'{len(VAGUE)} groups, such as "an animal". There is no other input, so without the right '
         "prompt a stream has the scene's class by chance alone. The outside judges, YAMNet for "
-        "audio and EfficientNet-Lite2 for video, were not trained on the pocket world; their columns "
-        "show the share of clips whose class is the likeliest of those that they also have. The "
+        "audio and EfficientNet-Lite2 for video, were not trained on the pocket world. Their "
+        "columns show the share of clips whose class is the likeliest of those that they have. The "
         "other columns are by the pocket judge, which was trained on other scenes of the same "
         "synthetic generator as the models. "
         f"Two streams with random classes out of {len(IDS)} agree in {1 / len(IDS):.3f}. "
