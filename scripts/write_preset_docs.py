@@ -20,6 +20,7 @@ from seehear.guidance.settings import FrameSampling, ImageAugmentation, MelAugme
 from seehear.pipeline import presets
 from seehear.pipeline.presets import (
     IMAGE_VIDEO_PRESETS,
+    JOINT_MODEL_PRESETS,
     JOINT_PRESETS,
     PAPER_PRESETS,
     PRESETS,
@@ -57,6 +58,12 @@ the image and video presets of the same name. In these other presets, the learni
 guidance scale of the audio stream are those of the audio preset of the same name. `prompt` has no
 audio preset. Its audio stream has the guidance scale and the learning rates of `wordless`, but
 `lr_latents` is 0.
+
+"""
+JOINT_MODEL_NOTE = """\
+These are for one model that generates both streams and has no prompt of its own, such as
+MM-Diffusion. Guidance compares the streams with each other, with the prompt and with the reference,
+where there are any. The values are those of the presets above and were not tuned for such a model.
 
 """
 _CONSTANTS = {  # of image and video presets, by name
@@ -202,6 +209,8 @@ def page() -> str:
     text += side_by_side(of_task("a2v", IMAGE_VIDEO_PRESETS), meanings)
     text += "\n## Joint presets (joint)\n\n" + JOINT_NOTE
     text += side_by_side(of_task("joint", JOINT_PRESETS), meanings)
+    text += "\n## Presets of joint models (joint --backbone)\n\n" + JOINT_MODEL_NOTE
+    text += side_by_side(of_task("joint-model", JOINT_MODEL_PRESETS), meanings)
     text += "\n## Presets of the paper's runs\n\n"
     text += "`paper-v2a` and `paper-i2a` have the values of `authors`.\n\n"
     paper = {preset.name: preset_for(task, preset) for task, preset in PAPER_PRESETS.items()}
@@ -226,6 +235,10 @@ def explained() -> list[tuple[str, str, Preset]]:
         for name, preset in IMAGE_VIDEO_PRESETS.items()
     ]
     joint = [("`default` for joint", "_JOINT_DEFAULT", JOINT_PRESETS["default"])]
+    joint += [
+        (f"`{name}` for joint models", f"_JOINT_MODEL_{name.upper()}", JOINT_MODEL_PRESETS[name])
+        for name in ("default", "wordless")
+    ]
     paper = [(f"`{p.name}`", p.name.upper().replace("-", "_"), p) for p in PAPER_PRESETS.values()]
     return own + visual + joint + paper
 

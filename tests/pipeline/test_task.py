@@ -32,5 +32,5 @@ def test_an_output_without_a_name_gets_a_suffix_that_the_task_writes(task):
 @pytest.mark.parametrize("task", TASKS.values(), ids=TASKS)
 def test_every_task_has_a_default_preset_with_its_pairs(task):
     names = [a for pair in task.pairs for a in pair]
-    assert set(names) <= {"audio", "video", "text"}
+    assert set(names) <= {"audio", "video", "text", "reference"}
     assert {"default", "wordless", "equations"} <= presets_of(task.name).keys()

@@ -80,6 +80,27 @@ class TextCondition:
         return Targets(local=(embeddings,) * len(windows_s), whole=embeddings)
 
 
+@dataclass(frozen=True)
+class ReferenceCondition:
+    """A reference for both streams of a joint model, and a prompt; each may be left out."""
+
+    reference: VideoCondition | AudioCondition | None
+    text: str = ""
+
+    def targets(
+        self, binder: Binder, windows_s: Sequence[tuple[float, float]], prompt: str | None
+    ) -> Targets:
+        """Embeddings by the names "reference", of the whole reference, and "text"."""
+        embeddings = dict(TextCondition({"text": self.text}).targets(binder, windows_s, None).whole)
+        if isinstance(self.reference, VideoCondition):
+            whole_s = [(0.0, max(self.reference.times_s) + 1.0)]
+            embeddings["reference"] = self.reference.targets(binder, whole_s, None).whole["video"]
+        elif self.reference is not None:
+            whole_s = [(0.0, len(self.reference.waveform) / self.reference.sample_rate)]
+            embeddings["reference"] = self.reference.targets(binder, whole_s, None).whole["audio"]
+        return Targets(local=(embeddings,) * len(windows_s), whole=embeddings)
+
+
 @torch.no_grad()
 def targets_for_video(
     binder: Binder,

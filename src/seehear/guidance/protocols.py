@@ -61,6 +61,14 @@ class JointModel(Protocol):
 
     streams: tuple[Stream, ...]
 
+    def stream(self, stream: Stream) -> Backbone:
+        """One stream, a `JointStream`."""
+        ...
+
+    def given(self, stream: Stream, latents: Tensor, generator: torch.Generator) -> Backbone:
+        """A backbone of the other stream, for given clean latents of `stream`."""
+        ...
+
     def predict(
         self,
         z: Mapping[Stream, Tensor],
@@ -77,6 +85,15 @@ class JointStream(Protocol):
     """A backbone that is one stream of a joint model. The loop predicts its streams together."""
 
     joint: JointModel
+
+
+@runtime_checkable
+class HasGivenStream(Protocol):
+    """A backbone that replaces a given stream of a joint model by noisy latents of it."""
+
+    def with_noise(self, generator: torch.Generator) -> Backbone:
+        """A copy with other noise in the given stream."""
+        ...
 
 
 @runtime_checkable

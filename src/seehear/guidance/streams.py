@@ -12,6 +12,8 @@ JOINT_OWN: tuple[Pair, ...] = (
     ("audio", "audio text"),
     ("video", "video text"),
 )
-
+# Eq. 16 for a joint model, with a reference in place of the prompt, or both, or none: a pair
+# without a target counts nothing.
+JOINT_MODEL: tuple[Pair, ...] = (*JOINT, ("audio", "reference"), ("video", "reference"))
 
 Stream = Literal["audio", "video"]

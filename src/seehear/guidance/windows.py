@@ -231,6 +231,6 @@ def positions_for(duration_s: float, rate: float) -> int:
 
 def frames_for(video: Backbone, duration_s: float) -> int:
     """Number of frames that last at least `duration_s` seconds; 1 for an image backbone."""
-    if not isinstance(video, WindowedBackbone):
+    if round(video.native_duration_s * video.latents_per_s) <= 1:
         return 1
     return positions_for(duration_s, video.sample_rate)

@@ -17,6 +17,7 @@ Part = Literal["audio", "video", "image"]  # models of a family; "image" generat
 Role = Literal[
     "audio",
     "image",
+    "joint",
     "motion",
     "decoder",
     "binder",
@@ -63,6 +64,8 @@ class ModelEntry:
     # Published hash by file name; sometimes only its first digits, from the file name.
     sha256: Mapping[str, str] = field(default_factory=dict)
     takes: str = ""  # the command-line option for it
+    # The file to download by hand from the page `source`; empty: `source` is the file itself.
+    file_by_hand: str = ""
 
     @property
     def terms(self) -> Licence:
@@ -76,8 +79,8 @@ class ModelEntry:
 
     @property
     def file_name(self) -> str:
-        """The last part of the URL."""
-        return self.source.rsplit("/", 1)[-1]
+        """The last part of the URL, or the file to download by hand."""
+        return self.file_by_hand or self.source.rsplit("/", 1)[-1]
 
 
 _OWN_MODEL = "--models pocket, or another model with a suitable licence"
@@ -120,6 +123,20 @@ def _motion(version: str, parameters: int) -> ModelEntry:
     )
 
 
+def _mm_diffusion(name: str, file: str, parameters: int) -> ModelEntry:
+    return ModelEntry(
+        name=f"mm-diffusion-{name}",
+        role="joint",
+        # Released on this page only. The repository is under MIT and names no other licence.
+        source="https://drive.google.com/drive/folders/1Mno4A3BUXELAdX4m650CJ1VfuMVlkz5p",
+        licence="mit",
+        parameters=parameters,
+        bytes_=4 * parameters,
+        takes="" if name.endswith("-sr") else "--backbone",  # of the second stage: Python only
+        file_by_hand=file,
+    )
+
+
 def _panns(rate: str, file: str, parameters: int) -> ModelEntry:
     return ModelEntry(
         name=f"panns-{rate}",
@@ -143,6 +160,10 @@ ENTRIES: tuple[ModelEntry, ...] = (
     _motion("v1-5", 417 * _M),
     _motion("v1-5-2", 453 * _M),
     _motion("v1-5-3", 417 * _M),
+    _mm_diffusion("landscape", "Landscape.pt", 133_675_524),
+    _mm_diffusion("aist", "AIST++.pt", 133_675_524),
+    _mm_diffusion("landscape-sr", "Landscape_SR.pt", 311_027_910),
+    _mm_diffusion("aist-sr", "AIST++_SR.pt", 311_027_910),
     ModelEntry(
         name="taesd", role="decoder", source="madebyollin/taesd", licence="mit",
         parameters=2_445_063, bytes_=10 * _M,
@@ -208,7 +229,9 @@ def find_model(source: str | Path) -> ModelEntry | None:
     if text in BY_NAME:
         return BY_NAME[text]
     for entry in ENTRIES:
-        if text == entry.source or (entry.is_file and Path(text).name == entry.file_name):
+        if (text == entry.source and not entry.file_by_hand) or (
+            entry.is_file and Path(text).name == entry.file_name
+        ):
             return entry
     return None
 

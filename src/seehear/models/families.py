@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from functools import cached_property, lru_cache
+from functools import cache, cached_property, lru_cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,9 @@ from seehear.models.weights import licence_in, licence_of
 # The fine-tune of Stable Diffusion 1.5 and the motion modules of the authors' configuration.
 PAPER_AUDIO = "cvssp/audioldm-m-full"  # the released script's checkpoint
 PAPER_IMAGE = "SG161222/Realistic_Vision_V2.0"  # section 4.1 names AnimateDiff; its demo's model
+JOINT_MODEL = "mm-diffusion"  # the module of the paper's joint model
+# The weights for the name of a joint model alone: the paper's dataset is Landscape (section 4.1).
+JOINT_WEIGHTS = {JOINT_MODEL: "mm-diffusion-landscape"}
 PAPER_MOTION = "guoyww/animatediff-motion-adapter-v1-5"  # 24 positions
 
 
@@ -134,7 +137,7 @@ def load_family(options: LoadOptions | None = None) -> Family:
         )
     row = FAMILIES[options.models]
     name, source = _binder_source(row, options)
-    sources = _sources(row, options)
+    sources = {} if options.backbone else _sources(row, options)
     common = {
         "device": options.device,
         "dtype": getattr(torch, options.dtype),
@@ -215,6 +218,29 @@ def _sources(row: FamilyRow, options: LoadOptions) -> dict[str, str | Path]:
     return found
 
 
+def joint_source(options: LoadOptions) -> tuple[str, Path]:
+    """Name and weights of a joint model: of NAME=PATH, or of a name of the catalogue.
+
+    Raises:
+        SettingsError: A licence forbids commercial use.
+        WeightsError: The weights of a known model are not on this machine.
+    """
+    name, _, path = str(options.backbone).partition("=")
+    if path:
+        return name, Path(path)
+    entry = catalogue.find_model(JOINT_WEIGHTS.get(name, name))
+    if entry is None or entry.role != "joint":
+        return name, Path(name)
+    _refuse("backbone", entry, options)
+    found = path_of(entry)
+    if found is None:
+        raise WeightsError(
+            f"{name} needs {entry.file_name}, which is not on this machine; `seehear models pull "
+            f"{entry.name}` says how to get it, or pass a file with --backbone mm-diffusion=PATH"
+        )
+    return JOINT_MODEL, found
+
+
 def _binder_source(row: FamilyRow, options: LoadOptions) -> tuple[str, Path | None]:
     """Name and weights of the binder: the caller's if set, else the family's.
 
@@ -261,6 +287,13 @@ def _loaders(
     clip = dict(options.clip)
     if "motion" in sources:
         clip["motion"] = sources["motion"]
+    if options.backbone is not None:
+        name, place = joint_source(options)
+        joint = cache(partial(backbones.load_joint, name, place, **common))
+        return {
+            "audio": lambda: joint().stream("audio"),
+            "video": lambda: joint().stream("video"),
+        }
     audio, video = sources["audio"], sources["video"]
     return {
         "audio": lambda: backbones.load(audio, "audio", **common),
@@ -278,6 +311,9 @@ def _sha256_once(path: Path, modified_ns: int) -> str:
 def _places_of(part: Part, model: Backbone) -> dict[str, Path]:
     """Folders of a model's weights, which can be in the hub's cache."""
     found: dict[str, Path] = {}
+    joint = getattr(model, "checkpoint_path", None)
+    if joint is not None:
+        found["joint"] = joint
     checkpoint = getattr(model, "checkpoint", None)
     if checkpoint is not None:
         found["video" if part == "image" else part] = checkpoint.folder

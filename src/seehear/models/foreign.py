@@ -10,7 +10,7 @@ from huggingface_hub import snapshot_download
 
 from seehear.models.cache import HUB_ERRORS, cache_dir, path_of
 from seehear.models.catalogue import find_model
-from seehear.models.families import FAMILIES, POCKET, chosen_sources
+from seehear.models.families import FAMILIES, JOINT_WEIGHTS, POCKET, chosen_sources
 from seehear.models.load_options import LoadOptions
 
 
@@ -29,6 +29,9 @@ def _sources(options: LoadOptions) -> Iterator[tuple[str, str | Path]]:
     wanted = {"audio": options.audio, "video": options.video, "motion": options.motion}
     if row is not None:
         yield from chosen_sources(wanted, own).items()
+    if options.backbone is not None:
+        name, _, path = options.backbone.partition("=")
+        yield "backbone", path or JOINT_WEIGHTS.get(name, name)
     if options.binder is not None:
         yield "binder", str(options.binder).partition("=")[2] or options.binder
     if options.captioner is not None:

@@ -9,8 +9,8 @@ from seehear.errors import SettingsError
 
 DtypeName = Literal["float32", "bfloat16", "float16", "float64"]
 # Values that a manifest leaves out when they are the defaults.
-_RARE = ("captioner", "checkpointing", "lean", "clip", "binder_options")
-_PATHS = ("audio", "video", "motion", "binder", "captioner")
+_RARE = ("backbone", "captioner", "checkpointing", "lean", "clip", "binder_options")
+_PATHS = ("backbone", "audio", "video", "motion", "binder", "captioner")
 
 
 MAX_THREADS = 256  # CPU threads; many more end the process
@@ -25,6 +25,8 @@ class LoadOptions:
     video: str | Path | None = None  # as `audio`
     motion: str | Path | None = None  # motion adapter; None if `video` contains one
     binder: str | Path | None = None  # file or folder of the binder's weights
+    # NAME or NAME=PATH of a joint model, which generates audio and video together; None: none
+    backbone: str | None = None
     device: str = "cpu"
     dtype: str = "float32"  # one of `DtypeName`
     commercial: bool = False  # refuse licences that forbid commercial use or are unknown
@@ -38,6 +40,12 @@ class LoadOptions:
         if self.dtype not in get_args(DtypeName):
             raise SettingsError(
                 f"expected a dtype of {', '.join(get_args(DtypeName))}, got {self.dtype!r}"
+            )
+        replaced = [name for name in ("audio", "video", "motion") if getattr(self, name)]
+        if self.backbone is not None and replaced:
+            raise SettingsError(
+                "expected one joint model, or models for audio and video, got a backbone and "
+                f"{', '.join(replaced)}; leave one of them out"
             )
         if not all(isinstance(o, Mapping) for o in (self.clip, self.binder_options)):
             raise SettingsError("expected clip and binder_options to be mappings of options")

@@ -13,7 +13,7 @@ from torch import Tensor
 from seehear.dsp.events import Curve, motion_energy, onset_envelope
 from seehear.dsp.resample import resample
 from seehear.errors import MediaError, SettingsError
-from seehear.guidance.conditions import AudioCondition, Condition, VideoCondition
+from seehear.guidance.conditions import AudioCondition, VideoCondition
 from seehear.media import (
     Audio,
     Image,
@@ -161,7 +161,7 @@ def _colours_last(pixels: Array) -> np.ndarray:
     return np.moveaxis(values, -3, -1) if isinstance(pixels, Tensor) and is_first else values
 
 
-def condition_of(media: Media) -> Condition:
+def condition_of(media: Media) -> VideoCondition | AudioCondition:
     """The input as the condition that guidance compares generated media with."""
     if isinstance(media, Video):
         return VideoCondition(media.frames, tuple(media.times_s.tolist()))
@@ -213,6 +213,22 @@ def read_source(task: str, source: Path, max_duration_s: float = MAX_AUDIO_S) ->
         MediaError: It cannot be read, or is longer than `max_duration_s`.
     """
     kind = TASKS[task].input_kind
+    if kind == "reference":
+        return read_reference(source, max_duration_s)
+    if kind == "image":
+        return read_image(source)
+    if kind == "video":
+        return read_video(source, frames_per_s=FRAMES_PER_S, max_duration_s=max_duration_s)
+    return as_audio(source, max_duration_s=max_duration_s)
+
+
+def read_reference(source: Path, max_duration_s: float = MAX_AUDIO_S) -> Media:
+    """Read audio, an image or a video as a reference.
+
+    Raises:
+        MediaError: It cannot be read, or is longer than `max_duration_s`.
+    """
+    kind = probe(source).kind
     if kind == "image":
         return read_image(source)
     if kind == "video":

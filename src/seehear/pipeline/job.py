@@ -14,7 +14,7 @@ from seehear.guidance.decoding import AugmentedViews
 from seehear.guidance.frame_sampling import FrameSampler
 from seehear.guidance.losses import Distance, cosine_distance
 from seehear.guidance.objective import Agreement, LossTerm
-from seehear.guidance.protocols import Backbone
+from seehear.guidance.protocols import Backbone, HasGivenStream, JointStream
 from seehear.guidance.sampling import SamplingResult, StepProgress, sample
 from seehear.guidance.streams import Stream
 from seehear.guidance.sync import SyncTerm
@@ -65,7 +65,9 @@ def backbones_for(task: str, family: Family, overlap: float) -> dict[Stream, Bac
     found: dict[Stream, Backbone] = {}
     for stream, part in TASKS[task].makes.items():
         backbone = family.backbone(part)
-        layout = layout_of(backbone, overlap)
+        # All positions of a joint model's clip attend to each other, so it has no windows.
+        is_joint = isinstance(backbone, JointStream)
+        layout = None if is_joint else layout_of(backbone, overlap)
         found[stream] = backbone if layout is None else WindowedBackbone(backbone, layout)
     return found
 
@@ -88,14 +90,19 @@ def sample_job(family: Family, job: Job, on_step: OnStep | None = None) -> Sampl
     # One generator for all streams: the draws of a stream do not depend on later streams.
     generator = torch.Generator().manual_seed(job.seed)
     latents = {s: b.prior(job.duration_s, 1, generator) for s, b in job.backbones.items()}
+    backbones = {
+        s: b.with_noise(generator) if isinstance(b, HasGivenStream) else b
+        for s, b in job.backbones.items()
+    }
     objective = _objective(family, job, latents)
     return sample(
-        job.backbones,
+        backbones,
         latents,
         {s: b.embed_prompt([job.prompts[s]]) for s, b in job.backbones.items()},
         objective,
         job.preset.settings,
         on_step,
+        generator,
     )
 
 

@@ -74,6 +74,7 @@ class LoadedRecord(_Record):
     video: Name | None = None
     motion: Name | None = None
     binder: Name | None = None
+    backbone: Name | None = None
     captioner: Name | None = None
     device: Name = "cpu"
     dtype: Name = "float32"

@@ -300,6 +300,53 @@ JOINT_PRESETS: dict[str, Preset] = {
     "equations": _both(_IMAGE_VIDEO_EQUATIONS, EQUATIONS),
 }
 
+# Joint models without a prompt: neither classifier-free guidance nor prompt tuning.
+_JOINT_MODEL_WORDLESS = replace(
+    _IMAGE_VIDEO_WORDLESS,
+    settings=replace(
+        _tuned(
+            _IMAGE_VIDEO_WORDLESS,
+            lr_latents={"audio": 0.05, "video": 0.05},  # as in wordless for a single stream
+            lr_prompt=0.0,  # the model has no prompt embedding
+        ),
+        num_steps=25,  # a divisor of 1000, as DDIM of the released code needs
+        guidance_scale=1.0,  # the model has no condition to scale
+    ),
+    weights=(1.0, 1.0),  # the prompt or the reference acts through guidance alone
+)
+_JOINT_MODEL_DEFAULT = replace(
+    _JOINT_MODEL_WORDLESS,
+    name="default",
+    settings=_tuned(
+        _JOINT_MODEL_WORDLESS,
+        lr_latents={"audio": 0.02, "video": 0.02},  # as in default for a single stream
+        start=0.2,  # as in the authors' code
+    ),
+)
+JOINT_MODEL_PRESETS: dict[str, Preset] = {
+    "default": _JOINT_MODEL_DEFAULT,
+    "wordless": _JOINT_MODEL_WORDLESS,
+    "latents": replace(
+        _JOINT_MODEL_WORDLESS,
+        name="latents",
+        settings=_tuned(
+            _JOINT_MODEL_WORDLESS,
+            through_denoiser=False,  # a constant eps: no backward pass through the model
+        ),
+    ),
+    "equations": replace(
+        _IMAGE_VIDEO_EQUATIONS,
+        settings=replace(
+            _tuned(
+                _IMAGE_VIDEO_EQUATIONS,
+                lr_prompt=0.0,  # the model has no prompt embedding
+            ),
+            num_steps=25,  # as in wordless
+            guidance_scale=1.0,  # as in wordless
+        ),
+    ),
+}
+
 # The paper's own runs, with the models of `paper_runs`; the audio runs are as in the authors' code.
 PAPER_V2A = replace(AUTHORS, name="paper-v2a")
 PAPER_I2A = replace(AUTHORS, name="paper-i2a")
@@ -337,20 +384,45 @@ PAPER_JOINT = replace(
         ),
     ),
 )
+# The paper plugs its aligner into MM-Diffusion (Table 1) and gives no settings for this row.
+PAPER_LANDSCAPE = Preset(
+    name="paper-landscape",
+    settings=SamplingSettings(
+        num_steps=25,  # not in the paper; as for AnimateDiff, section 4.1
+        guidance_scale=1.0,  # the model has no condition to scale
+        aligner=AlignerConfig(
+            rule="fresh_adam",  # not in the paper; as in the authors' code for audio
+            lr_latents={"audio": 0.01, "video": 0.01},  # not in the paper; lambda_1 for AnimateDiff
+            lr_prompt=0.0,  # the model has no prompt embedding, Eq. 17
+            num_updates=1,  # not in the paper; as in the authors' code
+            start=0.2,  # not in the paper; as in the authors' code
+            end=1.0,  # Algorithm 1 guides until the last step
+            through_denoiser=False,  # not in the paper; as in the authors' code
+            level="matching",  # Eq. 11: z_t, alpha-bar_t and eps at the same t
+        ),
+    ),
+    frames=FrameSampling(per_step=2),  # ImageBind embeds pairs of frames
+)
 PAPER_PRESETS: dict[str, Preset] = {
-    "v2a": PAPER_V2A, "i2a": PAPER_I2A, "a2v": PAPER_A2V, "joint": PAPER_JOINT
+    "v2a": PAPER_V2A, "i2a": PAPER_I2A, "a2v": PAPER_A2V, "joint": PAPER_JOINT,
+    "joint-model": PAPER_LANDSCAPE,
 }  # fmt: skip
+
+# Presets that select the paper's binder and a joint model of `seehear.models.families`.
+PAPER_BACKBONES: Mapping[str, str] = {PAPER_LANDSCAPE.name: "mm-diffusion"}
 
 
 def presets_of(task: str) -> Mapping[str, Preset]:
     """The presets of a task, by name."""
     row = TASKS[task]
-    if row.makes_audio and row.makes_video:
+    if row.needs_joint_model:
+        known = dict(JOINT_MODEL_PRESETS)
+    elif row.makes_audio and row.makes_video:
         known = dict(JOINT_PRESETS)
     else:
         known = dict(PRESETS if row.makes_audio else IMAGE_VIDEO_PRESETS)
     if task in PAPER_PRESETS:
-        known[f"paper-{task}"] = PAPER_PRESETS[task]
+        known[PAPER_PRESETS[task].name] = PAPER_PRESETS[task]
     return known
 
 

@@ -14,6 +14,7 @@ from seehear.errors import MediaError, SettingsError
 from seehear.guidance.conditions import (
     AudioCondition,
     Condition,
+    ReferenceCondition,
     TextCondition,
     VideoCondition,
     pixels_of,
@@ -27,6 +28,7 @@ from seehear.models import captioners
 from seehear.models.captioners.phrase_bank import Naming
 from seehear.models.families import Family, load_family
 from seehear.models.load_options import DtypeName, LoadOptions
+from seehear.pipeline.given_streams import with_given_stream
 from seehear.pipeline.inputs import (
     FRAMES_PER_S,
     MOTION_FRAMES_PER_S,
@@ -38,6 +40,7 @@ from seehear.pipeline.inputs import (
     as_video,
     check_text,
     condition_of,
+    read_reference,
 )
 from seehear.pipeline.job import (
     Job,
@@ -68,6 +71,7 @@ def load(
     video: str | Path | None = None,
     motion: str | Path | None = None,
     binder: str | Path | None = None,
+    backbone: str | None = None,
     captioner: str | Path | None = None,
     device: str | torch.device = "cpu",
     dtype: DtypeName | torch.dtype = "float32",
@@ -90,6 +94,7 @@ def load(
         video: Another image or video model.
         motion: A motion adapter for `video`, unless `video` contains one.
         binder: The binder's weights, a file or folder; or NAME or NAME=PATH of another binder.
+        backbone: NAME or NAME=PATH of a joint model, which generates audio and video together.
         captioner: Model that writes the prompt if it is None; see
             `seehear.models.captioners.load`. None: the binder's nearest phrase.
         device: Device of the models.
@@ -111,6 +116,7 @@ def load(
             video=video,
             motion=motion,
             binder=binder,
+            backbone=backbone,
             captioner=captioner,
             device=str(device),
             dtype=str(dtype).removeprefix("torch."),
@@ -434,6 +440,40 @@ class Studio:
         )  # fmt: skip
         return self._make_each(job, seed, on_step)
 
+    def joint_model(
+        self,
+        prompt: str = "",
+        seed: int | Sequence[int] = 0,
+        *,
+        like: str | Path | Video | Image | Audio | None = None,
+        duration_s: float | None = None,
+        preset: str | Preset = "default",
+        on_step: OnStep | None = None,
+    ) -> Result | list[Result]:
+        """Generate a video with audio by a joint model, such as MM-Diffusion.
+
+        Such a model has no prompt. Guidance brings the two streams together, and near the prompt
+        and the reference, if there are any.
+
+        Args:
+            prompt: What both streams shall show; "" for nothing.
+            seed: Seed of the initial noise of both streams; a list gives a list of results.
+            like: A file or media that both streams shall resemble: audio, an image or a video.
+            duration_s: At most the model's own length, rounded up to whole frames; None: that.
+            preset: Settings of sampling and guidance.
+            on_step: Called after every step.
+
+        Raises:
+            MediaError: The reference cannot be read.
+            SettingsError: The studio was loaded without a joint model, or as in `text_to_both`.
+        """
+        media = read_reference(Path(like)) if isinstance(like, str | Path) else like
+        job = self.job(
+            "joint-model", media, prompt=prompt, seed=_first(seed), preset=preset,
+            duration_s=duration_s,
+        )  # fmt: skip
+        return self._make_each(job, seed, on_step)
+
     def _make_each(
         self,
         job: Job,
@@ -489,7 +529,11 @@ class Studio:
             check_text(text)
         prompts: dict[Stream, str] | None = None
         condition: Condition
-        if media is None:
+        if row.needs_joint_model:
+            text = (prompt or "").strip()
+            prompts = dict.fromkeys(row.makes, text)
+            condition = ReferenceCondition(None if media is None else condition_of(media), text)
+        elif media is None:
             own: dict[Stream, str | None] = {"audio": audio_prompt, "video": video_prompt}
             prompts = {s: ((prompt or "") if p is None else p).strip() for s, p in own.items()}
             condition, pairs = _text_condition(prompts)
@@ -497,11 +541,14 @@ class Studio:
         else:
             condition = condition_of(media)
         wanted_s = self._duration_s(row, media, duration_s)
-        backbones = backbones_for(task, self.family, chosen.overlap)
-        caption = self.caption(condition) if prompt is None else None
-        naming = self.name(condition) if prompt is None and caption is None else None
+        backbones = with_given_stream(
+            row, backbones_for(task, self.family, chosen.overlap), media, seed
+        )
+        needs_caption = prompt is None and prompts is None
+        caption = self.caption(condition) if needs_caption else None
+        naming = self.name(condition) if needs_caption and caption is None else None
         text = naming.caption if naming else prompt or caption or ""
-        is_text_to_video = media is None and row.makes_video
+        is_text_to_video = not row.reads_file
         return Job(
             task=task,
             condition=condition,
@@ -518,17 +565,22 @@ class Studio:
             captioned_by=None if caption is None else type(self.captioner).__name__,
             terms=terms_of(
                 chosen,
-                JobContext(task=row, media=media, backbones=backbones, duration_s=wanted_s),
+                JobContext(
+                    task=row,
+                    media=media if row.reads_file else None,
+                    backbones=backbones,
+                    duration_s=wanted_s,
+                ),
             ),
             distance=distance_of(self.family, chosen),
             path=None if media is None else media.path,
-            audio=media if isinstance(media, Audio) else None,
+            audio=media if isinstance(media, Audio) and row.reads_file else None,
             user_prompt=prompt,
         )
 
     def _duration_s(self, row: Task, media: Media | None, duration_s: float | None) -> float:
         """The duration of the output: that of the input, or `duration_s`."""
-        if isinstance(media, Video | Audio):
+        if isinstance(media, Video | Audio) and row.reads_file:
             if media.duration_s < MIN_DURATION_S:
                 raise MediaError(
                     f"expected at least {MIN_DURATION_S} s of "
@@ -537,8 +589,9 @@ class Studio:
                 )
             return media.duration_s
         if duration_s is None:
-            duration_s = IMAGE_DURATION_S if media else self.family.video.native_duration_s
-        what = "audio for an image" if media else "a video from a prompt"
+            is_still = row.reads_file
+            duration_s = IMAGE_DURATION_S if is_still else self.family.video.native_duration_s
+        what = "audio for an image" if row.reads_file else "a video from a prompt"
         if not MIN_DURATION_S <= duration_s <= MAX_DURATION_S:
             raise SettingsError(
                 f"{what}: expected {MIN_DURATION_S} to {MAX_DURATION_S:.0f} s, got {duration_s} s"

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from seehear.guidance.streams import A2V, JOINT, V2A, Pair, Stream
+from seehear.guidance.streams import A2V, JOINT, JOINT_MODEL, V2A, Pair, Stream
 from seehear.media.suffixes import (
     AUDIO_OUTPUTS,
     AUDIO_SUFFIXES,
@@ -20,9 +20,10 @@ from seehear.media.suffixes import (
 )
 from seehear.models.catalogue import Part
 
-TaskName = Literal["v2a", "i2a", "a2v", "a2i", "joint"]
+TaskName = Literal["v2a", "i2a", "a2v", "a2i", "joint", "joint-model"]
 ScoredTask = Literal["v2a", "i2a", "a2v", "joint"]  # tasks that `seehear eval` scores
-InputKind = Literal["video", "image", "audio", "text"]
+# "reference": audio, an image or a video that the output shall resemble, or none
+InputKind = Literal["video", "image", "audio", "text", "reference"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,6 +40,8 @@ class Task:
     title: str  # heading in the web interface
     summary: str  # in a report: "audio for a video"
     example: str | None = None  # file of the examples to start from
+    command: str = ""  # its command; empty: its name
+    needs_joint_model: bool = False  # one model generates both streams
     has_duration: bool = False  # the caller chooses the duration of the output
 
     @property
@@ -59,7 +62,7 @@ class Task:
     @property
     def reads_file(self) -> bool:
         """Whether a run starts from a file rather than from a prompt."""
-        return self.input_kind != "text"
+        return self.input_kind not in ("text", "reference")
 
     def suffix_for(self, source: Path | None) -> str:
         """The default suffix of an output. A video keeps its suffix if audio can be added.
@@ -135,6 +138,20 @@ _ROWS = (
         suffix=".mp4",
         title="Video and audio from a prompt",
         summary="a video and its audio",
+        has_duration=True,
+    ),
+    Task(
+        name="joint-model",
+        input_kind="reference",
+        makes={"audio": "audio", "video": "video"},
+        pairs=JOINT_MODEL,
+        reads=AUDIO_SUFFIXES | IMAGE_SUFFIXES | VIDEO_SUFFIXES,
+        writes=VIDEO_OUTPUTS,
+        suffix=".mp4",
+        title="Video and audio from one joint model",
+        summary="a video and its audio by a joint model",
+        command="joint",
+        needs_joint_model=True,
         has_duration=True,
     ),
 )

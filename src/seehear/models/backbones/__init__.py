@@ -4,13 +4,16 @@ A module defines `STREAM` ("audio" or "video"), `PIPELINES` (the values of `_cla
 model_index.json that it supports) and `load(source, *, device, dtype, checkpointing, lean, ...)`.
 `load` of a video backbone also has the argument `num_frames`; 1 generates images. Other packages
 register backbones as entry points of `seehear.backbones`.
+
+The module of a joint model has `STREAMS`, a tuple, in place of `STREAM`, and its `load` returns a
+`JointModel` with a method `stream`.
 """
 
 from pathlib import Path
 from typing import Any
 
-from seehear.errors import WeightsError
-from seehear.guidance.protocols import Backbone
+from seehear.errors import SettingsError, WeightsError
+from seehear.guidance.protocols import Backbone, JointModel
 from seehear.guidance.streams import Stream
 from seehear.models import plugins
 from seehear.models.cache import read_json
@@ -37,6 +40,33 @@ def load(source: str | Path, stream: Stream, **options: Any) -> Backbone:
         )
     with matching_parts(source):
         return module.load(source, **options)
+
+
+def load_joint(name: str, source: str | Path, **options: Any) -> JointModel:
+    """Load a joint model, which generates several streams together.
+
+    Args:
+        name: The name of its module; "-" stands for "_".
+        source: A weight file or a folder of that model.
+        **options: Options of the module's `load`.
+
+    Raises:
+        SettingsError: No joint model has that name.
+        WeightsError: The weights are missing or not in the expected format.
+    """
+    known = joint_names()
+    if name not in known:
+        raise SettingsError(
+            f"expected the name of a joint model ({', '.join(known)}), or NAME=PATH, got {name!r}"
+        )
+    with matching_parts(source):
+        return plugins.find(plugins.BACKBONES, name.replace("-", "_")).load(source, **options)
+
+
+def joint_names() -> tuple[str, ...]:
+    """Names of the joint models: of the modules with `STREAMS` instead of `STREAM`."""
+    found = ((n, plugins.find(plugins.BACKBONES, n)) for n in plugins.names(plugins.BACKBONES))
+    return tuple(name.replace("_", "-") for name, module in found if hasattr(module, "STREAMS"))
 
 
 def name_for(source: str | Path) -> str:

@@ -317,6 +317,10 @@ class GivenStream:
         self.prior, self.decode = self.own.prior, self.own.decode
         self.embed_prompt = self.own.embed_prompt
 
+    def with_noise(self, generator: torch.Generator) -> "GivenStream":
+        """A copy with other noise in the given stream."""
+        return GivenStream(self.model, self.given, self.latents, generator)
+
     def predict(self, z: Tensor, level: NoiseLevel, y: Tensor, guidance_scale: float) -> Prediction:
         """Clean estimate and noise, with the given stream at the same noise level."""
         known = level.alpha * self.latents + level.sigma * self.noise
