@@ -107,6 +107,16 @@ TEXTS = {
     "joint": f'Video and audio from a prompt (`seehear joint "{PROMPT}"`, '
     "`Studio.text_to_both`), preset `default`.",
 }
+NO_EXAMPLE = (
+    "\n## joint-model\n\n"
+    "Video and audio from one joint model (`seehear joint --backbone mm-diffusion=PATH`, "
+    "`Studio.joint_model`). Such a model has no prompt of its own. Guidance compares its two "
+    "streams with each other, with a prompt (`--prompt`) and with a reference (`--like`, audio, "
+    "an image or a video). `--preset paper-landscape` selects MM-Diffusion and ImageBind. With "
+    "`--backbone`, `v2a` generates the audio and `a2v` the video of the joint model for a given "
+    "video or given audio, by replacement. There is no example here, because no joint model ships "
+    "with the package."
+)
 
 
 def main() -> None:
@@ -138,7 +148,7 @@ def main() -> None:
             "",
             f"![{task}: unguided and guided](images/{name})",
         ]
-    (DOCS / "tasks.md").write_text("\n".join(lines) + "\n")
+    (DOCS / "tasks.md").write_text("\n".join([*lines, NO_EXAMPLE]) + "\n")
 
 
 if __name__ == "__main__":

@@ -108,7 +108,7 @@ def entries_of(path: Path, common: Request, suffix: str | None = None) -> list[E
 
 
 def _rows_of_folder(folder: Path, task: TaskName) -> Iterator[Row]:
-    if not TASKS[task].reads_file:
+    if not TASKS[task].reads:
         raise SettingsError(f"{folder}: joint reads no files; pass a job file with prompts")
     for path in sorted(folder.iterdir()):
         is_input = path.suffix.lower() in TASKS[task].reads and not path.name.startswith(".")
@@ -165,7 +165,7 @@ def _entry(
     request = replace(common, **settings)
     if task.reads_file and request.source is None:
         raise SettingsError(f"{where}: {named} needs an input file; set the column input")
-    if not task.reads_file and request.prompt is None:
+    if task.input_kind == "text" and request.prompt is None:
         raise SettingsError(f"{where}: joint needs a prompt; set the column prompt")
     if not name:
         raise SettingsError(f"{where}: expected an id, an output or an input, got none")

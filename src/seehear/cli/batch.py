@@ -41,8 +41,8 @@ _OPTIONS = tuple(
     for row in rows_named(
         (
             "prompt", "no_prompt", "seed", "steps", "preset", "lr", "lufs", "duration", "suffix",
-            "upscale", "quiet", "models", "audio", "video", "motion", "binder", "device", "dtype",
-            "captioner", "commercial", "memory",
+            "upscale", "quiet", "models", "audio", "video", "motion", "binder", "backbone",
+            "device", "dtype", "captioner", "commercial", "memory",
         ),
         TASKS["v2a"],
     )

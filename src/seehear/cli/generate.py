@@ -74,22 +74,36 @@ def generate_all(
     return 2 if fail.count else 0
 
 
-def generate_from_prompt(target: Path, options: RunOptions) -> int:
-    """Generate one output from a prompt alone; returns the exit code, 0."""
-    request, preset = options.request, options.request.preset_settings()
+def generate_from_prompt(targets: Sequence[Path], options: RunOptions, fail: Failures) -> int:
+    """Generate outputs without an input file, with consecutive seeds; returns the exit code.
+
+    Errors of a single output are raised. Of several outputs, one that fails does not stop the
+    others.
+    """
+    first, preset = options.request, options.request.preset_settings()
     if options.output.report:
         _pages()
-    name = f'"{request.prompt}"'
+    name = f'"{first.prompt}"' if first.prompt is not None else first.task
     if options.output.dry_run and (paper_run := paper_run_without_weights(options)):
-        out.print(estimate_text(name, target, paper_run, options, request.duration_s))
+        for target in targets:
+            out.print(estimate_text(name, target, paper_run, options, first.duration_s))
         return 0
-    studio = loaded_studio(options, request.task)
-    if options.output.dry_run:
-        plan = time_dry_run(studio, job_for(studio, request, preset))
-        out.print(plan_text(name, target, plan))
-    else:
-        _generate(studio, request, preset, target, target.name, options)
-    return 0
+    studio = loaded_studio(options, first.task)
+    for k, target in enumerate(targets):
+        request = replace(first, seed=first.seed + k)
+        try:
+            if options.output.dry_run:
+                plan = time_dry_run(studio, job_for(studio, request, preset))
+                out.print(plan_text(name, target, plan))
+            else:
+                _generate(studio, request, preset, target, target.name, options)
+        except Cancelled:
+            raise
+        except SeehearError as error:
+            if len(targets) == 1:
+                raise
+            fail(error, target)
+    return 2 if fail.count else 0
 
 
 def _generate(

@@ -57,21 +57,37 @@ def a2i(audio_files: AudioFiles, output: Output, options: RunOptions) -> None:
 
 @with_options(rows_for(TASKS["joint"]), "joint")
 def joint(
-    prompt: Annotated[
-        str,
-        typer.Argument(metavar="PROMPT", show_default=False, help="Prompt for audio and video."),
-    ],
     output: JointOutput,
+    prompt: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="PROMPT",
+            show_default=False,
+            help="Prompt for audio and video. A joint model (--backbone) needs none.",
+        ),
+    ] = None,
+    prompt_option: Annotated[
+        str | None,
+        typer.Option("--prompt", "-p", show_default=False, help="The prompt, as an option."),
+    ] = None,
+    *,
     options: RunOptions,
 ) -> None:
     """Text to video and audio: generate both from one prompt, so that they match.
+
+    With --backbone, one joint model generates both. It has no prompt of its own: guidance brings
+    the two together, and near the prompt and the reference of --like, if there are any.
 
     For example:
 
         seehear joint "a rooster crowing on a farm" -o out.mp4
 
         seehear joint "an animal" -o out.mp4 --seed 5 --preset wordless
+
+        seehear joint --backbone mm-diffusion --like waves.wav -n 8 -o out/
     """
     from seehear.cli.run import run_joint
 
-    raise typer.Exit(run_joint(prompt, output, options))
+    if prompt is not None and prompt_option is not None:
+        raise typer.BadParameter("PROMPT and --prompt exclude each other; give one of them")
+    raise typer.Exit(run_joint(prompt if prompt_option is None else prompt_option, output, options))

@@ -19,6 +19,7 @@ from seehear.models.checkpoints import download_notice
 from seehear.models.families import chosen_sources
 from seehear.models.load_options import LoadOptions
 from seehear.pipeline.paper_runs import PAPER_RUNS, PaperRun, paper_run_for
+from seehear.pipeline.presets import PAPER_BACKBONES
 from seehear.pipeline.studio import Studio, load_studio
 from seehear.pipeline.task import TASKS, TaskName
 
@@ -57,6 +58,9 @@ def load_options(options: RunOptions, task: TaskName | None = None) -> LoadOptio
         load = replace(
             load, models="paper", clip=dict(paper_run.clip), binder_options=dict(paper_run.binder)
         )
+    if options.request.preset in PAPER_BACKBONES:
+        backbone = load.backbone or PAPER_BACKBONES[options.request.preset]
+        load = replace(load, models="paper", backbone=backbone)
     if options.memory is not None:
         plan = memory_plan(options, task)
         if not options.output.quiet:

@@ -9,8 +9,9 @@ import typer
 from seehear.guidance.settings import MAX_STEPS
 from seehear.models.load_options import MAX_THREADS
 from seehear.pipeline.presets import presets_of
-from seehear.pipeline.task import Task
+from seehear.pipeline.task import TASKS, Task
 
+MAX_COUNT = 100_000
 ModelsName = Literal["pocket", "paper"]
 DtypeName = Literal["float32", "bfloat16"]  # of the command line; `LoadOptions` accepts more
 
@@ -198,7 +199,14 @@ Steps = Annotated[
 
 def preset_option(task: Task) -> Any:
     """The option --preset with the presets of a task."""
-    names = tuple(presets_of(task.name))
+    names = tuple(
+        dict.fromkeys(
+            name
+            for row in TASKS.values()
+            if (row.command or row.name) == (task.command or task.name)
+            for name in presets_of(row.name)
+        )
+    )
     paper = next((name for name in names if name.startswith("paper-")), "")
     panel, _ = _generated_by(task)
     if not task.makes_video:
@@ -209,7 +217,9 @@ def preset_option(task: Task) -> Any:
         )
     else:
         ours = "default (weak), wordless (strong)"
-        if task.makes_audio:
+        if task.needs_joint_model:
+            ours = "default (weak), wordless (strong)"
+        elif task.makes_audio:
             ours = "default (the video starts first), wordless (both streams in the whole run)"
         text = (
             f"Guidance settings: {ours}, prompt (updates only the prompt), latents (updates only "
@@ -270,6 +280,29 @@ BinderOption = Annotated[
         help="Binder, the model that embeds audio, images and text: a name, NAME=PATH, or a file "
         "or folder with its weights. --models paper needs this option unless `seehear models pull "
         "imagebind` has downloaded the weights.",
+    ),
+]  # fmt: skip
+BackboneOption = Annotated[
+    str | None,
+    typer.Option(
+        "--backbone", metavar="NAME[=PATH]", show_default=False, rich_help_panel=_MODELS,
+        help="One joint model for audio and video instead of two models, such as mm-diffusion or "
+        "mm-diffusion=Landscape.pt.",
+    ),
+]  # fmt: skip
+Like = Annotated[
+    Path | None,
+    typer.Option(
+        "--like", metavar="FILE", show_default=False, rich_help_panel=_GENERATION,
+        help="With --backbone: a reference that audio and video shall resemble, an audio file, an "
+        "image or a video.",
+    ),
+]  # fmt: skip
+Count = Annotated[
+    int,
+    typer.Option(
+        "--count", "-n", min=1, max=MAX_COUNT, metavar="NUMBER", rich_help_panel=_OUTPUT,
+        help="Number of outputs, with the seeds SEED, SEED + 1 ...; --output is then a folder.",
     ),
 ]  # fmt: skip
 Device = Annotated[

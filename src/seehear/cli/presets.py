@@ -8,6 +8,7 @@ from seehear.cli.console import out
 from seehear.guidance.settings import Rate
 from seehear.pipeline.presets import (
     IMAGE_VIDEO_PRESETS,
+    JOINT_MODEL_PRESETS,
     JOINT_PRESETS,
     PAPER_PRESETS,
     PRESETS,
@@ -31,6 +32,7 @@ def presets() -> None:
         ("v2a and i2a", PRESETS),
         ("a2v and a2i", IMAGE_VIDEO_PRESETS),
         ("joint", JOINT_PRESETS),
+        ("joint --backbone", JOINT_MODEL_PRESETS),
         ("paper models", {preset.name: preset for preset in PAPER_PRESETS.values()}),
     ):
         table = Table(title, *presets, box=None, pad_edge=False)

@@ -60,7 +60,8 @@ def replayed(
     if not is_trusted:
         _ask_about_models(load_options, manifest_path)
     source = manifest_path
-    if task.reads_file:
+    has_input = task.reads_file or (task.input_kind == "reference" and bool(record["inputs"]))
+    if has_input:
         source = locate_input(record["inputs"][0], manifest_path)
     target = None
     if output is not None:
@@ -68,7 +69,7 @@ def replayed(
         check_target(pair, task.writes, overwrite=overwrite)
         target = pair.target
 
-    input_path = source if task.reads_file else None
+    input_path = source if has_input else None
     # The number of threads changes the order of summation, and so the bits.
     torch.set_num_threads(threads or record["versions"].get("threads") or torch.get_num_threads())
     studio = load_studio(load_options)

@@ -15,9 +15,11 @@ from seehear.cli.paths import (
 )
 from seehear.cli.run_options import RunOptions
 from seehear.cli.stop_signals import raise_if_stopped
-from seehear.errors import MediaError, SeehearError
+from seehear.errors import MediaError, SeehearError, SettingsError
 from seehear.media.folders import check_folder_of, existing_file
 from seehear.media.suffixes import VIDEO_SUFFIXES
+from seehear.pipeline.presets import PAPER_BACKBONES
+from seehear.pipeline.request import Request
 from seehear.pipeline.task import TASKS
 
 GALLERY = "reports.html"  # written for several outputs with --report, in their folder
@@ -71,29 +73,61 @@ def run_inputs(inputs: Sequence[str], output: str, options: RunOptions) -> int:
     return generate_all(todo, gallery, options, fail)
 
 
-def run_joint(prompt: str, output: str, options: RunOptions) -> int:
-    """Generate a video and its audio from a prompt.
+def run_joint(prompt: str | None, output: str, options: RunOptions) -> int:
+    """Generate a video and its audio, from a prompt or by a joint model; or several of them.
 
     Returns:
-        The exit code, 0.
+        The exit code: 0, or 2 if an output failed; the others are generated all the same.
 
     Raises:
-        MediaError: The output cannot be written.
-        SettingsError: A duration out of range, or no such device.
+        MediaError: The output cannot be written, or the reference cannot be read.
+        SettingsError: A duration out of range, no such device, or no prompt for two models.
         WeightsError: The models cannot be loaded.
     """
-    target = Path(output)
-    if target.is_dir() or not target.suffix:
-        raise MediaError(f"{output}: expected the name of a file to write, such as out.mp4")
-    _check_target(OutputPaths(target), TASKS["joint"].writes, options)
-    check_folder_of(target)
+    request = options.request
+    if options.load.backbone is not None or request.preset in PAPER_BACKBONES:
+        request = replace(request, task="joint-model", prompt=prompt)
+        _refuse_own_prompts(request)
+    elif prompt is None or request.source is not None:
+        missing = "a PROMPT" if prompt is None else "no --like"
+        raise SettingsError(
+            f"expected {missing} without --backbone; give one, or name a joint model, such as "
+            "--backbone mm-diffusion"
+        )
+    request = replace(request, prompt=prompt)
+    if request.source is not None:
+        existing_file(request.source)
+    count, seed = options.output.count, request.seed
+    targets = [_joint_target(output, None if count == 1 else seed + k) for k in range(count)]
+    for target in targets:
+        _check_target(OutputPaths(target), TASKS[request.task].writes, options)
+        if count == 1:
+            check_folder_of(target)
+    options = replace(options, request=request)
     _warn_if_unguided(options)
 
     from seehear.cli.generate import generate_from_prompt
 
-    return generate_from_prompt(
-        target, replace(options, request=replace(options.request, prompt=prompt))
-    )
+    return generate_from_prompt(targets, options, Failures())
+
+
+def _joint_target(output: str, seed: int | None) -> Path:
+    """The file to write; in a folder it is named after its seed."""
+    target = Path(output)
+    is_folder = target.is_dir() or not target.suffix
+    if seed is None and is_folder:
+        raise MediaError(f"{output}: expected the name of a file to write, such as out.mp4")
+    if seed is not None and not is_folder:
+        raise MediaError(f"{output}: expected a folder for several outputs; end the name with /")
+    return target if seed is None else target / f"seed_{seed}{TASKS['joint'].suffix}"
+
+
+def _refuse_own_prompts(request: Request) -> None:
+    if request.audio_prompt is not None or request.video_prompt is not None:
+        raise SettingsError(
+            "expected one prompt for both streams of a joint model, got --audio-prompt or "
+            "--video-prompt; use --prompt"
+        )
 
 
 def _warn_if_unguided(options: RunOptions) -> None:

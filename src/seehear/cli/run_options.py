@@ -27,6 +27,7 @@ class OutputOptions:
     previews: Path | None = None  # folder for preview images
     overwrite: bool = False
     dry_run: bool = False
+    count: int = 1  # outputs with consecutive seeds
     quiet: bool = False
 
 
@@ -59,10 +60,12 @@ class Row:
 
 def rows_for(task: Task) -> tuple[Row, ...]:
     """The options of a task's command, in the order of its help text."""
+    is_joint = task.makes_audio and task.makes_video
     is_text, makes_video = not task.reads_file, task.makes_video
     max_duration = declared.MaxAudioDuration if task.input_kind == "audio" else declared.MaxDuration
     sync = declared.Sync if not makes_video else declared.FramesSync
     rows: list[tuple[bool, Row]] = [
+        (is_joint, Row("like", "request", declared.Like, None, "source")),
         (is_text, Row("audio_prompt", "request", declared.AudioPrompt)),
         (is_text, Row("video_prompt", "request", declared.VideoPrompt)),
         (is_text, Row("duration", "request", declared.JointDuration, None, "duration_s")),
@@ -81,6 +84,7 @@ def rows_for(task: Task) -> tuple[Row, ...]:
             Row("sync", "request", declared.JointSync if is_text else sync),
         ),
         (task.makes_audio, Row("lufs", "request", declared.Lufs)),
+        (is_joint, Row("count", "output", declared.Count, 1)),
         (not is_text, Row("suffix", "output", declared.suffix_option(task))),
         (task.input_kind == "video", Row("mix", "request", declared.Mix, False)),
         (task.input_kind == "video", Row("reencode", "request", declared.Reencode, False)),
@@ -98,6 +102,7 @@ def rows_for(task: Task) -> tuple[Row, ...]:
         (makes_video, Row("video", "load", declared.VideoOption)),
         (makes_video and not task.makes_still, Row("motion", "load", declared.MotionOption)),
         (True, Row("binder", "load", declared.BinderOption)),
+        (not task.makes_still, Row("backbone", "load", declared.BackboneOption)),
         (True, Row("device", "load", declared.Device, "cpu")),
         (True, Row("dtype", "load", declared.Dtype, "float32")),
         (True, Row("threads", "run", declared.Threads)),

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from seehear.cli.options import Device, Threads
+from seehear.cli.options import BackboneOption, Device, Threads
 
 
 def web(
@@ -75,6 +75,7 @@ def web(
             "--max-waiting", min=1, help="Maximum number of queued jobs; one runs at a time."
         ),
     ] = 8,
+    backbone: BackboneOption = None,
     device: Device = "cpu",
     threads: Threads = None,
 ) -> None:
@@ -127,7 +128,7 @@ def web(
     stopped = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda number, frame: stopped.set())
-    with server.serving(config, ModelPool(families_here(), device)) as address:
+    with server.serving(config, ModelPool(families_here(), device, backbone)) as address:
         if host not in ("127.0.0.1", "localhost", "::1") and name_and_password is None:
             err.print(
                 f"seehear: warning: {host} accepts connections from other machines without a "

@@ -14,14 +14,16 @@ from seehear.pipeline.presets import preset_for
 from seehear.pipeline.task import TASKS, TaskName
 from seehear.web.html import end_of, outputs_of, player, preview_of, status_of, status_text
 from seehear.web.make import AnyRequest, RunJob
-from seehear.web.model_pool import ModelPool
+from seehear.web.model_pool import JOINT, ModelPool
 from seehear.web.requests import ReplayRequest, WebRequest, presets_offered
 from seehear.web.run_thread import DoneEvent, ErrorEvent, Runs, StepEvent
 from seehear.web.sessions import Sessions
 
 MAX_MANIFEST = 5_000_000  # bytes
 STOP_S = 60.0  # how long Stop waits for the current step
-_INPUT = {"video": "a video", "image": "an image", "audio": "audio"}
+_INPUT = {
+    "video": "a video", "image": "an image", "audio": "audio", "reference": "a reference, or none"
+}  # fmt: skip
 PageUpdate = tuple[Any, Any, Any]  # status, preview, outputs
 
 
@@ -88,8 +90,8 @@ class Handlers:
     def fields_of(self, task: str) -> tuple[Any, ...]:
         """Updates of the fields for a task: file, example, player, prompt, preset and duration."""
         row = TASKS[task]
-        is_joint = not row.reads_file
-        hint = "describe video and audio" if is_joint else "empty: written for you"
+        is_joint = row.input_kind == "text"
+        hint = "empty: written for you" if row.reads_file else "describe video and audio"
         return (
             gr.File(
                 label=f"Drop {_INPUT.get(row.input_kind)} here", visible=not is_joint, value=None
@@ -97,9 +99,9 @@ class Handlers:
             gr.Button(visible=task in self.examples),
             "",
             gr.Textbox(placeholder=hint),
-            gr.Checkbox(visible=not is_joint),
+            gr.Checkbox(visible=row.reads_file),
             gr.Dropdown(choices=list(presets_offered(task)), value="default"),
-            gr.Number(visible=row.has_duration),
+            gr.Number(visible=row.has_duration and not row.needs_joint_model),
         )
 
     def steps_of(self, task: str, preset: str) -> int:
@@ -126,7 +128,7 @@ class Handlers:
         models: str,
         duration_s: float | None,
     ) -> WebRequest:
-        if not TASKS[task].reads_file:
+        if TASKS[task].input_kind == "text":
             input_file = None  # a file that was dropped for another task
         return WebRequest(
             task=cast(TaskName, task),
@@ -136,7 +138,7 @@ class Handlers:
             strength=strength,
             steps=steps,
             preset=preset,
-            models=models,
+            models=JOINT if TASKS[task].needs_joint_model else models,
             duration_s=4.0 if duration_s is None else duration_s,
             max_duration_s=self.max_duration_s,
         )

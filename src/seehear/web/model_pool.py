@@ -10,6 +10,9 @@ from seehear.models.catalogue import find_model
 from seehear.models.families import PAPER_AUDIO, PAPER_IMAGE, PAPER_MOTION
 from seehear.models.load_options import LoadOptions
 from seehear.pipeline.studio import Studio, load_studio
+from seehear.pipeline.task import TASKS
+
+JOINT = "joint model"  # the first family with a joint model as its backbone
 
 
 def families_here() -> tuple[str, ...]:
@@ -22,16 +25,28 @@ def families_here() -> tuple[str, ...]:
 class ModelPool:
     """The families that visitors may choose from."""
 
-    def __init__(self, names: Sequence[str], device: str = "cpu"):
+    def __init__(self, names: Sequence[str], device: str = "cpu", backbone: str | None = None):
         """Create a pool; `use` loads the models.
 
         Args:
             names: Families of `seehear.models.families`; the first is the default.
             device: Device of the models.
+            backbone: As `LoadOptions.backbone`, for the tasks of a joint model; None: none.
         """
-        self.names, self._device = tuple(names), device
+        self.names = tuple(names)
+        self._options = {n: LoadOptions(models=n, device=device) for n in self.names}
+        if backbone is not None:
+            joint = LoadOptions(models=self.names[0], device=device, backbone=backbone)
+            self._options[JOINT] = joint
         self._studios: dict[str, Studio] = {}
         self._lock = threading.Lock()
+
+    @property
+    def tasks(self) -> tuple[str, ...]:
+        """Names of the tasks that the models can do."""
+        return tuple(
+            name for name, t in TASKS.items() if JOINT in self._options or not t.needs_joint_model
+        )
 
     @contextmanager
     def use(self, name: str) -> Iterator[Studio]:
@@ -41,9 +56,9 @@ class ModelPool:
             SettingsError: The pool has no such family.
             WeightsError: Its weights cannot be loaded.
         """
-        if name not in self.names:
+        if name not in self._options:
             raise SettingsError(f"expected one of the models {', '.join(self.names)}, got {name!r}")
         with self._lock:
             if name not in self._studios:
-                self._studios[name] = load_studio(LoadOptions(models=name, device=self._device))
+                self._studios[name] = load_studio(self._options[name])
             yield self._studios[name]

@@ -32,7 +32,7 @@ def page_of(handlers: Handlers, max_waiting: int) -> gr.Blocks:
             "diffusion models.</p>"
         )
         task = gr.Radio(
-            [(row.title, name) for name, row in TASKS.items()], value=_FIRST,
+            [(TASKS[name].title, name) for name in handlers.studios.tasks], value=_FIRST,
             label="Task", elem_id="task",
         )  # fmt: skip
         with gr.Row():

@@ -80,7 +80,9 @@ class WebRequest:
             check_kind(self.task, self.input_file, self.input_file.name)
         request = Request(
             task=self.task, source=self.input_file, prompt=self.prompt, seed=self.seed,
-            duration_s=self.duration_s, max_duration_s=self.max_duration_s,
+            # A joint model's clips have one length.
+            duration_s=None if TASKS[self.task].needs_joint_model else self.duration_s,
+            max_duration_s=self.max_duration_s,
         )  # fmt: skip
         return job_for(studio, request, self.chosen)
 
