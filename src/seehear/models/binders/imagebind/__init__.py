@@ -223,13 +223,14 @@ def vocabulary_near(weights: Path) -> Path | None:
     return next((folder for folder in folders if (folder / "merges.txt").is_file()), None)
 
 
-def _heads(config: Path, trunks: Sequence[Modality]) -> dict[str, int]:
+def _heads(config: Path, trunks: Sequence[Modality]) -> dict[Modality, int]:
     """The number of attention heads of every trunk, from a config.json of our own.
 
     Raises:
         WeightsError: One is missing or no positive number.
     """
-    record, heads = read_json(config), {}
+    heads: dict[Modality, int] = {}
+    record = read_json(config)
     for name in trunks:
         entry = record.get(name) if isinstance(record, dict) else None
         number = entry.get("heads") if isinstance(entry, dict) else None
