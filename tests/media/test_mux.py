@@ -249,7 +249,7 @@ def test_a_header_that_cannot_be_written_is_no_unsupported_codec(tmp_path, monke
 
 
 def test_surround_audio_is_mixed_beneath_as_stereo(tmp_path):
-    clip = make_surround_video(tmp_path / "clip.mkv", tmp_path)
+    clip = make_surround_video(tmp_path / "clip.mov", tmp_path)
     mux_audio(clip, torch.zeros(1, 16_000), 16_000, tmp_path / "out.mp4", keep="mix")
     mixed = read_audio(tmp_path / "out.mp4", 16_000, mono=False)
     assert mixed.duration_s == pytest.approx(1.0, abs=1e-3)
@@ -259,15 +259,16 @@ def test_surround_audio_is_mixed_beneath_as_stereo(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("name", "options", "codec"), [("g.mov", {}, "gif"), ("g.mp4", {"reencode": True}, "h264")]
+    ("name", "options", "codec", "most"),
+    [("g.mov", {}, "gif", 0), ("g.mp4", {"reencode": True}, "h264", 10)],  # colours of 2 x 2 pixels
 )
-def test_a_gif_keeps_its_frames_in_mov_or_encoded_again(tmp_path, name, options, codec):
+def test_a_gif_keeps_its_frames_in_mov_or_encoded_again(tmp_path, name, options, codec, most):
     clip = FILES / "g.gif"
     assert TASKS["v2a"].suffix_for(clip) == ".mov"
-    _, _, _ = mux(clip, tmp_path / name, **options)
+    mux(clip, tmp_path / name, **options)
     with av.open(str(tmp_path / name)) as written:
         assert written.streams.video[0].codec_context.name == codec
     expected, got = read_video(clip), read_video(tmp_path / name)
     assert got.duration_s == pytest.approx(expected.duration_s, abs=0.11)
     difference = (got.frames[0].float() - expected.frames[0].float()).abs().mean()
-    assert difference < 3
+    assert difference <= most

@@ -1,6 +1,7 @@
 """Weights are data: code in a folder of weights is never run, whatever is typed."""
 
 import json
+import os
 import pickle
 import shutil
 import subprocess
@@ -114,13 +115,13 @@ def test_the_canaries_would_run(folders, tmp_path):
 
 
 class Canary:
-    """A pickle of it creates a file when it is read as code."""
+    """A pickle of it creates a folder when it is read as code."""
 
     def __init__(self, marker: Path):
         self.marker = marker
 
     def __reduce__(self):
-        return open, (str(self.marker), "w")
+        return os.mkdir, (str(self.marker),)
 
 
 @pytest.mark.parametrize("slot", ["weights", "tensor", "vocabulary", "config", "package"])
