@@ -9,6 +9,7 @@ from pathlib import Path
 import av
 import numpy as np
 import PIL.Image
+import soundfile
 from av.stream import Disposition
 from av.video.frame import VideoFrame
 
@@ -150,4 +151,34 @@ def many_scans(path: Path, side: int, num_scans: int) -> Path:
     data = file.getvalue()
     start = data.rindex(b"\xff\xda")
     path.write_bytes(data[:start] + data[start:-2] * num_scans + data[-2:])
+    return path
+
+
+def write_surround(
+    path: Path,
+    channels: int,
+    loud: int = 0,
+    level: float = 0.5,
+    rate: int = 16_000,
+    duration_s: float = 1.0,
+) -> Path:
+    """Write a tone in one of many channels, as WAV with the positions of the channels."""
+    samples = np.zeros((round(rate * duration_s), channels), np.float32)
+    t = np.arange(len(samples)) / rate
+    samples[:, loud] = level * np.sin(2 * np.pi * 440 * t)
+    soundfile.write(path, samples, rate, format="WAVEX")
+    return path
+
+
+def make_surround_video(path: Path, folder: Path) -> Path:
+    """Write a clip of a second whose audio track is 7.1 with a tone in the first channel, PCM."""
+    picture, sound = make_video(folder / "picture.mp4"), write_surround(folder / "71.wav", 8)
+    with av.open(str(path), "w") as output, av.open(str(picture)) as a, av.open(str(sound)) as b:
+        streams = [a.streams.video[0], b.streams.audio[0]]
+        tracks = [output.add_stream_from_template(stream) for stream in streams]
+        for source, stream, track in zip((a, b), streams, tracks, strict=True):
+            for packet in source.demux(stream):
+                if packet.size:
+                    packet.stream = track
+                    output.mux(packet)
     return path

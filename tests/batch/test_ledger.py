@@ -7,7 +7,8 @@ import pytest
 from counting_jobs import entries
 
 from seehear.batch.ledger import MAX_ATTEMPTS, Ledger, ListedJob, is_alive, owner_name
-from seehear.batch.merge import merged
+from seehear.batch.merge import Merge, merged
+from seehear.cli import main
 from seehear.errors import SettingsError
 
 
@@ -143,10 +144,10 @@ def _finished(folder, jobs: list[ListedJob], text: str = "") -> None:
 def test_merging_copies_files_and_rows(tmp_path):
     _finished(tmp_path / "a", entries(2))
     _finished(tmp_path / "b", entries(2, first=1))
-    assert merged([tmp_path / "a", tmp_path / "b"], tmp_path / "all") == (3, 1)
+    assert merged([tmp_path / "a", tmp_path / "b"], tmp_path / "all") == Merge(copied=3, known=1)
     assert (tmp_path / "all" / "002.mp4").read_text() == "002"
     assert len(list((tmp_path / "all").glob("*.json"))) == 3
-    assert merged([tmp_path / "a"], tmp_path / "all") == (0, 2)
+    assert merged([tmp_path / "a"], tmp_path / "all") == Merge(copied=0, known=2)
 
 
 def test_merging_again_replaces_failures_that_are_done_now(tmp_path):
@@ -155,16 +156,31 @@ def test_merging_again_replaces_failures_that_are_done_now(tmp_path):
     ledger.take("a")
     ledger.fail("000", "a", "broken")
     ledger.close()
-    assert merged([tmp_path / "a"], tmp_path / "all") == (1, 0)
+    assert merged([tmp_path / "a"], tmp_path / "all") == Merge(copied=1, known=0)
     ledger = Ledger(tmp_path / "a")
     ledger.retry()
     ledger.close()
     _finished(tmp_path / "a", [])
-    assert merged([tmp_path / "a"], tmp_path / "all") == (1, 0)
+    assert merged([tmp_path / "a"], tmp_path / "all") == Merge(copied=1, known=0)
     assert (tmp_path / "all" / "000.mp4").read_text() == "000"
     ledger = Ledger(tmp_path / "all")
     assert [(row.id, row.state, row.reason) for row in ledger.rows()] == [("000", "done", None)]
     ledger.close()
+
+
+def test_merging_names_all_missing_outputs_and_copies_the_rest(tmp_path, capsys):
+    _finished(tmp_path / "a", entries(3))
+    _finished(tmp_path / "b", entries(1, first=2))
+    for name in ("000.mp4", "001.json", "002.mp4"):
+        (tmp_path / "a" / name).unlink()
+    folders = [str(tmp_path / name) for name in ("a", "b", "all")]
+    assert main(["batch", "merge", *folders[:2], "-o", folders[2]]) == 1
+    shown = capsys.readouterr()
+    assert "1 jobs merged, 0 were already there" in shown.out
+    missing = [line.split(": ")[2] for line in shown.err.splitlines()]
+    assert missing == [f"{folders[0]}/000.mp4", f"{folders[0]}/001.json"]
+    assert (tmp_path / "all" / "002.mp4").read_text() == "002"
+    assert not (tmp_path / "all" / "001.mp4").exists()
 
 
 def test_merging_different_outputs_of_one_job_is_refused(tmp_path):

@@ -4,6 +4,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+from tests.media_files import write_surround
 
 from seehear.batch.job_list import entries_of
 from seehear.batch.ledger import Ledger
@@ -40,3 +41,15 @@ def test_a_file_that_crashes_the_decoder_fails_its_job_and_the_others_are_done(t
     ledger.close()
     assert "crash.mp4: expected media that can be decoded, but the decoder crashed" in row.reason
     assert {p.name for p in (tmp_path / "out").glob("*.mp4")} == {"a.mp4", "z.mp4"}
+
+
+def test_surround_audio_is_a_job_like_others(tmp_path):
+    (tmp_path / "clips").mkdir()
+    write_surround(tmp_path / "clips" / "surround71.wav", 8)
+    ledger = Ledger(tmp_path / "out")
+    request = Request(task="a2i", steps=1, prompt="rain")
+    ledger.add(entry.listed() for entry in entries_of(tmp_path / "clips", request))
+    ledger.close()
+    counts = run_processes(tmp_path / "out", RequestMaker(), 1)
+    assert (counts.done, counts.failed) == (1, 0)
+    assert (tmp_path / "out" / "surround71.png").is_file()

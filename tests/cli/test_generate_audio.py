@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from dataclasses import replace
+from pathlib import Path
 from typing import get_args
 
 import numpy as np
@@ -20,6 +21,7 @@ from tests.media_files import make_sound, make_video, packet_hashes
 from seehear import __version__, media
 from seehear.cli import console as showing
 from seehear.cli import main, options, progress
+from seehear.guidance import aligner
 from seehear.media.loudness import loudness
 from seehear.pipeline import studio as studio_module
 from seehear.pipeline.manifest import read_manifest
@@ -27,6 +29,7 @@ from seehear.pipeline.presets import PRESETS, presets_of
 from seehear.pipeline.result import file_sha256
 from seehear.pipeline.task import TASKS
 
+DATA = Path(__file__).parents[1] / "data"
 QUICK = ("--steps", "4", "--prompt", "rain")
 
 
@@ -161,6 +164,20 @@ def test_a_loudness_out_of_range_is_refused_before_sampling(workplace, capsys, v
     assert not (workplace / "out.wav").exists()
 
 
+def test_lost_guidance_is_told_once(workplace, monkeypatch, capsys):
+    gradients = aligner.gradients
+
+    def without_loss(*arguments):
+        *found, losses = gradients(*arguments)
+        return *found, dict.fromkeys(losses, float("nan"))
+
+    monkeypatch.setattr(aligner, "gradients", without_loss)
+    run("v2a", "clip.mp4", "-o", "out.wav", *QUICK)
+    told = [line for line in capsys.readouterr().err.splitlines() if "NaN or infinite" in line]
+    assert len(told) == 1
+    assert told[0].startswith("clip.mp4: the guidance loss was NaN or infinite at ")
+
+
 def test_without_a_prompt_the_user_is_told_what_it_was_named(workplace, capsys):
     run("v2a", "clip.mp4", "-o", "out.wav", "--steps", 1)
     named = read_manifest("out.json")["settings"]["named"]
@@ -217,6 +234,26 @@ def test_mixing_keeps_the_clips_own_sound_beneath(workplace):
 
 
 # Several outputs
+
+
+def test_a_photo_with_broken_exif_stops_no_other_of_its_folder(workplace):
+    (workplace / "photos").mkdir()
+    shutil.copy(DATA / "damaged" / "exif_badrat.jpg", workplace / "photos" / "b.jpg")
+    for name in ("a.jpg", "c.jpg"):
+        shutil.copy("photo.jpg", workplace / "photos" / name)
+    run("i2a", "photos", "-o", "out", "--steps", 1, "--prompt", "rain")
+    assert files(workplace / "out") == [
+        *("a.json", "a.wav", "b.json", "b.wav", "c.json", "c.wav"),
+    ]
+
+
+def test_a_gif_becomes_a_mov_unless_it_is_encoded_again(workplace):
+    shutil.copy(DATA / "containers" / "g.gif", workplace / "g.gif")
+    run("v2a", "g.gif", "-o", "out/", "--steps", 1, "--prompt", "rain")
+    run("v2a", "g.gif", "-o", "g.mp4", "--reencode", "--steps", 1, "--prompt", "rain")
+    assert files(workplace / "out") == ["g.json", "g.mov"]
+    assert media.probe("out/g.mov").has_audio
+    assert media.probe("g.mp4").has_audio
 
 
 def test_folders_and_patterns_are_made_one_by_one_into_a_folder(workplace):
@@ -501,6 +538,26 @@ def test_a_replay_asks_before_it_loads_models_that_only_the_manifest_names(
     before = len(loads)
     run("replay", "out.json", code=2)  # standard input is no terminal, so nobody can answer
     assert "pass --yes if you trust the manifest" in capsys.readouterr().err
+    assert len(loads) == before
+
+
+@pytest.mark.parametrize(
+    ("loaded", "sentence"),
+    [
+        ({"unknown": 1, "zz": 2}, "the models were loaded with unknown, zz, which this version"),
+        ({"dtype": "hub"}, "expected a dtype of float32, bfloat16, float16, got 'hub'"),
+        ({"dtype": 16}, "settings.loaded.dtype: input should be a valid string, got 16"),
+        ({"lean": "yes"}, "settings.loaded.lean: input should be a valid boolean, got 'yes'"),
+    ],
+)
+def test_a_replay_refuses_unknown_load_options(made, loads, capsys, loaded, sentence):
+    record = json.loads((made / "out.json").read_text())
+    record["settings"]["loaded"].update(loaded)
+    (made / "out.json").write_text(json.dumps(record))
+    before = len(loads)
+    run("replay", "out.json", "--yes", code=2)
+    (line,) = capsys.readouterr().err.splitlines()
+    assert sentence in line
     assert len(loads) == before
 
 

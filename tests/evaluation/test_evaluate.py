@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import soundfile
 import torch
-from tests.media_files import make_video
+from tests.media_files import make_video, write_surround
 
 from seehear.cli import main
 from seehear.errors import MediaError, SettingsError
@@ -176,10 +176,25 @@ def test_a_clip_that_a_network_fails_on_is_named_and_the_rest_is_scored(
     report = evaluated("v2a", real, made)
     assert report.count == 8
     assert [failure.id for failure in report.failures] == ["clip03"]
-    assert "clip03.wav" in report.failures[0].reason
-    assert "\n" not in report.failures[0].reason
+    reason = (
+        "expected a clip that is long enough for the networks, got 0.010 s; make it longer or "
+        "leave it out"
+        if broken == "a clip of 10 ms"
+        else "expected a clip that can be scored, but a network fails on it; leave it out, or "
+        "report the file as a bug"
+    )
+    assert report.failures[0].reason == f"{made / 'clip03.wav'}: {reason}"
     code = main(["eval", "--real", str(real), "--generated", str(made), "-q", "--no-cache"])
     assert code == (1 if broken == "a clip of 10 ms" else 0)
+
+
+def test_surround_audio_is_scored_like_other_audio(tmp_path):
+    for name in ("real", "made"):
+        folder_of(tmp_path / name, 2)
+        write_surround(tmp_path / name / "surround71.wav", 8)
+    report = evaluated("v2a", tmp_path / "real", tmp_path / "made")
+    assert (report.count, report.failures) == (3, ())
+    assert "surround71" in report.clips
 
 
 @pytest.mark.parametrize("missing", ["real", "made"])

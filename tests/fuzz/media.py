@@ -31,12 +31,16 @@ VIDEOS = (
     (".mov", "prores_ks", "yuv422p10le", "aac"),
     (".mkv", "ffv1", "yuv420p", "flac"),
     (".gif", "gif", "rgb8", None),
+    (".nut", "ffv1", "yuv420p", "pcm_s16le"),
+    (".mxf", "mpeg2video", "yuv420p", "pcm_s16le"),
+    (".ts", "mpeg2video", "yuv420p", "ac3"),
 )
 SOUNDS = (
     (".mp3", "libmp3lame"), (".m4a", "aac"), (".flac", "flac"),
     (".opus", "libopus"), (".wav", "pcm_s24le"), (".aiff", "pcm_s16be"), (".wav", "pcm_f32le"),
+    (".ac3", "ac3"), (".wv", "wavpack"), (".caf", "pcm_s16be"),
 )  # fmt: skip
-IMAGES = (".jpg", ".png", ".webp", ".bmp", ".tiff", ".gif")
+IMAGES = (".jpg", ".png", ".webp", ".bmp", ".tiff", ".gif", ".jp2", ".avif")
 
 
 def cases(seed: int) -> Iterator[bytes]:

@@ -8,10 +8,12 @@ import av
 import PIL.Image
 import pytest
 import torch
-from tests.media_files import make_video, packet_hashes
+from tests.media_files import make_surround_video, make_video, packet_hashes
 
 from seehear.errors import MediaError
-from seehear.media import check_container, mux_audio, read_video
+from seehear.media import check_container, mux_audio, read_audio, read_video
+from seehear.media import mux as mux_module
+from seehear.pipeline.task import TASKS
 
 FILES = Path(__file__).parents[1] / "data" / "containers"
 AUDIO = 0.1 * torch.randn(1, 16_000, generator=torch.Generator().manual_seed(0))
@@ -214,3 +216,59 @@ def test_a_4k_video_is_encoded_again_in_less_than_a_gigabyte(tmp_path):
     )
     assert done.returncode == 0, done.stderr
     assert int(done.stdout) < 1000
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "advice"),
+    [
+        ("out.mp4", {}, "to keep it, choose .mkv or .webm without --reencode"),
+        ("out.webm", {"reencode": True}, "to keep it, drop --reencode"),
+        ("out.webm", {}, None),
+        ("out.mkv", {}, None),
+    ],
+)
+def test_lost_transparency_is_told(tmp_path, caplog, name, options, advice):
+    mux(FILES / "alpha.webm", tmp_path / name, **options)
+    told = [f"{tmp_path / name}: the transparency of alpha.webm is lost; {advice}"]
+    assert caplog.messages == ([] if advice is None else told)
+
+
+def test_a_header_that_cannot_be_written_is_no_unsupported_codec(tmp_path, monkeypatch):
+    path = make_video(tmp_path / "a.mp4")
+
+    def full(*_):
+        raise av.error.OSError(28, "No space left on device", "temporary.mp4")
+
+    monkeypatch.setattr(mux_module, "_chapters", full)
+    with pytest.raises(MediaError) as caught:
+        mux_audio(path, AUDIO, 16_000, tmp_path / "out.mp4")
+    assert str(caught.value) == (
+        f"{tmp_path / 'out.mp4'}: the header of the h264 video could not be written to .mp4 "
+        "(No space left on device); check the space, export the video again, or use --reencode"
+    )
+
+
+def test_surround_audio_is_mixed_beneath_as_stereo(tmp_path):
+    clip = make_surround_video(tmp_path / "clip.mov", tmp_path)
+    mux_audio(clip, torch.zeros(1, 16_000), 16_000, tmp_path / "out.mp4", keep="mix")
+    mixed = read_audio(tmp_path / "out.mp4", 16_000, mono=False)
+    assert mixed.duration_s == pytest.approx(1.0, abs=1e-3)
+    left, right = mixed.waveform[:, 1000:15_000]  # the tone is in the front left channel alone
+    assert left.abs().max() == pytest.approx(0.5, abs=0.03)
+    assert right.abs().max() < 0.01
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "codec", "most"),
+    [("g.mov", {}, "gif", 0), ("g.mp4", {"reencode": True}, "h264", 10)],  # colours of 2 x 2 pixels
+)
+def test_a_gif_keeps_its_frames_in_mov_or_encoded_again(tmp_path, name, options, codec, most):
+    clip = FILES / "g.gif"
+    assert TASKS["v2a"].suffix_for(clip) == ".mov"
+    mux(clip, tmp_path / name, **options)
+    with av.open(str(tmp_path / name)) as written:
+        assert written.streams.video[0].codec_context.name == codec
+    expected, got = read_video(clip), read_video(tmp_path / name)
+    assert got.duration_s == pytest.approx(expected.duration_s, abs=0.11)
+    difference = (got.frames[0].float() - expected.frames[0].float()).abs().mean()
+    assert difference <= most

@@ -1,16 +1,24 @@
 """Weights are data: code in a folder of weights is never run, whatever is typed."""
 
 import json
+import os
+import pickle
 import shutil
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
+import golden_numbers as golden
 import pytest
+import torch
 from tests.small_family import write_small, write_small_video
 from tests.tiny_audioldm import write_bert_text
 from tests.tiny_captioners import write_blip, write_qwen_audio, write_qwen_vl
 from tests.tiny_clap import write_clap
+
+from seehear.errors import WeightsError
+from seehear.models.binders import imagebind
 
 CODE = "open({!r}, 'w').close()\nclass Canary:\n    pass\n"
 LOAD = {
@@ -104,3 +112,43 @@ def test_the_canaries_would_run(folders, tmp_path):
         timeout=300,
     )
     assert (tmp_path / "ran").exists()
+
+
+class Canary:
+    """A pickle of it creates a folder when it is read as code."""
+
+    def __init__(self, marker: Path):
+        self.marker = marker
+
+    def __reduce__(self):
+        return os.mkdir, (str(self.marker),)
+
+
+@pytest.mark.parametrize("slot", ["weights", "tensor", "vocabulary", "config", "package"])
+def test_no_code_of_an_imagebind_folder_runs(tmp_path, slot):
+    marker, folder = tmp_path / "ran", tmp_path / "model"
+    folder.mkdir()
+    state: dict = dict(golden.imagebind_state())
+    golden.write_letters(folder)
+    name = next(iter(state))
+    canary = pickle.dumps(Canary(marker))
+    match slot:
+        case "weights":
+            state = Canary(marker)
+        case "tensor":
+            state[name] = Canary(marker)
+        case "vocabulary":
+            (folder / "merges.txt").write_bytes(canary)
+        case "config":
+            (folder / "config.json").write_bytes(canary)
+        case "package":
+            put_canaries(folder, marker, None)
+            (folder / "__init__.py").write_text(CODE.format(str(marker)))
+            (folder / "config.json").write_text('{"auto_map": {"AutoModel": "canary.Canary"}}')
+    torch.save(state, folder / "imagebind_huge.pth")
+    assert not marker.exists()
+    with suppress(WeightsError):
+        imagebind.load(folder)
+    assert not marker.exists()
+    pickle.loads(canary)  # the canary would run
+    assert marker.exists()

@@ -3,6 +3,7 @@
 import shutil
 from collections.abc import Sequence
 from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
 
 from seehear.batch.ledger import Ledger, Row, State
@@ -12,14 +13,20 @@ from seehear.media import replacing
 STATES_TO_COPY: tuple[State, ...] = ("done", "failed")
 
 
-def merged(folders: Sequence[Path], target: Path) -> tuple[int, int]:
+@dataclass(frozen=True, kw_only=True)
+class Merge:
+    """What a merge did."""
+
+    copied: int  # jobs
+    known: int  # jobs that the target already had
+    missing: tuple[Path, ...] = ()  # outputs of finished jobs, in no folder
+
+
+def merged(folders: Sequence[Path], target: Path) -> Merge:
     """Copy the finished jobs of `folders`, files and ledger rows, to `target`.
 
     A failed job is copied only if it is done in no folder. A done job replaces the failure that an
-    earlier merge copied.
-
-    Returns:
-        The number of copied jobs, and the number of jobs that `target` already had.
+    earlier merge copied. A done job without its output is left out.
 
     Raises:
         SettingsError: A folder has no ledger or a damaged one, an output is outside its folder, or
@@ -36,11 +43,12 @@ def merged(folders: Sequence[Path], target: Path) -> tuple[int, int]:
         return _merged(ledgers, target_ledger)
 
 
-def _merged(ledgers: Sequence[tuple[Path, Ledger]], merged_ledger: Ledger) -> tuple[int, int]:
+def _merged(ledgers: Sequence[tuple[Path, Ledger]], merged_ledger: Ledger) -> Merge:
     target = merged_ledger.folder
     known = {row.id: row for row in merged_ledger.rows()}
     owners = {_stem(row): row.id for row in known.values()}
     copied = same = 0
+    missing: dict[str, Path] = {}  # by job
     for state in STATES_TO_COPY:
         for folder, ledger in ledgers:
             for row in ledger.rows(state):
@@ -50,6 +58,9 @@ def _merged(ledgers: Sequence[tuple[Path, Ledger]], merged_ledger: Ledger) -> tu
                     if state == "failed" or other.state == "done":
                         same += 1
                         continue
+                if state == "done" and (lacking := _lacking(row, folder)) is not None:
+                    missing.setdefault(row.id, lacking)
+                    continue
                 if (owner := owners.setdefault(_stem(row), row.id)) != row.id:
                     raise SettingsError(
                         f"{folder}: expected another output than {row.output} for {row.id}, which "
@@ -60,7 +71,9 @@ def _merged(ledgers: Sequence[tuple[Path, Ledger]], merged_ledger: Ledger) -> tu
                 merged_ledger.copy_in(row)
                 known[row.id] = row
                 copied += 1
-    return copied, same
+    done = {row.id for row in known.values() if row.state == "done"}
+    left = tuple(path for job, path in missing.items() if job not in done)
+    return Merge(copied=copied, known=same, missing=left)
 
 
 def _stem(row: Row) -> str:
@@ -77,12 +90,18 @@ def _check_same(row: Row, other: Row, folder: Path, target: Path) -> None:
         )
 
 
-def _copy(row: Row, folder: Path, target: Path) -> None:
+def _files(row: Row) -> list[str]:
+    """Output and manifest; the manifest is last."""
     names = {row.output, Path(row.output).with_suffix(".json").name}
-    for name in sorted(names, key=lambda name: name.endswith(".json")):  # manifest last
-        if not (folder / name).is_file():
-            raise SettingsError(
-                f"{folder / name}: expected an output of a finished job, found no file"
-            )
+    return sorted(names, key=lambda name: name.endswith(".json"))
+
+
+def _lacking(row: Row, folder: Path) -> Path | None:
+    """The first file of a finished job that is missing; None if it has all."""
+    return next((folder / name for name in _files(row) if not (folder / name).is_file()), None)
+
+
+def _copy(row: Row, folder: Path, target: Path) -> None:
+    for name in _files(row):
         with replacing(target / name) as temporary:
             shutil.copyfile(folder / name, temporary)

@@ -310,8 +310,16 @@ def _merge(folders: list[Path], output: Path | None) -> None:
 
     if len(folders) < 1 or output is None:
         raise SettingsError("expected seehear batch merge FOLDER... -o FOLDER")
-    new, known = merged(folders, output)
-    typer.echo(f"{output}: {new} jobs merged, {known} were already there")
+    merge = merged(folders, output)
+    typer.echo(f"{output}: {merge.copied} jobs merged, {merge.known} were already there")
+    for path in merge.missing:
+        typer.echo(
+            f"seehear: error: {path}: expected an output of a finished job, found no file; "
+            "run seehear batch retry on that folder",
+            err=True,
+        )
+    if merge.missing:
+        raise typer.Exit(1)
 
 
 def _one_line(text: str) -> str:

@@ -11,9 +11,9 @@ out = Console(markup=False, highlight=False, soft_wrap=True)
 err = Console(stderr=True, markup=False, highlight=False, soft_wrap=True)
 
 
-def print_error(error: SeehearError, path: Path | None = None) -> None:
-    """Print a user error in one line, with the path of the file that it is about."""
+def print_error(error: SeehearError, *paths: Path) -> None:
+    """Print a user error in one line. It begins with the first path unless it names one of them."""
     message = str(error)
-    if path is not None and str(path) not in message:
-        message = f"{path}: {message}"
+    if paths and not any(str(path) in message for path in paths):
+        message = f"{paths[0]}: {message}"
     err.print(f"seehear: error: {message}", style="red")

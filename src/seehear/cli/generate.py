@@ -16,7 +16,12 @@ from seehear.diagnostics.dry_run import time_dry_run
 from seehear.errors import Cancelled, SeehearError
 from seehear.media import probe
 from seehear.pipeline.inputs import check_kind
-from seehear.pipeline.messages import ineffective_options, output_summary, prompt_note
+from seehear.pipeline.messages import (
+    guidance_failures,
+    ineffective_options,
+    output_summary,
+    prompt_note,
+)
 from seehear.pipeline.presets import Preset
 from seehear.pipeline.request import Request
 from seehear.pipeline.run_request import check_output, job_for, save_output
@@ -37,7 +42,7 @@ def generate_all(
             check_kind(name, pair.source)
             todo.append(pair)
         except SeehearError as error:
-            fail(error, pair.source)
+            fail(error, pair.source, *pair.written)
     if output.dry_run and (paper_run := paper_run_without_weights(options)):
         for pair in todo:
             has_duration = TASKS[name].has_duration
@@ -61,7 +66,7 @@ def generate_all(
         except Cancelled:
             raise
         except SeehearError as error:
-            fail(error, pair.source)
+            fail(error, pair.source, *pair.written)
         else:
             num_done += 1
             written += [] if output.dry_run else [pair.manifest]
@@ -129,6 +134,8 @@ def _generate(
     if output.report:
         pages = _pages()
         pages.write_page(pages.read_run(manifest), target.with_suffix(".html"))
+    for message in guidance_failures(result):
+        err.print(f"{name}: {message}")
     if not output.quiet:
         note = prompt_note(job.naming, job.prompt, job.captioned_by)
         out.print(f"{target}: {output_summary(result)} in {took_s:.1f} s; {note}")

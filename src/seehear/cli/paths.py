@@ -26,6 +26,11 @@ class OutputPaths:
         """The report beside the target, for --report."""
         return self.target.with_suffix(".html")
 
+    @property
+    def written(self) -> tuple[Path, ...]:
+        """All of them, for messages."""
+        return self.target, self.manifest, self.page
+
 
 @dataclass(frozen=True)
 class InputOutput(OutputPaths):

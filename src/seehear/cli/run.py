@@ -31,11 +31,11 @@ class Failures:
     def __init__(self) -> None:
         self.count = 0
 
-    def __call__(self, error: SeehearError, path: Path | None = None) -> None:
-        """Print one error; raises `Stopped` if it comes from a signal."""
+    def __call__(self, error: SeehearError, *paths: Path) -> None:
+        """Print one error as `print_error`; raises `Stopped` if it comes from a signal."""
         raise_if_stopped()
         self.count += 1
-        print_error(error, path)
+        print_error(error, *paths)
 
 
 def run_inputs(inputs: Sequence[str], output: str, options: RunOptions) -> int:
@@ -60,7 +60,7 @@ def run_inputs(inputs: Sequence[str], output: str, options: RunOptions) -> int:
             existing_file(pair.source)
             todo.append(pair)
         except SeehearError as error:
-            fail(error, pair.source)
+            fail(error, pair.source, *pair.written)
     if not todo:
         return 2 if fail.count else 0
     gallery = None

@@ -20,6 +20,7 @@ SAMPLE_RATE = 16_000
 MAX_FPS = 60.0
 FRAMES = 16  # network input frames per video, evenly spaced
 SILENCE = 1e-4  # peak magnitude below which audio counts as silent
+SHORT_S = 1.0  # a network that fails on a shorter clip needs a longer one
 CUT_SHORT = 0.95  # decoded / declared duration below which a file counts as truncated
 _MIN_CHECKED_S = 0.5  # declared durations of shorter files are too coarse for this check
 
@@ -37,6 +38,19 @@ class ClipMedia:
     def header(self) -> Probe:
         """Properties from the file header."""
         return probe(self.path)
+
+    def rejected(self) -> MediaError:
+        """The error for a clip that a network fails on, most often because it is too short."""
+        seconds = self.duration_s or self.header.duration_s
+        if seconds is not None and seconds < SHORT_S:
+            return MediaError(
+                f"{self.path}: expected a clip that is long enough for the networks, got "
+                f"{seconds:.3f} s; make it longer or leave it out"
+            )
+        return MediaError(
+            f"{self.path}: expected a clip that can be scored, but a network fails on it; leave it "
+            "out, or report the file as a bug"
+        )
 
     @property
     def is_video(self) -> bool:

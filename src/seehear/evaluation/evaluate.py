@@ -148,10 +148,9 @@ def _score_or_failure(scorers: _Scorers, pair: Pair) -> _ScoredPair | Failure:
         return Failure(pair.id, str(error))
     # A network can fail on an unusual clip, such as 10 ms of audio, with any error. The other
     # clips are scored all the same.
-    except Exception as error:
+    except Exception:
         logger.debug("%s cannot be scored", pair.made, exc_info=True)
-        reason = " ".join(str(error).split())[:200]
-        return Failure(pair.id, f"{pair.made}: cannot be scored ({type(error).__name__}: {reason})")
+        return Failure(pair.id, str(ClipMedia(pair.made).rejected()))
 
 
 def _score(scorers: _Scorers, pair: Pair) -> _ScoredPair:

@@ -44,7 +44,7 @@ def _cached(clip: ClipMedia, what: str, by: str, compute: Callable[[], Features]
         except MediaError:
             raise
         except ValueError as error:  # such as audio that is too short for the network
-            raise MediaError(f"{clip.path}: {error}") from error
+            raise clip.rejected() from error
         return {k: v for k, v in features._asdict().items() if v is not None}
 
     return Features(**clip.cached(what, by, tensors))

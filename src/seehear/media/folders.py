@@ -61,7 +61,9 @@ def existing_file(path: str | Path) -> Path:
     except IsADirectoryError:
         raise MediaError(f"{path}: expected a media file, got a folder") from None
     except (OSError, ValueError) as error:
-        raise MediaError(f"{path}: cannot be read ({error}); check its permissions") from error
+        raise MediaError(
+            f"{path}: cannot be read ({reason_of(error)}); check its permissions"
+        ) from error
     if is_special:
         raise MediaError(
             f"{path}: expected a file, got a pipe or a device; save the media to a file first"
@@ -69,6 +71,11 @@ def existing_file(path: str | Path) -> Path:
     if not first_byte:
         raise MediaError(f"{path}: the file is empty (0 bytes); export or download it again")
     return path
+
+
+def reason_of(error: Exception) -> str:
+    """What an error says, without the path that errors of the system and of FFmpeg repeat."""
+    return getattr(error, "strerror", None) or str(error)
 
 
 def _first_byte(path: Path) -> bytes:

@@ -24,9 +24,11 @@ from seehear.media.opening import (
     check_decoder,
     check_duration,
     check_gap,
+    content_of,
     declared_duration,
     decodable_frames,
     decoding,
+    is_still,
     open_media,
     seconds,
     video_stream,
@@ -199,11 +201,8 @@ class _Grid:
 def _require_video(path: str | Path, container: InputContainer) -> VideoStream:
     stream = video_stream(container)
     if stream is None:
-        raise MediaError(
-            f"{path}: expected a video, got "
-            f"{'an audio file' if container.streams.audio else container.format.long_name}"
-        )
-    if container.format.name == "image2" or container.format.name.endswith("_pipe"):
+        raise MediaError(f"{path}: expected a video, got {content_of(container)}")
+    if is_still(container):
         raise MediaError(f"{path}: expected a video, got an image; use i2a or read_image")
     check_decoder(path, stream)
     return stream

@@ -17,7 +17,7 @@ import torch
 from jaxtyping import Float64, UInt8
 
 from seehear.errors import MediaError
-from seehear.media.folders import existing_file
+from seehear.media.folders import existing_file, reason_of
 from seehear.media.isolated import (
     Limits,
     can_fork,
@@ -147,10 +147,15 @@ def _opened(path: Path, max_seconds: float) -> Iterator[PIL.ImageFile.ImageFile]
         raise too_slow(path, max_seconds) from error
     except (PIL.Image.DecompressionBombWarning, PIL.Image.DecompressionBombError) as error:
         raise MediaError(f"{path}: too many pixels ({error}); scale it down") from error
+    except PIL.UnidentifiedImageError as error:
+        raise MediaError(
+            f"{path}: expected an image such as .png or .jpg, but its format is unknown; export it "
+            "as .png"
+        ) from error
     except Exception as error:
         raise MediaError(
             f"{path}: expected an image such as .png or .jpg, but it cannot be read as one "
-            f"({type(error).__name__}: {error})"
+            f"({type(error).__name__}: {reason_of(error)}); export it again"
         ) from error
 
 

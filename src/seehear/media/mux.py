@@ -1,6 +1,7 @@
 """Mux new audio with an existing video stream, which is copied without re-encoding."""
 
 import io
+import logging
 from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
@@ -29,6 +30,7 @@ from seehear.media.encode import (
     pad_or_trim,
     resample_for_track,
 )
+from seehear.media.folders import reason_of
 from seehear.media.frames import frame_rate, stream_frames
 from seehear.media.isolated import isolatable
 from seehear.media.opening import (
@@ -42,6 +44,7 @@ from seehear.media.packet_times import PacketTimes, packets_of, read_packet_time
 from seehear.media.read import read_audio
 from seehear.media.write import encode_video, replacing
 
+logger = logging.getLogger("seehear.media")
 # Tags of a video track that the muxer writes itself.
 _MUXER_TAGS = {"DURATION", "ENCODER", "encoder", "BPS", "NUMBER_OF_FRAMES", "NUMBER_OF_BYTES"}
 # QuickTime knows one of the two ISO 639-2 codes of these languages.
@@ -107,6 +110,7 @@ def mux_audio(
         audio = _mix(video_path, audio, 10 ** (mix_gain_db / 20))
         language = _audio_language(video_path)
     audio = limit_peak(pad_or_trim(audio, round(clock.duration * AUDIO_RATE)), kind, max_dbfs)
+    _warn_of_lost_alpha(video_path, out_path, reencode)
     with replacing(out_path) as temporary:
         if reencode:
             _encode_again(video_path, temporary, audio)
@@ -129,8 +133,8 @@ def check_container(video_path: str | Path, out_path: str | Path) -> None:
         if stream is None:
             return  # another error, which names the reason, follows
         check_decoder(video_path, stream)
-        if not _can_hold(kind, stream):
-            raise _cannot_hold(out_path, stream)
+        if (error := _refusal(kind, stream)) is not None:
+            raise _cannot_hold(out_path, stream, error)
         is_raw = stream.codec_context.codec.canonical_name == "rawvideo"
     if is_raw:
         with TemporaryDirectory(prefix="seehear-") as folder:
@@ -206,7 +210,7 @@ def _copy(
                 output.set_chapters(_chapters(source, clock))
                 output.start_encoding()
             except (ValueError, av.FFmpegError) as error:
-                raise _cannot_hold(out_path, stream) from error
+                raise _cannot_hold(out_path, stream, error) from error
             _interleave(source, stream, clock, output, video, audio_packets(track, audio))
         if needs_fourcc:
             fourcc.write_fourcc(temporary, stream)
@@ -298,29 +302,55 @@ def _chapters(source: InputContainer, clock: PacketTimes) -> list[Any]:
     return chapters
 
 
-def _can_hold(kind: Container, stream: VideoStream) -> bool:
-    """Whether a container supports the codec of a stream, tried in memory."""
+def _refusal(kind: Container, stream: VideoStream) -> Exception | None:
+    """Why a container does not support a stream, tried in memory; None if it does."""
     try:
         with av.open(
             io.BytesIO(), "w", format=kind.format, options=_fourcc_options(kind)
         ) as output:
             _add_copied_track(output, kind, stream)
             output.start_encoding()
-    except (ValueError, av.FFmpegError):
-        return False
-    return True
+    except (ValueError, av.FFmpegError) as error:
+        return error
+    return None
 
 
-def _cannot_hold(out_path: Path, stream: VideoStream) -> MediaError:
-    """The error for a codec that a container does not support, with the suffixes that do."""
-    codec = stream.codec_context.codec.canonical_name
+def _cannot_hold(out_path: Path, stream: VideoStream, error: Exception) -> MediaError:
+    """The error for a track that a container refuses, with the suffixes of those that do not."""
+    codec, suffix = stream.codec_context.codec.canonical_name, out_path.suffix
+    if isinstance(error, av.FFmpegError) and not isinstance(error, av.error.ArgumentError):
+        return MediaError(
+            f"{out_path}: the header of the {codec} video could not be written to {suffix} "
+            f"({reason_of(error)}); check the space, export the video again, or use --reencode"
+        )
     # Which pixel formats of raw video a container supports shows only when the file is complete.
     others = sorted(
-        suffix
-        for suffix, kind in CONTAINERS.items()
-        if suffix not in (out_path.suffix.lower(), ".m4v")  # as .mp4
+        other
+        for other, kind in CONTAINERS.items()
+        if other not in (suffix.lower(), ".m4v")  # as .mp4
         and codec != "rawvideo"
-        and _can_hold(kind, stream)
+        and _refusal(kind, stream) is None
     )
     advice = f"choose {' or '.join(others)}, or use --reencode" if others else "use --reencode"
-    return MediaError(f"{out_path}: {out_path.suffix} does not support {codec} video; {advice}")
+    return MediaError(f"{out_path}: {suffix} does not support {codec} video; {advice}")
+
+
+def _warn_of_lost_alpha(video_path: Path, out_path: Path, is_reencoded: bool) -> None:
+    """Log that transparency is lost, where the output cannot have it."""
+    with open_media(video_path) as source:
+        stream = video_stream(source)
+        assert stream is not None
+        has_layer = stream.metadata.get("alpha_mode") == "1"  # VP8 and VP9 in Matroska
+        pixels = stream.codec_context.format
+        is_transparent = has_layer or (
+            pixels is not None and any(part.is_alpha for part in pixels.components)
+        )
+    keeps_layer = container_for(out_path).format in ("matroska", "webm")
+    if (is_reencoded and is_transparent) or (has_layer and not keeps_layer):
+        advice = "drop --reencode" if keeps_layer else "choose .mkv or .webm without --reencode"
+        logger.warning(
+            "%s: the transparency of %s is lost; to keep it, %s",
+            out_path,
+            video_path.name,
+            advice,
+        )

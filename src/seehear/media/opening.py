@@ -15,7 +15,7 @@ from av.stream import Disposition
 from av.video.stream import VideoStream
 
 from seehear.errors import MediaError
-from seehear.media.folders import existing_file
+from seehear.media.folders import existing_file, reason_of
 
 logger = logging.getLogger("seehear.media")
 MAX_BROKEN = 10_000  # damaged packets, after which the rest of a file is ignored
@@ -41,7 +41,7 @@ def open_media(path: str | Path) -> Iterator[InputContainer]:
     except (av.FFmpegError, ValueError, UnicodeError) as error:
         raise MediaError(
             f"{path}: expected a video or audio file, but the content is neither or is truncated "
-            f"before the index ({error}); export it again, for example as .mp4 or .wav"
+            f"before the index ({reason_of(error)}); export it again, for example as .mp4 or .wav"
         ) from error
     with container:
         if container.format.name in _REFUSED_FORMATS:
@@ -66,8 +66,20 @@ def decoding(path: str | Path) -> Iterator[None]:
     except (av.FFmpegError, ValueError, IndexError, OverflowError) as error:
         raise MediaError(
             f"{path}: expected media that can be decoded, but decoding failed "
-            f"({type(error).__name__}: {error}); export the file again"
+            f"({type(error).__name__}: {reason_of(error)}); export the file again"
         ) from error
+
+
+def content_of(container: InputContainer) -> str:
+    """What a file without a usable video track contains, for errors."""
+    if is_still(container):
+        return "an image that is damaged or of an unknown format; export it again"
+    return "an audio file" if container.streams.audio else container.format.long_name
+
+
+def is_still(container: InputContainer) -> bool:
+    """Whether FFmpeg reads a file as a single image."""
+    return container.format.name == "image2" or container.format.name.endswith("_pipe")
 
 
 def check_gap(path: str | Path, gap_s: float | Fraction) -> None:
@@ -117,9 +129,10 @@ def declared_duration(
     container: InputContainer, stream: VideoStream | AudioStream
 ) -> Fraction | None:
     """Duration in seconds according to the header, or None."""
-    if stream.duration:
+    if stream.duration is not None and stream.duration > 0:  # damaged headers have negative ones
         return seconds(stream.duration, stream.time_base)
-    return Fraction(container.duration, av.time_base) if container.duration else None
+    duration = container.duration
+    return Fraction(duration, av.time_base) if duration is not None and duration > 0 else None
 
 
 def check_duration(

@@ -21,6 +21,7 @@ from seehear.media.opening import (
     audio_stream,
     check_duration,
     check_gap,
+    content_of,
     declared_duration,
     decodable_frames,
     decoding,
@@ -71,7 +72,7 @@ def probe(path: str | Path, *, max_seconds: float = MAX_DECODE_S) -> Probe:
         video, audio = video_stream(container), audio_stream(container)
         stream = video or audio
         if stream is None:
-            raise MediaError(f"{path}: expected video or audio, got {container.format.long_name}")
+            raise MediaError(f"{path}: expected video or audio, got {content_of(container)}")
         duration = declared_duration(container, stream)
         size = (0, 0)
         if video is not None and video.codec_context is not None:

@@ -30,7 +30,7 @@ from seehear.media.encode import (
     pad_or_trim,
     resample_for_track,
 )
-from seehear.media.folders import check_folder_of
+from seehear.media.folders import check_folder_of, reason_of
 
 # soundfile format and subtype of each suffix.
 AUDIO_FORMATS = {
@@ -59,7 +59,7 @@ def replacing(path: str | Path) -> Iterator[Path]:
         temporary.replace(path)
     except (av.FFmpegError, soundfile.SoundFileError, OSError) as error:
         raise MediaError(
-            f"{path}: could not be written ({error}); check space and permissions"
+            f"{path}: could not be written ({reason_of(error)}); check space and permissions"
         ) from error
     finally:
         temporary.unlink(missing_ok=True)

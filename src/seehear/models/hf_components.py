@@ -26,6 +26,7 @@ from seehear.models.weights import Checkpoint
 
 # Without it, transformers asks on a terminal and runs the code of the folder after a "y".
 _NO_CODE = {"trust_remote_code": False}
+MAX_SCALE = 1e6  # of latents, and its inverse
 MAX_TRAIN_STEPS = 10_000
 # The scheduler's names of prediction types, and ours.
 _PREDICTION_KINDS: dict[str, PredictionKind] = {
@@ -138,6 +139,23 @@ def read_network(kind: Any, folder: Path, *, optional: tuple[str, ...] = (), **o
             "file and config.json belong together"
         )
     return network
+
+
+def read_autoencoder(kind: Any, folder: Path, **options: Any) -> Any:
+    """Read an autoencoder as `read_network`, and check the scale of its latents.
+
+    Raises:
+        WeightsError: As `read_network`, or the scale is no positive number.
+    """
+    vae = read_network(kind, folder, **options)
+    scale = vae.config["scaling_factor"]
+    is_number = isinstance(scale, int | float) and not isinstance(scale, bool)
+    if not is_number or not 1 / MAX_SCALE <= scale <= MAX_SCALE:
+        raise WeightsError(
+            f"{folder}: expected scaling_factor in config.json from {1 / MAX_SCALE:g} to "
+            f"{MAX_SCALE:g}, got {scale!r:.60}"
+        )
+    return vae
 
 
 def read_component(kind: Any, folder: Path, **options: Any) -> Any:

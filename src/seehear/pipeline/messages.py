@@ -1,5 +1,7 @@
 """Messages about a run, for the command line and the web interface."""
 
+import math
+
 from seehear.guidance.protocols import LimitsPrompts
 from seehear.guidance.sampling import StepProgress
 from seehear.guidance.windows import WindowedBackbone
@@ -67,6 +69,18 @@ def _cut_prompts(job: Job) -> list[str]:
         f"the prompt is longer than the text encoder of the {stream} model reads, so only its "
         f'start is used: "{part if len(part) <= 200 else "... " + part[-200:]}"'
         for part, stream in used.items()
+    ]
+
+
+def guidance_failures(result: Result) -> list[str]:
+    """A message if a loss was NaN or infinite at some steps, which guidance then skips."""
+    guided = [step["losses"].values() for step in result.trace if step.get("losses")]
+    lost = sum(not all(math.isfinite(float(loss)) for loss in losses) for losses in guided)
+    if not lost:
+        return []
+    return [
+        f"the guidance loss was NaN or infinite at {lost} of {len(guided)} guided steps, so these "
+        "changed nothing; lower the guidance rate or compute in float32"
     ]
 
 

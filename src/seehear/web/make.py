@@ -16,7 +16,13 @@ from seehear.guidance.sampling import StepProgress
 from seehear.media import write_audio
 from seehear.media.isolated import Limits, isolated
 from seehear.pipeline.job import Job, OnStep, at_final_level
-from seehear.pipeline.messages import ineffective_options, output_summary, prompt_note, total_loss
+from seehear.pipeline.messages import (
+    guidance_failures,
+    ineffective_options,
+    output_summary,
+    prompt_note,
+    total_loss,
+)
 from seehear.pipeline.replay import differences, hashes_of
 from seehear.pipeline.result import Result
 from seehear.pipeline.task import TASKS
@@ -62,7 +68,8 @@ class RunJob:
                 verdict = _verdict(request, result)
                 ineffective = ineffective_options(job, studio.captioner)
             note = prompt_note(job.naming, job.prompt, job.captioned_by)
-            summary = "; ".join([f"{output_summary(result)} in {took_s:.1f} s", note, *ineffective])
+            notes = [note, *ineffective, *guidance_failures(result)]
+            summary = "; ".join([f"{output_summary(result)} in {took_s:.1f} s", *notes])
             outputs.append(self._save_output(title, job, result, request.max_duration_s, summary))
         return DoneEvent(outputs=tuple(outputs), verdict=verdict)
 

@@ -42,6 +42,14 @@ def test_a_clip_length_that_is_no_number_is_refused(folders):
         backbones.load(folders["audio"], "audio")
 
 
+@pytest.mark.parametrize("stream", ["audio", "video"])
+@pytest.mark.parametrize("scale", [0, float("nan"), -0.18, float("inf"), True, "0.18", None])
+def test_a_scale_of_latents_that_is_no_positive_number_is_refused(folders, stream, scale):
+    change(folders[stream] / "vae" / "config.json", scaling_factor=scale)
+    with pytest.raises(WeightsError, match=r"vae: expected scaling_factor in config\.json from"):
+        backbones.load(folders[stream], stream)
+
+
 def test_a_tokenizer_without_padding_is_refused_at_its_first_use(folders):
     folder = folders["audio"] / "tokenizer"
     change(folder / "tokenizer_config.json", pad_token=None)

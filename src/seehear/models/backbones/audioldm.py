@@ -38,6 +38,7 @@ from seehear.models import spectral_vocoder
 from seehear.models.frozen_layers import freeze
 from seehear.models.hf_components import (
     prediction_kind,
+    read_autoencoder,
     read_component,
     read_network,
     read_scheduler,
@@ -294,7 +295,7 @@ def load(
         unet=read_network(UNet2DConditionModel, found.component("unet"), **for_diffusers).to(
             device
         ),
-        vae=read_network(AutoencoderKL, found.component("vae"), **for_diffusers).to(device),
+        vae=read_autoencoder(AutoencoderKL, found.component("vae"), **for_diffusers).to(device),
         vocoder=_vocoder(found, dtype, device),
         text_encoder=read_network(
             text_class(found), found.component("text_encoder"), optional=("pooler.",), dtype=dtype

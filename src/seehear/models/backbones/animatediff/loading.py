@@ -18,6 +18,7 @@ from seehear.models.backbones.animatediff.published_motion import motion_adapter
 from seehear.models.cache import read_json
 from seehear.models.hf_components import (
     quiet_libraries,
+    read_autoencoder,
     read_component,
     read_network,
     scheduler_from,
@@ -98,10 +99,10 @@ def load(
     for_diffusers: dict[str, Any] = {"torch_dtype": dtype, "low_cpu_mem_usage": False}
     return AnimateDiff(
         unet=_unet(found, adapter, length == 1, for_diffusers).to(device),
-        vae=read_network(AutoencoderKL, found.component("vae"), **for_diffusers).to(device),
+        vae=read_autoencoder(AutoencoderKL, found.component("vae"), **for_diffusers).to(device),
         tiny_decoder=None
         if tiny is None
-        else read_network(AutoencoderTiny, tiny, **for_diffusers).to(device),
+        else read_autoencoder(AutoencoderTiny, tiny, **for_diffusers).to(device),
         text_encoder=read_network(
             text_class(found), found.component("text_encoder"), optional=("pooler.",), dtype=dtype
         ).to("cpu" if lean else device),

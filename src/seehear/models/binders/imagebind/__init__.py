@@ -200,7 +200,7 @@ def load(
     sizes = path.with_name("config.json")
     heads = None
     if sizes.is_file():
-        heads = {m: int(read_json(sizes)[m]["heads"]) for m in trunks}
+        heads = _heads(sizes, trunks)
     return ImageBind(
         towers_from_state(state, trunks, heads=heads, dtype=dtype).to(
             OFFLOAD_DEVICE if lean else device
@@ -221,6 +221,26 @@ def vocabulary_near(weights: Path) -> Path | None:
     """The folder with CLIP's vocabulary: that of the weights, or the model cache."""
     folders = (weights.parent, cache_dir() / "imagebind")
     return next((folder for folder in folders if (folder / "merges.txt").is_file()), None)
+
+
+def _heads(config: Path, trunks: Sequence[Modality]) -> dict[Modality, int]:
+    """The number of attention heads of every trunk, from a config.json of our own.
+
+    Raises:
+        WeightsError: One is missing or no positive number.
+    """
+    heads: dict[Modality, int] = {}
+    record = read_json(config)
+    for name in trunks:
+        entry = record.get(name) if isinstance(record, dict) else None
+        number = entry.get("heads") if isinstance(entry, dict) else None
+        if type(number) is not int or number < 1:
+            raise WeightsError(
+                f"{config}: expected a number of heads for {name}, got {number!r:.60}; delete the "
+                "file for the sizes of imagebind_huge"
+            )
+        heads[name] = number
+    return heads
 
 
 def _unit(embedding: Tensor, like: Tensor) -> Float[Tensor, "batch dim"]:
