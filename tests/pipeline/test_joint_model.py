@@ -119,6 +119,16 @@ def test_the_audio_is_generated_for_a_given_video_and_the_video_for_given_audio(
     assert video.frames.shape == (5, 3, 8, 8)
 
 
+def test_a_model_without_a_prompt_has_none_to_tune(studio):
+    chosen = preset("v2a")
+    aligner = replace(chosen.settings.aligner, lr_prompt=0.3)
+    chosen = replace(chosen, settings=replace(chosen.settings, aligner=aligner))
+    frames = np.full((8, 12, 16, 3), 90, np.uint8)
+    trace = studio.video_to_audio(frames, "rain", fps=10.0, preset=chosen).trace
+    assert not any(step["dead_gradient"] for step in trace)
+    assert {name for step in trace for name in step["gradient_norm"]} == {"audio"}
+
+
 def test_the_joint_task_with_a_prompt_runs_with_a_joint_model_too(studio):
     result = studio.text_to_both("rain", preset=preset("joint"))
     assert result.frames.shape[0] == 8

@@ -78,7 +78,8 @@ class Aligner:
         if self.config.rule == "fresh_adam":
             self._moments.clear()
         tuned_z = [s for s in guided if rate_of(self.config.lr_latents, s) > 0]
-        tuned_y = [s for s in guided if rate_of(self.config.lr_prompt, s) > 0]
+        # An unconditional model has an empty prompt embedding.
+        tuned_y = [s for s in guided if rate_of(self.config.lr_prompt, s) > 0 and y[s].numel()]
         z_before, y_before = z, y
         losses_before: dict[str, float] = {}
         norms_before: dict[str, float] = {}
