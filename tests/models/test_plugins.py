@@ -24,6 +24,10 @@ from seehear.pipeline.inputs import as_image
 def test_every_backbone_and_binder_offers_what_the_registry_calls():
     for module in pkgutil.iter_modules(backbones.__path__):
         found = importlib.import_module(f"seehear.models.backbones.{module.name}")
+        if hasattr(found, "STREAMS"):  # a joint model
+            assert set(found.STREAMS) == {"audio", "video"}
+            assert module.name.replace("_", "-") in backbones.joint_names()
+            continue
         assert found.STREAM in ("audio", "video")
         assert isinstance(found.PIPELINES, tuple)
     for module in pkgutil.iter_modules(binders.__path__):
@@ -40,6 +44,11 @@ def test_a_checkpoint_of_an_unknown_class_is_refused_by_name(tmp_path):
     (tmp_path / "model_index.json").write_text(json.dumps({"_class_name": "FluxPipeline"}))
     with pytest.raises(WeightsError, match=r"AudioLDMPipeline.*index.json has 'FluxPipeline'"):
         backbones.name_for(tmp_path)
+
+
+def test_an_unknown_joint_model_is_refused_by_name(tmp_path):
+    with pytest.raises(SettingsError, match=r"name of a joint model \(mm-diffusion\)"):
+        backbones.load_joint("audioldm", tmp_path)
 
 
 def test_a_video_model_as_audio_is_refused_by_what_it_generates(tmp_path):
