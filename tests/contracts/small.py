@@ -16,7 +16,7 @@ from seehear.guidance.protocols import Backbone, Binder
 from seehear.models.backbones import animatediff, audioldm, gaussian
 from seehear.models.backbones.animatediff import AnimateDiff
 from seehear.models.backbones.audioldm import AudioLDM
-from seehear.models.backbones.mm_diffusion import GivenStream, MMDiffusion, MMDiffusionConfig
+from seehear.models.backbones.mm_diffusion import ConditionedStream, MMDiffusion, MMDiffusionConfig
 from seehear.models.binders import linear, pocket
 from seehear.models.binders.imagebind import ImageBind
 from seehear.models.binders.imagebind.tokenizer import Tokenizer
@@ -43,8 +43,8 @@ def small_imagebind() -> ImageBind:
         return golden.imagebind(1.0, 3, Tokenizer(golden.write_letters(Path(folder))))
 
 
-def small_mm_diffusion() -> GivenStream:
-    """The audio of a random coupled U-Net, for a given random video of 8 frames."""
+def small_mm_diffusion() -> ConditionedStream:
+    """The audio of a random coupled U-Net, conditioned on a random video of 8 frames."""
     sizes = CoupledUNetConfig(
         frames=8, height=8, width=8, samples=1024, base_channels=32, channel_mult=(1, 1, 1, 1),
         num_res_blocks=1, head_channels=16,
@@ -57,7 +57,7 @@ def small_mm_diffusion() -> GivenStream:
     # This sampler does not clamp: the gradient of the clamp is not that of its value.
     config = MMDiffusionConfig(network=sizes, sample_rate=1280, sampler="dpm-solver")
     video = torch.rand(1, 8, 3, 8, 8, generator=generator, dtype=torch.float64)
-    return MMDiffusion(network, config).given("video", 2 * video - 1, generator)
+    return MMDiffusion(network, config).conditioned_on("video", 2 * video - 1, generator)
 
 
 BACKBONES: dict[str, Callable[[], Backbone]] = {

@@ -14,7 +14,7 @@ from seehear.models.backbones.mm_diffusion import STREAMS, MMDiffusion
 from seehear.models.binders import linear
 from seehear.models.families import Family
 from seehear.models.load_options import LoadOptions
-from seehear.pipeline.given_streams import frame_latents, waveform_latents
+from seehear.pipeline.conditioned_streams import frame_latents, waveform_latents
 from seehear.pipeline.presets import PAPER_LANDSCAPE, preset_for
 from seehear.pipeline.studio import Studio
 
@@ -23,9 +23,9 @@ STEPS = 3
 
 @pytest.fixture(scope="module")
 def studio():
-    given = small_mm_diffusion()
-    config = replace(given.model.config, sampler="ddim")
-    model = MMDiffusion(given.model.network.float(), config)
+    small = small_mm_diffusion()
+    config = replace(small.model.config, sampler="ddim")
+    model = MMDiffusion(small.model.network.float(), config)
     family = Family(
         name="pocket",
         loaders={s: lambda s=s: model.stream(s) for s in STREAMS},

@@ -65,8 +65,10 @@ class JointModel(Protocol):
         """One stream, a `JointStream`."""
         ...
 
-    def given(self, stream: Stream, latents: Tensor, generator: torch.Generator) -> Backbone:
-        """A backbone of the other stream, for given clean latents of `stream`."""
+    def conditioned_on(
+        self, stream: Stream, latents: Tensor, generator: torch.Generator
+    ) -> Backbone:
+        """A backbone of the other stream, conditioned on clean latents of `stream`."""
         ...
 
     def predict(
@@ -88,11 +90,11 @@ class JointStream(Protocol):
 
 
 @runtime_checkable
-class HasGivenStream(Protocol):
-    """A backbone that replaces a given stream of a joint model by noisy latents of it."""
+class HasConditionNoise(Protocol):
+    """A backbone that replaces one stream of a joint model by noisy latents of it."""
 
     def with_noise(self, generator: torch.Generator) -> Backbone:
-        """A copy with other noise in the given stream."""
+        """A copy with other noise in the conditioning stream."""
         ...
 
 

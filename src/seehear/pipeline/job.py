@@ -14,7 +14,7 @@ from seehear.guidance.decoding import AugmentedViews
 from seehear.guidance.frame_sampling import FrameSampler
 from seehear.guidance.losses import Distance, cosine_distance
 from seehear.guidance.objective import Agreement, LossTerm
-from seehear.guidance.protocols import Backbone, HasGivenStream, JointStream
+from seehear.guidance.protocols import Backbone, HasConditionNoise, JointStream
 from seehear.guidance.sampling import SamplingResult, StepProgress, sample
 from seehear.guidance.streams import Stream
 from seehear.guidance.sync import SyncTerm
@@ -91,7 +91,7 @@ def sample_job(family: Family, job: Job, on_step: OnStep | None = None) -> Sampl
     generator = torch.Generator().manual_seed(job.seed)
     latents = {s: b.prior(job.duration_s, 1, generator) for s, b in job.backbones.items()}
     backbones = {
-        s: b.with_noise(generator) if isinstance(b, HasGivenStream) else b
+        s: b.with_noise(generator) if isinstance(b, HasConditionNoise) else b
         for s, b in job.backbones.items()
     }
     objective = _objective(family, job, latents)

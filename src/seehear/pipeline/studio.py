@@ -28,7 +28,7 @@ from seehear.models import captioners
 from seehear.models.captioners.phrase_bank import Naming
 from seehear.models.families import Family, load_family
 from seehear.models.load_options import DtypeName, LoadOptions
-from seehear.pipeline.given_streams import with_given_stream
+from seehear.pipeline.conditioned_streams import with_conditioned_stream
 from seehear.pipeline.inputs import (
     FRAMES_PER_S,
     MOTION_FRAMES_PER_S,
@@ -541,7 +541,7 @@ class Studio:
         else:
             condition = condition_of(media)
         wanted_s = self._duration_s(row, media, duration_s)
-        backbones = with_given_stream(
+        backbones = with_conditioned_stream(
             row, backbones_for(task, self.family, chosen.overlap), media, seed
         )
         needs_caption = prompt is None and prompts is None

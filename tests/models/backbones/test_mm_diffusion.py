@@ -23,13 +23,13 @@ from seehear.models.image_upsampler import (
 
 
 @pytest.fixture(scope="module")
-def given():
+def conditioned():
     return small_mm_diffusion()
 
 
 @pytest.fixture(scope="module")
-def model(given):
-    return given.model
+def model(conditioned):
+    return conditioned.model
 
 
 def priors(model, batch=1, seed=0):
@@ -119,22 +119,22 @@ def test_more_steps_than_the_schedule_are_refused(model):
         model.levels(1001)
 
 
-def test_a_given_stream_is_at_the_level_of_the_other_one(given, monkeypatch):
+def test_a_conditioning_stream_is_at_the_level_of_the_other_one(conditioned, monkeypatch):
     seen = []
-    predict = given.model.predict
+    predict = conditioned.model.predict
     monkeypatch.setattr(
-        given.model, "predict", lambda z, *rest: seen.append(z["video"]) or predict(z, *rest)
+        conditioned.model, "predict", lambda z, *rest: seen.append(z["video"]) or predict(z, *rest)
     )
-    z = given.prior(0.0, 2, torch.Generator().manual_seed(0))
-    for level in given.levels(4):
-        given.predict(z, level, given.embed_prompt(["", ""]), 1.0)
-        known = level.alpha * given.latents + level.sigma * given.noise
+    z = conditioned.prior(0.0, 2, torch.Generator().manual_seed(0))
+    for level in conditioned.levels(4):
+        conditioned.predict(z, level, conditioned.embed_prompt(["", ""]), 1.0)
+        known = level.alpha * conditioned.latents + level.sigma * conditioned.noise
         assert torch.equal(seen[-1], known.expand(2, -1, -1, -1, -1))
 
 
 def test_given_latents_of_another_size_are_refused(model):
     with pytest.raises(SettingsError, match="cut and resize the audio"):
-        model.given("audio", torch.zeros(1, 1, 7), torch.Generator())
+        model.conditioned_on("audio", torch.zeros(1, 1, 7), torch.Generator())
 
 
 def test_encoding_inverts_decoding(model):

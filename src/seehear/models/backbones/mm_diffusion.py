@@ -123,9 +123,11 @@ class MMDiffusion:
         """One stream, for a loop that generates both."""
         return MMDiffusionStream(self, stream)
 
-    def given(self, stream: Stream, latents: Tensor, generator: torch.Generator) -> "GivenStream":
-        """The other stream than `stream`, for a loop that generates it for given latents."""
-        return GivenStream(self, stream, latents, generator)
+    def conditioned_on(
+        self, stream: Stream, latents: Tensor, generator: torch.Generator
+    ) -> "ConditionedStream":
+        """The other stream than `stream`, conditioned on clean latents of `stream`."""
+        return ConditionedStream(self, stream, latents, generator)
 
     def predict(
         self,
@@ -258,7 +260,7 @@ class MMDiffusionStream:
         """
         raise SettingsError(
             f"expected the video and the audio of a joint model, got {self.stream} alone; predict "
-            "both with `joint.predict`, or give the other stream with `joint.given`"
+            "both with `joint.predict`, or give the other stream with `joint.conditioned_on`"
         )
 
     def decode(self, z_0: Tensor) -> Tensor:
@@ -277,37 +279,38 @@ class MMDiffusionStream:
         return media[:, None] if self.stream == "audio" else 2 * media - 1
 
 
-class GivenStream:
+class ConditionedStream:
     """A stream generated for the other one by replacement; a `Backbone` on its own.
 
-    At every noise level the given stream is replaced by its latents with fixed noise of that level.
+    At every noise level the conditioning stream is replaced by its latents with fixed noise of that
+    level.
 
     Source: Ruan et al. 2023, arXiv:2212.09478, section 3.4 (zero-shot transfer), with the noise
     held over the steps as in the released script.
     """
 
     def __init__(
-        self, joint: MMDiffusion, given: Stream, latents: Tensor, generator: torch.Generator
+        self, joint: MMDiffusion, condition: Stream, latents: Tensor, generator: torch.Generator
     ):
-        """Make the stream that is not given.
+        """Make the stream that is generated.
 
         Args:
             joint: The model of both streams.
-            given: The stream that is known.
+            condition: The stream that is known.
             latents: Its clean latents, of the model's size, for one clip.
             generator: Draws its noise, once.
 
         Raises:
             SettingsError: The latents have another size.
         """
-        self.partner = joint.stream(given)
+        self.partner = joint.stream(condition)
         if tuple(latents.shape[1:]) != self.partner.shape or len(latents) != 1:
             raise SettingsError(
-                f"expected {given} latents of size {(1, *self.partner.shape)}, got "
-                f"{tuple(latents.shape)}; cut and resize the {given} to the model's format"
+                f"expected {condition} latents of size {(1, *self.partner.shape)}, got "
+                f"{tuple(latents.shape)}; cut and resize the {condition} to the model's format"
             )
-        self.own = joint.stream("audio" if given == "video" else "video")
-        self.model, self.given, self.latents = joint, given, latents
+        self.own = joint.stream("audio" if condition == "video" else "video")
+        self.model, self.condition, self.latents = joint, condition, latents
         self.noise = self.partner.prior(0.0, 1, generator)
         self.stream: Stream = self.own.stream
         self.native_duration_s = self.own.native_duration_s
@@ -317,14 +320,14 @@ class GivenStream:
         self.prior, self.decode = self.own.prior, self.own.decode
         self.embed_prompt = self.own.embed_prompt
 
-    def with_noise(self, generator: torch.Generator) -> "GivenStream":
-        """A copy with other noise in the given stream."""
-        return GivenStream(self.model, self.given, self.latents, generator)
+    def with_noise(self, generator: torch.Generator) -> "ConditionedStream":
+        """A copy with other noise in the conditioning stream."""
+        return ConditionedStream(self.model, self.condition, self.latents, generator)
 
     def predict(self, z: Tensor, level: NoiseLevel, y: Tensor, guidance_scale: float) -> Prediction:
-        """Clean estimate and noise, with the given stream at the same noise level."""
+        """Clean estimate and noise, with the conditioning stream at the same noise level."""
         known = level.alpha * self.latents + level.sigma * self.noise
-        both = {self.stream: z, self.given: known.to(z).expand(len(z), *known.shape[1:])}
+        both = {self.stream: z, self.condition: known.to(z).expand(len(z), *known.shape[1:])}
         rows, scales = dict.fromkeys(both, y), dict.fromkeys(both, guidance_scale)
         return self.model.predict(both, level, rows, scales)[self.stream]
 

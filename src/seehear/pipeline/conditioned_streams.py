@@ -1,4 +1,4 @@
-"""The input of v2a or a2v as the given stream of a joint model."""
+"""The input of v2a or a2v as the conditioning stream of a joint model."""
 
 from collections.abc import Mapping
 
@@ -16,10 +16,10 @@ from seehear.pipeline.inputs import Media
 from seehear.pipeline.task import Task
 
 
-def with_given_stream(
+def with_conditioned_stream(
     task: Task, backbones: Mapping[Stream, Backbone], media: Media | None, seed: int
 ) -> dict[Stream, Backbone]:
-    """The backbones of a task; a joint model's stream is generated for the other, given one.
+    """The backbones of a task; a joint model's stream is conditioned on the other one, the input.
 
     Raises:
         SettingsError: The joint model needs a stream that the input does not have, or the task
@@ -37,10 +37,10 @@ def with_given_stream(
         others = [other for other in backbone.joint.streams if other not in backbones]
         if not others:
             continue
-        (given,) = others
-        partner = backbone.joint.stream(given)
+        (condition,) = others
+        partner = backbone.joint.stream(condition)
         generator = torch.Generator().manual_seed(seed)
-        found[s] = backbone.joint.given(given, _latents_of(partner, media), generator)
+        found[s] = backbone.joint.conditioned_on(condition, _latents_of(partner, media), generator)
     return found
 
 
@@ -56,7 +56,7 @@ def _latents_of(partner: Backbone, media: Media | None) -> Tensor:
         return frame_latents(media, float(partner.sample_rate), count, height, width).to(empty)
     kind = "an image" if isinstance(media, Image) else "this input"
     raise SettingsError(
-        f"the joint model generates a stream for given {partner.stream}, and {kind} has none; use "
+        f"the joint model generates a stream for {partner.stream}, and {kind} has none; use "
         "two models, without --backbone"
     )
 
