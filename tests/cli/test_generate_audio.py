@@ -547,7 +547,7 @@ def test_a_replay_asks_before_it_loads_models_that_only_the_manifest_names(
     ("loaded", "sentence"),
     [
         ({"unknown": 1, "zz": 2}, "the models were loaded with unknown, zz, which this version"),
-        ({"dtype": "hub"}, "expected a dtype of float32, bfloat16, float16, got 'hub'"),
+        ({"dtype": "hub"}, "expected a dtype of float32, bfloat16, float16, float64, got 'hub'"),
         ({"dtype": 16}, "settings.loaded.dtype: input should be a valid string, got 16"),
         ({"lean": "yes"}, "settings.loaded.lean: input should be a valid boolean, got 'yes'"),
     ],

@@ -49,7 +49,9 @@ def small_mm_diffusion() -> ConditionedStream:
         frames=8, height=8, width=8, samples=1024, base_channels=32, channel_mult=(1, 1, 1, 1),
         num_res_blocks=1, head_channels=16,
     )  # fmt: skip
-    network = CoupledUNet(sizes).double()
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        network = CoupledUNet(sizes).double()
     generator = torch.Generator().manual_seed(0)
     for parameter in network.parameters():  # the zeros of a new network would hide its inner layers
         noise = torch.randn(parameter.shape, generator=generator, dtype=torch.float64)

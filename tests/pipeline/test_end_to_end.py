@@ -80,7 +80,7 @@ def test_shipped_weights_fit_the_budget_and_hold_no_pickle():
     assert not [p for p in files if p.suffix in {".bin", ".pt", ".pth", ".pkl", ".ckpt"}]
     sizes = {p.relative_to(SHIPPED): p.stat().st_size for p in files if p.suffix == ".safetensors"}
     of_pictures = {p for p in sizes if p.parts[0] == "video" or p.name == "eye.safetensors"}
-    assert sum(size for p, size in sizes.items() if p not in of_pictures) <= 60e6  # the sound half
+    assert sum(size for p, size in sizes.items() if p not in of_pictures) <= 75e6  # the audio half
     assert sum(sizes.values()) <= 100e6
 
 
