@@ -19,12 +19,12 @@ def main() -> None:
     logits = named.sound_logits(sound.waveform)[0]
     best = [named.classes[k] for k in logits.topk(3).indices.tolist()]
     print(
-        f"{path}: {found.duration_s:.2f} s of video, {sound.duration_s:.2f} s of sound, "
-        f"peak {peak:.1f} dBFS; the judge hears: {', '.join(best)}"
+        f"{path}: {found.duration_s:.2f} s of video, {sound.duration_s:.2f} s of audio, "
+        f"peak {peak:.1f} dBFS; the pocket judge's first classes: {', '.join(best)}"
     )
-    assert found.has_audio, "the file has no sound"
+    assert found.has_audio, "the file has no audio"
     assert abs(sound.duration_s - (found.duration_s or 0)) < 0.05, (
-        "sound and picture differ in length"
+        "audio and video differ in length"
     )
     assert -40 < peak <= -1, "silent or too loud"
     assert "rooster" in best, "expected a rooster among the judge's first three names"
