@@ -33,9 +33,9 @@ although they are not in the table: fine-tunes of Stable Diffusion 1.5, other si
 adapters of AnimateDiff, the AnimateDiff authors' `.ckpt` files, and converted weights
 (`seehear models convert`). Code in a weight file is never run. In the table, the role `measure` is
 a feature network for `seehear eval --features NAME` ([evaluation](evaluation.md)). The role `joint`
-is one model for audio and video; its file has to be downloaded by hand, and `seehear models pull
-NAME` says from where and to where. The role `decoder` is a small image decoder for guidance and
-previews; it has no command-line option.
+is one model for audio and video. Its file must be downloaded manually: `seehear models pull NAME`
+prints the page and the path to save it to. The role `decoder` is a small image decoder for guidance
+and previews; it has no command-line option.
 
 `--commercial` raises an error for models whose licence forbids commercial use or is unknown, and
 suggests an alternative. Every manifest lists the licences of all models used. The terms in the

@@ -435,15 +435,15 @@ TAKEN_BY = {
 }
 
 
-@pytest.mark.parametrize("entry", [e for e in ENTRIES if e.file_by_hand], ids=lambda e: e.name)
-def test_a_row_that_is_downloaded_by_hand_names_its_file_and_option(entry, capsys):
+@pytest.mark.parametrize("entry", [e for e in ENTRIES if e.manual_file], ids=lambda e: e.name)
+def test_a_row_that_is_downloaded_manually_names_its_file_and_option(entry, capsys):
     assert entry.role == "joint"
-    assert entry.file_by_hand.endswith(".pt")
+    assert entry.manual_file.endswith(".pt")
     assert require_model(entry.name) is entry
     assert entry.takes in said(capsys, "joint", "--help").out
 
 
-@pytest.mark.parametrize("entry", [e for e in ENTRIES if not e.file_by_hand], ids=lambda e: e.name)
+@pytest.mark.parametrize("entry", [e for e in ENTRIES if not e.manual_file], ids=lambda e: e.name)
 def test_every_row_of_the_page_resolves_to_an_option_and_the_files_of_its_format(entry, capsys):
     assert entry.takes == TAKEN_BY[entry.role]
     commands = {"image": "a2v", "motion": "a2v", "measure": "eval"}

@@ -68,7 +68,7 @@ def load_options(options: RunOptions, task: TaskName | None = None) -> LoadOptio
         dtype = str(plan.dtype).removeprefix("torch.")
         load = replace(load, dtype=dtype, checkpointing=plan.checkpointing, lean=plan.lean)
     for entry in _missing(options, task):
-        # The binder is never downloaded here: the error of `load_studio` says how to get it.
+        # The binder is never downloaded here: the error of `load_studio` names the command for it.
         if not options.output.quiet and entry.role != "binder":
             err.print(f"download: {download_notice(entry)}")
     return load

@@ -64,8 +64,8 @@ class ModelEntry:
     # Published hash by file name; sometimes only its first digits, from the file name.
     sha256: Mapping[str, str] = field(default_factory=dict)
     takes: str = ""  # the command-line option for it
-    # The file to download by hand from the page `source`; empty: `source` is the file itself.
-    file_by_hand: str = ""
+    # The file to download manually from the page `source`; empty: `source` is the file itself.
+    manual_file: str = ""
 
     @property
     def terms(self) -> Licence:
@@ -79,8 +79,8 @@ class ModelEntry:
 
     @property
     def file_name(self) -> str:
-        """The last part of the URL, or the file to download by hand."""
-        return self.file_by_hand or self.source.rsplit("/", 1)[-1]
+        """The last part of the URL, or the file to download manually."""
+        return self.manual_file or self.source.rsplit("/", 1)[-1]
 
 
 _OWN_MODEL = "--models pocket, or another model with a suitable licence"
@@ -133,7 +133,7 @@ def _mm_diffusion(name: str, file: str, parameters: int) -> ModelEntry:
         parameters=parameters,
         bytes_=4 * parameters,
         takes="" if name.endswith("-sr") else "--backbone",  # of the second stage: Python only
-        file_by_hand=file,
+        manual_file=file,
     )
 
 
@@ -229,7 +229,7 @@ def find_model(source: str | Path) -> ModelEntry | None:
     if text in BY_NAME:
         return BY_NAME[text]
     for entry in ENTRIES:
-        if (text == entry.source and not entry.file_by_hand) or (
+        if (text == entry.source and not entry.manual_file) or (
             entry.is_file and Path(text).name == entry.file_name
         ):
             return entry

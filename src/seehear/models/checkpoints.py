@@ -65,9 +65,9 @@ def pull(entry: ModelEntry, *, folder: Path | None = None, revision: str | None 
         wanted = revision or entry.revision
         return download(entry.source, files_of(entry), revision=wanted, folder=folder)
     target = (folder or cache_dir() / entry.name) / entry.file_name
-    if entry.file_by_hand and not target.is_file():
+    if entry.manual_file and not target.is_file():
         raise WeightsError(
-            f"{entry.name}: {entry.file_by_hand} is on a page that a program cannot download from; "
+            f"{entry.name}: {entry.manual_file} is on a page that a program cannot download from; "
             f"open {entry.source} in a browser and save the file as {target}"
         )
     _fetch_file(entry, target)

@@ -235,8 +235,8 @@ def joint_source(options: LoadOptions) -> tuple[str, Path]:
     found = path_of(entry)
     if found is None:
         raise WeightsError(
-            f"{name} needs {entry.file_name}, which is not on this machine; `seehear models pull "
-            f"{entry.name}` says how to get it, or pass a file with --backbone mm-diffusion=PATH"
+            f"{name} needs {entry.file_name}, which is not on this machine; run `seehear models "
+            f"pull {entry.name}` for the address, or pass a file with --backbone mm-diffusion=PATH"
         )
     return JOINT_MODEL, found
 
