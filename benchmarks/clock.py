@@ -5,8 +5,13 @@ import subprocess
 import sys
 import time
 from collections import defaultdict
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+
+import psutil
+
+from seehear.diagnostics.dry_run import peak_resident_bytes
 
 # Run by a small process in between: a child's peak counts what its parent held when it began.
 WATCH = """
@@ -34,6 +39,38 @@ def run_child(module: str, *words: str) -> dict[str, Any]:
     command = [sys.executable, "-m", module, *words]
     output = subprocess.run(command, check=True, capture_output=True, text=True).stdout
     return json.loads(output.strip().splitlines()[-1])
+
+
+Read = Callable[[str], None]  # ends a stage of a step, with its name
+
+
+def measured_step(make: Callable[[], Callable[[Read], None]]) -> dict[str, Any]:
+    """Seconds by stage, and GB of weights and at the peak, of a step in this process.
+
+    Args:
+        make: Makes the models and returns the step, which calls its argument after each stage.
+    """
+    before = peak_resident_bytes()
+    assert before is not None
+    run = make()
+    Path("/proc/self/clear_refs").write_text("5")  # forget the peak of making the weights
+    weights = psutil.Process().memory_info().rss
+    times: dict[str, float] = {}
+    began = time.perf_counter()
+
+    def read(name: str) -> None:
+        nonlocal began
+        times[name] = time.perf_counter() - began
+        began = time.perf_counter()
+
+    run(read)
+    peak = peak_resident_bytes()
+    assert peak is not None
+    return {
+        "seconds": times,
+        "peak_gb": (peak - before) / 1e9,
+        "weights_gb": (weights - before) / 1e9,
+    }
 
 
 class Clock:

@@ -8,17 +8,14 @@ on processors without it.
 
 import argparse
 import json
-import time
+from collections.abc import Callable
 from dataclasses import asdict
-from pathlib import Path
 
-import psutil
 import torch
 
-from benchmarks.clock import run_child
+from benchmarks.clock import Read, measured_step, run_child
 from benchmarks.results import FOLDER, table, write
 from seehear.diagnostics import random_models
-from seehear.diagnostics.dry_run import peak_resident_bytes
 from seehear.diagnostics.step_cost import GUIDANCE_SCALE, STEPS, Costs, stages_of, step_costs
 from seehear.guidance.protocols import Backbone
 from seehear.models.binders.imagebind import ImageBind, ImageBindConfig
@@ -59,35 +56,24 @@ def predicted(task: str, dtype: torch.dtype, recompute: bool, seconds: float) ->
 
 def one(task: str, dtype: torch.dtype, recompute: bool, seconds: float) -> dict[str, object]:
     """Take the steps here, and time them."""
-    before = peak_resident_bytes()
-    assert before is not None
-    backbone, binder = models(task, "cpu", dtype, recompute)
-    through = PAPER_RUNS[f"paper-{task}"].preset.settings.aligner.through_denoiser
-    y = random_models.prompt_rows(backbone)
-    level = backbone.levels(STEPS)[STEPS // 2]
-    z = backbone.prior(seconds if task == "v2a" else 1.0, 1, torch.Generator().manual_seed(0))
-    Path("/proc/self/clear_refs").write_text("5")  # forget the peak of making the weights
-    weights = psutil.Process().memory_info().rss
-    times: dict[str, float] = {}
-    began = time.perf_counter()
+    preset = PAPER_RUNS[f"paper-{task}"].preset
+    through, frames = preset.settings.aligner.through_denoiser, preset.frames.per_step
 
-    def read(name: str) -> None:
-        nonlocal began
-        times[name] = time.perf_counter() - began
-        began = time.perf_counter()
+    def make() -> Callable[[Read], None]:
+        backbone, binder = models(task, "cpu", dtype, recompute)
+        y = random_models.prompt_rows(backbone)
+        level = backbone.levels(STEPS)[STEPS // 2]
+        z = backbone.prior(seconds if task == "v2a" else 1.0, 1, torch.Generator().manual_seed(0))
 
-    with torch.no_grad():
-        backbone.predict(z, level, y, GUIDANCE_SCALE)
-    read("plain step")
-    frames = PAPER_RUNS[f"paper-{task}"].preset.frames.per_step
-    stages_of(backbone, binder, z, level, y, through, frames_per_step=frames)(read)
-    peak = peak_resident_bytes()
-    assert peak is not None
-    return {
-        "seconds": times,
-        "peak_gb": (peak - before) / 1e9,
-        "weights_gb": (weights - before) / 1e9,
-    }
+        def run(read: Read) -> None:
+            with torch.no_grad():
+                backbone.predict(z, level, y, GUIDANCE_SCALE)
+            read("plain step")
+            stages_of(backbone, binder, z, level, y, through, frames_per_step=frames)(read)
+
+        return run
+
+    return measured_step(make)
 
 
 def main() -> None:

@@ -7,18 +7,14 @@ gradient through the denoiser unless `--constant-eps`. `--tiny` is for a quick l
 
 import argparse
 import json
-import time
 from collections.abc import Callable
-from pathlib import Path
 
-import psutil
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from benchmarks.clock import run_child
+from benchmarks.clock import measured_step, run_child
 from benchmarks.results import FOLDER, table, write
 from seehear.diagnostics import random_models
-from seehear.diagnostics.dry_run import peak_resident_bytes
 from seehear.diagnostics.step_cost import LiveBytes, fused_attention, weight_bytes
 from seehear.guidance.losses import cosine_distance
 from seehear.models.backbones.mm_diffusion import MMDiffusion, MMDiffusionConfig
@@ -95,25 +91,7 @@ def predicted(dtype: torch.dtype, recompute: bool, through: bool, sizes: Coupled
 
 def measured(dtype: torch.dtype, recompute: bool, through: bool, sizes: CoupledUNetConfig) -> dict:
     """Take the step here, and time it."""
-    before = peak_resident_bytes()
-    assert before is not None
-    run = guided_step(*models("cpu", dtype, recompute, sizes), through)
-    Path("/proc/self/clear_refs").write_text("5")  # forget the peak of making the weights
-    weights = psutil.Process().memory_info().rss
-    times: dict[str, float] = {}
-    began = time.perf_counter()
-
-    def read(name: str) -> None:
-        nonlocal began
-        times[name] = time.perf_counter() - began
-        began = time.perf_counter()
-
-    run(read)
-    peak = peak_resident_bytes()
-    assert peak is not None
-    return {
-        "seconds": times, "peak_gb": (peak - before) / 1e9, "weights_gb": (weights - before) / 1e9
-    }  # fmt: skip
+    return measured_step(lambda: guided_step(*models("cpu", dtype, recompute, sizes), through))
 
 
 def page(runs: dict[str, dict]) -> str:
