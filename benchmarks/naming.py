@@ -3,7 +3,7 @@
 `python -m benchmarks.naming FOLDER`, where FOLDER is `usr/share/tuxpaint/stamps` of the package
 `tuxpaint-stamps-default` of Debian (`apt-get download`, then `dpkg -x`). The labels are in
 `naming.csv`: every noun that counts as correct, or none where the binder has no concept for the
-image. The thresholds of the pocket binder were chosen on these files, so its certainty is not held
+image. The thresholds of the pocket binder were chosen on these files, so its confidence is not held
 out.
 """
 
@@ -63,13 +63,13 @@ def main() -> None:
             (kind, len(known), share(first), share(five), share(sure), share(right), share(unknown))
         )
     header = (
-        "input", "files", "correct", "correct among five", "certain", "correct if certain",
-        "certain although unknown",
+        "input", "files", "correct", "correct in the first 5", "sure", "correct if sure",
+        "sure without a concept",
     )  # fmt: skip
     text = (
-        f"Files of Debian's `tuxpaint-stamps-default`, {len(CONCEPTS)} concepts. The last column "
-        "is the share of images without a concept, such as fruit, that get a certain name.\n\n"
-        + table(header, rows)
+        f"Files of Debian's `tuxpaint-stamps-default`, {len(CONCEPTS)} concepts. A result is "
+        '"sure" if its confidence is above the threshold. The last column is the share of images '
+        "without a concept, such as fruit, that are sure of a wrong one.\n\n" + table(header, rows)
     )
     write("naming", "Default captions", {"files": raw}, text)
 

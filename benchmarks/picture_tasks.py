@@ -27,7 +27,7 @@ from seehear.pipeline.presets import preset_for
 Task = Literal["a2i", "a2v"]
 # The variants of the paper's section 3.2.4: Eq. 13 alone, Eq. 17 alone, and both.
 MODES = {
-    "vanilla": None,
+    "unguided": None,
     "latents": "latents",
     "prompt": "prompt",
     "both": "wordless",
@@ -91,14 +91,14 @@ def tables(task: Task, raw: dict) -> str:
     if task == "a2v":
         header += ["coherence of neighbouring frames", "mean change"]
     return (
-        f"Held-out audio of {DURATION_S} s; {len(IDS)} things, so chance is {1 / len(IDS):.3f}. "
+        f"Held-out audio of {DURATION_S} s; {len(IDS)} classes, so chance is {1 / len(IDS):.3f}. "
         + outside.video_note(raw["real"])
         + "The real images are drawings in styles that are not in the training data. Fréchet "
         "distances are comparable only between rows with the same number of clips. The automatic "
         "caption comes from the audio alone. latents: Eq. 13 alone; prompt: Eq. 17 alone; both: "
         "preset `wordless`; default: as both, with weaker guidance, in "
-        f"{preset_for(task, 'default').settings.num_steps} steps. All others, vanilla included, "
-        f"take {preset_for(task, 'wordless').settings.num_steps}. "
+        f"{preset_for(task, 'default').settings.num_steps} steps. All others take "
+        f"{preset_for(task, 'wordless').settings.num_steps}. "
         + TIMES_NOTE
         + "Brackets: 95 % intervals.\n\n"
         + table([*header, "pocket judge on real images", "s per output"], rows)
@@ -126,7 +126,7 @@ def run(task: Task, title: str) -> None:
             preset = trial(preset_for(task, MODES[mode] or "wordless"), options.set)
             made, seconds = make(
                 task, family, held.prompts[prompt], preset, {"audio": held.conditions},
-                is_guided=mode != "vanilla", batch=options.batch, keep=options.keep,
+                is_guided=mode != "unguided", batch=options.batch, keep=options.keep,
             )  # fmt: skip
             cell = scores(family, judge, held, made["video"], real_features)
             cell |= judges.video_scores(made["video"].float() / 255, held.labels)

@@ -1,6 +1,6 @@
 """Images for audio with and without guidance: `python -m benchmarks.pocket_a2i --count 256`.
 
-Prompts {none, automatic caption, right, wrong} times {vanilla, latents, prompt, both, default} on
+Prompts {none, automatic caption, right, wrong} times {unguided, latents, prompt, both, default} on
 held-out scenes of the world; an independent judge classifies the images.
 """
 

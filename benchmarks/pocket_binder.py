@@ -23,7 +23,7 @@ from benchmarks.results import table, write
 from seehear import media
 from seehear.models.binders import pocket
 
-KINDS = ("picture", "sound", "text")
+KINDS = ("image", "audio", "text")
 
 
 def hits(queries: Tensor, gallery: Tensor, wanted: Tensor) -> dict[str, float]:
@@ -34,7 +34,7 @@ def hits(queries: Tensor, gallery: Tensor, wanted: Tensor) -> dict[str, float]:
 
 
 def names_embedded(binder: pocket.PocketBinder) -> Tensor:
-    """The world's 56 things as text: between "a dog" and "a dog barking"."""
+    """The 56 classes of the pocket world as text: between "a dog" and "a dog barking"."""
     plain = binder.embed_text([with_article(thing.names[0]) for thing in THINGS])
     doing = binder.embed_text([label(thing) for thing in THINGS])
     return torch.nn.functional.normalize(plain + doing, dim=1)
@@ -49,8 +49,8 @@ def on_the_world(binder: pocket.PocketBinder, rounds: int) -> dict[str, dict[str
         frames = [torch.from_numpy(scene.frames).float() / 255 for scene in scenes]
         waves = torch.stack([torch.from_numpy(scene.waveform) for scene in scenes])
         e = {
-            "picture": torch.cat([binder.embed_video(frame[None]) for frame in frames]),
-            "sound": torch.cat([binder.embed_audio(wave[None], 16_000) for wave in waves]),
+            "image": torch.cat([binder.embed_video(frame[None]) for frame in frames]),
+            "audio": torch.cat([binder.embed_audio(wave[None], 16_000) for wave in waves]),
             "text": binder.embed_text([scene.caption for scene in scenes]),
         }
         results = {f"{a} -> {b}": hits(e[a], e[b], order) for a, b in permutations(KINDS, 2)}
@@ -92,10 +92,10 @@ def on_media(binder: pocket.PocketBinder, folder: Path) -> dict[str, dict[str, o
     scores = torch.cat(e_v) @ torch.cat(e_a).T
     for i, path in enumerate(photos):
         results[path.stem] = {
-            "rank of its sound": int((scores[i] > scores[i, i]).sum()) + 1,
-            "rank of its picture": int((scores[:, i] > scores[i, i]).sum()) + 1,
-            "rank of the name by picture": _rank(e_v[i], names, path.stem),
-            "rank of the name by sound": _rank(e_a[i], names, path.stem),
+            "rank of its audio": int((scores[i] > scores[i, i]).sum()) + 1,
+            "rank of its image": int((scores[:, i] > scores[i, i]).sum()) + 1,
+            "rank of the name by image": _rank(e_v[i], names, path.stem),
+            "rank of the name by audio": _rank(e_a[i], names, path.stem),
         }
     for path in sorted(folder.glob("*.mp4")):
         thing = max((t for t in IDS if path.stem.startswith(t)), key=len)
@@ -103,10 +103,10 @@ def on_media(binder: pocket.PocketBinder, folder: Path) -> dict[str, dict[str, o
         e_picture = binder.embed_video(video.frames[None] / 255)
         e_sound = binder.embed_audio(sound.waveform.mean(0, keepdim=True), sound.sample_rate)
         results[path.stem] = {
-            "rank of its sound": "-",
-            "rank of its picture": "-",
-            "rank of the name by picture": _rank(e_picture, names, thing),
-            "rank of the name by sound": _rank(e_sound, names, thing),
+            "rank of its audio": "-",
+            "rank of its image": "-",
+            "rank of the name by image": _rank(e_picture, names, thing),
+            "rank of the name by audio": _rank(e_sound, names, thing),
         }
     return results
 
@@ -121,8 +121,8 @@ def main() -> None:
     world = on_the_world(binder, options.rounds)
     real = on_recordings(binder)
     text = (
-        f"Held-out scenes: {options.rounds} rounds of 56, one of each thing. Each query searches "
-        "its partner among the 56 of its round (chance: 0.018 and 0.089). Captions vary in "
+        f"Held-out scenes: {options.rounds} rounds of 56, one of each class. Each query searches "
+        "its match among the 56 of its round (chance: 0.018 and 0.089). Captions vary in "
         "wording.\n\n"
     )
     rows = [(key, f"{r['R@1']:.3f}", f"{r['R@5']:.3f}") for key, r in world.items()]
@@ -134,7 +134,9 @@ def main() -> None:
     raw = {"rounds": options.rounds, "world": world, "recordings": real}
     if options.media:
         raw["media"] = results = on_media(binder, options.media)
-        text += "\nPhotographs with audio, and clips, none in the training data (1 is best):\n\n"
+        text += (
+            "\nPhotographs with audio, and clips, none in the training data (rank 1 is best):\n\n"
+        )
         columns = list(next(iter(results.values())))
         text += table(("file", *columns), [(k, *r.values()) for k, r in results.items()])
     write("pocket_binder", "The pocket binder", raw, text)

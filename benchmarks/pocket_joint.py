@@ -1,6 +1,6 @@
 """Agreement of video and audio from one prompt: `python -m benchmarks.pocket_joint --count 256`.
 
-Prompts {none, vague, right} times {vanilla, latents, prompt, both, default, in step}: a vague
+Prompts {none, vague, right} times {unguided, latents, prompt, both, default, in step}: a vague
 prompt names a group of things ("an animal"), so that only guidance can make both streams choose the
 same thing. "in step" is the default with a sync term.
 """
@@ -139,7 +139,7 @@ def main() -> None:
             preset = trial(preset_for("joint", MODES[mode] or "default"), options.set)
             made, seconds = make(
                 "joint", family, texts_for(prompt, things), preset,
-                is_guided=mode != "vanilla", batch=options.batch, keep=options.keep,
+                is_guided=mode != "unguided", batch=options.batch, keep=options.keep,
                 sync=SyncTerm(weight=SYNC_WEIGHT) if mode == "in step" else None,
             )  # fmt: skip
             cell = scores(judge, labels, made["audio"], made["video"], real)

@@ -31,14 +31,14 @@ MOST_EVENTS = 4
 Task = Literal["v2a", "a2v"]
 # Weight of the term, if any, and whether latents are moved too.
 ROWS: dict[str, tuple[float | None, bool]] = {
-    "the given half": (None, False),
-    "the other half itself": (None, False),
-    "nothing": (None, False),
-    "moved": (0.0, True),
-    "pulled 0.5": (0.5, False),
-    "pulled 0.25, moved": (0.25, True),
-    "pulled 0.5, moved": (0.5, True),
-    "pulled 1, moved": (1.0, True),
+    "the input": (None, False),
+    "the real other stream": (None, False),
+    "no alignment": (None, False),
+    "time shift": (0.0, True),
+    "sync term 0.5": (0.5, False),
+    "sync term 0.25, time shift": (0.25, True),
+    "sync term 0.5, time shift": (0.5, True),
+    "sync term 1, time shift": (1.0, True),
 }
 
 
@@ -124,8 +124,8 @@ def measure(
     """One row: generate the missing stream with the row's sync weight and time shift."""
     judge = pocket_judge.load()
     heard_curve, seen_curve = onset_envelope(scenes.real, 16_000), starts(scenes.frames)
-    if row in ("the given half", "the other half itself"):
-        is_sound = (row == "the given half") == (task == "a2v")
+    if row in ("the input", "the real other stream"):
+        is_sound = (row == "the input") == (task == "a2v")
         pair = (heard_curve, seen_curve) if is_sound else (seen_curve, heard_curve)
         logits = judge.sound_logits(scenes.real) if is_sound else judge.picture_logits(
             scenes.frames.float() / 255
@@ -180,9 +180,9 @@ def tables(raw: dict) -> str:
         f"Held-out scenes of {DURATION_S} s with one to {MOST_EVENTS} events, right prompt, preset "
         "`default`. Offset: the shift, up to 1 s, at which audio onsets (v2a) or motion starts "
         "(a2v) correlate best with the world's true event times. The first two rows are the "
-        'input and the scene\'s own other stream, without generation. "pulled": gradient of the '
-        'sync term of that weight. "moved": latents are shifted in time. "nothing": neither. '
-        "Brackets: 95 % intervals.\n\n" + "\n".join(parts)
+        "input and the real other stream of the scene, without generation. Sync term: its gradient "
+        "with that weight. Time shift: latents are shifted in time. Brackets: 95 % intervals.\n\n"
+        + "\n".join(parts)
     )
 
 

@@ -3,7 +3,7 @@
 `python -m benchmarks.pocket_v2a --presets default` (needs the world, see
 training/README.md)
 
-Prompts {none, automatic caption, right, wrong} times {vanilla, guided}; an independent judge
+Prompts {none, automatic caption, right, wrong} times {unguided, guided}; an independent judge
 classifies the audio. Results of earlier calls with other presets stay in the raw file and table.
 """
 
@@ -53,7 +53,7 @@ def tables(raw: dict) -> str:
     for key, cell in raw["cells"].items():
         preset, prompt, mode = key.split("/")
         rows.append([
-            prompt, "vanilla" if mode == "vanilla" else preset,
+            prompt, "unguided" if mode == "unguided" else preset,
             *outside.columns(cell),
             f"{cell['accuracy']:.3f} {interval(cell['accuracy_95'])}",
             f"{cell['binder_cosine']:.3f} {interval(cell['binder_95'])}",
@@ -65,7 +65,7 @@ def tables(raw: dict) -> str:
               "binder cosine (its mel encoder guides)",
               "Fréchet distance", "pocket judge on real audio", "s per clip"]  # fmt: skip
     return (
-        f"{raw['count']} held-out scenes of 2.56 s; {len(IDS)} things, so chance is "
+        f"{raw['count']} held-out scenes of 2.56 s; {len(IDS)} classes, so chance is "
         f"{1 / len(IDS):.3f}. "
         + outside.audio_note(raw["real"])
         + "The automatic caption comes from the video alone. All presets compare mels, without a "
@@ -81,7 +81,7 @@ def main() -> None:
     parser.add_argument("--presets", nargs="+", default=["default"], choices=list(PRESETS))
     parser.add_argument("--prompts", nargs="+", default=list(PROMPTS), choices=PROMPTS)
     add_trials(parser)
-    modes = ("vanilla", "guided")
+    modes = ("unguided", "guided")
     parser.add_argument("--modes", nargs="+", default=list(modes), choices=modes)
     options = parser.parse_args()
     family, judge, judges = load_family(), pocket_judge.load(), outside.load(options.outside)
@@ -97,8 +97,8 @@ def main() -> None:
         for prompt in options.prompts:
             for mode in options.modes:
                 # Vanilla does not depend on the guidance settings: once is enough.
-                key = f"{'default' if mode == 'vanilla' else name}/{prompt}/{mode}"
-                if mode == "vanilla" and name != options.presets[0]:
+                key = f"{'default' if mode == 'unguided' else name}/{prompt}/{mode}"
+                if mode == "unguided" and name != options.presets[0]:
                     continue
                 made, seconds = make(
                     "v2a", family, held.prompts[prompt], preset, {"video": held.conditions},

@@ -1,7 +1,7 @@
 """The paper's Table 1 in miniature, on held-out scenes of the world: `make table1-pocket`.
 
-V2A, I2A, A2V and joint, each vanilla, ours, by retrieval and as noise. Clips are made by the batch
-engine (called again, it goes on where it stopped) and scored as `seehear eval` scores any folder.
+V2A, I2A, A2V and joint, each guided, unguided, by retrieval and as noise. The batch engine makes
+the clips (a second run resumes) and they are scored as `seehear eval` scores any folder.
 """
 
 import argparse
@@ -21,13 +21,13 @@ from benchmarks.scenes import write_clip
 from seehear.batch.make_request import RequestMaker
 from seehear.evaluation import FeatureCache, Report, evaluated, load_measure
 from seehear.evaluation.baselines import write_noise, write_retrieved
-from seehear.evaluation.generate import VANILLA, ordered, run
+from seehear.evaluation.generate import UNGUIDED, ordered, run
 from seehear.evaluation.match_clips import real_clips
 from seehear.models.binders import pocket
 
 TASKS = ("v2a", "i2a", "a2v", "joint")
-SYSTEMS = ("noise", "retrieval", "vanilla", "ours")
-OURS = "default"  # the preset: guided by the input and a caption
+SYSTEMS = ("noise", "retrieval", "unguided", "guided")
+GUIDED = "default"  # the preset: guided by the input and a caption
 STEPS = {"v2a": 6, "i2a": 6, "a2v": 3, "joint": 3}  # what fits in 40 minutes of two cores
 FOLDER = CACHE / "table1"
 # Generated audio is scored in patches too.
@@ -59,7 +59,7 @@ def make(task: str, system: str, folder: Path, makes: RequestMaker) -> None:
     elif system == "retrieval":
         write_retrieved(task, clips, made, pocket.load(), FeatureCache(folder / "features"))
     else:
-        preset = VANILLA if system == "vanilla" else OURS
+        preset = UNGUIDED if system == "unguided" else GUIDED
         counts = run(clips, ordered(task, preset, steps=STEPS[task]), made, makes)
         assert counts.done == counts.total, f"{made}: {counts}"
 
@@ -102,13 +102,15 @@ _measure = cache(load_measure)
 
 
 def tables(raw: dict) -> str:
+    """Markdown from the raw results."""
+    steps = ", ".join(f"{count} steps for {task}" for task, count in raw["steps"].items())
     text = (
-        f"{raw['count']} held-out scenes of 2.56 s; pocket family, preset `{OURS}` against the "
-        f"preset without guidance; steps: {raw['steps']}. Audio is scored for v2a and i2a, video "
-        "for a2v and joint (FAD: audio), by the pocket judge, which never guides. FAD uses patches "
-        "of 0.96 s. FVD and KVD use the mean of the judge's features of 16 frames, so they do not "
-        "measure motion. AV-, VT- and AT-bind are computed by the pocket binder, **which guides "
-        "ours and selects for retrieval**, so they do not measure quality there. "
+        f"{raw['count']} held-out scenes of 2.56 s; pocket family, preset `{GUIDED}` with and "
+        f"without guidance, {steps}. Audio is scored for v2a and i2a, video for a2v and joint "
+        "(FAD: audio), by the pocket judge, which never guides. FAD uses patches of 0.96 s. FVD "
+        "and KVD use the mean of the judge's features of 16 frames, so they do not measure motion. "
+        "AV-, VT- and AT-bind are computed by the pocket binder, **which guides and selects for "
+        "retrieval**, so they do not measure quality there. "
         "Brackets: 95 % intervals. Generated and scored in "
         f"{raw['minutes']:.0f} minutes on two cores.\n"
     )

@@ -238,15 +238,15 @@ def test_the_shell_scores_and_compares(folders, tmp_path, capsys):
 def test_a_guide_that_is_pleased_while_the_judge_is_not_raises_an_alarm():
     def difference(metric, value, width=0.01):
         return Difference(
-            metric=metric, first="vanilla", second="guided", value=value,
+            metric=metric, first="unguided", second="guided", value=value,
             interval=(value - width, value + width), count=9,
         )  # fmt: skip
 
     worse = [difference("AV-bind", 0.1), difference("KL", 0.5)]
     (sentence,) = over_optimisation_warnings(worse)
-    assert sentence.startswith("over-optimised: guided has a higher AV-bind than vanilla")
+    assert sentence.startswith("over-optimised: guided has a higher AV-bind than unguided")
     assert over_optimisation_warnings([worse[0], difference("KL", -0.5)]) == []
     assert over_optimisation_warnings([worse[0], difference("KL", 0.5, width=1.0)]) == []
     assert over_optimisation_warnings([difference("AV-bind", -0.1), difference("KL", -0.5)])[
         0
-    ].startswith("over-optimised: vanilla")
+    ].startswith("over-optimised: unguided")

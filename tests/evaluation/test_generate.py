@@ -37,7 +37,7 @@ def real(tmp_path_factory):
 
 
 def test_eval_runs_a_preset_scores_it_and_does_not_make_it_again(real, tmp_path, capsys):
-    command = ["eval", "--real", str(real), "--run", "vanilla", "--steps", "2", "-o",
+    command = ["eval", "--real", str(real), "--run", "unguided", "--steps", "2", "-o",
                str(tmp_path / "out"), "--cache", str(tmp_path / "cache"), "--quiet"]  # fmt: skip
     assert main(command) == 0
     first = read_report(tmp_path / "out")
@@ -58,7 +58,7 @@ def test_a_damaged_job_database_of_a_run_is_refused(real, tmp_path):
     folder.mkdir()
     shutil.copy(damaged, folder / FILE)
     with pytest.raises(SettingsError, match="as a job database"):
-        run(real_clips(real), ordered("v2a", "vanilla"), folder, lambda request: None)
+        run(real_clips(real), ordered("v2a", "unguided"), folder, lambda request: None)
 
 
 def test_scores_do_not_depend_on_cache_or_workers(real, tmp_path, capsys):
@@ -149,6 +149,6 @@ def test_what_is_missing_is_one_sentence(arguments, sentence, tmp_path, monkeypa
     assert sentence in capsys.readouterr().err
 
 
-def test_vanilla_is_the_default_preset_with_nothing_that_pulls():
-    aligner = ordered("a2v", "vanilla").preset_settings().settings.aligner
+def test_unguided_is_the_default_preset_without_guidance():
+    aligner = ordered("a2v", "unguided").preset_settings().settings.aligner
     assert (aligner.lr_latents, aligner.lr_prompt) == (0.0, 0.0)

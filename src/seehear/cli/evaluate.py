@@ -94,7 +94,7 @@ def evaluate(
             metavar="PRESET",
             show_default=False,
             help="First generate the clips with the pocket family and this preset, in the "
-            "subfolder `made` of --output. --run vanilla uses no preset and generates from "
+            "subfolder `made` of --output. --run unguided uses no preset and generates from "
             "captions without guidance. An interrupted run resumes.",
         ),
     ] = None,

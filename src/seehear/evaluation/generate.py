@@ -19,13 +19,13 @@ from seehear.media import ensure_folder, probe, read_image, read_video, write_im
 from seehear.pipeline.request import Request
 from seehear.pipeline.task import TASKS, ScoredTask, TaskName
 
-VANILLA = "vanilla"  # in place of a preset name: the default preset without guidance
+UNGUIDED = "unguided"  # in place of a preset name: the default preset without guidance
 FRAMES_PER_S = 8.0  # frame rate at which key frames are selected
 
 
 def ordered(task: TaskName, preset: str, *, seed: int = 0, steps: int | None = None) -> Request:
     """The request that all clips of a run share."""
-    if preset == VANILLA:
+    if preset == UNGUIDED:
         return Request(task=task, lr=0.0, sync=0.0, seed=seed, steps=steps)
     return Request(task=task, preset=preset, seed=seed, steps=steps)
 
