@@ -10,6 +10,7 @@ import pytest
 import torch
 from tests.media_files import make_surround_video, make_video, packet_hashes
 
+from seehear import media
 from seehear.errors import MediaError
 from seehear.media import check_container, mux_audio, read_audio, read_video
 from seehear.media import mux as mux_module
@@ -272,3 +273,10 @@ def test_a_gif_keeps_its_frames_in_mov_or_encoded_again(tmp_path, name, options,
     assert got.duration_s == pytest.approx(expected.duration_s, abs=0.11)
     difference = (got.frames[0].float() - expected.frames[0].float()).abs().mean()
     assert difference <= most
+
+
+def test_former_names_warn_and_still_work():
+    with pytest.deprecated_call(match="mux_audio"):
+        assert media.mux_sound is media.mux_audio
+    with pytest.deprecated_call(match="ensure_folder"):
+        assert media.made_folder is media.ensure_folder

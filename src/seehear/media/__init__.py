@@ -1,5 +1,6 @@
 """Read and write media: files to tensors with exact timestamps, and tensors to playable files."""
 
+import warnings
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +24,7 @@ _MODULES = {
     "media.read": ("probe", "read_audio"),
     "media.write": ("replacing", "upscaled", "write_audio", "write_image", "write_video"),
 }
+_FORMER_NAMES = {"made_folder": "ensure_folder", "mux_sound": "mux_audio"}  # deprecated
 _MODULE_OF = {name: module for module, names in _MODULES.items() for name in names}
 
 __all__ = [
@@ -51,6 +53,10 @@ __all__ = [
 
 def __getattr__(name: str) -> Any:
     # PyTorch and PyAV take seconds to import; the table of suffixes needs neither.
+    if name in _FORMER_NAMES:
+        message = f"seehear.media.{name} is deprecated: use {_FORMER_NAMES[name]}"
+        warnings.warn(message, DeprecationWarning, stacklevel=2)
+        name = _FORMER_NAMES[name]
     if name not in _MODULE_OF:
         raise AttributeError(f"module 'seehear.media' has no attribute {name!r}")
     return getattr(import_module(f"seehear.{_MODULE_OF[name]}"), name)
