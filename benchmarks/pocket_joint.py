@@ -2,7 +2,7 @@
 
 Prompts {none, vague, right} times {unguided, latents, prompt, both, default, in step}: a vague
 prompt names a group of things ("an animal"), so that only guidance can make both streams choose the
-same thing. "in step" is the default with a sync term.
+same thing. "in step" is the default with a sync loss.
 """
 
 import torch
@@ -107,8 +107,8 @@ def tables(raw: dict) -> str:
         f"Two streams with random classes out of {len(IDS)} agree in {1 / len(IDS):.3f}. "
         "latents: Eq. 13 alone; prompt: Eq. 17 alone; both: preset `wordless`; default: the video "
         "starts first, then video and audio guide each other; "
-        f"in step: default with a sync term of weight {SYNC_WEIGHT}. Offset: shift between audio "
-        "onsets and motion starts at their highest correlation. The sync term optimises that "
+        f"in step: default with a sync loss of weight {SYNC_WEIGHT}. Offset: shift between audio "
+        "onsets and motion starts at their highest correlation. The sync loss optimises that "
         "correlation. "
         "Fréchet distances are comparable only between rows with the same number of clips. "
         + TIMES_NOTE

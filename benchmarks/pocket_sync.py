@@ -1,4 +1,4 @@
-"""Offset of generated streams with and without the sync term, on held-out scenes.
+"""Offset of generated streams with and without the sync loss, on held-out scenes.
 
 `python -m benchmarks.pocket_sync --task v2a --count 112` (needs the world, see training/README.md)
 
@@ -35,10 +35,10 @@ ROWS: dict[str, tuple[float | None, bool]] = {
     "the real other stream": (None, False),
     "no alignment": (None, False),
     "time shift": (0.0, True),
-    "sync term 0.5": (0.5, False),
-    "sync term 0.25, time shift": (0.25, True),
-    "sync term 0.5, time shift": (0.5, True),
-    "sync term 1, time shift": (1.0, True),
+    "sync loss 0.5": (0.5, False),
+    "sync loss 0.25, time shift": (0.25, True),
+    "sync loss 0.5, time shift": (0.5, True),
+    "sync loss 1, time shift": (1.0, True),
 }
 
 
@@ -180,7 +180,7 @@ def tables(raw: dict) -> str:
         f"Held-out scenes of {DURATION_S} s with one to {MOST_EVENTS} events, right prompt, preset "
         "`default`. Offset: the shift, up to 1 s, at which audio onsets (v2a) or motion starts "
         "(a2v) correlate best with the world's true event times. The first two rows are the "
-        "input and the real other stream of the scene, without generation. Sync term: its gradient "
+        "input and the real other stream of the scene, without generation. Sync loss: its gradient "
         "with that weight. Time shift: latents are shifted in time. Brackets: 95 % intervals.\n\n"
         + "\n".join(parts)
     )

@@ -67,7 +67,7 @@ def _section(formula: str, group: list[MetricCard]) -> str:
     first = group[0]
     text = "\n**" + ", ".join(card.name for card in group) + "** " + ARROWS[first.better]
     text += f"\n\n`{formula}`\n\nRange: {first.scale}.\n\n"
-    head = ("column", "network: layer", "input", "feature vectors", "source")
+    head = ("column", "network: layer", "input of the network", "feature vectors", "source")
     text += row(*head) + "|" + " --- |" * len(head) + "\n"
     for card in group:
         text += row(card.name, card.network, card.input, card.rows, card.source)

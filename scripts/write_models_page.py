@@ -24,8 +24,8 @@ HEAD = """# Models
 which models are on your machine.
 
 The **pocket** family ships with the package, without downloads ([model card](pocket.md)). For all
-other models `seehear models pull NAME` shows size and licence, asks for confirmation and
-downloads the files. An interrupted download is resumed.
+other models except those with the role `joint`, `seehear models pull NAME` shows size and licence,
+asks for confirmation and downloads the files. An interrupted download is resumed.
 
 `--audio`, `--video`, `--motion` and `--captioner` take a name from the table, a model ID on the
 Hugging Face Hub or a folder; `--binder` takes a name, a file or a folder. These models load too,
@@ -50,8 +50,8 @@ stage by stage at the published model sizes without running the models
 (`seehear.diagnostics.estimate`).
 [results/true_size.md](results/true_size.md) compares estimates with measured memory. v2a and i2a
 generate 10 s, a2v and joint 16 frames of 224 x 224 pixels. `--memory GB` selects the fastest plan
-that fits. The plan in float32 with recomputed activations is used on a CPU only, the plan with
-offloading on a GPU only. The memory of a process is higher than these estimates
+that fits. The plan in float32 with recomputed activations is used on a CPU only. The plan with
+offloading is used on a GPU only. The memory of a process is higher than these estimates
 ([performance.md](performance.md#bfloat16)). `seehear doctor --models paper` shows the plan for your
 machine and the estimated time.
 """

@@ -113,9 +113,10 @@ NO_EXAMPLE = (
     "`Studio.joint_model`). Such a model has no prompt of its own. Guidance compares its two "
     "streams with each other, with a prompt (`--prompt`) and with a reference (`--like`, audio, "
     "an image or a video). `--preset paper-landscape` selects MM-Diffusion and ImageBind. With "
-    "`--backbone`, `v2a` generates the audio and `a2v` the video of the joint model for a given "
-    "video or given audio, by replacement. There is no example here, because no joint model ships "
-    "with the package."
+    "`--backbone`, the joint model generates only one stream: `v2a` generates the audio for the "
+    "input video, and `a2v` the video for the input audio. At every noise level the input stream "
+    "is replaced by its latents with fixed noise (*replacement*). There is no example here, "
+    "because no joint model ships with the package."
 )
 
 

@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from seehear.evaluation.datasets import Clip
 
 data = typer.Typer(
-    no_args_is_help=True, help="Prepare evaluation data: clip lists, key frames and baselines."
+    no_args_is_help=True,
+    help="Prepare evaluation data: clip lists, key frames, stylised key frames, baselines.",
 )
 
 Clips = Annotated[
@@ -198,15 +199,13 @@ def write_baseline(
     ],
     clips: Clips,
     output: Folder,
-    task: Annotated[
-        ScoredTask, typer.Option("--task", "-t", help="Task to make the baseline for.")
-    ] = "v2a",
+    task: Annotated[ScoredTask, typer.Option("--task", "-t", help="Task of the baseline.")] = "v2a",
     seed: Seed = 0,
 ) -> None:
     """Write a baseline for `seehear eval`: noise or retrieval.
 
-    Retrieval gives each clip the audio (v2a, i2a) or the frames (a2v, joint) of the other clip
-    that is nearest in the pocket binder's embedding space.
+    For each clip, retrieval writes the audio (v2a, i2a) or the frames (a2v, joint) of the
+    other clip that is nearest in the pocket binder's embedding space.
 
     For example:
 

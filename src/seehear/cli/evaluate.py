@@ -111,7 +111,8 @@ def evaluate(
         typer.Option(
             metavar="FOLDER",
             show_default="the user's cache folder",
-            help="Folder of the feature cache, keyed by file content.",
+            help="Folder of the feature cache. A key is the hash of the file, the weights and the "
+            "settings.",
         ),
     ] = None,
     no_cache: Annotated[

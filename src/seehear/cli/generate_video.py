@@ -68,15 +68,16 @@ def joint(
     ] = None,
     prompt_option: Annotated[
         str | None,
-        typer.Option("--prompt", "-p", show_default=False, help="The prompt, as an option."),
+        typer.Option("--prompt", "-p", show_default=False, help="Same as PROMPT."),
     ] = None,
     *,
     options: RunOptions,
 ) -> None:
     """Text to video and audio: generate both from one prompt, so that they match.
 
-    With --backbone, one joint model generates both. It has no prompt of its own: guidance brings
-    the two together, and near the prompt and the reference of --like, if there are any.
+    With --backbone, one joint model generates both. It has no prompt of its own. Guidance aligns
+    audio and video with each other, with the prompt and with the reference of --like, if there are
+    any.
 
     For example:
 

@@ -226,7 +226,8 @@ def preset_option(task: Task) -> Any:
             "the latents), equations (as in the paper). `seehear presets` lists them."
         )
     if paper:
-        text += f" {paper} also selects the paper's models and frame sizes."
+        text += f" {paper} also selects the paper's models"
+        text += " and frame sizes." if task.makes_video else "."
     return Annotated[Literal[names], typer.Option("--preset", rich_help_panel=panel, help=text)]
 
 
@@ -253,7 +254,7 @@ Lufs = Annotated[
     str | None,
     typer.Option(
         "--lufs", metavar="LUFS|off", show_default="the preset's, -23", rich_help_panel=_AUDIO,
-        help="Integrated loudness of the audio by EBU R128. The true peak stays below -1 dBTP, so "
+        help="Integrated loudness of the audio by EBU R128. The true peak is at most -1 dBTP, so "
         "audio with high peaks can be quieter. off: no loudness normalisation.",
     ),
 ]  # fmt: skip
@@ -294,8 +295,8 @@ Like = Annotated[
     Path | None,
     typer.Option(
         "--like", metavar="FILE", show_default=False, rich_help_panel=_GENERATION,
-        help="With --backbone: a reference that audio and video shall resemble, an audio file, an "
-        "image or a video.",
+        help="With --backbone: an audio file, an image or a video that the generated audio and "
+        "video should resemble.",
     ),
 ]  # fmt: skip
 Count = Annotated[
@@ -333,8 +334,9 @@ Memory = Annotated[
     str | None,
     typer.Option(
         "--memory", metavar="auto|GB", show_default="no limit", rich_help_panel=_MODELS,
-        help="For --models paper: limit in GB for the estimated memory; auto: three quarters of "
-        "the free memory. Enables bfloat16, activation checkpointing and CPU offloading as needed. "
+        help="For --models paper and the presets paper-*: limit in GB for the estimated memory; "
+        "auto: three quarters of the free memory. Enables bfloat16, activation checkpointing and "
+        "CPU offloading as needed. "
         "`seehear doctor --models paper` prints the memory needed.",
     ),
 ]  # fmt: skip

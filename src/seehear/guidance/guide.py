@@ -120,7 +120,7 @@ class Guide:
         self._align_latents(now, denoising_estimate(now.backbones, now.before, now.scales, fixed))
 
     def on_estimate(self, now: LoopState) -> None:
-        """The time shift of a sync term, then MPGD, whose variable is the clean estimate."""
+        """The time shift of a sync loss, then MPGD, whose variable is the clean estimate."""
         self._shift_in_time(now)
         if self._guided(now) and self.config.rule == "mpgd":
             assert self.objective is not None

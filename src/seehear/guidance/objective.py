@@ -152,7 +152,7 @@ class Agreement:
 
     @property
     def shifted_stream(self) -> Stream | None:
-        """The stream that the sync term shifts in time, if there is one."""
+        """The stream that the sync loss shifts in time, if there is one."""
         return None if self._sync is None else self._sync.shifted_stream
 
     @property
@@ -164,11 +164,11 @@ class Agreement:
         """Source positions that bring every window of the shifted stream into sync.
 
         Raises:
-            SettingsError: The objective has no sync term.
+            SettingsError: The objective has no sync loss.
         """
         sync = self._sync
         if sync is None:
-            raise SettingsError("expected an objective with a sync term to shift latents, got none")
+            raise SettingsError("expected an objective with a sync loss to shift latents, got none")
         backbone, moves = self.backbones[sync.shifted_stream], []
         whole = {s: slice(0, z.shape[self.backbones[s].time_axis]) for s, z in x0.items()}
         windows = self.windows or (whole,)

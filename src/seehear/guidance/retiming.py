@@ -1,6 +1,6 @@
 """Shift a stream's latents in time early in the run (ours).
 
-The gradient of a sync term has to remove an onset in one place and create it in another, and the
+The gradient of a sync loss has to remove an onset in one place and create it in another, and the
 states in between have a higher loss. Latents can be cut and moved instead: shifted noise is still
 noise, and the denoiser repairs the seams. Measurements of both: docs/results/pocket_sync.md.
 """

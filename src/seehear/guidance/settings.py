@@ -223,7 +223,7 @@ class SamplingSettings:
             )
 
     def shifts_at(self, i: int) -> bool:
-        """Whether a sync term shifts a stream in time at step i."""
+        """Whether a sync loss shifts a stream in time at step i."""
         last = self.num_steps - 1
         return i in {min(round(f * self.num_steps), last) for f in self.retimed_at}
 

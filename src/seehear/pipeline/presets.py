@@ -146,7 +146,7 @@ WORDLESS = Preset(
             start=0.0,  # the first steps determine the class of the audio
             end=0.9,  # the last steps remove artefacts of guidance
             through_denoiser=True,  # its Jacobian keeps the step near the model's data manifold
-            level="matching",  # the stale level doubled the Fréchet distance
+            level="matching",  # "stale" doubled the Fréchet distance (results not saved)
         ),
     ),
     weights=(1.0, 0.3),  # audio-video has the larger weight, so that it overrides a wrong prompt
@@ -360,7 +360,7 @@ PAPER_A2V = Preset(
             lr_latents=0.01,  # lambda_1 for AnimateDiff, section 4.1
             lr_prompt=0.01,  # lambda_2, Eq. 17: no value in the paper; as lambda_1
             num_updates=1,  # N of Algorithm 1: no value in the paper; as in the authors' code
-            start=0.0,  # K of Algorithm 1: no value in the paper; early prompt tuning is best
+            start=0.0,  # K of Algorithm 1: no value in the paper; guides from the first step
             end=1.0,  # Algorithm 1 guides until the last step
             through_denoiser=True,  # Eq. 17
             keep_prompt_norm=True,  # not in the paper; keeps embeddings in the model's range
