@@ -3,6 +3,9 @@
 A small vocoder reproduces levels well but tones badly. Griffin-Lim (1984) alternates between
 magnitudes that match the mel and consistent spectra, which corrects much of this. Starting from
 the phases of the vocoder instead of random ones, it needs few iterations.
+
+A mel does not resolve harmonics, but the vocoder draws them. So the magnitudes that match the mel
+are sought from halfway (in decibels) between the vocoder's and the smoothest ones.
 """
 
 import torch
@@ -12,22 +15,23 @@ from torch import Tensor
 from seehear.dsp.mel import HOP_SAMPLES, WINDOW_SAMPLES, mel_filters
 
 MOMENTUM = 0.99  # Perraudin, Balazs & Søndergaard 2013: fast Griffin-Lim
-MAGNITUDE_UPDATES = 30  # the mel error hardly falls after these
-SMALLEST = 1e-8  # avoids division by zero in silence
+MAGNITUDE_UPDATES = 8  # 30 lower the mel error by 5 % and are not better by an outside judge
+SMALLEST = 1e-12  # avoids division by zero in silence
 # AudioLDM's frames are centred half a hop later than those of torch.stft.
 LATE_SAMPLES = HOP_SAMPLES // 2
 
 
 def magnitude_from_mel(
-    mel: Float[Tensor, "batch frames mels"],
+    mel: Float[Tensor, "batch frames mels"], beginning: Float[Tensor, "batch bins frames"]
 ) -> Float[Tensor, "batch bins frames"]:
     """Non-negative magnitude spectrum with a given log-mel: 513 bins, 100 frames per second.
 
+    Many spectra have the same mel. The result is near `beginning`, whose scale has little effect.
     Source: multiplicative updates for least squares, Lee & Seung, NIPS 2000.
     """
     filters = mel_filters().to(mel)
     projected = filters.T @ mel.exp().transpose(1, 2)
-    magnitude = projected.clamp(min=SMALLEST)
+    magnitude = (beginning * projected).clamp(min=SMALLEST**2).sqrt()
     gram = filters.T @ filters
     for _ in range(MAGNITUDE_UPDATES):
         magnitude = magnitude * projected / (gram @ magnitude).clamp(min=SMALLEST)
@@ -49,8 +53,8 @@ def refine_phase(
     if rounds == 0:
         return waveform
     samples = waveform.shape[1]
-    magnitude = magnitude_from_mel(mel.to(waveform.dtype))
-    spectrum = _spectrum(waveform, magnitude.shape[2])
+    spectrum = _spectrum(waveform, mel.shape[1])
+    magnitude = magnitude_from_mel(mel.to(waveform.dtype), spectrum.abs())
     phases = _unit(spectrum)
     previous = spectrum * 0
     for _ in range(rounds):
