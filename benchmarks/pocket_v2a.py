@@ -96,7 +96,7 @@ def main() -> None:
         preset = trial(PRESETS[name], options.set)
         for prompt in options.prompts:
             for mode in options.modes:
-                # Vanilla does not depend on the guidance settings: once is enough.
+                # Unguided clips do not depend on the preset: once is enough.
                 key = f"{'default' if mode == 'unguided' else name}/{prompt}/{mode}"
                 if mode == "unguided" and name != options.presets[0]:
                     continue

@@ -1,11 +1,15 @@
 """The mel autoencoder: `python -m training.audio.vae --minutes 480`.
 
+With `--decoder-of FOLDER`, the encoder of that autoencoder stays as it is, so that a denoiser that
+was trained on its latents remains valid, and only the decoder is trained on.
+
 Absolute error alone leaves mels blurred: onsets and harmonics are what is lost, and with them what
 a listener knows a sound by. A discriminator of mel patches and the distance of its features keep
 the decoder sharp, as in AudioLDM's own autoencoder.
 """
 
 import argparse
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -63,7 +67,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--minutes", type=float, default=480)
     parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--lr", type=float, default=1e-3, help="of the first steps")
     parser.add_argument("--begin-step", type=int, default=1000, help="of the discriminators")
+    parser.add_argument("--decoder-of", type=Path, help="train only the decoder of this folder")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     crops = Crops(CROP_FRAMES * HOP_SAMPLES)
@@ -74,7 +80,10 @@ def main() -> None:
         "recordings": log_mel_from_waveform(torch.from_numpy(np.stack(real)))[:, None],
     }
     torch.manual_seed(0)
-    vae = new_vae()
+    vae = AutoencoderKL.from_pretrained(options.decoder_of) if options.decoder_of else new_vae()
+    if options.decoder_of:
+        vae.encoder.requires_grad_(False)
+        vae.quant_conv.requires_grad_(False)
     discriminators = nn.ModuleList([PatchDiscriminator(32), PatchDiscriminator(32, pool=2)])
     kl: list[Tensor] = []
 
@@ -82,7 +91,8 @@ def main() -> None:
         mel = log_mel_from_waveform(crops.batch(step, BATCH))[:, None]
 
         def generate() -> Tensor:
-            posterior = vae.encode(mel).latent_dist
+            with torch.set_grad_enabled(not options.decoder_of):
+                posterior = vae.encode(mel).latent_dist
             kl[:] = [posterior.kl().mean() / (CROP_FRAMES / 8 * 8)]
             return (vae.decode(posterior.sample()).sample - MEL_MEAN) / MEL_STD
 
@@ -106,16 +116,19 @@ def main() -> None:
         return scores
 
     run = AdversarialRun(
-        name="vae",
+        name="vae_decoder" if options.decoder_of else "vae",
         minutes=options.minutes,
-        lr=1e-3,
+        lr=options.lr,
         lr_end=1e-4,
         lr_discriminators=4e-4,
         begin_step=options.begin_step,
     )
     vae = train_adversarial(run, vae, discriminators, batch_of, losses_of, (0.1, 0.5), evaluate)
-    sample = torch.from_numpy(np.array(load("train")[1][:1120])).float()[:, None]
-    save_scaled(vae, sample, FOLDER / "vae")
+    if options.decoder_of:  # the latents, and so their scale, are the same
+        vae.save_pretrained(FOLDER / "vae")
+    else:
+        sample = torch.from_numpy(np.array(load("train")[1][:1120])).float()[:, None]
+        save_scaled(vae, sample, FOLDER / "vae")
     print(evaluate(vae), vae.config.scaling_factor)
 
 
