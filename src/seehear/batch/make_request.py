@@ -62,6 +62,8 @@ def recorded_options(options: LoadOptions, threads: int) -> str:
     }
     values |= {"dtype": f"torch.{options.dtype}", "commercial": options.commercial}
     values["captioner"] = options.captioner
+    if options.latent_encoders is not None:
+        values["latent_encoders"] = options.latent_encoders
     if options.clip or options.binder_options:
         values |= {"clip": dict(options.clip), "binder_options": dict(options.binder_options)}
     if options.checkpointing or options.lean:

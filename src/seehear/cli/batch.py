@@ -42,7 +42,7 @@ _OPTIONS = tuple(
         (
             "prompt", "no_prompt", "seed", "steps", "preset", "lr", "lufs", "duration", "suffix",
             "upscale", "quiet", "models", "audio", "video", "motion", "binder", "backbone",
-            "device", "dtype", "captioner", "commercial", "memory",
+            "latent_encoders", "device", "dtype", "captioner", "commercial", "memory",
         ),
         TASKS["v2a"],
     )

@@ -3,6 +3,7 @@
 from seehear.cli.app import app
 from seehear.cli.batch import batch
 from seehear.cli.data import data
+from seehear.cli.distill import distill
 from seehear.cli.doctor import doctor
 from seehear.cli.evaluate import evaluate
 from seehear.cli.generate_audio import i2a, v2a
@@ -27,6 +28,7 @@ COMMANDS = {
     "batch": batch,
     "report": report,
     "web": web,
+    "distill": distill,
 }
 GROUPS = {"models": models_app, "data": data}
 

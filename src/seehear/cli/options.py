@@ -320,6 +320,15 @@ Dtype = Annotated[
         "a CPU without bfloat16 instructions it saves no time.",
     ),
 ]  # fmt: skip
+LatentEncodersOption = Annotated[
+    str | None,
+    typer.Option(
+        "--latent-encoders", metavar="FOLDER", rich_help_panel=_MODELS,
+        show_default="those of the pocket family",
+        help="Encoders of noisy latents for the preset fast, a folder that `seehear distill` "
+        "wrote for these models.",
+    ),
+]  # fmt: skip
 CaptionerOption = Annotated[
     str | None,
     typer.Option(

@@ -103,6 +103,7 @@ def rows_for(task: Task) -> tuple[Row, ...]:
         (makes_video and not task.makes_still, Row("motion", "load", declared.MotionOption)),
         (True, Row("binder", "load", declared.BinderOption)),
         (not task.makes_still, Row("backbone", "load", declared.BackboneOption)),
+        (True, Row("latent_encoders", "load", declared.LatentEncodersOption)),
         (True, Row("device", "load", declared.Device, "cpu")),
         (True, Row("dtype", "load", declared.Dtype, "float32")),
         (True, Row("threads", "run", declared.Threads)),

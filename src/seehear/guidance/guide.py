@@ -1,19 +1,19 @@
 """Where guidance acts inside a denoising step, and which tensors it changes."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from torch import Tensor
 
 from seehear.errors import SettingsError
-from seehear.guidance.aligner import Aligner, StepTrace
+from seehear.guidance.aligner import Aligner, Piece, StepTrace
 from seehear.guidance.diffusion import (
     NoiseLevel,
     Prediction,
     x0_from_eps,
     x0_from_eps_by_reciprocal,
 )
-from seehear.guidance.objective import Estimate, Objective, ShiftsInTime, parts
+from seehear.guidance.objective import Estimate, Objective, ReadsLatents, ShiftsInTime, parts
 from seehear.guidance.protocols import Backbone, JointStream
 from seehear.guidance.retiming import gather_in_time, mean_shift
 from seehear.guidance.settings import AlignerConfig
@@ -93,7 +93,8 @@ class Guide:
     """Guidance of one run: when it acts, on which variable and through which estimate.
 
     `AlignerConfig` selects which of the three methods makes the gradient steps: before the step
-    through the denoiser, on the clean estimate (MPGD), or after the step with a constant eps.
+    through the denoiser, on the clean estimate (MPGD), or after the step with a constant eps. An
+    objective that reads noisy latents is minimised before the step, without the denoiser.
     """
 
     def __init__(
@@ -106,27 +107,35 @@ class Guide:
         self.config, self.objective, self.num_steps = config, objective, num_steps
         self.shifts_at = shifts_at
         self.aligner = Aligner(config)
+        self.reads_latents = isinstance(objective, ReadsLatents) and objective.reads_latents
         self.is_shift_due = False  # a waiting stream is shifted at its next step
 
     def before_step(self, now: LoopState) -> None:
-        """Eqs. 13 and 17 with the denoiser in the graph; eps depends on latents and prompt."""
+        """Eqs. 13 and 17 with the denoiser in the graph; eps depends on latents and prompt.
+
+        Or Eq. 13 with the embeddings of the noisy latents, which no denoiser and decoder compute.
+        """
         guided = self._guided(now)
+        if guided and self.reads_latents:
+            assert isinstance(self.objective, ReadsLatents)
+            self._align_latents(now, self.objective.latent_pieces(now.before))
+            return
         if not (guided and self.config.through_denoiser):
             return
         # Unguided streams are predicted once; the guided ones are compared with them.
         now.predict([s for s in now.due if s not in guided])
         now.due = list(guided)
         fixed = {s: p.x0 for s, p in now.predicted.items() if s not in guided}
-        self._align_latents(now, denoising_estimate(now.backbones, now.before, now.scales, fixed))
+        estimate = denoising_estimate(now.backbones, now.before, now.scales, fixed)
+        self._align_latents(now, self._pieces(estimate))
 
     def on_estimate(self, now: LoopState) -> None:
         """The time shift of a sync loss, then MPGD, whose variable is the clean estimate."""
         self._shift_in_time(now)
         if self._guided(now) and self.config.rule == "mpgd":
-            assert self.objective is not None
             moved_s = now.trace.moved_s
             x0 = {s: p.x0 for s, p in now.predicted.items()}
-            pieces = self.objective.pieces(clean_estimate(now.backbones))
+            pieces = self._pieces(clean_estimate(now.backbones))
             x0, now.y, trace = self.aligner.align(
                 now.i, self.num_steps, x0, now.y, pieces, now.moving
             )
@@ -140,22 +149,27 @@ class Guide:
         is Eq. 11 as written.
         """
         guided = self._guided(now)
-        if not guided or self.config.through_denoiser or self.config.rule == "mpgd":
+        is_done = self.reads_latents or self.config.through_denoiser or self.config.rule == "mpgd"
+        if not guided or is_done:
             return
         is_stale = self.config.level == "stale"
         eps = {s: now.predicted[s].eps for s in guided}
         fixed = {s: p.x0 for s, p in now.predicted.items() if s not in guided}
         levels = now.before if is_stale else now.after
-        self._align_latents(now, frozen_estimate(now.backbones, eps, levels, is_stale, fixed))
+        estimate = frozen_estimate(now.backbones, eps, levels, is_stale, fixed)
+        self._align_latents(now, self._pieces(estimate))
 
     def _guided(self, now: LoopState) -> tuple[Stream, ...]:
         if self.objective is None:
             return ()
         return self.config.guided(now.i, self.num_steps, now.moving)
 
-    def _align_latents(self, now: LoopState, estimate: Estimate) -> None:
+    def _pieces(self, estimate: Estimate) -> Sequence[Piece]:
         assert self.objective is not None
-        moved_s, pieces = now.trace.moved_s, self.objective.pieces(estimate)
+        return self.objective.pieces(estimate)
+
+    def _align_latents(self, now: LoopState, pieces: Sequence[Piece]) -> None:
+        moved_s = now.trace.moved_s
         now.z, now.y, trace = self.aligner.align(
             now.i, self.num_steps, now.z, now.y, pieces, now.moving
         )

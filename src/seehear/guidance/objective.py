@@ -1,7 +1,7 @@
 """The guidance objective: decode the clean estimate, embed it, compare it with the condition."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol, runtime_checkable
 
 import torch
@@ -12,9 +12,10 @@ from seehear.errors import SettingsError
 from seehear.guidance.aligner import Piece
 from seehear.guidance.conditions import Targets
 from seehear.guidance.decoding import AugmentedViews, Media, decode_estimate, embed_media
+from seehear.guidance.diffusion import NoiseLevel
 from seehear.guidance.frame_sampling import FrameSampler
 from seehear.guidance.losses import Distance, cosine_distance, pair_losses
-from seehear.guidance.protocols import Backbone, Binder
+from seehear.guidance.protocols import Backbone, Binder, EmbedsLatents
 from seehear.guidance.retiming import source_positions
 from seehear.guidance.streams import Pair, Stream
 from seehear.guidance.sync import SyncTerm
@@ -40,6 +41,20 @@ class Objective(Protocol):
 
     def pieces(self, estimate: Estimate) -> Sequence[Piece]:
         """Functions of latents and prompts whose sum is the objective."""
+        ...
+
+
+@runtime_checkable
+class ReadsLatents(Protocol):
+    """An objective that can be computed from noisy latents, without the denoiser and a decoder."""
+
+    @property
+    def reads_latents(self) -> bool:
+        """Whether guidance should use `latent_pieces`."""
+        ...
+
+    def latent_pieces(self, levels: Mapping[Stream, NoiseLevel]) -> Sequence[Piece]:
+        """As `Objective.pieces`, of latents at `levels`."""
         ...
 
 
@@ -102,8 +117,15 @@ class Agreement:
     terms: tuple[LossTerm, ...] = ()
     samplers: tuple[FrameSampler, ...] = ()  # frames to decode, per window; empty: all frames
     views: AugmentedViews | None = None  # augmented views to embed; None: no augmentation
+    # Encoders of noisy latents, one per generated stream; empty: decode and embed clean estimates.
+    latent_encoders: Mapping[Stream, EmbedsLatents] = field(default_factory=dict)
 
     def __post_init__(self):
+        if self.latent_encoders and self.terms:
+            raise SettingsError(
+                "expected no sync loss and no further loss terms with latent_encoder, which "
+                "decodes nothing; use another preset"
+            )
         if self.windows and len(self.windows) != len(self.targets.local):
             raise SettingsError(
                 f"expected one local target per window, got {len(self.targets.local)} targets "
@@ -116,6 +138,27 @@ class Agreement:
         frames: Sequence[Sequence[int] | None] = [sampler.next() for sampler in self.samplers]
         frames = frames or [None] * count
         return tuple(self._piece(estimate, k, frames[k]) for k in range(count))
+
+    @property
+    def reads_latents(self) -> bool:
+        """Whether noisy latents are embedded directly."""
+        return bool(self.latent_encoders)
+
+    def latent_pieces(self, levels: Mapping[Stream, NoiseLevel]) -> tuple[Piece, ...]:
+        """One piece per window, of the embeddings of noisy latents."""
+        return tuple(self._latent_piece(levels, k) for k in range(max(1, len(self.windows))))
+
+    def _latent_piece(self, levels: Mapping[Stream, NoiseLevel], k: int) -> Piece:
+        spans = self.windows[k] if self.windows else None
+
+        def piece(z: dict[Stream, Tensor], y: dict[Stream, Tensor]) -> dict[str, Tensor]:
+            embeddings: dict[str, Tensor] = {
+                s: self.latent_encoders[s].embed_latents(part, levels[s])
+                for s, part in parts(self.backbones, z, spans).items()
+            }
+            return self._pair_losses(embeddings, k)
+
+        return piece
 
     def _start_s(self, k: int) -> float:
         if not self.windows:
@@ -130,9 +173,6 @@ class Agreement:
     def _piece(self, estimate: Estimate, k: int, frames: Sequence[int] | None) -> Piece:
         spans = self.windows[k] if self.windows else None
         terms = [term.for_window(self._start_s(k)) for term in self.terms]
-        compared = [(" local", self.targets.local[k], self.local_weight)] if self.windows else []
-        suffix, share = (" whole", 1 - self.local_weight) if self.windows else ("", 1.0)
-        compared.append((suffix, self.targets.whole, share))
 
         def piece(z: dict[Stream, Tensor], y: dict[Stream, Tensor]) -> dict[str, Tensor]:
             media = decode_estimate(
@@ -140,15 +180,22 @@ class Agreement:
                 self.mel_bridge, frames, is_dense=any(term.reads_all_frames for term in terms),
                 noisy_image_encoder=self.noisy_image_encoder,
             )  # fmt: skip
-            embeddings = embed_media(self.binder, media, self.views)
             losses = {name: loss for term in terms for name, loss in term.losses(media).items()}
-            for suffix, targets, share in compared:
-                weights = [w * share for w in self.weights]
-                pairs = pair_losses({**targets, **embeddings}, self.pairs, weights, self.distance)
-                losses |= {f"{name}{suffix}": loss for name, loss in pairs.items()}
-            return losses
+            return losses | self._pair_losses(embed_media(self.binder, media, self.views), k)
 
         return piece
+
+    def _pair_losses(self, embeddings: Mapping[str, Tensor], k: int) -> dict[str, Tensor]:
+        """Losses of all pairs in window k, with its part of the condition and with the whole."""
+        compared = [(" local", self.targets.local[k], self.local_weight)] if self.windows else []
+        suffix, share = (" whole", 1 - self.local_weight) if self.windows else ("", 1.0)
+        compared.append((suffix, self.targets.whole, share))
+        losses: dict[str, Tensor] = {}
+        for suffix, targets, share in compared:
+            weights = [w * share for w in self.weights]
+            pairs = pair_losses({**targets, **embeddings}, self.pairs, weights, self.distance)
+            losses |= {f"{name}{suffix}": loss for name, loss in pairs.items()}
+        return losses
 
     @property
     def shifted_stream(self) -> Stream | None:

@@ -143,6 +143,15 @@ class EmbedsNoisyFrames(Protocol):
         ...
 
 
+@runtime_checkable
+class EmbedsLatents(Protocol):
+    """A network that embeds noisy latents of one backbone in the embedding space of one binder."""
+
+    def embed_latents(self, z: Tensor, level: NoiseLevel) -> Float[Tensor, "batch dim"]:
+        """Unit vectors of latents (batch, ...) at `level`, differentiably."""
+        ...
+
+
 @dataclass(frozen=True)
 class NamingCalibration:
     """When a binder's best name for an input counts as certain."""

@@ -7,14 +7,16 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from seehear.errors import SettingsError, WeightsError
 from seehear.guidance.protocols import Backbone, Binder
 from seehear.hashes import file_sha256
-from seehear.models import backbones, binders, catalogue, plugins
+from seehear.models import backbones, binders, catalogue, latent_encoder, plugins
 from seehear.models.cache import PICKLE_SUFFIXES, SAFE_SUFFIX, path_of
 from seehear.models.captioners.phrase_bank import PhraseBank
 from seehear.models.catalogue import Part
+from seehear.models.latent_encoder import LatentEncoder
 from seehear.models.load_options import LoadOptions
 from seehear.models.shipped import POCKET
 from seehear.models.weights import licence_in, licence_of
@@ -40,7 +42,9 @@ class Family:
     )  # of the binder and of extra models, by name
     sources: Mapping[str, str] = field(default_factory=dict)  # folders or hub names, by part
     commercial: bool = False  # refuse models whose licence forbids commercial use
+    latent_encoders: Path | None = None  # folder with `audio` or `video`, or both; None: has none
     _loaded: dict[Part, Backbone] = field(default_factory=dict, init=False, repr=False)
+    _encoders: dict[str, LatentEncoder] = field(default_factory=dict, init=False, repr=False)
 
     def backbone(self, part: Part) -> Backbone:
         """The model of a part, loaded at the first call.
@@ -59,6 +63,38 @@ class Family:
             if self.commercial:
                 catalogue.refuse_non_commercial(self.weights((part,)))
         return self._loaded[part]
+
+    def latent_encoder(self, part: Part, latents: Tensor) -> LatentEncoder:
+        """The encoder of a part's noisy latents, loaded at the first call.
+
+        Args:
+            part: Whose latents it embeds; images and videos have the same encoder.
+            latents: Latents of the part, to check the encoder against.
+
+        Raises:
+            SettingsError: The family has none.
+            WeightsError: Its weights are missing or damaged, or belong to other models.
+        """
+        name = "audio" if part == "audio" else "video"
+        folder = None if self.latent_encoders is None else self.latent_encoders / name
+        if folder is None or not folder.is_dir():
+            raise SettingsError(
+                f"expected a latent encoder for {name}, which this preset needs, but the family "
+                f"{self.name!r} has none; use another preset, or train one with `seehear distill` "
+                "and pass it with --latent-encoders"
+            )
+        if name not in self._encoders:
+            encoder = latent_encoder.load(folder, device=str(latents.device), dtype=latents.dtype)
+            wanted = latents.shape[1], self.binder.embed_text(["a sound"]).shape[1]
+            found = encoder.config.channels, encoder.config.outputs
+            if found != wanted:
+                raise WeightsError(
+                    f"{folder}: expected an encoder of {wanted[0]} latent channels to {wanted[1]} "
+                    f"dimensions, got one of {found[0]} to {found[1]}; train one for these models "
+                    "with `seehear distill`"
+                )
+            self._encoders[name] = encoder
+        return self._encoders[name]
 
     @cached_property
     def phrases(self) -> PhraseBank:
@@ -92,9 +128,13 @@ class Family:
             catalogue.refuse_non_commercial(found.weights(()))
         return found
 
-    def weights(self, parts: Iterable[Part] = ("audio",)) -> list[dict[str, Any]]:
+    def weights(
+        self, parts: Iterable[Part] = ("audio",), *, with_latent_encoders: bool = False
+    ) -> list[dict[str, Any]]:
         """Name, SHA-256 and licence of every weight file of some parts and of the binder."""
         places = dict(self.weight_paths)
+        if with_latent_encoders and self.latent_encoders is not None:
+            places["latent_encoders"] = self.latent_encoders
         for part in parts:
             places = _places_of(part, self.backbone(part)) | places
         found = []
@@ -137,6 +177,7 @@ def load_family(options: LoadOptions | None = None) -> Family:
         )
     row = FAMILIES[options.models]
     name, source = _binder_source(row, options)
+    encoders = _latent_encoders(row, options)
     sources = {} if options.backbone else _sources(row, options)
     common = {
         "device": options.device,
@@ -152,7 +193,21 @@ def load_family(options: LoadOptions | None = None) -> Family:
         sources={part: str(place) for part, place in sources.items()}
         | ({} if source is None else {"binder": source.name}),
         commercial=options.commercial,
+        latent_encoders=encoders,
     )
+
+
+def _latent_encoders(row: "FamilyRow", options: LoadOptions) -> Path | None:
+    """The caller's folder if set; the family's only for the models that it was trained for."""
+    if options.latent_encoders is not None:
+        folder = Path(options.latent_encoders)
+        if not folder.is_dir():
+            raise WeightsError(
+                f"{folder}: expected a folder that `seehear distill` wrote, which does not exist"
+            )
+        return folder
+    replaced = (options.audio, options.video, options.motion, options.binder, options.backbone)
+    return None if any(replaced) else row.latent_encoders
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -166,6 +221,7 @@ class FamilyRow:
     motion: str | None = None  # motion adapter; None if `video` contains one
     binder_source: Path | None = None  # None: the file of the catalogue entry `binder`
     binder_parts: tuple[str, ...] = ()  # folders of `binder_source` whose weights are recorded
+    latent_encoders: Path | None = None  # folder of the encoders of noisy latents
 
 
 FAMILIES: Mapping[str, FamilyRow] = {
@@ -178,6 +234,7 @@ FAMILIES: Mapping[str, FamilyRow] = {
             binder_parts=("binder", "text"),
             audio=POCKET / "audio",
             video=POCKET / "video",
+            latent_encoders=POCKET / "latent_encoders",
         ),
         FamilyRow(
             name="paper",

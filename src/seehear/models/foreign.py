@@ -36,6 +36,8 @@ def _sources(options: LoadOptions) -> Iterator[tuple[str, str | Path]]:
         yield "binder", str(options.binder).partition("=")[2] or options.binder
     if options.captioner is not None:
         yield "captioner", options.captioner
+    if options.latent_encoders is not None:
+        yield "latent_encoders", options.latent_encoders
     for kind, values in (("clip", options.clip), ("binder_options", options.binder_options)):
         yield from ((f"{kind}.{name}", v) for name, v in values.items() if isinstance(v, str))
 

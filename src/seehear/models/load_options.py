@@ -9,8 +9,10 @@ from seehear.errors import SettingsError
 
 DtypeName = Literal["float32", "bfloat16", "float16", "float64"]
 # Values that a manifest leaves out when they are the defaults.
-_RARE = ("backbone", "captioner", "checkpointing", "lean", "clip", "binder_options")
-_PATHS = ("backbone", "audio", "video", "motion", "binder", "captioner")
+_RARE = (
+    "backbone", "captioner", "latent_encoders", "checkpointing", "lean", "clip", "binder_options",
+)  # fmt: skip
+_PATHS = ("backbone", "audio", "video", "motion", "binder", "captioner", "latent_encoders")
 
 
 MAX_THREADS = 256  # CPU threads; many more end the process
@@ -31,6 +33,7 @@ class LoadOptions:
     dtype: str = "float32"  # one of `DtypeName`
     commercial: bool = False  # refuse licences that forbid commercial use or are unknown
     captioner: str | Path | None = None  # None: the binder's nearest phrase
+    latent_encoders: str | Path | None = None  # folder of `seehear distill`; None: the family's
     checkpointing: bool = False  # recompute activations in the backward pass: less memory
     lean: bool = False  # offload text encoders and the binder's encoders to the CPU after use
     clip: Mapping[str, Any] = field(default_factory=dict)  # of the video model: num_frames, fps...

@@ -14,7 +14,7 @@ from seehear.guidance.decoding import AugmentedViews
 from seehear.guidance.frame_sampling import FrameSampler
 from seehear.guidance.losses import Distance, cosine_distance
 from seehear.guidance.objective import Agreement, LossTerm
-from seehear.guidance.protocols import Backbone, HasConditionNoise, JointStream
+from seehear.guidance.protocols import Backbone, EmbedsLatents, HasConditionNoise, JointStream
 from seehear.guidance.sampling import SamplingResult, StepProgress, sample
 from seehear.guidance.streams import Stream
 from seehear.guidance.sync import SyncTerm
@@ -117,8 +117,12 @@ def _objective(family: Family, job: Job, latents: Mapping[Stream, Tensor]) -> Ag
             min(n, s["video"].stop - s["video"].start) for n, s in zip(kept, spans, strict=True)
         ]
         samplers = tuple(FrameSampler(job.preset.frames, count) for count in counts)
+    parts = TASKS[job.task].makes
+    encoders: dict[Stream, EmbedsLatents] = {}
+    if job.preset.latent_encoder:
+        encoders = {s: family.latent_encoder(part, latents[s]) for s, part in parts.items()}
     return Agreement(
-        backbones={s: family.backbone(part) for s, part in TASKS[job.task].makes.items()},
+        backbones={s: family.backbone(part) for s, part in parts.items()},
         binder=family.binder,
         pairs=job.preset.pairs,
         weights=job.preset.weights,
@@ -132,6 +136,7 @@ def _objective(family: Family, job: Job, latents: Mapping[Stream, Tensor]) -> Ag
         terms=job.terms,
         samplers=samplers,
         views=AugmentedViews(job.preset.image_augmentation, job.preset.mel_augmentation, job.seed),
+        latent_encoders=encoders,
     )
 
 

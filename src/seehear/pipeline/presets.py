@@ -56,6 +56,9 @@ class Preset:
     mel_bridge: bool = False
     # Embed generated frames with the binder's noise-robust image encoder, if it has one.
     noisy_image_encoder: bool = False
+    # Embed noisy latents with the family's latent encoder instead of decoded estimates. A guided
+    # step then runs neither decoder nor binder, and does not differentiate the denoiser.
+    latent_encoder: bool = False
     # Number of frames to embed per step in each window of a generated video.
     frames: FrameSampling = field(default_factory=FrameSampling)
     # Augmented views of frames, see `seehear.guidance.augmentation`. nearest, farthest: smallest
@@ -83,6 +86,14 @@ class Preset:
         if self.lufs is not None and not MIN_LUFS <= self.lufs <= MAX_LUFS:
             raise SettingsError(
                 f"expected a loudness of {MIN_LUFS:g} to {MAX_LUFS:g} LUFS, got {self.lufs:g}"
+            )
+        aligner = self.settings.aligner
+        tunes_prompt = any(rate_of(aligner.lr_prompt, s) for s in ("audio", "video"))
+        needs_denoiser = aligner.through_denoiser or aligner.rule == "mpgd" or tunes_prompt
+        if self.latent_encoder and needs_denoiser:
+            raise SettingsError(
+                "expected through_denoiser=False, lr_prompt=0 and a rule other than mpgd with "
+                "latent_encoder, whose gradient does not pass the denoiser"
             )
         if not 0 <= self.local_weight <= 1 or not 0 < self.overlap < 1:
             raise SettingsError(

@@ -73,6 +73,7 @@ def load(
     binder: str | Path | None = None,
     backbone: str | None = None,
     captioner: str | Path | None = None,
+    latent_encoders: str | Path | None = None,
     device: str | torch.device = "cpu",
     dtype: DtypeName | torch.dtype = "float32",
     commercial: bool = False,
@@ -97,6 +98,8 @@ def load(
         backbone: NAME or NAME=PATH of a joint model, which generates audio and video together.
         captioner: Model that writes the prompt if it is None; see
             `seehear.models.captioners.load`. None: the binder's nearest phrase.
+        latent_encoders: Folder that `seehear distill` wrote, for presets with `latent_encoder`;
+            None: the family's own, if it has some.
         device: Device of the models.
         dtype: Data type of the networks: float32, or bfloat16 to save memory.
         commercial: Refuse models whose licence forbids commercial use, or is unknown.
@@ -118,6 +121,7 @@ def load(
             binder=binder,
             backbone=backbone,
             captioner=captioner,
+            latent_encoders=latent_encoders,
             device=str(device),
             dtype=str(dtype).removeprefix("torch."),
             commercial=commercial,
@@ -678,7 +682,9 @@ class Studio:
             },
             trace=[to_json(step) for step in sampled.trace],
             inputs=[describe_input(job.path, job.duration_s)] if job.path else [],
-            weights=self.family.weights(TASKS[job.task].makes.values()),
+            weights=self.family.weights(
+                TASKS[job.task].makes.values(), with_latent_encoders=job.preset.latent_encoder
+            ),
         )
 
 
