@@ -1,4 +1,4 @@
-"""`seehear distill`: train encoders of noisy latents for the preset fast."""
+"""`seehear distill`: train encoders of noisy latents."""
 
 from pathlib import Path
 from typing import Annotated, Literal
@@ -41,14 +41,12 @@ def distill(
 
     The audio or video model generates clips for random phrases, without guidance. The encoder
     learns to predict the binder's embeddings of these clips from their latents at every noise
-    level. No data are needed. With the preset fast, guidance uses the encoder instead of decoder
-    and binder.
+    level. No data are needed. Presets with latent_encoder=True, which are set in Python, use the
+    encoder instead of decoder and binder.
 
     For example:
 
         seehear distill audio -o encoders/ --audio AUDIOLDM_FOLDER --binder imagebind_huge.pth
-
-        seehear v2a clip.mp4 -o out.mp4 --preset fast --latent-encoders encoders/
     """  # fmt: skip
     from seehear.cli.console import out
     from seehear.cli.load_models import check_device, loaded_studio

@@ -324,9 +324,9 @@ LatentEncodersOption = Annotated[
     str | None,
     typer.Option(
         "--latent-encoders", metavar="FOLDER", rich_help_panel=_MODELS,
-        show_default="those of the pocket family",
-        help="Encoders of noisy latents for the preset fast, a folder that `seehear distill` "
-        "wrote for these models.",
+        show_default=False,
+        help="Encoders of noisy latents, a folder that `seehear distill` wrote for these models. "
+        "Used by presets with latent_encoder, which are set in Python.",
     ),
 ]  # fmt: skip
 CaptionerOption = Annotated[

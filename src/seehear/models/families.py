@@ -234,7 +234,6 @@ FAMILIES: Mapping[str, FamilyRow] = {
             binder_parts=("binder", "text"),
             audio=POCKET / "audio",
             video=POCKET / "video",
-            latent_encoders=POCKET / "latent_encoders",
         ),
         FamilyRow(
             name="paper",
