@@ -91,8 +91,7 @@ def main() -> None:
         mel = log_mel_from_waveform(crops.batch(step, BATCH))[:, None]
 
         def generate() -> Tensor:
-            with torch.set_grad_enabled(not options.decoder_of):
-                posterior = vae.encode(mel).latent_dist
+            posterior = vae.encode(mel).latent_dist
             kl[:] = [posterior.kl().mean() / (CROP_FRAMES / 8 * 8)]
             return (vae.decode(posterior.sample()).sample - MEL_MEAN) / MEL_STD
 

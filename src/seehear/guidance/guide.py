@@ -107,7 +107,9 @@ class Guide:
         self.config, self.objective, self.num_steps = config, objective, num_steps
         self.shifts_at = shifts_at
         self.aligner = Aligner(config)
-        self.reads_latents = isinstance(objective, ReadsLatents) and objective.reads_latents
+        self.latent_objective: ReadsLatents | None = None
+        if isinstance(objective, ReadsLatents) and objective.reads_latents:
+            self.latent_objective = objective
         self.is_shift_due = False  # a waiting stream is shifted at its next step
 
     def before_step(self, now: LoopState) -> None:
@@ -116,9 +118,8 @@ class Guide:
         Or Eq. 13 with the embeddings of the noisy latents, which no denoiser and decoder compute.
         """
         guided = self._guided(now)
-        if guided and self.reads_latents:
-            assert isinstance(self.objective, ReadsLatents)
-            self._align_latents(now, self.objective.latent_pieces(now.before))
+        if guided and self.latent_objective is not None:
+            self._align_latents(now, self.latent_objective.latent_pieces(now.before))
             return
         if not (guided and self.config.through_denoiser):
             return
@@ -149,8 +150,8 @@ class Guide:
         is Eq. 11 as written.
         """
         guided = self._guided(now)
-        is_done = self.reads_latents or self.config.through_denoiser or self.config.rule == "mpgd"
-        if not guided or is_done:
+        is_guided_before = self.latent_objective is not None or self.config.through_denoiser
+        if not guided or is_guided_before or self.config.rule == "mpgd":
             return
         is_stale = self.config.level == "stale"
         eps = {s: now.predicted[s].eps for s in guided}

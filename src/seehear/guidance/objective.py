@@ -149,7 +149,7 @@ class Agreement:
         return tuple(self._latent_piece(levels, k) for k in range(max(1, len(self.windows))))
 
     def _latent_piece(self, levels: Mapping[Stream, NoiseLevel], k: int) -> Piece:
-        spans = self.windows[k] if self.windows else None
+        spans = self._spans(k)
 
         def piece(z: dict[Stream, Tensor], y: dict[Stream, Tensor]) -> dict[str, Tensor]:
             embeddings: dict[str, Tensor] = {
@@ -159,6 +159,9 @@ class Agreement:
             return self._pair_losses(embeddings, k)
 
         return piece
+
+    def _spans(self, k: int) -> Mapping[Stream, slice] | None:
+        return self.windows[k] if self.windows else None
 
     def _start_s(self, k: int) -> float:
         if not self.windows:
@@ -171,7 +174,7 @@ class Agreement:
         return None if self.duration_s is None else self.duration_s - self._start_s(k)
 
     def _piece(self, estimate: Estimate, k: int, frames: Sequence[int] | None) -> Piece:
-        spans = self.windows[k] if self.windows else None
+        spans = self._spans(k)
         terms = [term.for_window(self._start_s(k)) for term in self.terms]
 
         def piece(z: dict[Stream, Tensor], y: dict[Stream, Tensor]) -> dict[str, Tensor]:

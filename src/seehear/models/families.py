@@ -177,7 +177,6 @@ def load_family(options: LoadOptions | None = None) -> Family:
         )
     row = FAMILIES[options.models]
     name, source = _binder_source(row, options)
-    encoders = _latent_encoders(row, options)
     sources = {} if options.backbone else _sources(row, options)
     common = {
         "device": options.device,
@@ -193,21 +192,20 @@ def load_family(options: LoadOptions | None = None) -> Family:
         sources={part: str(place) for part, place in sources.items()}
         | ({} if source is None else {"binder": source.name}),
         commercial=options.commercial,
-        latent_encoders=encoders,
+        latent_encoders=_latent_encoders(options),
     )
 
 
-def _latent_encoders(row: "FamilyRow", options: LoadOptions) -> Path | None:
-    """The caller's folder if set; the family's only for the models that it was trained for."""
-    if options.latent_encoders is not None:
-        folder = Path(options.latent_encoders)
-        if not folder.is_dir():
-            raise WeightsError(
-                f"{folder}: expected a folder that `seehear distill` wrote, which does not exist"
-            )
-        return folder
-    replaced = (options.audio, options.video, options.motion, options.binder, options.backbone)
-    return None if any(replaced) else row.latent_encoders
+def _latent_encoders(options: LoadOptions) -> Path | None:
+    """The caller's folder. No family has encoders of its own."""
+    if options.latent_encoders is None:
+        return None
+    folder = Path(options.latent_encoders)
+    if not folder.is_dir():
+        raise WeightsError(
+            f"{folder}: expected a folder that `seehear distill` wrote, which does not exist"
+        )
+    return folder
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -221,7 +219,6 @@ class FamilyRow:
     motion: str | None = None  # motion adapter; None if `video` contains one
     binder_source: Path | None = None  # None: the file of the catalogue entry `binder`
     binder_parts: tuple[str, ...] = ()  # folders of `binder_source` whose weights are recorded
-    latent_encoders: Path | None = None  # folder of the encoders of noisy latents
 
 
 FAMILIES: Mapping[str, FamilyRow] = {

@@ -5,37 +5,39 @@ costs one pass through a small network. It is a noise-conditional guide as in cl
 (Dhariwal & Nichol 2021, arXiv:2105.05233, 4.1), with an embedding in place of classes.
 """
 
-import json
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 import torch
 from jaxtyping import Float
-from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.nn import functional
 
-from seehear.errors import WeightsError
 from seehear.guidance.diffusion import NoiseLevel
-from seehear.models.cache import read_json
+from seehear.models.network_folder import (
+    CONFIG_FILE,
+    WEIGHTS_FILE,
+    NetworkSizes,
+    read_sizes,
+    save_network,
+)
 from seehear.models.strict_weights import load_strict
 from seehear.models.weights import read_state_dict
 
-CONFIG_FILE, WEIGHTS_FILE = "config.json", "model.safetensors"
-MAX_SIZE = 65_536  # of numbers in config.json
+WIDTH = 48  # of encoders that `seehear distill` trains
 NUM_WAVES = 8  # of the embedding of the noise level
 MAX_LOG_SNR = 20.0
 GROUPS = 8
 
 
 @dataclass(frozen=True, kw_only=True)
-class LatentEncoderConfig:
+class LatentEncoderConfig(NetworkSizes):
     """Sizes of the network."""
 
     channels: int  # of the latents
     outputs: int  # dimension of the binder's embeddings
-    width: int = 48  # of the first stage; the next two have 2 and 3 times as many channels
+    width: int  # of the first stage; the next two have 2 and 3 times as many channels
 
 
 class ResidualConv(nn.Module):
@@ -114,10 +116,7 @@ def _waves(log_snr: Float[Tensor, " batch"]) -> Float[Tensor, "batch features"]:
 
 def save(encoder: LatentEncoder, folder: Path) -> None:
     """Write config.json and model.safetensors, in float16."""
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / CONFIG_FILE).write_text(json.dumps(asdict(encoder.config), indent=2) + "\n")
-    state = {key: tensor.half().contiguous() for key, tensor in encoder.state_dict().items()}
-    save_file(state, folder / WEIGHTS_FILE, {"format": "pt", "licence": "Apache-2.0"})
+    save_network(encoder, encoder.config, folder, licence="Apache-2.0")
 
 
 def load(folder: Path, *, device: str = "cpu", dtype: torch.dtype = torch.float32) -> LatentEncoder:
@@ -126,25 +125,16 @@ def load(folder: Path, *, device: str = "cpu", dtype: torch.dtype = torch.float3
     Raises:
         WeightsError: A file is missing or damaged, or config.json describes other weights.
     """
+    config = read_sizes(
+        folder,
+        LatentEncoderConfig,
+        lambda sizes: sizes.width % GROUPS == 0,
+        f"and a width that is a multiple of {GROUPS}",
+    )
     return load_strict(
-        partial(LatentEncoder, _read_config(folder)),
+        partial(LatentEncoder, config),
         read_state_dict(folder / WEIGHTS_FILE),
         folder / WEIGHTS_FILE,
         published=f"the latent encoder that {CONFIG_FILE} describes",
         dtype=dtype,
     ).to(device)
-
-
-def _read_config(folder: Path) -> LatentEncoderConfig:
-    record = read_json(folder / CONFIG_FILE)
-    sizes = {field.name for field in fields(LatentEncoderConfig)}
-    is_fine = record.keys() == sizes and all(
-        type(value) is int and 0 < value <= MAX_SIZE for value in record.values()
-    )
-    if not is_fine or record["width"] % GROUPS:
-        raise WeightsError(
-            f"{folder / CONFIG_FILE}: expected whole numbers from 1 to {MAX_SIZE} for "
-            f"{', '.join(sorted(sizes))}, and a width that is a multiple of {GROUPS}, got "
-            f"{str(record)[:200]}; copy the folder again"
-        )
-    return LatentEncoderConfig(**record)

@@ -33,7 +33,7 @@ class LoadOptions:
     dtype: str = "float32"  # one of `DtypeName`
     commercial: bool = False  # refuse licences that forbid commercial use or are unknown
     captioner: str | Path | None = None  # None: the binder's nearest phrase
-    latent_encoders: str | Path | None = None  # folder of `seehear distill`; None: the family's
+    latent_encoders: str | Path | None = None  # folder of `seehear distill`
     checkpointing: bool = False  # recompute activations in the backward pass: less memory
     lean: bool = False  # offload text encoders and the binder's encoders to the CPU after use
     clip: Mapping[str, Any] = field(default_factory=dict)  # of the video model: num_frames, fps...

@@ -7,33 +7,34 @@ corrections of those that the mel implies, and predicted tones are mixed with th
 noise.
 """
 
-import json
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 import torch
 from jaxtyping import Float
-from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.nn import functional
 
 from seehear.dsp.mel import HOP_SAMPLES, NUM_MELS, SAMPLE_RATE, slaney_mel_from_hz
-from seehear.errors import WeightsError
-from seehear.models.cache import read_json
+from seehear.models.network_folder import (
+    CONFIG_FILE,
+    WEIGHTS_FILE,
+    NetworkSizes,
+    read_sizes,
+    save_network,
+)
 from seehear.models.strict_weights import load_strict
 from seehear.models.weights import read_state_dict
 
-CONFIG_FILE = "config.json"
-WEIGHTS_FILE = "model.safetensors"
-MAX_SIZE, MAX_BLOCKS = 65_536, 100  # of numbers in config.json
+MAX_BLOCKS = 100  # in config.json
 NOISE_SEED = 0
 MEL_TO_MAGNITUDE = 2.5  # log magnitude of white noise in a window of 640 samples, less its log mel
 MAX_LOG_MAGNITUDE = 7.0  # the magnitude of a full-scale tone is 5.1 with a window of 640 samples
 
 
 @dataclass(frozen=True, kw_only=True)
-class SpectralVocoderConfig:
+class SpectralVocoderConfig(NetworkSizes):
     """Sizes of the network. Shared settings have the names of SpeechT5HifiGanConfig."""
 
     model_in_dim: int = NUM_MELS
@@ -173,10 +174,7 @@ def envelope_matrix(config: SpectralVocoderConfig) -> Float[Tensor, "mels bins"]
 
 def save(vocoder: SpectralVocoder, folder: Path) -> None:
     """Write config.json and model.safetensors, in float16."""
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / CONFIG_FILE).write_text(json.dumps(asdict(vocoder.config), indent=2) + "\n")
-    state = {key: tensor.half().contiguous() for key, tensor in vocoder.state_dict().items()}
-    save_file(state, folder / WEIGHTS_FILE, {"format": "pt"})
+    save_network(vocoder, vocoder.config, folder)
 
 
 def load(folder: Path, *, dtype: torch.dtype = torch.float32) -> SpectralVocoder:
@@ -185,7 +183,8 @@ def load(folder: Path, *, dtype: torch.dtype = torch.float32) -> SpectralVocoder
     Raises:
         WeightsError: A file is missing or damaged, or config.json describes other weights.
     """
-    config = _read_config(folder)
+    condition = f"at most {MAX_BLOCKS} blocks, and an even window that is not shorter than the hop"
+    config = read_sizes(folder, SpectralVocoderConfig, _is_consistent, condition)
     state = read_state_dict(folder / WEIGHTS_FILE)
     return load_strict(
         partial(SpectralVocoder, config),
@@ -194,22 +193,6 @@ def load(folder: Path, *, dtype: torch.dtype = torch.float32) -> SpectralVocoder
         published=f"the vocoder that {CONFIG_FILE} describes",
         dtype=torch.promote_types(dtype, torch.float32),
     )
-
-
-def _read_config(folder: Path) -> SpectralVocoderConfig:
-    record = read_json(folder / CONFIG_FILE)
-    sizes = {field.name for field in fields(SpectralVocoderConfig)}
-    is_fine = record.keys() <= sizes and all(
-        type(value) is int and 0 < value <= MAX_SIZE for value in record.values()
-    )
-    config = SpectralVocoderConfig(**record) if is_fine else None
-    if config is None or not _is_consistent(config):
-        raise WeightsError(
-            f"{folder / CONFIG_FILE}: expected whole numbers from 1 to {MAX_SIZE} for "
-            f"{', '.join(sorted(sizes))}, at most {MAX_BLOCKS} blocks, and an even window that is "
-            f"not shorter than the hop, got {str(record)[:200]}; copy or download the folder again"
-        )
-    return config
 
 
 def _is_consistent(config: SpectralVocoderConfig) -> bool:

@@ -20,10 +20,11 @@ from seehear.errors import SettingsError, WeightsError
 from seehear.guidance.protocols import Backbone, JointStream
 from seehear.guidance.sampling import sample
 from seehear.guidance.settings import AlignerConfig, SamplingSettings
+from seehear.guidance.streams import Stream
 from seehear.models import latent_encoder
 from seehear.models.captioners.concepts import PHRASES
 from seehear.models.families import Family
-from seehear.models.latent_encoder import LatentEncoder, LatentEncoderConfig, log_snr_of
+from seehear.models.latent_encoder import WIDTH, LatentEncoder, LatentEncoderConfig, log_snr_of
 from seehear.models.weights import read_state_dict
 
 SAMPLES_FILE = "samples.safetensors"
@@ -65,7 +66,7 @@ class Samples:
 
 def distill(
     family: Family,
-    stream: str,
+    stream: Stream,
     folder: Path,
     settings: DistillSettings,
     note: Callable[[str], None] = lambda text: None,
@@ -84,7 +85,7 @@ def distill(
     Raises:
         SettingsError: The backbone is one stream of a joint model.
     """
-    backbone = family.backbone("audio" if stream == "audio" else "video")
+    backbone = family.backbone(stream)
     if isinstance(backbone, JointStream):
         raise SettingsError("expected a model of one stream, got a joint model")
     place = folder / stream
@@ -129,7 +130,9 @@ def generate_samples(
         parts.append((z_0.float().cpu(), embedded.float().cpu()))
         count += size
         latents, embeddings = (torch.cat(column) for column in zip(*parts, strict=True))
-        save_file({"latents": latents, "embeddings": embeddings}, path)
+        temporary = path.with_suffix(".tmp")  # a kill leaves the clips before
+        save_file({"latents": latents, "embeddings": embeddings}, temporary)
+        temporary.replace(path)
         note(f"generated {count} of {settings.clips} clips")
     latents, embeddings = (torch.cat(column) for column in zip(*parts, strict=True))
     return Samples(latents, embeddings)
@@ -160,7 +163,9 @@ def train_encoder(
     generator = torch.Generator().manual_seed(settings.seed)
     torch.manual_seed(settings.seed)
     encoder = LatentEncoder(
-        LatentEncoderConfig(channels=samples.latents.shape[1], outputs=samples.embeddings.shape[1])
+        LatentEncoderConfig(
+            channels=samples.latents.shape[1], outputs=samples.embeddings.shape[1], width=WIDTH
+        )
     ).train()
     encoder.dropout.p = settings.dropout
     levels = backbone.levels(NUM_LEVELS)

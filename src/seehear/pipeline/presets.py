@@ -88,9 +88,8 @@ class Preset:
                 f"expected a loudness of {MIN_LUFS:g} to {MAX_LUFS:g} LUFS, got {self.lufs:g}"
             )
         aligner = self.settings.aligner
-        tunes_prompt = any(rate_of(aligner.lr_prompt, s) for s in ("audio", "video"))
-        needs_denoiser = aligner.through_denoiser or aligner.rule == "mpgd" or tunes_prompt
-        if self.latent_encoder and needs_denoiser:
+        # Without `through_denoiser` no prompt is tuned: see `AlignerConfig`.
+        if self.latent_encoder and (aligner.through_denoiser or aligner.rule == "mpgd"):
             raise SettingsError(
                 "expected through_denoiser=False, lr_prompt=0 and a rule other than mpgd with "
                 "latent_encoder, whose gradient does not pass the denoiser"

@@ -98,8 +98,7 @@ def load(
         backbone: NAME or NAME=PATH of a joint model, which generates audio and video together.
         captioner: Model that writes the prompt if it is None; see
             `seehear.models.captioners.load`. None: the binder's nearest phrase.
-        latent_encoders: Folder that `seehear distill` wrote, for presets with `latent_encoder`;
-            None: the family's own, if it has some.
+        latent_encoders: Folder that `seehear distill` wrote, for presets with `latent_encoder`.
         device: Device of the models.
         dtype: Data type of the networks: float32, or bfloat16 to save memory.
         commercial: Refuse models whose licence forbids commercial use, or is unknown.
