@@ -2,7 +2,8 @@
 
 Half of the batches are recordings (`training.audio.crops`). Losses are distances of log mels and of
 spectra at several resolutions. From `--begin-step` on, discriminators of spectrograms keep onsets
-and tones sharp.
+and tones sharp. With `--autoencoders`, part of each batch starts from mels that were encoded and
+decoded, because those are what the vocoder gets from the denoiser.
 """
 
 import argparse
@@ -11,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from diffusers import AutoencoderKL
 from torch import Tensor, nn
 
 from seehear.dsp.mel import HOP_SAMPLES, log_mel_from_waveform, mel_filters
@@ -24,6 +26,8 @@ from training.world.pictures import CACHE
 
 CROP_FRAMES = 96
 BATCH = 16
+DECODED = 7  # examples of a batch whose mels went through an autoencoder
+LATENT_NOISE = 0.1  # of their standard deviation, at most: the denoiser is not exact either
 JUDGED_WINDOWS = (256, 512, 1024, 2048)  # of the discriminators, in samples
 MEL_RESOLUTIONS = ((128, 10), (256, 20), (512, 40), (1024, 64), (2048, 96))  # (window, bands)
 
@@ -75,6 +79,15 @@ def averaged_vocoder(name: str = "spectral_vocoder") -> SpectralVocoder:
     return vocoder.eval()
 
 
+@torch.no_grad()
+def decoded_mels(vae: AutoencoderKL, mels: Tensor, generator: torch.Generator) -> Tensor:
+    """Log mels [batch, frames, mels] through the autoencoder, with a little noise on latents."""
+    latents = vae.encode(mels[:, None]).latent_dist.mode()
+    scale = LATENT_NOISE * torch.rand(len(mels), 1, 1, 1, generator=generator) * latents.std()
+    noise = torch.randn(latents.shape, generator=generator)
+    return vae.decode(latents + scale * noise).sample[:, 0]
+
+
 def held_out() -> dict[str, Tensor]:
     """Scenes and recordings that are not trained on, 2.56 s each."""
     length = 256 * HOP_SAMPLES
@@ -92,6 +105,7 @@ def main() -> None:
     parser.add_argument("--begin-step", type=int, default=3000, help="of the discriminators")
     parser.add_argument("--name", default="spectral_vocoder", help="of the run")
     parser.add_argument("--beginning", type=Path, help="folder of a vocoder to go on from")
+    parser.add_argument("--autoencoders", type=Path, nargs="*", default=[], help="folders, in turn")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     samples = CROP_FRAMES * HOP_SAMPLES
@@ -101,12 +115,18 @@ def main() -> None:
     vocoder = SpectralVocoder(SpectralVocoderConfig())
     if options.beginning:
         vocoder = load_vocoder(options.beginning)
+    autoencoders = [AutoencoderKL.from_pretrained(path).eval() for path in options.autoencoders]
     discriminators = nn.ModuleList(SpectrumDiscriminator(window) for window in JUDGED_WINDOWS)
 
     def batch_of(step: int):
         real = crops.batch(step, BATCH)
         mel = log_mel_from_waveform(real)
-        noise = torch.randn(BATCH, samples, generator=torch.Generator().manual_seed(step))
+        generator = torch.Generator().manual_seed(step)
+        noise = torch.randn(BATCH, samples, generator=generator)
+        if autoencoders:
+            vae = autoencoders[step % len(autoencoders)]
+            decoded = decoded_mels(vae, mel[:DECODED], generator)
+            mel = torch.cat([decoded, mel[DECODED:]])
         return real, lambda: vocoder(mel, noise)
 
     def losses_of(real: Tensor, made: Tensor) -> dict[str, Tensor]:
