@@ -61,9 +61,10 @@ audio preset. Its audio stream has the guidance scale and the learning rates of 
 
 """
 JOINT_MODEL_NOTE = """\
-These are for one model that generates both streams and has no prompt of its own, such as
+These are for one model that generates both streams and does not take a prompt as input, such as
 MM-Diffusion. Guidance compares the streams with each other, with the prompt and with the reference,
-where there are any. The values are those of the presets above and were not tuned for such a model.
+where there are any. Many values are those of the image and video presets with the same name. None
+was tuned for such a model.
 
 """
 _CONSTANTS = {  # of image and video presets, by name

@@ -110,13 +110,14 @@ TEXTS = {
 NO_EXAMPLE = (
     "\n## joint-model\n\n"
     "Video and audio from one joint model (`seehear joint --backbone mm-diffusion=PATH`, "
-    "`Studio.joint_model`). Such a model has no prompt of its own. Guidance compares its two "
+    "`Studio.joint_model`). The model itself takes no prompt. Guidance compares its two "
     "streams with each other, with a prompt (`--prompt`) and with a reference (`--like`, audio, "
     "an image or a video). `--preset paper-landscape` selects MM-Diffusion and ImageBind. With "
     "`--backbone`, the joint model generates only one stream: `v2a` generates the audio for the "
-    "input video, and `a2v` the video for the input audio. At every noise level the input stream "
-    "is replaced by its latents with fixed noise (*replacement*). There is no example here, "
-    "because no joint model ships with the package."
+    "input video, and `a2v` the video for the input audio. At every noise level, noise of that "
+    "level is added to the clean latents of the input stream, and the model reads the sum as the "
+    "noisy latents of this stream (*replacement*). The noise is drawn once per run. There is no "
+    "example here, because no joint model ships with the package."
 )
 
 

@@ -114,6 +114,7 @@ def _take_all(folder) -> list[str]:
     return taken
 
 
+@pytest.mark.long
 def test_four_processes_at_once_never_get_the_same_job(tmp_path):
     ledger = Ledger(tmp_path)
     ledger.add(entries(400))

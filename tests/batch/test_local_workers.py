@@ -79,6 +79,7 @@ if __name__ == "__main__":
 """
 
 
+@pytest.mark.long
 def test_a_second_coordinator_finishes_the_batch_of_a_killed_one(tmp_path):
     script = tmp_path / "run.py"
     script.write_text(SLOW_BATCH)

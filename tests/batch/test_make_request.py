@@ -25,6 +25,7 @@ def faulty(monkeypatch):
     isolated._SERVER.end()
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("faulty")
 def test_a_file_that_crashes_the_decoder_fails_its_job_and_the_others_are_done(tmp_path):
     clips = tmp_path / "clips"
@@ -43,6 +44,7 @@ def test_a_file_that_crashes_the_decoder_fails_its_job_and_the_others_are_done(t
     assert {p.name for p in (tmp_path / "out").glob("*.mp4")} == {"a.mp4", "z.mp4"}
 
 
+@pytest.mark.long
 def test_surround_audio_is_a_job_like_others(tmp_path):
     (tmp_path / "clips").mkdir()
     write_surround(tmp_path / "clips" / "surround71.wav", 8)

@@ -270,6 +270,7 @@ def test_folders_and_patterns_are_made_one_by_one_into_a_folder(workplace):
     ]
 
 
+@pytest.mark.long
 def test_too_few_steps_to_guide_any_are_told(workplace, capsys):
     run("v2a", "clip.mp4", "-o", "out.wav", "--steps", 2, "--prompt", "rain")
     assert "guides no step when --steps is 2" in " ".join(capsys.readouterr().err.split())
@@ -403,6 +404,7 @@ def test_a_bug_keeps_its_traceback(workplace, monkeypatch):
     assert files(workplace) == ["clip.mp4", "photo.jpg"]
 
 
+@pytest.mark.long
 @pytest.mark.skipif(os.name != "posix", reason="sends a signal")
 def test_ctrl_c_ends_with_130_and_leaves_nothing(workplace, family):
     script = (

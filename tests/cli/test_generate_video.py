@@ -68,6 +68,7 @@ def test_large_pictures_are_saved_as_they_are(tmp_path):
         assert media.read_image(path).pixels.shape == (3, saved, saved)
 
 
+@pytest.mark.long
 def test_a_sound_without_a_beginning_is_told_to_give_no_time(workplace, capsys):
     soundfile.write("silence.wav", np.zeros(22_050), 22_050)
     run("a2v", "silence.wav", "-o", "out.mp4", *QUICK, "--prompt", "", "--sync", "0.5")
@@ -111,6 +112,7 @@ def test_a_sentence_becomes_a_film_with_sound(workplace, capsys):
     assert made.has_audio
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     "command",
     [

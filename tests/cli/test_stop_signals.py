@@ -86,6 +86,7 @@ def num_done(folder: Path) -> int:
 INT, TERM = CODES
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("workers", "number", "to_group"),
     [
@@ -176,6 +177,7 @@ def test_a_batch_on_ray_ends_in_order(tmp_path, number):
     ledger.close()
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("number", "seconds"),
     [
@@ -210,6 +212,7 @@ def test_a_command_leaves_no_file_whenever_it_is_stopped(tmp_path, number, secon
     assert "seehear: stopped by " in shown.splitlines()[-1]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("number", [INT])  # the tests of the page end their server by SIGTERM
 def test_the_page_ends_in_order(tmp_path, number):
     pytest.importorskip("gradio")

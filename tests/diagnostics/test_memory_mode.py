@@ -89,6 +89,7 @@ def test_the_dearest_plan_takes_a_fraction_of_the_memory():
     assert "vocoder" in text
 
 
+@pytest.mark.long
 def test_a_longer_clip_and_fewer_steps_are_predicted_so():
     found = estimate_run(PAPER_RUNS["paper-v2a"], duration_s=60.0, num_steps=10)
     assert (found.num_steps, found.num_guided) == (10, 7)
@@ -132,6 +133,7 @@ def test_a_lean_binder_embeds_the_same():
         assert torch.equal(plain.embed_video(frames), lean.embed_video(frames))
 
 
+@pytest.mark.long
 def test_memory_returns_to_the_base_line_after_each_of_five_runs(tmp_path):
     studio = Studio(small_family(write_small(tmp_path)))
     video = as_video(moving_frames(25), fps=25.0)

@@ -69,6 +69,7 @@ def test_live_bytes_follow_births_and_deaths_and_leave_views_and_weights_out():
         assert (live.now, live.peak) == (0, 8000)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("options", [{}, {"mel_bridge": True}])
 @pytest.mark.parametrize("through_denoiser", [False, True])
 def test_a_step_on_meta_costs_what_a_real_one_does(sound, binder, through_denoiser, options):
@@ -81,6 +82,7 @@ def test_a_step_on_meta_costs_what_a_real_one_does(sound, binder, through_denois
     assert meta.weight_bytes == real.weight_bytes
 
 
+@pytest.mark.long
 def test_a_gradient_through_the_denoiser_costs_more(sound, binder):
     far = costs_on("meta", sound, binder, through_denoiser=True)
     near = costs_on("meta", sound, binder, through_denoiser=False)
@@ -89,6 +91,7 @@ def test_a_gradient_through_the_denoiser_costs_more(sound, binder):
     assert near.peak_bytes > sum(near.weight_bytes.values())
 
 
+@pytest.mark.long
 def test_recomputing_activations_takes_a_fraction_of_the_memory():
     """Of AudioLDM's decoder and vocoder at their true size, for a second of sound."""
     peaks, flops = [], []

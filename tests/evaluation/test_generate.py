@@ -36,6 +36,7 @@ def real(tmp_path_factory):
     return folder
 
 
+@pytest.mark.long
 def test_eval_runs_a_preset_scores_it_and_does_not_make_it_again(real, tmp_path, capsys):
     command = ["eval", "--real", str(real), "--run", "unguided", "--steps", "2", "-o",
                str(tmp_path / "out"), "--cache", str(tmp_path / "cache"), "--quiet"]  # fmt: skip
@@ -61,6 +62,7 @@ def test_a_damaged_job_database_of_a_run_is_refused(real, tmp_path):
         run(real_clips(real), ordered("v2a", "unguided"), folder, lambda request: None)
 
 
+@pytest.mark.long
 def test_scores_do_not_depend_on_cache_or_workers(real, tmp_path, capsys):
     made = tmp_path / "noise"
     write_noise("v2a", real_clips(real), made)

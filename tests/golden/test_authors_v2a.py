@@ -124,10 +124,12 @@ def assert_near(got, wanted, atol):
     torch.testing.assert_close(got, wanted, rtol=0, atol=atol)
 
 
+@pytest.mark.long
 def test_latents_after_every_step_equal_the_originals():
     assert_near(run("run_a").latents, run("run_a").wanted["latents"], ATOL)
 
 
+@pytest.mark.long
 def test_latents_with_two_updates_a_step_equal_the_originals():
     made = run("run_b")
     assert_near(made.latents[..., ::4, :], made.wanted["latents_sub"], ATOL)

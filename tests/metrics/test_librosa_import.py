@@ -15,6 +15,7 @@ def start(home):
     )
 
 
+@pytest.mark.long
 def test_a_second_process_imports_librosa_only_after_the_first_one(tmp_path):
     with FileLock(tmp_path / "librosa.lock"):
         process = start(tmp_path)

@@ -49,6 +49,7 @@ def test_the_recipe_is_the_peers():
     assert float(b[0, 0]) == pytest.approx(-0.171637585227, abs=1e-11)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("features", "wanted"),
     [

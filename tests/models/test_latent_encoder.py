@@ -147,6 +147,7 @@ def test_a_family_without_an_encoder_says_how_to_get_one(family):
         family.latent_encoder("audio", torch.zeros(1, 4, 8, 8))
 
 
+@pytest.mark.long
 def test_distill_resumes_and_its_encoder_knows_the_samples(family, tmp_path):
     settings = DistillSettings(
         clips=6, clips_per_batch=4, num_steps=2, training_steps=150, batch=24, dropout=0.0

@@ -75,6 +75,7 @@ def put_canaries(folder: Path, marker: Path, model_type: str | None) -> int:
     return count
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("model_type", [None, "unknown_kind"])
 def test_code_beside_weights_never_runs(folders, tmp_path, model_type):
     root, marker = tmp_path / "models", tmp_path / "ran"

@@ -42,6 +42,7 @@ def test_the_sample_clip_gets_the_sound_of_what_it_shows(studio, judge):
     assert "rooster" in named(judge, result.waveform)
 
 
+@pytest.mark.long
 def test_guidance_alone_turns_noise_towards_the_picture(studio, judge):
     """No prompt: what is heard comes from the gradient of the binder alone."""
     result = studio.video_to_audio(SAMPLE, prompt="", seed=1)
@@ -54,6 +55,7 @@ def _guided(result):
     return [step for step in result.trace if step["is_guided"]]
 
 
+@pytest.mark.long
 def test_prompts_are_heard(studio, judge):
     """Without any picture: of 16 prompts, most are among the judge's first three of 56 names."""
     prompts = {
@@ -90,6 +92,7 @@ def test_every_weight_file_has_a_licence_in_the_manifest(studio):
     assert all(entry["licence"] for entry in weights)
 
 
+@pytest.mark.long
 def test_sounds_begin_when_the_picture_begins_to_move(studio):
     """Two taps of something that jumps at times that no seed would hit."""
     jumps_s, fps = (0.6, 1.8), 12.5

@@ -39,6 +39,7 @@ def test_a_manifest_is_replayed(tmp_path, capsys):
     assert "media" in capsys.readouterr().out
 
 
+@pytest.mark.long
 def test_an_unfinished_batch_is_resumed_and_finished_jobs_are_kept(tmp_path):
     for name in ("bell.json", "bell.mp4", "ledger.sqlite"):
         shutil.copy(DATA / name, tmp_path)

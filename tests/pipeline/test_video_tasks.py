@@ -120,6 +120,7 @@ def test_few_frames_are_looked_at_at_once(studio):
     assert len(seen) >= 2
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("duration_s", "count"), [(0.3, 3), (1.0, 8), (1.55, 13)])
 def test_every_frame_that_is_kept_is_looked_at_over_a_run(studio, duration_s, count):
     preset = replace(

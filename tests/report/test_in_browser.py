@@ -108,6 +108,7 @@ def test_every_series_in_the_page_is_that_of_the_manifest_to_the_last_digit(tmp_
     )
 
 
+@pytest.mark.long
 def test_a_page_shows_where_guidance_acted_and_plays_its_media_offline(tmp_path, browser):
     write_page(read_run(saved_run(tmp_path)), tmp_path / "page.html")
     with opened(browser, tmp_path / "page.html") as page:

@@ -223,6 +223,7 @@ def test_a_large_picture_is_embedded_smaller(tmp_path):
     assert "960 by 720 pixels" in shown.note
 
 
+@pytest.mark.long
 def test_the_page_of_a_noisy_clip_of_ten_seconds_is_below_five_megabytes(tmp_path):
     draw = torch.Generator().manual_seed(0)
     frames = torch.randint(0, 256, (100, 3, 240, 320), generator=draw, dtype=torch.uint8)
@@ -319,6 +320,7 @@ def small_models(monkeypatch, family):
     )
 
 
+@pytest.mark.long
 def test_several_outputs_with_report_get_a_page_each_and_a_gallery(
     tmp_path, monkeypatch, small_models
 ):

@@ -38,6 +38,7 @@ def test_without_gradio_the_error_names_the_extra(monkeypatch, capsys):
     assert 'pip install "seehear[web]"' in capsys.readouterr().err
 
 
+@pytest.mark.long
 def test_a_port_in_use_is_named(server):
     # In its own process, because Gradio leaves the sockets of its attempt open.
     port = server.url.rsplit(":", 1)[1]

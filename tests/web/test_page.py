@@ -143,6 +143,7 @@ def test_an_uploaded_clip_gets_audio_that_plays_downloads_and_replays(visit, tmp
     visitor.page.screenshot(path=pictures / "web_replayed.png", full_page=True)
 
 
+@pytest.mark.long
 def test_stop_takes_effect_within_a_step_and_the_next_run_works(visit, pictures):
     visitor = visit()
     visitor.page.click("#example")
@@ -160,6 +161,7 @@ def test_stop_takes_effect_within_a_step_and_the_next_run_works(visit, pictures)
     visitor.page.wait_for_selector("#status .good", timeout=60_000)
 
 
+@pytest.mark.long
 def test_a_waiting_visitor_sees_the_place_in_the_queue_and_stop_leaves_it(visit, pictures):
     first, second = visit(), visit()
     for visitor in (first, second):
@@ -191,6 +193,7 @@ def test_a_waiting_visitor_sees_the_place_in_the_queue_and_stop_leaves_it(visit,
     second.page.wait_for_selector("#status .good", timeout=60_000)
 
 
+@pytest.mark.long
 def test_joint_runs_by_keyboard_in_a_narrow_window(visit, pictures):
     visitor = visit(viewport={"width": 400, "height": 800})
     visitor.choose("Video and audio from a prompt")
@@ -206,6 +209,7 @@ def test_joint_runs_by_keyboard_in_a_narrow_window(visit, pictures):
     assert visitor.page.evaluate("document.documentElement.scrollWidth") <= 400
 
 
+@pytest.mark.long
 def test_one_click_shows_unguided_and_guided_side_by_side(visit, pictures):
     visitor = visit(viewport={"width": 1100, "height": 900})
     visitor.page.click("#example")

@@ -70,6 +70,7 @@ def test_a_joint_model_adds_its_task():
     assert set(ModelPool(("pocket",), backbone="x").tasks) == {*TASKS, "joint-model"}
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("task", TASKS)
 def test_every_task_writes_files_that_play_and_replay(studios, inputs, tmp_path, task):
     done, events = made(studios, tmp_path / "out", ("made", asked(inputs, task)))

@@ -105,8 +105,8 @@ def batch(
             metavar="ADDRESS",
             show_default=False,
             rich_help_panel=_WORK,
-            help="Run on a Ray cluster: auto, ray://host:10001 ..., or local for a cluster on this "
-            'machine. Needs pip install "seehear\\[ray]".',
+            help="Run on a Ray cluster: auto (a running cluster), ray://host:10001 (its address), "
+            'or local (start a cluster on this machine). Needs pip install "seehear\\[ray]".',
         ),
     ] = None,
     gpus: Annotated[

@@ -17,7 +17,9 @@ _OPTIONS = (
 def distill(
     stream: Annotated[
         Literal["audio", "video"],
-        typer.Argument(metavar="audio|video", show_default=False, help="Model to train it for."),
+        typer.Argument(
+            metavar="audio|video", show_default=False, help="Model whose latents the encoder reads."
+        ),
     ],
     output: Annotated[
         Path,

@@ -76,7 +76,7 @@ def evaluate(
             metavar="FILE",
             show_default=False,
             help="File with a line per clip: name, tab, prompt. The feature networks bind, clap "
-            "and imagebind then add the similarity of each clip to its prompt.",
+            "and imagebind then also compute how similar each clip is to its prompt.",
         ),
     ] = None,
     system: Annotated[

@@ -75,9 +75,9 @@ def joint(
 ) -> None:
     """Text to video and audio: generate both from one prompt, so that they match.
 
-    With --backbone, one joint model generates both. It has no prompt of its own. Guidance aligns
-    audio and video with each other, with the prompt and with the reference of --like, if there are
-    any.
+    With --backbone, one joint model generates both. The model itself takes no prompt. Guidance
+    aligns audio and video with each other, with the prompt and with the reference of --like, if
+    there are any.
 
     For example:
 

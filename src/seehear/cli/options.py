@@ -97,9 +97,9 @@ DryRun = Annotated[
     bool,
     typer.Option(
         "--dry-run", rich_help_panel=_OUTPUT,
-        help="Write no output: time a few steps, and print windows, steps, expected time and "
-        "memory of the run. For presets paper-* whose weights are not on this machine: print an "
-        "estimate from the sizes of the models.",
+        help="Write no output. Measure the time of a few steps, and print the number of windows "
+        "and steps and the expected time and memory of the run. For presets paper-* whose weights "
+        "are not on this machine: print an estimate from the sizes of the models.",
     ),
 ]  # fmt: skip
 Quiet = Annotated[
@@ -220,7 +220,7 @@ def preset_option(task: Task) -> Any:
         if task.needs_joint_model:
             ours = "default (weak), wordless (strong)"
         elif task.makes_audio:
-            ours = "default (the video starts first), wordless (both streams in the whole run)"
+            ours = "default (the video starts first), wordless (both streams start together)"
         text = (
             f"Guidance settings: {ours}, prompt (updates only the prompt), latents (updates only "
             "the latents), equations (as in the paper). `seehear presets` lists them."
@@ -287,8 +287,8 @@ BackboneOption = Annotated[
     str | None,
     typer.Option(
         "--backbone", metavar="NAME[=PATH]", show_default=False, rich_help_panel=_MODELS,
-        help="One joint model for audio and video instead of two models, such as mm-diffusion or "
-        "mm-diffusion=Landscape.pt.",
+        help="Generate with a joint model of audio and video, such as mm-diffusion or "
+        "mm-diffusion=Landscape.pt, instead of the separate audio or video model.",
     ),
 ]  # fmt: skip
 Like = Annotated[
@@ -325,8 +325,9 @@ LatentEncodersOption = Annotated[
     typer.Option(
         "--latent-encoders", metavar="FOLDER", rich_help_panel=_MODELS,
         show_default=False,
-        help="Encoders of noisy latents, a folder that `seehear distill` wrote for these models. "
-        "Used by presets with latent_encoder, which are set in Python.",
+        help="Folder with the encoders of noisy latents that `seehear distill` wrote for these "
+        "models. Only presets with latent_encoder=True use them. Such presets can be made only in "
+        "Python.",
     ),
 ]  # fmt: skip
 CaptionerOption = Annotated[

@@ -102,7 +102,11 @@ def rows_for(task: Task) -> tuple[Row, ...]:
         (makes_video, Row("video", "load", declared.VideoOption)),
         (makes_video and not task.makes_still, Row("motion", "load", declared.MotionOption)),
         (True, Row("binder", "load", declared.BinderOption)),
-        (not task.makes_still, Row("backbone", "load", declared.BackboneOption)),
+        # A joint model generates videos and their audio: neither reads nor writes an image.
+        (
+            not (task.makes_still or task.input_kind == "image"),
+            Row("backbone", "load", declared.BackboneOption),
+        ),
         (True, Row("latent_encoders", "load", declared.LatentEncodersOption)),
         (True, Row("device", "load", declared.Device, "cpu")),
         (True, Row("dtype", "load", declared.Dtype, "float32")),

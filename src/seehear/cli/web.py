@@ -82,9 +82,9 @@ def web(
     r"""Start the web interface.
 
     It accepts connections from this machine only, unless --host is set. It sends no data to other
-    services. Outputs are deleted when the browser tab that created them is closed, uploads when the
-    visitor's last browser tab is closed. Needs `pip install "seehear\[web]"`. Ctrl-C stops the
-    server.
+    services. Outputs are deleted when the browser tab that created them is closed. Uploads are
+    deleted when the visitor's last browser tab is closed. Needs `pip install "seehear\[web]"`.
+    Ctrl-C stops the server.
 
     For example:
 

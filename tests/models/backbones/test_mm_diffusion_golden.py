@@ -184,6 +184,7 @@ def run(network, sampler, name, num_steps, monkeypatch):
     return numbers, {s: torch.stack([z[s].flatten()[index[s]] for z in states]) for s in streams}
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("sampler", ["ddim", "ddpm"])
 def test_every_step_of_the_loop_is_that_of_the_original_sampler(network, sampler, monkeypatch):
     numbers, states = run(network, sampler, f"{sampler}5", 5, monkeypatch)
@@ -191,6 +192,7 @@ def test_every_step_of_the_loop_is_that_of_the_original_sampler(network, sampler
         close(states[s], numbers[f"{sampler}5_trace_{s}"])
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("num_steps", [5, 20])
 def test_dpm_solver_in_the_loop_ends_where_the_original_does(network, num_steps, monkeypatch):
     numbers, states = run(network, "dpm-solver", f"dpm{num_steps}", num_steps, monkeypatch)

@@ -282,8 +282,8 @@ class MMDiffusionStream:
 class ConditionedStream:
     """A stream generated for the other one by replacement; a `Backbone` on its own.
 
-    At every noise level the conditioning stream is replaced by its latents with fixed noise of that
-    level.
+    At every noise level, noise of that level is added to the clean latents of the conditioning
+    stream, and the model reads the sum. The noise is drawn once.
 
     Source: Ruan et al. 2023, arXiv:2212.09478, section 3.4 (zero-shot transfer), with the noise
     held over the steps as in the released script.
