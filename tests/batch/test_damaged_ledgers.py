@@ -234,6 +234,7 @@ def test_a_damaged_ledger_gives_one_sentence(folder, path):
     assert "could not open it as a job database" in refused(folder)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("seed", range(2))
 def test_mutations_give_a_sentence_or_a_ledger(tmp_path, seed):
     for case in itertools.islice(ledgers.cases(seed), 100):

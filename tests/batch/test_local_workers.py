@@ -22,6 +22,7 @@ def files(folder: Path) -> dict[str, bytes]:
     return {p.name: p.read_bytes() for p in folder.iterdir() if "ledger" not in p.name}
 
 
+@pytest.mark.long
 def test_any_number_of_workers_writes_the_same_files(tmp_path):
     made = []
     for workers in (1, 2, 4):

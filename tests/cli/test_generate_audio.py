@@ -385,6 +385,7 @@ def test_options_out_of_range_are_refused_with_the_way_to_the_help(workplace, ca
     assert files(workplace) == ["clip.mp4", "photo.jpg"]
 
 
+@pytest.mark.long
 def test_existing_outputs_are_replaced_when_asked_to(workplace):
     run("v2a", "clip.mp4", "-o", "out.wav", "--steps", 1, "--prompt", "rain")
     before = file_sha256("out.wav")
@@ -440,6 +441,7 @@ def test_ctrl_c_ends_with_130_and_leaves_nothing(workplace, family):
 # Plans
 
 
+@pytest.mark.long
 def test_a_rate_of_zero_turns_all_guidance_off(workplace, capsys):
     run("v2a", "clip.mp4", "-o", "out.wav", "--prompt", "rain", "--lr", 0, "--dry-run")
     assert "steps    30, 0 of them guided" in capsys.readouterr().out
@@ -492,6 +494,7 @@ def test_a_clip_in_which_nothing_moves_is_told_to_give_no_time(workplace, capsys
     assert "still.mp4: the video has no motion" in capsys.readouterr().err
 
 
+@pytest.mark.long
 def test_a_sound_can_be_kept_in_step_with_the_picture_and_is_replayed_so(workplace, capsys):
     run("v2a", "clip.mp4", "-o", "out.mp4", "--sync", 0.5, "--seed", 5, *QUICK)
     record = read_manifest("out.json")

@@ -140,6 +140,7 @@ def test_a_replay_tells_when_the_frames_differ(workplace, capsys):
     assert "the media differ" in capsys.readouterr().out
 
 
+@pytest.mark.long
 def test_previews_are_written_while_it_runs(workplace):
     run("a2v", "bang.wav", "-o", "out.mp4", "--steps", "10", "--previews", "looks")
     assert files(workplace / "looks") == ["out_step_005.png", "out_step_010.png"]

@@ -24,6 +24,7 @@ def job_of(studio, num_frames=25, **changes):
     return studio.job("v2a", video, prompt="rain", preset=with_overrides(DEFAULT, **changes))
 
 
+@pytest.mark.long
 def test_the_plan_counts_what_the_run_then_does(studio):
     job = job_of(studio, 50, num_steps=10)
     plan, (made, sampled) = time_dry_run(studio, job), studio.run(job)

@@ -155,6 +155,7 @@ def test_memory_returns_to_the_base_line_after_each_of_five_runs(tmp_path):
         assert alive() <= before
 
 
+@pytest.mark.long
 def test_a_recipe_is_planned_without_its_weights(tmp_path, capsys, monkeypatch):
     monkeypatch.setenv("SEEHEAR_HOME", str(tmp_path))
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")

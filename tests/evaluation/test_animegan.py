@@ -42,6 +42,7 @@ def test_sides_are_multiples_of_32(given, side, generator):
     assert made.dtype == torch.uint8
 
 
+@pytest.mark.long
 def test_the_shell_stylises_key_frames_and_names_what_it_cannot(generator, tmp_path, capsys):
     save_file(generator.state_dict(), tmp_path / "paprika.safetensors")
     clips, out = tmp_path / "clips", tmp_path / "out"

@@ -75,6 +75,7 @@ def test_clips_against_themselves_are_perfect(folders):
     assert value(report, "KL").value == pytest.approx(0, abs=1e-4)
 
 
+@pytest.mark.long
 def test_differences_are_told_with_what_is_chance(folders):
     reports = [evaluated("v2a", folders["real"], folders[k]) for k in ("good", "bad", "good")]
     first_second, first_third, *_ = [d for d in compared(reports) if d.metric == "KL"]

@@ -85,6 +85,7 @@ def test_errors_and_warnings_of_a_child_process_are_those_of_this_process(tmp_pa
     assert "skipped 8 damaged packets" in caplog.text
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("faulty")
 def test_a_crash_a_hang_and_a_memory_bomb_cost_one_file(tmp_path):
     paths = {name: tmp_path / f"{name}.mp4" for name in ("crash", "hang", "bomb", "good")}
@@ -106,6 +107,7 @@ def test_a_crash_a_hang_and_a_memory_bomb_cost_one_file(tmp_path):
             assert probe(paths["good"]).kind == "video"
 
 
+@pytest.mark.long
 def test_frames_are_streamed_from_a_child_process_one_by_one(tmp_path):
     path = make_video(tmp_path / "long.mp4", num_frames=250, size=(256, 256))
     with isolated():

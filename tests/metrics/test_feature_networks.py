@@ -59,6 +59,7 @@ CNN14_NUMBERS = {
 }  # fmt: skip
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("rate", [16_000, 32_000])
 def test_cnn14_gives_the_numbers_of_its_published_code(cnn14, rate):
     draw = np.random.RandomState(0).standard_normal((2, 2 * rate))
@@ -68,6 +69,7 @@ def test_cnn14_gives_the_numbers_of_its_published_code(cnn14, rate):
         assert_numbers(getattr(found, name), *numbers)
 
 
+@pytest.mark.long
 def test_vggish_gives_the_numbers_of_its_published_code(vggish_net):
     waveform = torch.from_numpy(np.random.RandomState(0).uniform(-0.5, 0.5, 32_000))[None]
     patches = vggish.patches_of(waveform)

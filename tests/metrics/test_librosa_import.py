@@ -24,6 +24,7 @@ def test_a_second_process_imports_librosa_only_after_the_first_one(tmp_path):
     assert process.communicate(timeout=120)[0] == "librosa\n"
 
 
+@pytest.mark.long
 def test_librosa_is_imported_without_a_lock_where_the_cache_folder_cannot_be_written(tmp_path):
     (tmp_path / "file").touch()
     assert start(tmp_path / "file").communicate(timeout=120)[0] == "librosa\n"

@@ -167,6 +167,7 @@ def test_a_captioner_that_cannot_hear_leaves_sounds_to_the_binder(studio):
     assert ineffective_options(asked, Blind()) == []
 
 
+@pytest.mark.long
 def test_load_takes_a_captioner_and_the_manifest_tells(tmp_path, monkeypatch):
     folder = write_blip(tmp_path / "blip")
     family = small_picture_family(tmp_path / "models")

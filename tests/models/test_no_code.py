@@ -97,6 +97,7 @@ def test_code_beside_weights_never_runs(folders, tmp_path, model_type):
     assert "[y/N]" not in done.stdout + done.stderr
 
 
+@pytest.mark.long
 def test_the_canaries_would_run(folders, tmp_path):
     """What the test above would see if a loader trusted the folder."""
     folder = tmp_path / "text"

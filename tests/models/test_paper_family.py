@@ -33,6 +33,7 @@ def options(weights, *names):
     return [word for name in names for word in (f"--{name}", str(weights[name]))]
 
 
+@pytest.mark.long
 def test_paper_v2a_makes_a_sound_and_its_manifest_tells_what_with(weights, tmp_path, capsys):
     make_video(tmp_path / "clip.mp4")
     given = [str(tmp_path / "clip.mp4"), "-o", str(tmp_path / "out.wav"), "--preset", "paper-v2a"]

@@ -142,6 +142,7 @@ def test_a_picture_cannot_sound_for_a_moment_or_for_hours(studio, duration_s):
         studio.image_to_audio(moving_frames(1)[0], duration_s)
 
 
+@pytest.mark.long
 def test_a_long_clip_is_made_in_windows_that_share_a_quarter(studio):
     frames = moving_frames(60)
     preset = with_overrides(DEFAULT, num_steps=2, start=0.0, end=1.0)

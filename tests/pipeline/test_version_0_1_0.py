@@ -32,6 +32,7 @@ def test_a_manifest_is_read_as_the_preset_that_wrote_it():
     assert loaded == LoadOptions()
 
 
+@pytest.mark.long
 def test_a_manifest_is_replayed(tmp_path, capsys):
     # Another processor may round otherwise; then the code is 1 and the difference is printed.
     assert main(["replay", str(DATA / "bell.json"), "-o", str(tmp_path / "again.mp4")]) in (0, 1)

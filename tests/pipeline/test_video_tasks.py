@@ -150,6 +150,7 @@ def test_sync_takes_two_frames_however_short_the_second(studio):
     assert any("sync" in step["losses"] for step in made.trace)
 
 
+@pytest.mark.long
 def test_sync_looks_at_all_frames_and_can_be_made_smaller(studio):
     preset = replace(quick("a2v", "wordless"), sync_weight=1.0)
     preset = replace(preset, settings=replace(preset.settings, num_steps=12))

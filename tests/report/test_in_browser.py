@@ -82,6 +82,7 @@ def same(seen, wanted):
     )
 
 
+@pytest.mark.long
 def test_every_series_in_the_page_is_that_of_the_manifest_to_the_last_digit(tmp_path, browser):
     manifest = saved_run(tmp_path, trace=trace_of(0.9, 1 / 3, math.inf, 2.5e-17, math.pi))
     write_page(read_run(manifest), tmp_path / "page.html")
@@ -132,6 +133,7 @@ def test_a_page_shows_where_guidance_acted_and_plays_its_media_offline(tmp_path,
         )
 
 
+@pytest.mark.long
 def test_markup_and_tex_in_a_manifest_run_nothing_and_fetch_nothing(tmp_path, browser):
     evil = "</script><img src=x onerror='hacked=1'><script>hacked=1</script> $$x$$"
     (tmp_path / "runs").mkdir()

@@ -95,6 +95,7 @@ def test_a_manifest_without_a_trace_is_shown_without_steps(tmp_path):
     assert "Over time" in text
 
 
+@pytest.mark.long
 def test_runs_of_a_batch_have_no_times_and_none_are_shown(tmp_path):
     manifest = saved_run(tmp_path)
     timed = page_text(manifest)

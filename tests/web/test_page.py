@@ -257,6 +257,7 @@ def test_a_bad_file_gets_an_error_message_and_the_server_continues(visit, tmp_pa
     assert "/tmp" not in message
 
 
+@pytest.mark.long
 def test_a_file_that_is_too_large_gets_an_error_message(visit, pictures):
     visitor = visit()
     big = {"name": "big.mp4", "mimeType": "video/mp4", "buffer": bytes(2_000_000)}

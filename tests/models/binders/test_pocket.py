@@ -241,6 +241,7 @@ def as_frames(path):
     return pixels.permute(2, 0, 1)[None] / 255
 
 
+@pytest.mark.long
 def test_a_recognised_image_is_captioned_with_its_phrase(binder):
     found = PhraseBank(binder).name_video(as_frames(ROOSTER))
     assert found.is_sure
@@ -250,6 +251,7 @@ def test_a_recognised_image_is_captioned_with_its_phrase(binder):
     assert 0.45 <= scores[0] <= 1.0 >= sum(scores)
 
 
+@pytest.mark.long
 def test_noise_is_not_named(binder):
     noise = torch.rand(1, 3, 96, 96, generator=torch.Generator().manual_seed(0))
     hiss = torch.randn(32_000, generator=torch.Generator().manual_seed(0)) * 0.1
