@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -395,8 +396,23 @@ def test_existing_outputs_are_replaced_when_asked_to(workplace):
     assert file_sha256("out.wav") != before
 
 
+def test_takes_are_named_after_their_seeds_and_listed_by_agreement(workplace, capsys):
+    run("v2a", "clip.mp4", "-o", "out.wav", "--steps", 1, "--prompt", "rain", "--takes", 3,
+        "--seed", 5)  # fmt: skip
+    names = [f"out_seed_{seed}.wav" for seed in (5, 6, 7)]
+    assert [name for name in files(workplace) if name.endswith(".wav")] == names
+    line = next(s for s in capsys.readouterr().out.splitlines() if "takes by agreement" in s)
+    listed = re.findall(r"(out_seed_\d\.wav) \((-?\d\.\d+)\)", line)
+    assert sorted(name for name, _ in listed) == names
+    values = [float(value) for _, value in listed]
+    assert values == sorted(values, reverse=True)
+    run("v2a", "clip.mp4", "-o", "one.wav", "--steps", 1, "--prompt", "rain", "--seed", 6)
+    assert file_sha256("one.wav") == file_sha256("out_seed_6.wav")
+    run("v2a", "clip.mp4", "-o", "out.wav", "--takes", 3, "--seed", 5, code=2)  # they exist
+
+
 def test_a_bug_keeps_its_traceback(workplace, monkeypatch):
-    def broken(self, job, on_step=None):
+    def broken(self, job, on_step=None, **options):
         raise KeyError("a bug")
 
     monkeypatch.setattr(studio_module.Studio, "make", broken)

@@ -21,9 +21,11 @@ from seehear.pipeline.messages import (
     ineffective_options,
     output_summary,
     prompt_note,
+    ranking,
 )
 from seehear.pipeline.presets import Preset
 from seehear.pipeline.request import Request
+from seehear.pipeline.result import Result
 from seehear.pipeline.run_request import check_output, job_for, save_output
 from seehear.pipeline.studio import Studio
 from seehear.pipeline.task import TASKS
@@ -53,16 +55,20 @@ def generate_all(
     preset = options.request.preset_settings()
     expected_s, num_done = 0.0, 0
     written: list[Path] = []  # manifests
+    agreements: dict[Path, dict[Path, float | None]] = {}  # of the outputs of every source
     for pair in todo:
         assert studio is not None
         request = replace(options.request, source=pair.source)
+        if pair.seed is not None:
+            request = replace(request, seed=pair.seed)
         try:
             if output.dry_run:
                 plan = time_dry_run(studio, job_for(studio, request, preset))
                 expected_s += plan.seconds
                 out.print(plan_text(str(pair.source), pair.target, plan))
             else:
-                _generate(studio, request, preset, pair.target, pair.source.name, options)
+                result = _generate(studio, request, preset, pair.target, pair.source.name, options)
+                agreements.setdefault(pair.source, {})[pair.target] = result.agreement
         except Cancelled:
             raise
         except SeehearError as error:
@@ -70,6 +76,9 @@ def generate_all(
         else:
             num_done += 1
             written += [] if output.dry_run else [pair.manifest]
+    if output.count > 1 and not output.quiet:
+        for source, takes in agreements.items():
+            out.print(f"{source.name}: takes by agreement: {ranking(takes)}")
     if gallery is not None and written:
         _write_gallery(written, gallery, options)
     if output.dry_run and num_done > 1:
@@ -94,6 +103,7 @@ def generate_from_prompt(targets: Sequence[Path], options: RunOptions, fail: Fai
             out.print(estimate_text(name, target, paper_run, options, first.duration_s))
         return 0
     studio = loaded_studio(options, first.task)
+    agreements: dict[Path, float | None] = {}
     for k, target in enumerate(targets):
         request = replace(first, seed=first.seed + k)
         try:
@@ -101,19 +111,23 @@ def generate_from_prompt(targets: Sequence[Path], options: RunOptions, fail: Fai
                 plan = time_dry_run(studio, job_for(studio, request, preset))
                 out.print(plan_text(name, target, plan))
             else:
-                _generate(studio, request, preset, target, target.name, options)
+                result = _generate(studio, request, preset, target, target.name, options)
+                agreements[target] = result.agreement
         except Cancelled:
             raise
         except SeehearError as error:
             if len(targets) == 1:
                 raise
             fail(error, target)
+    if len(agreements) > 1 and not options.output.quiet:
+        out.print(f"{name}: takes by agreement: {ranking(agreements)}")
     return 2 if fail.count else 0
 
 
 def _generate(
     studio: Studio, request: Request, preset: Preset, target: Path, name: str, options: RunOptions
-) -> None:
+) -> Result:
+    """Generate and save one output, and print a line about it."""
     output, began = options.output, time.perf_counter()
     check_output(request, target)
     with step_progress(name, output.quiet) as on_step:
@@ -122,7 +136,7 @@ def _generate(
             err.print(f"{name}: {message}")
         if output.previews is not None:
             on_step = saving_previews(output.previews, target.stem, on_step)
-        result = studio.make(job, on_step)
+        result = studio.make(job, on_step, with_agreement=output.count > 1)
     _, manifest = save_output(
         result,
         target,
@@ -139,6 +153,7 @@ def _generate(
     if not output.quiet:
         note = prompt_note(job.naming, job.prompt, job.captioned_by)
         out.print(f"{target}: {output_summary(result)} in {took_s:.1f} s; {note}")
+    return result
 
 
 def _write_gallery(manifests: Sequence[Path], page: Path, options: RunOptions) -> None:

@@ -12,6 +12,7 @@ from seehear.pipeline.presets import presets_of
 from seehear.pipeline.task import TASKS, Task
 
 MAX_COUNT = 100_000
+MAX_TAKES = 100
 ModelsName = Literal["pocket", "paper"]
 DtypeName = Literal["float32", "bfloat16"]  # of the command line; `LoadOptions` accepts more
 
@@ -304,6 +305,15 @@ Count = Annotated[
     typer.Option(
         "--count", "-n", min=1, max=MAX_COUNT, metavar="NUMBER", rich_help_panel=_OUTPUT,
         help="Number of outputs, with the seeds SEED, SEED + 1 ...; --output is then a folder.",
+    ),
+]  # fmt: skip
+Takes = Annotated[
+    int,
+    typer.Option(
+        "--takes", min=1, max=MAX_TAKES, metavar="NUMBER", rich_help_panel=_OUTPUT,
+        help="Number of outputs for each input, with the seeds SEED, SEED + 1 ... The seed is "
+        "added to the name of each output, as in out_seed_3.mp4. They are listed by the agreement "
+        "of audio and video, as the binder measures it, the best first.",
     ),
 ]  # fmt: skip
 Device = Annotated[

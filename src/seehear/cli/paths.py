@@ -3,7 +3,7 @@
 import glob
 import os
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from seehear.errors import MediaError, SeehearError
@@ -37,6 +37,12 @@ class InputOutput(OutputPaths):
     """One input and the paths of its output."""
 
     source: Path
+    seed: int | None = None  # of a take; None: the request's
+
+    def take(self, seed: int) -> "InputOutput":
+        """The paths of one of several outputs, which is named after its seed."""
+        name = f"{self.target.stem}_seed_{seed}{self.target.suffix}"
+        return replace(self, target=self.target.with_name(name), seed=seed)
 
 
 def expand_inputs(

@@ -54,7 +54,7 @@ def run_inputs(inputs: Sequence[str], output: str, options: RunOptions) -> int:
     sources = expand_inputs(inputs, task.reads, fail)
     todo: list[InputOutput] = []
     pairs = pair_outputs(sources, output, lambda s: options.output.suffix or task.suffix_for(s))
-    for pair in pairs:
+    for pair in takes_of(pairs, options):
         try:
             _check_target(pair, task.writes, options)
             existing_file(pair.source)
@@ -71,6 +71,14 @@ def run_inputs(inputs: Sequence[str], output: str, options: RunOptions) -> int:
     from seehear.cli.generate import generate_all
 
     return generate_all(todo, gallery, options, fail)
+
+
+def takes_of(pairs: Sequence[InputOutput], options: RunOptions) -> list[InputOutput]:
+    """The pairs, or with --takes one for every seed of each pair."""
+    count, seed = options.output.count, options.request.seed
+    if count == 1:
+        return list(pairs)
+    return [pair.take(seed + k) for pair in pairs for k in range(count)]
 
 
 def run_joint(prompt: str | None, output: str, options: RunOptions) -> int:

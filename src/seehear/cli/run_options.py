@@ -27,7 +27,7 @@ class OutputOptions:
     previews: Path | None = None  # folder for preview images
     overwrite: bool = False
     dry_run: bool = False
-    count: int = 1  # outputs with consecutive seeds
+    count: int = 1  # outputs of each input, with consecutive seeds
     quiet: bool = False
 
 
@@ -85,6 +85,7 @@ def rows_for(task: Task) -> tuple[Row, ...]:
         ),
         (task.makes_audio, Row("lufs", "request", declared.Lufs)),
         (is_joint, Row("count", "output", declared.Count, 1)),
+        (not is_text, Row("takes", "output", declared.Takes, 1, "count")),
         (not is_text, Row("suffix", "output", declared.suffix_option(task))),
         (task.input_kind == "video", Row("mix", "request", declared.Mix, False)),
         (task.input_kind == "video", Row("reencode", "request", declared.Reencode, False)),

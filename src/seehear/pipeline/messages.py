@@ -1,6 +1,8 @@
 """Messages about a run, for the command line and the web interface."""
 
 import math
+from collections.abc import Mapping
+from pathlib import Path
 
 from seehear.guidance.protocols import LimitsPrompts
 from seehear.guidance.sampling import StepProgress
@@ -82,6 +84,12 @@ def guidance_failures(result: Result) -> list[str]:
         f"the guidance loss was NaN or infinite at {lost} of {len(guided)} guided steps, so these "
         "changed nothing; lower the guidance rate or compute in float32"
     ]
+
+
+def ranking(agreements: Mapping[Path, float | None]) -> str:
+    """Takes with the agreement of audio and video, the best first."""
+    best_first = sorted(agreements.items(), key=lambda item: -(item[1] or 0.0))
+    return ", ".join(f"{target.name} ({value or 0.0:.2f})" for target, value in best_first)
 
 
 def output_summary(result: Result) -> str:

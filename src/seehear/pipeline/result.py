@@ -45,6 +45,7 @@ class Result:
     trace: Sequence[Mapping[str, Any]] = ()  # one entry per step
     inputs: Sequence[Mapping[str, Any]] = ()  # of `describe_input`
     weights: Sequence[Mapping[str, Any]] = ()  # name, sha256, licence of each network
+    agreement: float | None = None  # of audio and video, if there are takes; see `agreement.py`
 
     def __post_init__(self):
         if self.waveform is None and self.frames is None:

@@ -28,6 +28,7 @@ from seehear.models import captioners
 from seehear.models.captioners.phrase_bank import Naming
 from seehear.models.families import Family, load_family
 from seehear.models.load_options import DtypeName, LoadOptions
+from seehear.pipeline.agreement import agreement
 from seehear.pipeline.conditioned_streams import with_conditioned_stream
 from seehear.pipeline.inputs import (
     FRAMES_PER_S,
@@ -212,7 +213,8 @@ class Studio:
         Args:
             video: A file, a `Video`, or frames [n, height, width, 3], uint8, with `fps`.
             prompt: Description of the audio; None: written by the captioner or the binder.
-            seed: Seed of the initial noise; a list of seeds gives a list of results.
+            seed: Seed of the initial noise. A list of seeds gives a list of results, which
+                `Result.agreement` ranks.
             preset: Settings of sampling and guidance.
             fps: Frames per second of frames in an array.
             on_step: Called after every step.
@@ -485,9 +487,10 @@ class Studio:
         frames: tuple[Tensor, float] | None = None,
     ) -> Result | list[Result]:
         """One result, or one for every seed of a list; `frames` are those to mux the audio with."""
+        is_list = isinstance(seed, Sequence)
 
         def make(number: int) -> Result:
-            result = self.make(replace(job, seed=int(number)), on_step)
+            result = self.make(replace(job, seed=int(number)), on_step, with_agreement=is_list)
             if frames is None:
                 return result
             return replace(result, input_frames=frames[0], input_fps=frames[1])
@@ -649,8 +652,13 @@ class Studio:
         """
         return (decode_audio if stream == "audio" else decode_frames)(job, latents[stream])
 
-    def make(self, job: Job, on_step: OnStep | None = None) -> Result:
-        """Sample and decode a job. The result has everything that its manifest records."""
+    def make(
+        self, job: Job, on_step: OnStep | None = None, *, with_agreement: bool = False
+    ) -> Result:
+        """Sample and decode a job. The result has everything that its manifest records.
+
+        With `with_agreement`, the binder also compares audio and video, to rank takes.
+        """
         media, sampled = self.run(job, on_step)
         waveform, frames = media.get("audio"), media.get("video")
         sample_rate = None
@@ -684,6 +692,7 @@ class Studio:
             weights=self.family.weights(
                 TASKS[job.task].makes.values(), with_latent_encoders=job.preset.latent_encoder
             ),
+            agreement=agreement(self.family.binder, job, media) if with_agreement else None,
         )
 
 
