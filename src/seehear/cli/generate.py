@@ -1,7 +1,7 @@
 """Read, generate and save the outputs of a command in turn. A failure does not stop the others."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
@@ -55,7 +55,7 @@ def generate_all(
     preset = options.request.preset_settings()
     expected_s, num_done = 0.0, 0
     written: list[Path] = []  # manifests
-    agreements: dict[Path, dict[Path, float | None]] = {}  # of the outputs of every source
+    agreements: dict[Path, dict[Path, float]] = {}  # of the takes of every source
     for pair in todo:
         assert studio is not None
         request = replace(options.request, source=pair.source)
@@ -68,7 +68,8 @@ def generate_all(
                 out.print(plan_text(str(pair.source), pair.target, plan))
             else:
                 result = _generate(studio, request, preset, pair.target, pair.source.name, options)
-                agreements.setdefault(pair.source, {})[pair.target] = result.agreement
+                if result.agreement is not None:
+                    agreements.setdefault(pair.source, {})[pair.target] = result.agreement
         except Cancelled:
             raise
         except SeehearError as error:
@@ -76,9 +77,8 @@ def generate_all(
         else:
             num_done += 1
             written += [] if output.dry_run else [pair.manifest]
-    if output.count > 1 and not output.quiet:
-        for source, takes in agreements.items():
-            out.print(f"{source.name}: takes by agreement: {ranking(takes)}")
+    for source, takes in agreements.items():
+        _print_ranking(source.name, takes, options)
     if gallery is not None and written:
         _write_gallery(written, gallery, options)
     if output.dry_run and num_done > 1:
@@ -103,7 +103,7 @@ def generate_from_prompt(targets: Sequence[Path], options: RunOptions, fail: Fai
             out.print(estimate_text(name, target, paper_run, options, first.duration_s))
         return 0
     studio = loaded_studio(options, first.task)
-    agreements: dict[Path, float | None] = {}
+    agreements: dict[Path, float] = {}
     for k, target in enumerate(targets):
         request = replace(first, seed=first.seed + k)
         try:
@@ -112,15 +112,15 @@ def generate_from_prompt(targets: Sequence[Path], options: RunOptions, fail: Fai
                 out.print(plan_text(name, target, plan))
             else:
                 result = _generate(studio, request, preset, target, target.name, options)
-                agreements[target] = result.agreement
+                if result.agreement is not None:
+                    agreements[target] = result.agreement
         except Cancelled:
             raise
         except SeehearError as error:
             if len(targets) == 1:
                 raise
             fail(error, target)
-    if len(agreements) > 1 and not options.output.quiet:
-        out.print(f"{name}: takes by agreement: {ranking(agreements)}")
+    _print_ranking(name, agreements, options)
     return 2 if fail.count else 0
 
 
@@ -154,6 +154,12 @@ def _generate(
         note = prompt_note(job.naming, job.prompt, job.captioned_by)
         out.print(f"{target}: {output_summary(result)} in {took_s:.1f} s; {note}")
     return result
+
+
+def _print_ranking(name: str, takes: Mapping[Path, float], options: RunOptions) -> None:
+    """List the takes of an input by agreement, if there are several."""
+    if len(takes) > 1 and not options.output.quiet:
+        out.print(f"{name}: takes by agreement: {ranking(takes)}")
 
 
 def _write_gallery(manifests: Sequence[Path], page: Path, options: RunOptions) -> None:

@@ -86,10 +86,10 @@ def guidance_failures(result: Result) -> list[str]:
     ]
 
 
-def ranking(agreements: Mapping[Path, float | None]) -> str:
+def ranking(agreements: Mapping[Path, float]) -> str:
     """Takes with the agreement of audio and video, the best first."""
-    best_first = sorted(agreements.items(), key=lambda item: -(item[1] or 0.0))
-    return ", ".join(f"{target.name} ({value or 0.0:.2f})" for target, value in best_first)
+    best_first = sorted(agreements.items(), key=lambda item: -item[1])
+    return ", ".join(f"{target.name} ({value:.2f})" for target, value in best_first)
 
 
 def output_summary(result: Result) -> str:
