@@ -39,7 +39,7 @@ def distill(
     *,
     options: RunOptions,
 ) -> None:
-    """Train a small encoder of noisy latents, with which guidance costs almost nothing.
+    """Train a small network that embeds noisy latents directly, so that guidance is much faster.
 
     The audio or video model generates clips for random phrases, without guidance. The encoder
     learns to predict the binder's embeddings of these clips from their latents at every noise

@@ -344,7 +344,7 @@ CaptionerOption = Annotated[
     str | None,
     typer.Option(
         "--captioner", metavar="NAME|FOLDER|MODEL_ID", rich_help_panel=_MODELS,
-        show_default="the binder selects the nearest of several hundred phrases",
+        show_default="the binder selects the best concept of a fixed list",
         help="Model that writes the prompt if --prompt is not set: blip or qwen3-vl for images and "
         "video, qwen2-audio for audio, a folder, or a model ID on the Hugging Face Hub. See "
         "`seehear models list`.",
@@ -467,7 +467,7 @@ JointSync = Annotated[
         "--sync", min=0.0, metavar="WEIGHT", callback=finite, show_default="the preset's, 0",
         rich_help_panel=_VIDEO,
         help="Weight of the loss that aligns audio onsets with motion onsets; 0.5 works well. With "
-        "a weight above 0, every guided step decodes all frames instead of a few, which is slower, "
-        "and the latents are also shifted in time early in the run.",
+        "a weight above 0, every guided step decodes all frames instead of a few, which is slower. "
+        "At three steps of the run, the audio latents are also shifted in time.",
     ),
 ]  # fmt: skip

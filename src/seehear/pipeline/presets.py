@@ -62,8 +62,8 @@ class Preset:
     # Number of frames to embed per step in each window of a generated video.
     frames: FrameSampling = field(default_factory=FrameSampling)
     # Augmented views of frames, see `seehear.guidance.augmentation`. nearest, farthest: smallest
-    # and largest crop, as a fraction of width and height. colour, mixing: strength of the colour
-    # changes. Not in the paper.
+    # and largest crop, as a fraction of width and height; above 1, the image is extended by
+    # reflection at its edges. colour, mixing: strength of the colour changes. Not in the paper.
     image_augmentation: ImageAugmentation = field(default_factory=ImageAugmentation)
     # Augmented views of log mels. pitch: standard deviation in mel bands. tempo, shift: largest
     # change of tempo and largest time shift, as fractions. tone: standard deviation of a smooth
