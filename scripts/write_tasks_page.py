@@ -114,9 +114,10 @@ NO_EXAMPLE = (
     "streams with each other, with a prompt (`--prompt`) and with a reference (`--like`, audio, "
     "an image or a video). `--preset paper-landscape` selects MM-Diffusion and ImageBind. The "
     "commands `v2a` and `a2v` also take `--backbone`. The joint model then generates only one "
-    "stream: the audio for the input video, or the video for the input audio. At every noise level, noise of that "
-    "level is added to the clean latents of the input stream, and the model reads the sum as the "
-    "noisy latents of this stream (*replacement*). The noise is drawn once per run. There is no "
+    "stream: the audio for the input video, or the video for the input audio. At every noise "
+    "level, noise of that level is added to the clean latents of the input stream, and the model "
+    "reads the sum as the noisy latents of this stream (*replacement*). The noise is drawn once "
+    "per run. There is no "
     "example here, because no joint model ships with the package."
 )
 

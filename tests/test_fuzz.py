@@ -8,6 +8,7 @@ from tests.fuzz.__main__ import run
 COUNTS = {"media": 100, "lists": 300, "ledgers": 150, "checkpoints": 6, "web_bodies": 120}
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("kind", KINDS)
 def test_mutations_give_a_result_or_a_sentence(kind):
     count = COUNTS.get(kind, 40)

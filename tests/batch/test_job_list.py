@@ -109,6 +109,13 @@ def test_the_columns_of_version_0_1_0_are_read_and_ledgers_keep_the_old_names(tm
     assert Entry.from_json_line(new.to_json_line()) == new
 
 
+def test_a_negative_prompt_is_a_column_and_other_jobs_are_those_of_older_ledgers(tmp_path):
+    entries = listed(tmp_path, "input,negative\na.mp4,music\nb.mp4,\n")
+    assert [entry.request.negative for entry in entries] == ["music", None]
+    assert ['"negative"' in entry.to_json_line() for entry in entries] == [True, False]
+    assert [Entry.from_json_line(entry.to_json_line()) for entry in entries] == entries
+
+
 def test_rows_of_one_clip_with_their_own_seeds_are_jobs_of_their_own(tmp_path):
     rows = ["a.mp4,3", "a.mp4,4", "a.mp4,", "b.mp4,3"]
     entries = listed(tmp_path, "input,seed\n" + "\n".join(rows))

@@ -524,6 +524,17 @@ def test_a_sound_can_be_kept_in_step_with_the_picture_and_is_replayed_so(workpla
     assert read_manifest("free.json")["samples_sha256"] != record["samples_sha256"]
 
 
+def test_a_negative_prompt_is_recorded_and_replayed(workplace, capsys):
+    run("v2a", "clip.mp4", "-o", "out.wav", "--negative", "music", *QUICK)
+    run("v2a", "clip.mp4", "-o", "free.wav", *QUICK)
+    record, free = read_manifest("out.json"), read_manifest("free.json")
+    assert record["settings"]["negative"] == "music"
+    assert "negative" not in free["settings"]
+    assert record["samples_sha256"] != free["samples_sha256"]
+    run("replay", "out.json")
+    assert "same samples, bit for bit" in capsys.readouterr().out
+
+
 def test_a_picture_is_replayed_with_its_duration(workplace, capsys):
     run("i2a", "photo.jpg", "-o", "out.wav", "--duration", 0.5, *QUICK)
     run("replay", "out.json")

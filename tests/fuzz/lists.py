@@ -14,7 +14,13 @@ ROWS = (
     {"input": "sea.jpg", "task": "i2a", "duration_s": 2.5, "lufs": "-20", "output": "s.wav"},
     {"task": "joint", "prompt": "a train, passing by", "id": "train", "steps": 20, "upscale": 2},
     {"input": "clips/dog.mp4", "seed": 4, "lr": 0.1, "sync": 0.5, "mix": True, "preset": "default"},
-    {"input": "é.mp4", "audio_prompt": "rain", "max_duration_s": 60, "picture_prompt": "ab"},
+    {
+        "input": "é.mp4",
+        "audio_prompt": "rain",
+        "negative": "music",
+        "max_duration_s": 60,
+        "picture_prompt": "ab",
+    },
 )
 COLUMNS = sorted(
     {name for row in ROWS for name in row} | {"video_prompt", "sound_prompt", "source"}

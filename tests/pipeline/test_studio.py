@@ -56,6 +56,19 @@ def test_the_sound_is_heard_has_room_at_the_top_and_no_offset(studio):
     assert abs(sound.mean()) < 1e-4
 
 
+def test_a_negative_prompt_needs_classifier_free_guidance(studio):
+    settings = replace(QUICK.settings, guidance_scale=1.0)
+    with pytest.raises(SettingsError, match="has no classifier-free guidance"):
+        studio.video_to_audio(
+            moving_frames(), "rain", fps=25.0, negative="music",
+            preset=replace(QUICK, settings=settings),
+        )  # fmt: skip
+    result = studio.video_to_audio(
+        moving_frames(), "rain", fps=25.0, preset=QUICK, negative="music"
+    )
+    assert result.settings["negative"] == "music"
+
+
 def test_one_seed_gives_one_sound_bit_for_bit_and_another_seed_another(studio):
     first, again, other = (
         studio.video_to_audio(moving_frames(), "rain", seed, fps=25.0, preset=QUICK).audio

@@ -103,6 +103,7 @@ def visit(browser, server):
         assert visitor.asked_hosts <= {server.url.removeprefix("http://")}
 
 
+@pytest.mark.long
 def test_an_uploaded_clip_gets_audio_that_plays_downloads_and_replays(visit, tmp_path, pictures):
     visitor = visit(viewport={"width": 1100, "height": 900})
     visitor.page.screenshot(path=pictures / "web_empty.png", full_page=True)

@@ -96,6 +96,22 @@ def test_every_task_writes_files_that_play_and_replay(studios, inputs, tmp_path,
     assert studios.loads == ["pocket"]
 
 
+def test_a_negative_prompt_reaches_the_job_and_is_replayed(studios, inputs, tmp_path):
+    done, _ = made(studios, tmp_path / "out", ("made", asked(inputs, negative="music")))
+    record = read_manifest(done.outputs[0].manifest)
+    assert record["settings"]["negative"] == "music"
+    again = ReplayRequest(record=record, input_file=inputs["v2a"])
+    done, _ = made(studios, tmp_path / "again", ("replay", again))
+    assert done.verdict == ("Same media, bit for bit.",)
+    with pytest.raises(SettingsError, match="a prompt of at most 500 characters"):
+        asked(inputs, negative="x" * 501)
+    with pytest.raises(SettingsError, match="prompts: expected text of up to 500 characters"):
+        ReplayRequest(
+            record=record | {"settings": record["settings"] | {"negative": "x" * 501}},
+            input_file=inputs["v2a"],
+        )
+
+
 def test_unguided_and_guided_start_from_the_same_noise(studios, inputs, tmp_path):
     request = asked(inputs, strength=4.0)
     pair = (("unguided", replace(request, strength=0.0)), ("guided", request))

@@ -17,6 +17,8 @@ from seehear.pipeline.request import Request
 from seehear.pipeline.task import TASKS, TaskName
 
 _OLD_NAMES = {new: old for old, new in NEW_NAMES.items()}  # of ledgers
+# Version 0.1.0 did not have these fields. A ledger without them goes on while they have defaults.
+_NEW_FIELDS = {"lufs": None, "reencode": False, "negative": None}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,8 +35,8 @@ class Entry:
             "source": self.request.source and str(self.request.source)
         }
         request = {_OLD_NAMES.get(name, name): value for name, value in request.items()}
-        for name, default in (("lufs", None), ("reencode", False)):
-            if request[name] == default:  # version 0.1.0 did not have it, and its ledgers go on
+        for name, default in _NEW_FIELDS.items():
+            if request[name] == default:
                 del request[name]
         return json.dumps({"id": self.id, "output": self.output, "order": request}, sort_keys=True)
 

@@ -78,6 +78,7 @@ class JobRecord(BaseModel):
     prompt: _Prompt = Field(None, description=f"text of at most {MAX_PROMPT_CHARACTERS} characters")
     audio_prompt: _Prompt = Field(None, description="text, as the prompt")
     video_prompt: _Prompt = Field(None, description="text, as the prompt")
+    negative: _Prompt = Field(None, description="text, as the prompt")
     seed: Annotated[int | None, Field(ge=0, le=MAX_SEED)] = Field(
         None, description=f"a whole number from 0 to {MAX_SEED}"
     )

@@ -40,9 +40,9 @@ _OPTIONS = tuple(
     _BATCH_ROWS.get(row.name, row)
     for row in rows_named(
         (
-            "prompt", "no_prompt", "seed", "steps", "preset", "lr", "lufs", "duration", "suffix",
-            "upscale", "quiet", "models", "audio", "video", "motion", "binder", "backbone",
-            "latent_encoders", "device", "dtype", "captioner", "commercial", "memory",
+            "prompt", "no_prompt", "negative", "seed", "steps", "preset", "lr", "lufs", "duration",
+            "suffix", "upscale", "quiet", "models", "audio", "video", "motion", "binder",
+            "backbone", "latent_encoders", "device", "dtype", "captioner", "commercial", "memory",
         ),
         TASKS["v2a"],
     )
@@ -129,9 +129,9 @@ def batch(
     depend on the number of workers: if a job has no seed, its seed is derived from its id and
     --seed.
 
-    Columns of a job file: input, output, id, task, prompt, audio_prompt, video_prompt, seed,
-    preset, steps, lr, sync, lufs, duration_s, mix, reencode, upscale, max_duration_s. Only input is
-    required, or prompt for joint.
+    Columns of a job file: input, output, id, task, prompt, audio_prompt, video_prompt, negative,
+    seed, preset, steps, lr, sync, lufs, duration_s, mix, reencode, upscale, max_duration_s. Only
+    input is required, or prompt for joint.
 
     For example:
 

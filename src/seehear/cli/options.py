@@ -439,6 +439,13 @@ MaxAudioDuration = Annotated[
         help="Refuse audio that is longer than this.",
     ),
 ]  # fmt: skip
+Negative = Annotated[
+    str | None,
+    typer.Option(
+        "--negative", metavar="TEXT", show_default=False, rich_help_panel=_GENERATION,
+        help="Negative prompt: what the output should not contain, such as 'music, speech'.",
+    ),
+]  # fmt: skip
 AudioPrompt = Annotated[
     str | None,
     typer.Option(

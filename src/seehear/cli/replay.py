@@ -43,7 +43,9 @@ def replay(
     ] = None,
     yes: Annotated[
         bool,
-        typer.Option("--yes", "-y", help="Do not ask before loading the models that the manifest names."),
+        typer.Option(
+            "--yes", "-y", help="Do not ask before loading the models that the manifest names."
+        ),
     ] = False,
     overwrite: Overwrite = False,
     quiet: Quiet = False,

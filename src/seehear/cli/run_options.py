@@ -75,6 +75,7 @@ def rows_for(task: Task) -> tuple[Row, ...]:
         ),
         (not is_text, Row("prompt", "request", declared.prompt_option(task))),
         (not is_text, Row("no_prompt", "request", declared.no_prompt_option(task), False)),
+        (True, Row("negative", "request", declared.Negative)),
         (True, Row("seed", "request", declared.Seed, 0)),
         (True, Row("steps", "request", declared.Steps)),
         (True, Row("preset", "request", declared.preset_option(task), "default")),

@@ -14,6 +14,7 @@ from seehear.guidance.decoding import AugmentedViews
 from seehear.guidance.frame_sampling import FrameSampler
 from seehear.guidance.losses import Distance, cosine_distance
 from seehear.guidance.objective import Agreement, LossTerm
+from seehear.guidance.prompts import embed_prompts
 from seehear.guidance.protocols import Backbone, EmbedsLatents, HasConditionNoise, JointStream
 from seehear.guidance.sampling import SamplingResult, StepProgress, sample
 from seehear.guidance.streams import Stream
@@ -41,6 +42,7 @@ class Job:
     windows_s: tuple[tuple[float, float], ...]
     preset: Preset
     seed: int
+    negative: str = ""  # what the output should not contain, for classifier-free guidance
     naming: Naming | None = None  # the concepts of the default caption
     captioned_by: str | None = None  # class of the captioner that wrote the prompt
     terms: tuple[LossTerm, ...] = ()  # besides the pairs of embeddings
@@ -98,7 +100,7 @@ def sample_job(family: Family, job: Job, on_step: OnStep | None = None) -> Sampl
     return sample(
         backbones,
         latents,
-        {s: b.embed_prompt([job.prompts[s]]) for s, b in job.backbones.items()},
+        {s: embed_prompts(b, [job.prompts[s]], job.negative) for s, b in job.backbones.items()},
         objective,
         job.preset.settings,
         on_step,

@@ -92,6 +92,7 @@ class SettingsRecord(_Record):
     loaded: LoadedRecord | None = None
     prompt: Text | None = None
     prompts: dict[str, Text] = {}
+    negative: Text | None = None
     named: list[MatchRecord] = []
     is_sure: bool | None = None
     captioned_by: Name | None = None

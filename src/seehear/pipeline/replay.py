@@ -48,7 +48,8 @@ def recorded_job(
     own = record["settings"].get("prompts", {}) if not TASKS[record["task"]].reads_file else {}
     request = Request(
         task=record["task"], source=source, prompt=record.get("caption") or "",
-        audio_prompt=own.get("audio"), video_prompt=own.get("video"), seed=record["seed"],
+        audio_prompt=own.get("audio"), video_prompt=own.get("video"),
+        negative=record["settings"].get("negative"), seed=record["seed"],
         duration_s=duration_s, max_duration_s=math.inf,
     )  # fmt: skip
     return job_for(studio, request, preset)

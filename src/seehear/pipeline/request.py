@@ -17,6 +17,7 @@ class Request:
     prompt: str | None = None  # None: the captioner or the binder writes it; "": no prompt
     audio_prompt: str | None = None  # for the audio; None: `prompt`
     video_prompt: str | None = None  # for the video; None: `prompt`
+    negative: str | None = None  # what the output should not contain
     seed: int = 0
     preset: str = "default"
     steps: int | None = None  # None: the preset's, as for the two below

@@ -37,6 +37,7 @@ def job_for(studio: Studio, request: Request, preset: Preset | None = None) -> J
         duration_s=request.duration_s,
         audio_prompt=request.audio_prompt,
         video_prompt=request.video_prompt,
+        negative=request.negative or "",
     )
 
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from numbers import Integral
 from pathlib import Path
-from typing import Any, overload
+from typing import Any, Unpack, overload
 
 import torch
 from torch import Tensor
@@ -57,6 +57,7 @@ from seehear.pipeline.losses import JobContext, check_recordable, distance_of, t
 from seehear.pipeline.manifest import describe_input, to_json
 from seehear.pipeline.presets import Preset, preset_for
 from seehear.pipeline.result import Result
+from seehear.pipeline.steering import Steering
 from seehear.pipeline.task import TASKS, Task, TaskName
 
 NAMING_FRAMES = 16  # evenly spaced frames to caption a video from
@@ -184,6 +185,7 @@ class Studio:
         preset: str | Preset = "default",
         fps: float | None = None,
         on_step: OnStep | None = None,
+        **steering: Unpack[Steering],
     ) -> Result: ...
 
     @overload
@@ -196,6 +198,7 @@ class Studio:
         preset: str | Preset = "default",
         fps: float | None = None,
         on_step: OnStep | None = None,
+        **steering: Unpack[Steering],
     ) -> list[Result]: ...
 
     def video_to_audio(
@@ -207,6 +210,7 @@ class Studio:
         preset: str | Preset = "default",
         fps: float | None = None,
         on_step: OnStep | None = None,
+        **steering: Unpack[Steering],
     ) -> Result | list[Result]:
         """Generate audio for a video, of exactly the video's length.
 
@@ -218,6 +222,7 @@ class Studio:
             preset: Settings of sampling and guidance.
             fps: Frames per second of frames in an array.
             on_step: Called after every step.
+            **steering: See `Steering`.
 
         Returns:
             Mono float32 audio at the model's rate with `round(duration * rate)` samples, peak at
@@ -231,7 +236,7 @@ class Studio:
         # The sync loss cannot read more frames of an array later, so keep them now.
         dense = MOTION_FRAMES_PER_S if chosen.sync_weight else FRAMES_PER_S
         read = as_video(video, fps, dense if isinstance(video, Array) else FRAMES_PER_S)
-        job = self.job("v2a", read, prompt=prompt, seed=_first(seed), preset=chosen)
+        job = self.job("v2a", read, prompt=prompt, seed=_first(seed), preset=chosen, **steering)
         frames = None if isinstance(video, str | Path) else all_frames(video, fps)
         return self._make_each(job, seed, on_step, frames)
 
@@ -245,6 +250,7 @@ class Studio:
         *,
         preset: str | Preset = "default",
         on_step: OnStep | None = None,
+        **steering: Unpack[Steering],
     ) -> Result: ...
 
     @overload
@@ -257,6 +263,7 @@ class Studio:
         *,
         preset: str | Preset = "default",
         on_step: OnStep | None = None,
+        **steering: Unpack[Steering],
     ) -> list[Result]: ...
 
     def image_to_audio(
@@ -268,6 +275,7 @@ class Studio:
         *,
         preset: str | Preset = "default",
         on_step: OnStep | None = None,
+        **steering: Unpack[Steering],
     ) -> Result | list[Result]:
         """Generate audio of `duration_s` seconds for an image.
 
@@ -278,6 +286,7 @@ class Studio:
             seed: As in `video_to_audio`.
             preset: Settings of sampling and guidance.
             on_step: Called after every step.
+            **steering: See `Steering`.
 
         Raises:
             MediaError: The image cannot be read.
@@ -285,7 +294,7 @@ class Studio:
         """
         job = self.job(
             "i2a", as_image(image), prompt=prompt, seed=_first(seed), preset=preset,
-            duration_s=duration_s,
+            duration_s=duration_s, **steering,
         )  # fmt: skip
         return self._make_each(job, seed, on_step)
 
@@ -299,6 +308,7 @@ class Studio:
         preset: str | Preset = "default",
         sample_rate: int | None = None,
         on_step: OnStep | None = None,
+        **steering: Unpack[Steering],
     ) -> Result: ...
 
     @overload
@@ -311,6 +321,7 @@ class Studio:
         preset: str | Preset = "default",
         sample_rate: int | None = None,
         on_step: OnStep | None = None,
+        **steering: Unpack[Steering],
     ) -> list[Result]: ...
 
     def audio_to_video(
@@ -322,6 +333,7 @@ class Studio:
         preset: str | Preset = "default",
         sample_rate: int | None = None,
         on_step: OnStep | None = None,
+        **steering: Unpack[Steering],
     ) -> Result | list[Result]:
         """Generate a video for audio, at most one frame longer than the audio.
 
@@ -332,6 +344,7 @@ class Studio:
             preset: Settings of sampling and guidance.
             sample_rate: Sample rate in Hz of samples in an array.
             on_step: Called after every step.
+            **steering: See `Steering`.
 
         Returns:
             RGB frames in uint8 at the model's rate, with the input audio.
@@ -342,7 +355,7 @@ class Studio:
                 without a video model.
         """
         media = as_audio(audio, sample_rate, MAX_DURATION_S)
-        job = self.job("a2v", media, prompt=prompt, seed=_first(seed), preset=preset)
+        job = self.job("a2v", media, prompt=prompt, seed=_first(seed), preset=preset, **steering)
         return self._make_each(job, seed, on_step)
 
     @overload
@@ -355,6 +368,7 @@ class Studio:
         preset: str | Preset = "default",
         sample_rate: int | None = None,
         on_step: OnStep | None = None,
+        **steering: Unpack[Steering],
     ) -> Result: ...
 
     @overload
@@ -367,6 +381,7 @@ class Studio:
         preset: str | Preset = "default",
         sample_rate: int | None = None,
         on_step: OnStep | None = None,
+        **steering: Unpack[Steering],
     ) -> list[Result]: ...
 
     def audio_to_image(
@@ -378,10 +393,11 @@ class Studio:
         preset: str | Preset = "default",
         sample_rate: int | None = None,
         on_step: OnStep | None = None,
+        **steering: Unpack[Steering],
     ) -> Result | list[Result]:
         """Generate an image for audio; arguments and errors as `audio_to_video`."""
         media = as_audio(audio, sample_rate, MAX_DURATION_S)
-        job = self.job("a2i", media, prompt=prompt, seed=_first(seed), preset=preset)
+        job = self.job("a2i", media, prompt=prompt, seed=_first(seed), preset=preset, **steering)
         return self._make_each(job, seed, on_step)
 
     @overload
@@ -395,6 +411,7 @@ class Studio:
         duration_s: float | None = None,
         preset: str | Preset = "default",
         on_step: OnStep | None = None,
+        **steering: Unpack[Steering],
     ) -> Result: ...
 
     @overload
@@ -408,6 +425,7 @@ class Studio:
         duration_s: float | None = None,
         preset: str | Preset = "default",
         on_step: OnStep | None = None,
+        **steering: Unpack[Steering],
     ) -> list[Result]: ...
 
     def text_to_both(
@@ -420,6 +438,7 @@ class Studio:
         duration_s: float | None = None,
         preset: str | Preset = "default",
         on_step: OnStep | None = None,
+        **steering: Unpack[Steering],
     ) -> Result | list[Result]:
         """Generate a video with audio from a prompt (Joint-VA, Eq. 16).
 
@@ -431,6 +450,7 @@ class Studio:
             duration_s: 0.1 to 600 s, rounded up to whole frames; None: the video model's length.
             preset: Settings of sampling and guidance.
             on_step: Called after every step.
+            **steering: See `Steering`.
 
         Returns:
             Audio and frames of the same length.
@@ -441,7 +461,7 @@ class Studio:
         """
         job = self.job(
             "joint", prompt=prompt, seed=_first(seed), preset=preset, duration_s=duration_s,
-            audio_prompt=audio_prompt, video_prompt=video_prompt,
+            audio_prompt=audio_prompt, video_prompt=video_prompt, **steering,
         )  # fmt: skip
         return self._make_each(job, seed, on_step)
 
@@ -454,6 +474,7 @@ class Studio:
         duration_s: float | None = None,
         preset: str | Preset = "default",
         on_step: OnStep | None = None,
+        **steering: Unpack[Steering],
     ) -> Result | list[Result]:
         """Generate a video with audio by a joint model, such as MM-Diffusion.
 
@@ -467,6 +488,7 @@ class Studio:
             duration_s: At most the model's own length, rounded up to whole frames; None: that.
             preset: Settings of sampling and guidance.
             on_step: Called after every step.
+            **steering: See `Steering`.
 
         Raises:
             MediaError: The reference cannot be read.
@@ -475,7 +497,7 @@ class Studio:
         media = read_reference(Path(like)) if isinstance(like, str | Path) else like
         job = self.job(
             "joint-model", media, prompt=prompt, seed=_first(seed), preset=preset,
-            duration_s=duration_s,
+            duration_s=duration_s, **steering,
         )  # fmt: skip
         return self._make_each(job, seed, on_step)
 
@@ -508,6 +530,7 @@ class Studio:
         duration_s: float | None = None,
         audio_prompt: str | None = None,
         video_prompt: str | None = None,
+        negative: str = "",
     ) -> Job:
         """Resolve all settings of an output without sampling: condition, prompts, windows, sync.
 
@@ -521,18 +544,21 @@ class Studio:
                 model's own length for a prompt.
             audio_prompt: For joint, the prompt of the audio; None: `prompt`.
             video_prompt: For joint, the prompt of the video; None: `prompt`.
+            negative: As in `Steering`.
 
         Raises:
             MediaError: The input is shorter than 0.1 s.
             SettingsError: A duration out of range, no preset of that name, an unknown distance or
                 loss term, a setting that a manifest cannot record, a prompt that is no Unicode
-                text, or too few frames for sync.
+                text, a negative prompt that has no effect, or too few frames for sync.
         """
         row = TASKS[task]
         chosen = preset_for(task, preset)
         check_recordable(chosen)
-        for text in (prompt, audio_prompt, video_prompt):
+        for text in (prompt, audio_prompt, video_prompt, negative):
             check_text(text)
+        if negative:
+            _check_negative(chosen, row)
         prompts: dict[Stream, str] | None = None
         condition: Condition
         if row.needs_joint_model:
@@ -567,6 +593,7 @@ class Studio:
             windows_s=windows_of(backbones, wanted_s),
             preset=chosen,
             seed=seed,
+            negative=negative.strip(),
             naming=naming,
             captioned_by=None if caption is None else type(self.captioner).__name__,
             terms=terms_of(
@@ -686,7 +713,8 @@ class Studio:
                 "duration_s": job.duration_s,
                 "windows_s": job.windows_s,
                 "preset": _recorded(job.preset),
-            },
+            }
+            | ({"negative": job.negative} if job.negative else {}),
             trace=[to_json(step) for step in sampled.trace],
             inputs=[describe_input(job.path, job.duration_s)] if job.path else [],
             weights=self.family.weights(
@@ -701,6 +729,17 @@ def _text_condition(prompts: Mapping[Stream, str]) -> tuple[TextCondition, tuple
     if len(set(prompts.values())) == 1:
         return TextCondition({"text": prompts["audio"]}), JOINT
     return TextCondition({f"{s} text": text for s, text in prompts.items()}), JOINT_OWN
+
+
+def _check_negative(preset: Preset, task: Task) -> None:
+    """Refuse a negative prompt that has no effect, because nothing is extrapolated from it."""
+    scale = preset.settings.guidance_scale
+    scales = scale.values() if isinstance(scale, Mapping) else (scale,)
+    if task.needs_joint_model or all(value == 1 for value in scales):
+        raise SettingsError(
+            "expected no negative prompt, because the preset has no classifier-free guidance "
+            f"(guidance_scale={scale}); drop it"
+        )
 
 
 def _recorded(preset: Preset) -> dict[str, Any]:

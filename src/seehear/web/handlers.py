@@ -88,7 +88,7 @@ class Handlers:
         return str(self.examples[task]) if task in self.examples else None
 
     def fields_of(self, task: str) -> tuple[Any, ...]:
-        """Updates of the fields for a task: file, example, player, prompt, preset and duration."""
+        """Updates of the fields for a task, in the order of `page`: file, example, player ..."""
         row = TASKS[task]
         is_joint = row.input_kind == "text"
         hint = "empty: written for you" if row.reads_file else "describe video and audio"
@@ -100,6 +100,7 @@ class Handlers:
             "",
             gr.Textbox(placeholder=hint),
             gr.Checkbox(visible=row.reads_file),
+            gr.Textbox(visible=not row.needs_joint_model),
             gr.Dropdown(choices=list(presets_offered(task)), value="default"),
             gr.Number(visible=row.has_duration and not row.needs_joint_model),
         )
@@ -121,6 +122,7 @@ class Handlers:
         input_file: str | None,
         prompt: str,
         is_wordless: bool,
+        negative: str,
         seed: float | None,
         strength: float,
         steps: int,
@@ -134,6 +136,8 @@ class Handlers:
             task=cast(TaskName, task),
             input_file=None if input_file is None else Path(input_file),
             prompt="" if is_wordless and TASKS[task].reads_file else prompt.strip() or None,
+            # A joint model reads no prompt, so its field is hidden.
+            negative="" if TASKS[task].needs_joint_model else negative.strip(),
             seed=0 if seed is None else int(seed),
             strength=strength,
             steps=steps,

@@ -58,6 +58,10 @@ def _fields(handlers: Handlers) -> dict[str, Any]:
         max_length=500,
     )  # fmt: skip
     fields["wordless"] = gr.Checkbox(label="No prompt", elem_id="wordless")
+    fields["negative"] = gr.Textbox(
+        label="Negative prompt", placeholder="not in the output, such as: music, speech",
+        elem_id="negative", max_length=500,
+    )  # fmt: skip
     with gr.Row():
         fields["preset"] = gr.Dropdown(
             list(presets_offered(_FIRST)), value="default", label="Preset", elem_id="preset",
@@ -101,7 +105,9 @@ def _buttons(handlers: Handlers, task: gr.Radio, fields: dict[str, Any]) -> None
 
     input_file, preset, seen = fields["input_file"], fields["preset"], fields["seen"]
     unqueued: dict[str, Any] = {"queue": False, "show_progress": "hidden"}
-    updated = ("input_file", "example", "seen", "prompt", "wordless", "preset", "duration")
+    updated = (
+        "input_file", "example", "seen", "prompt", "wordless", "negative", "preset", "duration",
+    )  # fmt: skip
     task.change(handlers.fields_of, task, [fields[name] for name in updated], **unqueued)
     gr.on(
         [task.change, preset.change], handlers.steps_of, [task, preset], fields["steps"], **unqueued
@@ -109,8 +115,11 @@ def _buttons(handlers: Handlers, task: gr.Radio, fields: dict[str, Any]) -> None
     input_file.change(handlers.player_for, input_file, seen, **unqueued)
     fields["example"].click(handlers.example_of, task, input_file, **unqueued)
 
-    names = ("input_file", "prompt", "wordless", "seed", "strength", "steps", "preset", "models")
-    inputs = [task, *(fields[name] for name in (*names, "duration"))]
+    names = (
+        "input_file", "prompt", "wordless", "negative", "seed", "strength", "steps", "preset",
+        "models", "duration",
+    )  # fmt: skip
+    inputs = [task, *(fields[name] for name in names)]
     # Gradio shows the place in the queue, and then the run time, beside the status.
     queued: dict[str, Any] = {"show_progress": "minimal", "show_progress_on": [status]}
     queued["trigger_mode"] = "once"

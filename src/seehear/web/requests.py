@@ -34,6 +34,7 @@ class WebRequest:
     task: TaskName
     input_file: Path | None = None  # the dropped file; None for joint
     prompt: str | None = None  # None: the binder captions the input; "": no prompt
+    negative: str = ""  # negative prompt
     seed: int = 0
     strength: float = 1.0  # times the preset's rates; 0 is unguided
     steps: int | None = None  # None: the preset's
@@ -51,7 +52,7 @@ class WebRequest:
         _within("strength", self.strength, 0, MAX_STRENGTH)
         _within("steps", 1 if self.steps is None else self.steps, 1, MAX_STEPS)
         _within("the duration in seconds", self.duration_s, 0.1, self.max_duration_s)
-        if len(self.prompt or "") > MAX_PROMPT:
+        if max(len(self.prompt or ""), len(self.negative)) > MAX_PROMPT:
             raise SettingsError(f"expected a prompt of at most {MAX_PROMPT} characters")
 
     @property
@@ -80,6 +81,7 @@ class WebRequest:
             check_kind(self.task, self.input_file, self.input_file.name)
         request = Request(
             task=self.task, source=self.input_file, prompt=self.prompt, seed=self.seed,
+            negative=self.negative,
             # A joint model's clips have one length.
             duration_s=None if TASKS[self.task].needs_joint_model else self.duration_s,
             max_duration_s=self.max_duration_s,
@@ -116,6 +118,7 @@ class ReplayRequest:
     def _check_prompts(self) -> None:
         prompts = self.record["settings"].get("prompts") or {}
         texts = [self.record.get("caption") or "", *(prompts.values() if prompts else ())]
+        texts.append(self.record["settings"].get("negative") or "")
         if not all(isinstance(text, str) and len(text) <= MAX_PROMPT for text in texts):
             raise SettingsError(
                 f"the JSON's prompts: expected text of up to {MAX_PROMPT} characters"
