@@ -43,6 +43,19 @@ class OutsideJudges:
         logits = [self.audio.from_audio(w[None], SAMPLE_RATE).logits for w in waveforms[known]]
         return _scores(torch.cat(logits), labels[known], self.audio_classes)
 
+    def audio_probabilities(self, waveforms: Tensor, things: Sequence[str]) -> Tensor:
+        """Probability [n] that audio [n, samples] contains its thing, the largest of its classes.
+
+        Things must have classes.
+        """
+        assert self.audio is not None
+        logits = [self.audio.from_audio(w[None], SAMPLE_RATE).logits[0] for w in waveforms]
+        own = [
+            found[list(self.audio_classes[thing])].max()
+            for found, thing in zip(logits, things, strict=True)
+        ]
+        return torch.stack(own).sigmoid()
+
     def video_scores(self, frames: Tensor, labels: Tensor) -> dict:
         """Scores of frames in [0, 1] [n, frames, 3, height, width]; `labels` as for audio."""
         if self.video is None:

@@ -18,7 +18,9 @@ from seehear.guidance.conditions import Targets
 from seehear.guidance.decoding import AugmentedViews
 from seehear.guidance.frame_sampling import FrameSampler
 from seehear.guidance.objective import Agreement
+from seehear.guidance.prompts import embed_prompts
 from seehear.guidance.protocols import Backbone
+from seehear.guidance.references import Reference
 from seehear.guidance.sampling import sample
 from seehear.guidance.streams import Stream
 from seehear.guidance.sync import SyncTerm
@@ -38,6 +40,8 @@ def make(
     is_guided: bool = True,
     batch: int = 16,
     sync: SyncTerm | None = None,
+    negatives: Sequence[str] = (),
+    vetoes: Sequence[str] = (),
     keep: Path | None = None,
 ) -> tuple[Made, float]:
     """Generate clips of 2.56 s; also returns the seconds that this took.
@@ -52,6 +56,8 @@ def make(
         is_guided: False: sample without guidance.
         batch: Number of clips per batch.
         sync: A sync term, with curves of the inputs, one per clip.
+        negatives: Negative prompts, one per clip; empty: none.
+        vetoes: Texts that guidance avoids, one per clip; empty: none.
         keep: Folder of finished batches, which are not generated again.
 
     Returns:
@@ -73,6 +79,8 @@ def make(
             preset=preset,
             is_guided=is_guided,
             sync=_of_clips(sync, part),
+            negatives=list(negatives[part]),
+            vetoes=list(vetoes[part]),
         )
         make_batch = partial(_made, clips_of, backbones, family)
         clips, seconds = kept.batch(clips_of, make_batch) if kept else make_batch()
@@ -93,6 +101,8 @@ class _Batch:
     preset: Preset
     is_guided: bool
     sync: SyncTerm | None
+    negatives: Sequence[str]
+    vetoes: Sequence[str]
 
 
 def _made(
@@ -121,6 +131,7 @@ def _made(
         mel_bridge=True,
         noisy_image_encoder=preset.noisy_image_encoder,
         terms=(batch.sync,) if batch.sync else (),
+        references=_references(batch, family),
         samplers=samplers,
         views=AugmentedViews(
             preset.image_augmentation, preset.mel_augmentation, 1000 + batch.first
@@ -129,7 +140,7 @@ def _made(
     sampled = sample(
         backbones,
         latents,
-        {s: b.embed_prompt(texts) for s, b in backbones.items()},
+        {s: _embed(b, texts, batch.negatives) for s, b in backbones.items()},
         objective if batch.is_guided else None,
         preset.settings,
     )
@@ -142,6 +153,33 @@ def _made(
                 media[:, :NUM_SAMPLES].float() if is_sound else (media * 255).round().byte()
             )
     return made, time.monotonic() - began
+
+
+def _embed(backbone: Backbone, texts: Sequence[str], negatives: Sequence[str]) -> Tensor:
+    """Prompt embeddings of a batch, whose clips may have different negative prompts."""
+    if not negatives:
+        return backbone.embed_prompt(texts)
+    rows = [
+        embed_prompts(backbone, [text], negative).chunk(2)
+        for text, negative in zip(texts, negatives, strict=True)
+    ]
+    return torch.cat([torch.cat(half) for half in zip(*rows, strict=True)])
+
+
+def _references(batch: _Batch, family: Family) -> tuple[Reference, ...]:
+    if not batch.vetoes:
+        return ()
+    with torch.no_grad():
+        embeddings = family.binder.embed_text(batch.vetoes)
+    return (
+        Reference(
+            name="veto",
+            embedding=embeddings,
+            weight=batch.preset.veto_weight,
+            is_veto=True,
+            margin=batch.preset.veto_margin,
+        ),
+    )
 
 
 def _of_clips(sync: SyncTerm | None, part: slice) -> SyncTerm | None:

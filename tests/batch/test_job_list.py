@@ -116,6 +116,25 @@ def test_a_negative_prompt_is_a_column_and_other_jobs_are_those_of_older_ledgers
     assert [Entry.from_json_line(entry.to_json_line()) for entry in entries] == entries
 
 
+def test_references_are_columns_whose_files_are_relative_to_the_list(tmp_path):
+    rows = ["a.mp4,wind,", "b.mp4,wind.wav,c.jpg", "d.mp4,,"]
+    entries = listed(tmp_path, "input,veto,like\n" + "\n".join(rows))
+    assert [entry.request.veto for entry in entries] == ["wind", str(tmp_path / "wind.wav"), None]
+    assert [entry.request.like for entry in entries] == [None, str(tmp_path / "c.jpg"), None]
+    assert ['"veto"' in entry.to_json_line() for entry in entries] == [True, True, False]
+    assert [Entry.from_json_line(entry.to_json_line()) for entry in entries] == entries
+
+
+def test_reference_files_of_the_command_are_relative_to_the_working_folder(tmp_path, monkeypatch):
+    (tmp_path / "lists").mkdir()
+    monkeypatch.chdir(tmp_path)
+    Path("lists/jobs.csv").write_text("input\na.mp4\n")
+    common = Request(task="v2a", veto="wind.wav", like="c.jpg")
+    (entry,) = entries_of(Path("lists/jobs.csv"), common)
+    assert entry.request.veto == str(tmp_path / "wind.wav")
+    assert entry.request.like == str(tmp_path / "c.jpg")
+
+
 def test_rows_of_one_clip_with_their_own_seeds_are_jobs_of_their_own(tmp_path):
     rows = ["a.mp4,3", "a.mp4,4", "a.mp4,", "b.mp4,3"]
     entries = listed(tmp_path, "input,seed\n" + "\n".join(rows))

@@ -535,6 +535,33 @@ def test_a_negative_prompt_is_recorded_and_replayed(workplace, capsys):
     assert "same samples, bit for bit" in capsys.readouterr().out
 
 
+def test_references_are_recorded_and_replayed(workplace, capsys):
+    run("v2a", "clip.mp4", "-o", "out.wav", "--veto", "wind", "--like", "photo.jpg", *QUICK)
+    run("v2a", "clip.mp4", "-o", "free.wav", *QUICK)
+    record, free = read_manifest("out.json"), read_manifest("free.json")
+    assert record["settings"]["references"]["veto"] == {"text": "wind"}
+    assert record["settings"]["references"]["like"]["input"]["file"] == "photo.jpg"
+    assert "references" not in free["settings"]
+    assert record["samples_sha256"] != free["samples_sha256"]
+    run("replay", "out.json")
+    assert "same samples, bit for bit" in capsys.readouterr().out
+    Path("photo.jpg").write_bytes(Path("clip.mp4").read_bytes())
+    assert main(["replay", "out.json"]) == 2
+    assert "its content differs" in " ".join(capsys.readouterr().err.split())
+
+
+def test_a_veto_that_names_a_file_is_read_from_it(workplace, capsys):
+    run("v2a", "clip.mp4", "-o", "out.wav", "--veto", "photo.jpg", *QUICK)
+    veto = read_manifest("out.json")["settings"]["references"]["veto"]
+    assert veto["input"]["file"] == "photo.jpg"
+    for option in ("--veto", "--like"):
+        assert main(["v2a", "clip.mp4", "-o", "no.wav", option, "missing.wav"]) == 2
+        assert "no such file" in " ".join(capsys.readouterr().err.split())
+    assert main(["v2a", "clip.mp4", "-o", "no.wav", "--veto", "wind", "--lr", "0"]) == 2
+    assert "no step is guided" in " ".join(capsys.readouterr().err.split())
+    assert not Path("no.wav").exists()
+
+
 def test_a_picture_is_replayed_with_its_duration(workplace, capsys):
     run("i2a", "photo.jpg", "-o", "out.wav", "--duration", 0.5, *QUICK)
     run("replay", "out.json")

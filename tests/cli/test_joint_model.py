@@ -9,7 +9,8 @@ from seehear.cli import main
     ("arguments", "expected"),
     [
         (["-o", "out.mp4"], "expected a PROMPT without --backbone"),
-        (["rain", "-o", "out.mp4", "--like", "dog.wav"], "expected no --like without --backbone"),
+        (["rain", "-o", "out.mp4", "--like", "no.wav"], "no such file"),
+        (["rain", "-o", "out.mp4", "--veto", "no.wav"], "no such file"),
         (["rain", "--prompt", "rain", "-o", "out.mp4"], "exclude each other"),
         (["-n", "2", "-o", "out.mp4", "--backbone", "mm-diffusion"], "expected a folder"),
         (["-o", "out/", "--backbone", "mm-diffusion"], "expected the name of a file"),

@@ -18,6 +18,8 @@ ROWS = (
         "input": "é.mp4",
         "audio_prompt": "rain",
         "negative": "music",
+        "veto": "wind.wav",
+        "like": "a.jpg",
         "max_duration_s": 60,
         "picture_prompt": "ab",
     },

@@ -112,6 +112,21 @@ def test_a_negative_prompt_reaches_the_job_and_is_replayed(studios, inputs, tmp_
         )
 
 
+def test_reference_files_of_a_manifest_are_not_read(studios, inputs, tmp_path):
+    done, _ = made(studios, tmp_path / "out", ("made", asked(inputs)))
+    record = read_manifest(done.outputs[0].manifest)
+
+    def with_veto(reference):
+        settings = record["settings"] | {"references": {"veto": reference}}
+        return ReplayRequest(record=record | {"settings": settings}, input_file=inputs["v2a"])
+
+    with_veto({"text": "wind"})
+    with pytest.raises(SettingsError, match="prompts: expected text of up to 500 characters"):
+        with_veto({"text": "x" * 501})
+    with pytest.raises(SettingsError, match="has reference files"):
+        with_veto({"input": {"file": "a.wav", "path": "/etc/a.wav", "sha256": ""}})
+
+
 def test_unguided_and_guided_start_from_the_same_noise(studios, inputs, tmp_path):
     request = asked(inputs, strength=4.0)
     pair = (("unguided", replace(request, strength=0.0)), ("guided", request))

@@ -13,12 +13,13 @@ from seehear.batch.ledger import FILE, ListedJob
 from seehear.batch.list_rows import NEW_NAMES, Row, rows_of_file
 from seehear.batch.list_schema import problem_in
 from seehear.errors import SeehearError, SettingsError
+from seehear.media.suffixes import is_media_name
 from seehear.pipeline.request import Request
 from seehear.pipeline.task import TASKS, TaskName
 
 _OLD_NAMES = {new: old for old, new in NEW_NAMES.items()}  # of ledgers
 # Version 0.1.0 did not have these fields. A ledger without them goes on while they have defaults.
-_NEW_FIELDS = {"lufs": None, "reencode": False, "negative": None}
+_NEW_FIELDS = {"lufs": None, "reencode": False, "negative": None, "veto": None, "like": None}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,12 +102,23 @@ def entries_of(path: Path, common: Request, suffix: str | None = None) -> list[E
     _refuse_repeated(rows)
     folder = path if path.is_dir() else path.parent
     names = _names(rows)
+    common = _with_absolute_references(common)
     entries = [
         _entry(where, row, name, folder, common, suffix)
         for (where, row), name in zip(rows, names, strict=True)
     ]
     _check_names(entries)
     return entries
+
+
+def _with_absolute_references(common: Request) -> Request:
+    """The common values; a resumed batch may start in another folder."""
+    like, veto = common.like, common.veto
+    if like is not None:
+        like = str(Path(like).absolute())
+    if veto is not None and is_media_name(veto):
+        veto = str(Path(veto).absolute())
+    return replace(common, like=like, veto=veto)
 
 
 def _rows_of_folder(folder: Path, task: TaskName) -> Iterator[Row]:
@@ -164,6 +176,10 @@ def _entry(
     settings = {f.name: row[f.name] for f in fields(Request) if f.name in row}
     if "input" in row:
         settings["source"] = (folder / row["input"]).absolute()
+    if "like" in row:
+        settings["like"] = str((folder / row["like"]).absolute())
+    if is_media_name(row.get("veto", "")):
+        settings["veto"] = str((folder / row["veto"]).absolute())
     request = replace(common, **settings)
     if task.reads_file and request.source is None:
         raise SettingsError(f"{where}: {named} needs an input file; set the column input")

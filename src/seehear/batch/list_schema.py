@@ -79,6 +79,8 @@ class JobRecord(BaseModel):
     audio_prompt: _Prompt = Field(None, description="text, as the prompt")
     video_prompt: _Prompt = Field(None, description="text, as the prompt")
     negative: _Prompt = Field(None, description="text, as the prompt")
+    veto: _Prompt = Field(None, description="text, or the name of a media file,")
+    like: _InputPath | None = Field(None, description="a path, as the input,")
     seed: Annotated[int | None, Field(ge=0, le=MAX_SEED)] = Field(
         None, description=f"a whole number from 0 to {MAX_SEED}"
     )

@@ -40,9 +40,10 @@ _OPTIONS = tuple(
     _BATCH_ROWS.get(row.name, row)
     for row in rows_named(
         (
-            "prompt", "no_prompt", "negative", "seed", "steps", "preset", "lr", "lufs", "duration",
-            "suffix", "upscale", "quiet", "models", "audio", "video", "motion", "binder",
-            "backbone", "latent_encoders", "device", "dtype", "captioner", "commercial", "memory",
+            "prompt", "no_prompt", "negative", "veto", "like", "seed", "steps", "preset", "lr",
+            "lufs", "duration", "suffix", "upscale", "quiet", "models", "audio", "video",
+            "motion", "binder", "backbone", "latent_encoders", "device", "dtype", "captioner",
+            "commercial", "memory",
         ),
         TASKS["v2a"],
     )
@@ -130,8 +131,8 @@ def batch(
     --seed.
 
     Columns of a job file: input, output, id, task, prompt, audio_prompt, video_prompt, negative,
-    seed, preset, steps, lr, sync, lufs, duration_s, mix, reencode, upscale, max_duration_s. Only
-    input is required, or prompt for joint.
+    veto, like, seed, preset, steps, lr, sync, lufs, duration_s, mix, reencode, upscale,
+    max_duration_s. Only input is required, or prompt for joint.
 
     For example:
 

@@ -293,11 +293,10 @@ BackboneOption = Annotated[
     ),
 ]  # fmt: skip
 Like = Annotated[
-    Path | None,
+    str | None,
     typer.Option(
         "--like", metavar="FILE", show_default=False, rich_help_panel=_GENERATION,
-        help="With --backbone: an audio file, an image or a video that the generated audio and "
-        "video should resemble.",
+        help="An audio file, an image or a video that the output should resemble.",
     ),
 ]  # fmt: skip
 Count = Annotated[
@@ -444,6 +443,14 @@ Negative = Annotated[
     typer.Option(
         "--negative", metavar="TEXT", show_default=False, rich_help_panel=_GENERATION,
         help="Negative prompt: what the output should not contain, such as 'music, speech'.",
+    ),
+]  # fmt: skip
+Veto = Annotated[
+    str | None,
+    typer.Option(
+        "--veto", metavar="TEXT|FILE", show_default=False, rich_help_panel=_GENERATION,
+        help="What guidance should avoid: text, or an audio file, an image or a video. It works "
+        "with models that read no prompts too.",
     ),
 ]  # fmt: skip
 AudioPrompt = Annotated[

@@ -17,7 +17,7 @@ from seehear.cli.run_options import RunOptions
 from seehear.cli.stop_signals import raise_if_stopped
 from seehear.errors import MediaError, SeehearError, SettingsError
 from seehear.media.folders import check_folder_of, existing_file
-from seehear.media.suffixes import VIDEO_SUFFIXES
+from seehear.media.suffixes import VIDEO_SUFFIXES, is_media_name
 from seehear.pipeline.presets import PAPER_BACKBONES
 from seehear.pipeline.request import Request
 from seehear.pipeline.task import TASKS
@@ -50,6 +50,7 @@ def run_inputs(inputs: Sequence[str], output: str, options: RunOptions) -> int:
         The exit code: 0, or 2 if any input failed; the others are generated all the same.
     """
     task, fail = TASKS[options.request.task], Failures()
+    _check_references(options.request)
     _warn_if_unguided(options)
     sources = expand_inputs(inputs, task.reads, fail)
     todo: list[InputOutput] = []
@@ -94,17 +95,18 @@ def run_joint(prompt: str | None, output: str, options: RunOptions) -> int:
     """
     request = options.request
     if options.load.backbone is not None or request.preset in PAPER_BACKBONES:
-        request = replace(request, task="joint-model", prompt=prompt)
+        reference = None if request.like is None else Path(request.like)
+        request = replace(request, task="joint-model", source=reference, like=None)
         _refuse_own_prompts(request)
-    elif prompt is None or request.source is not None:
-        missing = "a PROMPT" if prompt is None else "no --like"
+    elif prompt is None:
         raise SettingsError(
-            f"expected {missing} without --backbone; give one, or name a joint model, such as "
+            "expected a PROMPT without --backbone; give one, or name a joint model, such as "
             "--backbone mm-diffusion"
         )
     request = replace(request, prompt=prompt)
     if request.source is not None:
         existing_file(request.source)
+    _check_references(request)
     count, seed = options.output.count, request.seed
     targets = [_joint_target(output, None if count == 1 else seed + k) for k in range(count)]
     for target in targets:
@@ -136,6 +138,14 @@ def _refuse_own_prompts(request: Request) -> None:
             "expected one prompt for both streams of a joint model, got --audio-prompt or "
             "--video-prompt; use --prompt"
         )
+
+
+def _check_references(request: Request) -> None:
+    """Refuse references that are no readable files, before models are loaded."""
+    if request.like is not None:
+        existing_file(request.like)
+    if request.veto and is_media_name(request.veto):
+        existing_file(request.veto)
 
 
 def _warn_if_unguided(options: RunOptions) -> None:

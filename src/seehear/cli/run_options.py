@@ -65,7 +65,6 @@ def rows_for(task: Task) -> tuple[Row, ...]:
     max_duration = declared.MaxAudioDuration if task.input_kind == "audio" else declared.MaxDuration
     sync = declared.Sync if not makes_video else declared.FramesSync
     rows: list[tuple[bool, Row]] = [
-        (is_joint, Row("like", "request", declared.Like, None, "source")),
         (is_text, Row("audio_prompt", "request", declared.AudioPrompt)),
         (is_text, Row("video_prompt", "request", declared.VideoPrompt)),
         (is_text, Row("duration", "request", declared.JointDuration, None, "duration_s")),
@@ -76,6 +75,8 @@ def rows_for(task: Task) -> tuple[Row, ...]:
         (not is_text, Row("prompt", "request", declared.prompt_option(task))),
         (not is_text, Row("no_prompt", "request", declared.no_prompt_option(task), False)),
         (True, Row("negative", "request", declared.Negative)),
+        (True, Row("veto", "request", declared.Veto)),
+        (True, Row("like", "request", declared.Like)),
         (True, Row("seed", "request", declared.Seed, 0)),
         (True, Row("steps", "request", declared.Steps)),
         (True, Row("preset", "request", declared.preset_option(task), "default")),

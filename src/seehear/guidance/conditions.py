@@ -92,13 +92,18 @@ class ReferenceCondition:
     ) -> Targets:
         """Embeddings by the names "reference", of the whole reference, and "text"."""
         embeddings = dict(TextCondition({"text": self.text}).targets(binder, windows_s, None).whole)
-        if isinstance(self.reference, VideoCondition):
-            whole_s = [(0.0, max(self.reference.times_s) + 1.0)]
-            embeddings["reference"] = self.reference.targets(binder, whole_s, None).whole["video"]
-        elif self.reference is not None:
-            whole_s = [(0.0, len(self.reference.waveform) / self.reference.sample_rate)]
-            embeddings["reference"] = self.reference.targets(binder, whole_s, None).whole["audio"]
+        if self.reference is not None:
+            embeddings["reference"] = embed_whole(binder, self.reference)
         return Targets(local=(embeddings,) * len(windows_s), whole=embeddings)
+
+
+def embed_whole(binder: Binder, media: VideoCondition | AudioCondition) -> Float[Tensor, "1 dim"]:
+    """The embedding of a whole recording, video or image."""
+    if isinstance(media, VideoCondition):
+        whole_s = (0.0, max(media.times_s) + 1.0)
+        return media.targets(binder, [whole_s], None).whole["video"]
+    whole_s = (0.0, len(media.waveform) / media.sample_rate)
+    return media.targets(binder, [whole_s], None).whole["audio"]
 
 
 @torch.no_grad()

@@ -16,6 +16,7 @@ from seehear.guidance.diffusion import NoiseLevel
 from seehear.guidance.frame_sampling import FrameSampler
 from seehear.guidance.losses import Distance, cosine_distance, pair_losses
 from seehear.guidance.protocols import Backbone, Binder, EmbedsLatents
+from seehear.guidance.references import Reference, reference_losses
 from seehear.guidance.retiming import source_positions
 from seehear.guidance.streams import Pair, Stream
 from seehear.guidance.sync import SyncTerm
@@ -115,6 +116,7 @@ class Agreement:
     noisy_image_encoder: bool = False  # see `decode_estimate`
     distance: Distance = cosine_distance
     terms: tuple[LossTerm, ...] = ()
+    references: tuple[Reference, ...] = ()  # of the whole clip, for every window
     samplers: tuple[FrameSampler, ...] = ()  # frames to decode, per window; empty: all frames
     views: AugmentedViews | None = None  # augmented views to embed; None: no augmentation
     # Encoders of noisy latents, one per generated stream; empty: decode and embed clean estimates.
@@ -189,7 +191,10 @@ class Agreement:
         return piece
 
     def _pair_losses(self, embeddings: Mapping[str, Tensor], k: int) -> dict[str, Tensor]:
-        """Losses of all pairs in window k, with its part of the condition and with the whole."""
+        """Losses of all pairs in window k, with its part of the condition and with the whole.
+
+        Losses of references are added.
+        """
         compared = [(" local", self.targets.local[k], self.local_weight)] if self.windows else []
         suffix, share = (" whole", 1 - self.local_weight) if self.windows else ("", 1.0)
         compared.append((suffix, self.targets.whole, share))
@@ -198,7 +203,7 @@ class Agreement:
             weights = [w * share for w in self.weights]
             pairs = pair_losses({**targets, **embeddings}, self.pairs, weights, self.distance)
             losses |= {f"{name}{suffix}": loss for name, loss in pairs.items()}
-        return losses
+        return losses | reference_losses(embeddings, self.references)
 
     @property
     def shifted_stream(self) -> Stream | None:

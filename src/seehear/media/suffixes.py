@@ -1,5 +1,7 @@
 """File name suffixes: which files of a folder are read as what, and which can be written."""
 
+from pathlib import Path
+
 # Of files in a folder. A file that is named itself is read whatever its suffix is.
 # fmt: off
 VIDEO_SUFFIXES = frozenset({
@@ -13,7 +15,13 @@ AUDIO_SUFFIXES = frozenset({
     ".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".m4a", ".aac", ".aif", ".aiff", ".wma",
 })
 # fmt: on
+
 # What `media.encode` and `media.write` can write; the first is the default.
 VIDEO_OUTPUTS = (".m4v", ".mkv", ".mov", ".mp4", ".webm")
 AUDIO_OUTPUTS = (".wav", ".flac", ".ogg")
 IMAGE_OUTPUTS = (".png", ".jpg", ".jpeg", ".webp")
+
+
+def is_media_name(text: str) -> bool:
+    """Whether text ends in the suffix of a media file."""
+    return Path(text).suffix.lower() in VIDEO_SUFFIXES | IMAGE_SUFFIXES | AUDIO_SUFFIXES

@@ -1,7 +1,7 @@
 """A job: one output with all settings resolved, and its sampling and decoding."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
@@ -25,6 +25,7 @@ from seehear.media.loudness import normalise_loudness
 from seehear.models.captioners.phrase_bank import Naming
 from seehear.models.families import Family
 from seehear.pipeline.presets import Preset
+from seehear.pipeline.steering import ReferenceInput, ReferenceName, references_of
 from seehear.pipeline.task import TASKS, TaskName
 
 OnStep = Callable[[StepProgress], None]
@@ -43,6 +44,7 @@ class Job:
     preset: Preset
     seed: int
     negative: str = ""  # what the output should not contain, for classifier-free guidance
+    references: Mapping[ReferenceName, ReferenceInput] = field(default_factory=dict)
     naming: Naming | None = None  # the concepts of the default caption
     captioned_by: str | None = None  # class of the captioner that wrote the prompt
     terms: tuple[LossTerm, ...] = ()  # besides the pairs of embeddings
@@ -136,6 +138,7 @@ def _objective(family: Family, job: Job, latents: Mapping[Stream, Tensor]) -> Ag
         noisy_image_encoder=job.preset.noisy_image_encoder,
         distance=job.distance,
         terms=job.terms,
+        references=references_of(job.references, family.binder, job.preset),
         samplers=samplers,
         views=AugmentedViews(job.preset.image_augmentation, job.preset.mel_augmentation, job.seed),
         latent_encoders=encoders,

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from functools import lru_cache
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
@@ -85,6 +85,13 @@ class LoadedRecord(_Record):
     binder_options: dict[str, Any] = {}
 
 
+class ReferenceRecord(_Record):
+    """A reference; without text and input, it came from an array in Python."""
+
+    text: Text | None = None
+    input: InputRecord | None = None
+
+
 class SettingsRecord(_Record):
     """Settings of a run. `presets.preset_from_json` checks the preset."""
 
@@ -93,6 +100,7 @@ class SettingsRecord(_Record):
     prompt: Text | None = None
     prompts: dict[str, Text] = {}
     negative: Text | None = None
+    references: dict[Literal["like", "veto"], ReferenceRecord] = {}
     named: list[MatchRecord] = []
     is_sure: bool | None = None
     captioned_by: Name | None = None

@@ -51,6 +51,12 @@ class Preset:
     # the paper.
     sync_weight: float = 0.0
     terms: Mapping[str, float] = field(default_factory=dict)  # weights of further loss terms
+    # Weight of the cosine distance to a reference (`like`). Not in the paper.
+    like_weight: float = 1.0
+    # Weight of the cosine similarity to a vetoed text or reference. Not in the paper.
+    veto_weight: float = 1.0
+    # Cosine similarity below which a veto has no effect.
+    veto_margin: float = 0.05
     # Compare log mels instead of waveforms with the condition, if model and binder support it. This
     # is faster and avoids a gradient through the vocoder.
     mel_bridge: bool = False
@@ -83,6 +89,13 @@ class Preset:
             raise SettingsError(
                 f"expected a finite sync_weight of at least 0, got {self.sync_weight}"
             )
+        if not all(0 <= weight < math.inf for weight in (self.like_weight, self.veto_weight)):
+            raise SettingsError(
+                "expected finite like_weight and veto_weight of at least 0, got "
+                f"{self.like_weight} and {self.veto_weight}"
+            )
+        if not -1 <= self.veto_margin <= 1:
+            raise SettingsError(f"expected veto_margin in [-1, 1], got {self.veto_margin}")
         if self.lufs is not None and not MIN_LUFS <= self.lufs <= MAX_LUFS:
             raise SettingsError(
                 f"expected a loudness of {MIN_LUFS:g} to {MAX_LUFS:g} LUFS, got {self.lufs:g}"

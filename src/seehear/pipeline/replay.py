@@ -2,14 +2,17 @@
 
 import math
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from seehear.errors import SettingsError
 from seehear.pipeline.job import Job
+from seehear.pipeline.manifest import locate_input
 from seehear.pipeline.presets import Preset, preset_from_json
 from seehear.pipeline.request import Request
 from seehear.pipeline.run_request import job_for
+from seehear.pipeline.steering import ReferenceInput, ReferenceName, reference_input
 from seehear.pipeline.studio import Studio
 from seehear.pipeline.task import TASKS
 
@@ -52,7 +55,26 @@ def recorded_job(
         negative=record["settings"].get("negative"), seed=record["seed"],
         duration_s=duration_s, max_duration_s=math.inf,
     )  # fmt: skip
-    return job_for(studio, request, preset)
+    job = job_for(studio, request, preset)
+    return replace(job, references=_references(record["settings"].get("references", {}), manifest))
+
+
+def _references(
+    recorded: Mapping[ReferenceName, Mapping[str, Any]], manifest: str | Path
+) -> dict[ReferenceName, ReferenceInput]:
+    """The references that a manifest records; errors as `locate_input`."""
+    found: dict[ReferenceName, ReferenceInput] = {}
+    for name, reference in recorded.items():
+        if reference.get("input"):
+            found[name] = reference_input(locate_input(reference["input"], manifest))
+        elif reference.get("text"):
+            found[name] = reference_input(reference["text"])
+        else:
+            raise SettingsError(
+                f"{manifest}: expected the {name} of a file or a text, got one with arrays in "
+                "Python; repeat it in Python"
+            )
+    return found
 
 
 def hashes_of(record: Mapping[str, Any], manifest: str | Path) -> list[str]:

@@ -18,6 +18,8 @@ class Request:
     audio_prompt: str | None = None  # for the audio; None: `prompt`
     video_prompt: str | None = None  # for the video; None: `prompt`
     negative: str | None = None  # what the output should not contain
+    veto: str | None = None  # what guidance avoids: text, or a file with a known suffix
+    like: str | None = None  # a file that the output should resemble
     seed: int = 0
     preset: str = "default"
     steps: int | None = None  # None: the preset's, as for the two below

@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import Literal
 
 from seehear.media import check_container, ensure_folder
-from seehear.media.suffixes import VIDEO_OUTPUTS
-from seehear.pipeline.inputs import read_source
+from seehear.media.suffixes import VIDEO_OUTPUTS, is_media_name
+from seehear.pipeline.inputs import Media, read_reference, read_source
 from seehear.pipeline.job import Job, OnStep
 from seehear.pipeline.presets import Preset
 from seehear.pipeline.request import Request
@@ -38,7 +38,18 @@ def job_for(studio: Studio, request: Request, preset: Preset | None = None) -> J
         audio_prompt=request.audio_prompt,
         video_prompt=request.video_prompt,
         negative=request.negative or "",
+        veto=_veto_of(request.veto, request.max_duration_s),
+        like=None if request.like is None else _reference(request.like, request.max_duration_s),
     )
+
+
+def _veto_of(veto: str | None, max_duration_s: float) -> str | Media | None:
+    """Text; or media, if it is the name of a media file."""
+    return _reference(veto, max_duration_s) if veto and is_media_name(veto) else veto
+
+
+def _reference(name: str, max_duration_s: float) -> Media:
+    return read_reference(Path(name), max_duration_s)
 
 
 def run_request(studio: Studio, request: Request, on_step: OnStep | None = None) -> Result:

@@ -57,7 +57,13 @@ from seehear.pipeline.losses import JobContext, check_recordable, distance_of, t
 from seehear.pipeline.manifest import describe_input, to_json
 from seehear.pipeline.presets import Preset, preset_for
 from seehear.pipeline.result import Result
-from seehear.pipeline.steering import Steering
+from seehear.pipeline.steering import (
+    Avoiding,
+    ReferenceInput,
+    ReferenceName,
+    Steering,
+    reference_input,
+)
 from seehear.pipeline.task import TASKS, Task, TaskName
 
 NAMING_FRAMES = 16  # evenly spaced frames to caption a video from
@@ -474,7 +480,7 @@ class Studio:
         duration_s: float | None = None,
         preset: str | Preset = "default",
         on_step: OnStep | None = None,
-        **steering: Unpack[Steering],
+        **steering: Unpack[Avoiding],
     ) -> Result | list[Result]:
         """Generate a video with audio by a joint model, such as MM-Diffusion.
 
@@ -488,7 +494,7 @@ class Studio:
             duration_s: At most the model's own length, rounded up to whole frames; None: that.
             preset: Settings of sampling and guidance.
             on_step: Called after every step.
-            **steering: See `Steering`.
+            **steering: See `Avoiding`.
 
         Raises:
             MediaError: The reference cannot be read.
@@ -531,6 +537,8 @@ class Studio:
         audio_prompt: str | None = None,
         video_prompt: str | None = None,
         negative: str = "",
+        veto: str | Path | Media | None = None,
+        like: str | Path | Media | None = None,
     ) -> Job:
         """Resolve all settings of an output without sampling: condition, prompts, windows, sync.
 
@@ -545,12 +553,15 @@ class Studio:
             audio_prompt: For joint, the prompt of the audio; None: `prompt`.
             video_prompt: For joint, the prompt of the video; None: `prompt`.
             negative: As in `Steering`.
+            veto: As in `Steering`.
+            like: As in `Steering`; a joint model has its reference as `media` instead.
 
         Raises:
-            MediaError: The input is shorter than 0.1 s.
+            MediaError: The input is shorter than 0.1 s, or a reference cannot be read.
             SettingsError: A duration out of range, no preset of that name, an unknown distance or
                 loss term, a setting that a manifest cannot record, a prompt that is no Unicode
-                text, a negative prompt that has no effect, or too few frames for sync.
+                text, a negative prompt or a reference that has no effect, or too few frames for
+                sync.
         """
         row = TASKS[task]
         chosen = preset_for(task, preset)
@@ -559,6 +570,9 @@ class Studio:
             check_text(text)
         if negative:
             _check_negative(chosen, row)
+        if row.needs_joint_model and like is not None:
+            raise SettingsError("expected the reference of a joint model as its input, got `like`")
+        references = _references(like, veto, chosen)
         prompts: dict[Stream, str] | None = None
         condition: Condition
         if row.needs_joint_model:
@@ -594,6 +608,7 @@ class Studio:
             preset=chosen,
             seed=seed,
             negative=negative.strip(),
+            references=references,
             naming=naming,
             captioned_by=None if caption is None else type(self.captioner).__name__,
             terms=terms_of(
@@ -714,7 +729,7 @@ class Studio:
                 "windows_s": job.windows_s,
                 "preset": _recorded(job.preset),
             }
-            | ({"negative": job.negative} if job.negative else {}),
+            | _recorded_steering(job),
             trace=[to_json(step) for step in sampled.trace],
             inputs=[describe_input(job.path, job.duration_s)] if job.path else [],
             weights=self.family.weights(
@@ -740,6 +755,37 @@ def _check_negative(preset: Preset, task: Task) -> None:
             "expected no negative prompt, because the preset has no classifier-free guidance "
             f"(guidance_scale={scale}); drop it"
         )
+
+
+def _references(
+    like: str | Path | Media | None, veto: str | Path | Media | None, preset: Preset
+) -> dict[ReferenceName, ReferenceInput]:
+    """The references of a job, read from their files.
+
+    Raises:
+        MediaError: A file cannot be read.
+        SettingsError: The preset guides no step, so that they have no effect.
+    """
+    found: dict[ReferenceName, ReferenceInput] = {}
+    if like is not None:
+        found["like"] = reference_input(Path(like) if isinstance(like, str) else like)
+    if veto is not None and not (isinstance(veto, str) and not veto.strip()):
+        found["veto"] = reference_input(veto)
+    aligner, num_steps = preset.settings.aligner, preset.settings.num_steps
+    if found and not any(aligner.is_guided(i, num_steps) for i in range(num_steps)):
+        raise SettingsError(
+            f"expected no {' and no '.join(found)}, because no step is guided; drop "
+            f"{'them' if len(found) > 1 else 'it'}, or use more steps and a rate above 0"
+        )
+    return found
+
+
+def _recorded_steering(job: Job) -> dict[str, Any]:
+    """Negative prompt and references for a manifest, if there are any."""
+    references = {name: given.to_json() for name, given in job.references.items()}
+    return ({"negative": job.negative} if job.negative else {}) | (
+        {"references": references} if references else {}
+    )
 
 
 def _recorded(preset: Preset) -> dict[str, Any]:

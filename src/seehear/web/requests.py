@@ -117,8 +117,16 @@ class ReplayRequest:
 
     def _check_prompts(self) -> None:
         prompts = self.record["settings"].get("prompts") or {}
+        references = (self.record["settings"].get("references") or {}).values()
+        if any(reference.get("input") for reference in references):
+            # Their paths may name any file of this machine.
+            raise SettingsError(
+                "the JSON has reference files, which the web interface does not read; use seehear "
+                "replay on the command line"
+            )
         texts = [self.record.get("caption") or "", *(prompts.values() if prompts else ())]
         texts.append(self.record["settings"].get("negative") or "")
+        texts += [reference.get("text") or "" for reference in references]
         if not all(isinstance(text, str) and len(text) <= MAX_PROMPT for text in texts):
             raise SettingsError(
                 f"the JSON's prompts: expected text of up to {MAX_PROMPT} characters"
