@@ -5,7 +5,7 @@ from typing import get_args
 
 import pytest
 
-from seehear.media.encode import CONTAINERS
+from seehear.media.encode import AUDIO_CONTAINERS, CONTAINERS
 from seehear.media.suffixes import AUDIO_OUTPUTS, IMAGE_OUTPUTS, VIDEO_OUTPUTS
 from seehear.media.write import AUDIO_FORMATS, IMAGE_FORMATS
 from seehear.pipeline.presets import presets_of
@@ -19,7 +19,7 @@ def test_the_table_and_the_types_name_the_same_tasks():
 
 def test_every_suffix_of_the_table_can_be_written():
     assert tuple(sorted(CONTAINERS)) == VIDEO_OUTPUTS
-    assert tuple(AUDIO_FORMATS) == AUDIO_OUTPUTS
+    assert (*AUDIO_FORMATS, *AUDIO_CONTAINERS) == AUDIO_OUTPUTS
     assert tuple(IMAGE_FORMATS) == IMAGE_OUTPUTS
 
 

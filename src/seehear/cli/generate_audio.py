@@ -25,7 +25,8 @@ def v2a(
     """Video to audio: generate audio of the same length for each video.
 
     The video stream is copied without re-encoding. The output's suffix selects the format:
-    video (.mp4, .mov, .m4v, .mkv, .webm) or audio alone (.wav, .flac, .ogg).
+    video (.mp4, .mov, .m4v, .mkv, .webm) or audio alone (.wav, .flac, .aif,
+    .ogg, .mp3, .m4a, .aac, .opus).
 
     For example:
 
@@ -59,7 +60,8 @@ def i2a(
 ) -> None:
     """Image to audio: generate audio of 0.1 to 600 s for each image.
 
-    The output's suffix selects the format: .wav, .flac or .ogg.
+    The output's suffix selects the format: .wav, .flac, .aif, .ogg, .mp3, .m4a, .aac or
+    .opus.
 
     For example:
 

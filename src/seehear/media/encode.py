@@ -28,9 +28,9 @@ class Container:
     """A container format that can be written, with its codecs."""
 
     format: str  # FFmpeg's name
-    video_codec: str  # for new frames; an existing video stream is copied
     audio_codec: str
     bit_rate_per_channel: int
+    video_codec: str = ""  # for new frames, an existing video stream is copied; empty: audio only
     can_hide_frames: bool = False  # supports edit lists
     options: tuple[tuple[str, str], ...] = ()
 
@@ -71,6 +71,13 @@ CONTAINERS = {
     ),
 }
 CONTAINERS[".m4v"] = CONTAINERS[".mp4"]
+# Lossy formats of audio alone; libsndfile writes the others.
+AUDIO_CONTAINERS = {
+    ".mp3": Container(format="mp3", audio_codec="libmp3lame", bit_rate_per_channel=128_000),
+    ".m4a": Container(format="ipod", audio_codec="aac", bit_rate_per_channel=128_000, options=_MP4),
+    ".aac": Container(format="adts", audio_codec="aac", bit_rate_per_channel=128_000),
+    ".opus": Container(format="ogg", audio_codec="libopus", bit_rate_per_channel=96_000),
+}
 
 
 def container_for(path: Path) -> Container:

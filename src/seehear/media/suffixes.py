@@ -18,7 +18,9 @@ AUDIO_SUFFIXES = frozenset({
 
 # What `media.encode` and `media.write` can write; the first is the default.
 VIDEO_OUTPUTS = (".m4v", ".mkv", ".mov", ".mp4", ".webm")
-AUDIO_OUTPUTS = (".wav", ".flac", ".ogg")
+AUDIO_OUTPUTS = (
+    ".wav", ".flac", ".ogg", ".aif", ".aiff", ".mp3", ".m4a", ".aac", ".opus",
+)  # fmt: skip
 IMAGE_OUTPUTS = (".png", ".jpg", ".jpeg", ".webp")
 
 

@@ -21,6 +21,7 @@ from torch import Tensor
 
 from seehear.errors import MediaError
 from seehear.media.encode import (
+    AUDIO_CONTAINERS,
     AUDIO_RATE,
     add_audio_track,
     audio_packets,
@@ -31,12 +32,15 @@ from seehear.media.encode import (
     resample_for_track,
 )
 from seehear.media.folders import check_folder_of, reason_of
+from seehear.media.suffixes import AUDIO_OUTPUTS
 
-# soundfile format and subtype of each suffix.
+# soundfile format and subtype of each suffix that it writes.
 AUDIO_FORMATS = {
     ".wav": ("WAV", "PCM_16"),
     ".flac": ("FLAC", "PCM_16"),
     ".ogg": ("OGG", "VORBIS"),
+    ".aif": ("AIFF", "PCM_16"),
+    ".aiff": ("AIFF", "PCM_16"),
 }
 # Pillow format of each suffix.
 IMAGE_FORMATS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP"}
@@ -68,7 +72,10 @@ def replacing(path: str | Path) -> Iterator[Path]:
 def write_audio(
     path: str | Path, waveform: Float[Tensor, "channels samples"], sample_rate: int
 ) -> float:
-    """Write audio as .wav, .flac (both 16 bits) or .ogg.
+    """Write audio as .wav, .flac, .aif (16 bits), .ogg, .mp3, .m4a, .aac or .opus.
+
+    The last four are resampled to 48 kHz. Decoders of .aac cannot know the exact length, so up to
+    0.1 s of silence surrounds the audio.
 
     Returns:
         The applied gain: 1.0, or less if the waveform exceeds full scale.
@@ -78,18 +85,21 @@ def write_audio(
         ValueError: a sample is NaN or infinite.
     """
     path = Path(path)
-    if path.suffix.lower() not in AUDIO_FORMATS:
+    if path.suffix.lower() not in AUDIO_OUTPUTS:
         raise MediaError(
             f"{path}: cannot write {path.suffix or 'a file without suffix'!r} as audio; "
-            f"choose one of {', '.join(AUDIO_FORMATS)}"
+            f"choose one of {', '.join(AUDIO_OUTPUTS)}"
         )
     if not waveform.isfinite().all():
         raise ValueError("expected finite samples, got a waveform with NaN or inf")
-    file_format, subtype = AUDIO_FORMATS[path.suffix.lower()]
     samples = waveform.detach().cpu().float().numpy().T
     full_scale = 1 - 2**-15  # the largest positive number in 16 bits
     peak = float(np.abs(samples).max(initial=0))
     gain = full_scale / peak if peak > 1 else 1.0
+    if path.suffix.lower() in AUDIO_CONTAINERS:
+        _encode_audio(path, samples.T * np.float32(gain), sample_rate)
+        return gain
+    file_format, subtype = AUDIO_FORMATS[path.suffix.lower()]
     with (
         replacing(path) as temporary,
         soundfile.SoundFile(
@@ -100,6 +110,19 @@ def write_audio(
         for first in range(0, len(samples), sample_rate):
             file.write(samples[first : first + sample_rate] * np.float32(gain))
     return gain
+
+
+def _encode_audio(
+    path: Path, samples: Float32[np.ndarray, "channels samples"], sample_rate: int
+) -> None:
+    kind = AUDIO_CONTAINERS[path.suffix.lower()]
+    resampled = resample_for_track(samples, sample_rate)
+    with (
+        replacing(path) as temporary,
+        av.open(str(temporary), "w", format=kind.format, options=dict(kind.options)) as output,
+    ):
+        track = add_audio_track(output, kind, len(resampled))
+        output.mux(list(audio_packets(track, resampled)))
 
 
 def write_video(

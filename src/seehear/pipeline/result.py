@@ -21,7 +21,8 @@ from seehear.media import (
     write_video,
 )
 from seehear.media.encode import CONTAINERS
-from seehear.media.write import AUDIO_FORMATS, IMAGE_FORMATS
+from seehear.media.suffixes import AUDIO_OUTPUTS
+from seehear.media.write import IMAGE_FORMATS
 from seehear.pipeline.manifest import frames_sha256, manifest, samples_sha256, write_json
 
 SMALL, TIMES = 128, 4  # default upscale: frames below 128 pixels are enlarged by 4
@@ -96,7 +97,7 @@ class Result:
     ) -> tuple[Path, Path]:
         """Write the media and, beside them, the manifest with the suffix .json.
 
-        An audio suffix (.wav, .flac, .ogg) writes the audio alone, an image suffix (.png, .jpg,
+        An audio suffix (as in `write_audio`) writes the audio alone, an image suffix (.png, .jpg,
         .webp) the first frame. A video suffix muxes the audio with the unchanged input video
         (`keep` and `reencode` as in `mux_audio`) or with the generated frames. `upscale` is the
         integer factor by which frames are enlarged; None enlarges small frames only. File and
@@ -128,7 +129,7 @@ class Result:
         comment = "made by seehear"
         if upscale > 1:
             comment += f", enlarged {upscale} times by Lanczos resampling"
-        if suffix in AUDIO_FORMATS:
+        if suffix in AUDIO_OUTPUTS:
             if self.waveform is None or self.sample_rate is None:
                 raise SettingsError(f"{path}: this result has no audio; choose a video suffix")
             write_audio(path, self.waveform, self.sample_rate)
@@ -137,7 +138,7 @@ class Result:
                 raise SettingsError(f"{path}: this result has no frames; choose an audio suffix")
             write_image(path, upscaled(self.frames[:1], upscale)[0], comment)
         elif suffix not in CONTAINERS:
-            known = ", ".join([*AUDIO_FORMATS, *IMAGE_FORMATS, *sorted(CONTAINERS)])
+            known = ", ".join([*AUDIO_OUTPUTS, *IMAGE_FORMATS, *sorted(CONTAINERS)])
             raise MediaError(
                 f"{path}: cannot write {suffix or 'no suffix'!r}; choose one of {known}"
             )
@@ -150,7 +151,7 @@ class Result:
             write_video(path, self.input_frames, self.input_fps, self.waveform, self.sample_rate)
         elif self.video_path is None:
             raise SettingsError(
-                f"{path}: this result has no frames; choose one of {', '.join(AUDIO_FORMATS)}"
+                f"{path}: this result has no frames; choose one of {', '.join(AUDIO_OUTPUTS)}"
             )
         else:
             assert self.waveform is not None
