@@ -8,6 +8,7 @@ from tests.fuzz import lists
 
 from seehear.batch.job_list import Entry, entries_of, seed_of
 from seehear.errors import SettingsError
+from seehear.media.track import Track
 from seehear.pipeline.request import Request
 
 DAMAGED = Path(__file__).parents[1] / "data" / "damaged_lists"
@@ -114,6 +115,20 @@ def test_a_negative_prompt_is_a_column_and_other_jobs_are_those_of_older_ledgers
     assert [entry.request.negative for entry in entries] == ["music", None]
     assert ['"negative"' in entry.to_json_line() for entry in entries] == [True, False]
     assert [Entry.from_json_line(entry.to_json_line()) for entry in entries] == entries
+
+
+def test_settings_of_the_track_are_columns(tmp_path):
+    header = "input,output,mix,gain,duck,stereo,pcm,audio_rate\n"
+    a, b = listed(tmp_path, header + "a.mp4,a.mov,yes,-3,12,yes,yes,\nb.mp4,b.wav,,,,,,48000\n")
+    assert a.request.track == Track(
+        keep="mix", gain_db=-3.0, duck_db=12.0, is_stereo=True, is_pcm=True
+    )
+    assert b.request.track == Track(sample_rate=48_000)
+    assert [Entry.from_json_line(entry.to_json_line()) for entry in (a, b)] == [a, b]
+    with pytest.raises(SettingsError, match="expected a mix"):
+        listed(tmp_path, "input,gain\na.mp4,3\n")
+    with pytest.raises(SettingsError, match="from -60 to 60"):
+        listed(tmp_path, "input,mix,gain\na.mp4,yes,99\n")
 
 
 def test_references_are_columns_whose_files_are_relative_to_the_list(tmp_path):

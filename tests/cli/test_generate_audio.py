@@ -535,6 +535,37 @@ def test_a_negative_prompt_is_recorded_and_replayed(workplace, capsys):
     assert "same samples, bit for bit" in capsys.readouterr().out
 
 
+def test_settings_of_the_track_are_recorded_and_replayed(workplace, capsys):
+    track = ("--mix", "--gain", "-3", "--duck", 12, "--stereo", "--pcm")
+    run("v2a", "clip.mp4", "-o", "out.mov", *track, *QUICK)
+    record = read_manifest("out.json")
+    assert record["settings"]["mix"]
+    assert record["settings"]["track"] == {
+        "gain_db": -3.0, "duck_db": 12.0, "is_stereo": True, "is_pcm": True, "sample_rate": None,
+    }  # fmt: skip
+    run("replay", "out.json", "-o", "again.mov")
+    assert "same samples, bit for bit" in capsys.readouterr().out
+    first, again = (
+        media.read_audio(name, 48_000, mono=False).waveform for name in ("out.mov", "again.mov")
+    )
+    assert len(first) == 2
+    assert torch.equal(first, again)
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        (("--gain", "3"), "expected a mix"),
+        (("--pcm",), "expected .mov or .mkv for PCM"),
+        (("--audio-rate", "100"), "greater than or equal to"),
+    ],
+)
+def test_settings_of_the_track_that_contradict_are_refused(workplace, capsys, options, expected):
+    assert main(["v2a", "clip.mp4", "-o", "out.mp4", *options]) == 2
+    assert expected in " ".join(capsys.readouterr().err.split())
+    assert not Path("out.mp4").exists()
+
+
 def test_references_are_recorded_and_replayed(workplace, capsys):
     run("v2a", "clip.mp4", "-o", "out.wav", "--veto", "wind", "--like", "photo.jpg", *QUICK)
     run("v2a", "clip.mp4", "-o", "free.wav", *QUICK)

@@ -26,6 +26,7 @@ from tests.media_files import (
 
 from seehear import media
 from seehear.errors import MediaError
+from seehear.media.track import Track
 
 
 def noise(num_samples: int, channels: int = 1, peak: float = 0.9) -> torch.Tensor:
@@ -545,7 +546,9 @@ def test_peak_holds_after_decoding(tmp_path, channels, suffix):
 def test_mixing_adds_the_new_sound_to_the_old(tmp_path):
     old, new = click(48_000, 10_000), click(16_000, 12_000)
     path = make_video(tmp_path / "a.mp4", sound=old)
-    media.mux_audio(path, torch.from_numpy(new), 16_000, tmp_path / "out.mp4", keep="mix")
+    media.mux_audio(
+        path, torch.from_numpy(new), 16_000, tmp_path / "out.mp4", track=Track(keep="mix")
+    )
     mixed = media.read_audio(tmp_path / "out.mp4", 48_000).waveform[0].numpy()
     assert delay(mixed[:24_000], old[0, :24_000]) == 0
     assert mixed[10_000:10_400].std() == pytest.approx(old[0, 10_000:10_400].std(), rel=0.05)
@@ -555,7 +558,7 @@ def test_mixing_adds_the_new_sound_to_the_old(tmp_path):
 
 def test_mixing_into_a_silent_video_leaves_the_new_sound(tmp_path):
     path, sound = make_video(tmp_path / "a.mp4"), torch.from_numpy(click(16_000, 4000))
-    media.mux_audio(path, sound, 16_000, tmp_path / "mix.mp4", keep="mix")
+    media.mux_audio(path, sound, 16_000, tmp_path / "mix.mp4", track=Track(keep="mix"))
     media.mux_audio(path, sound, 16_000, tmp_path / "replace.mp4")
     got = [media.read_audio(tmp_path / f"{n}.mp4").waveform for n in ("mix", "replace")]
     assert torch.equal(*got)

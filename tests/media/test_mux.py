@@ -14,6 +14,7 @@ from seehear import media
 from seehear.errors import MediaError
 from seehear.media import check_container, mux_audio, read_audio, read_video
 from seehear.media import mux as mux_module
+from seehear.media.track import Track
 from seehear.pipeline.task import TASKS
 
 FILES = Path(__file__).parents[1] / "data" / "containers"
@@ -155,7 +156,7 @@ def test_mixed_audio_has_the_language_of_the_clip(tmp_path, suffix, written):
     path = make_video(
         tmp_path / "a.mkv", sound=AUDIO.numpy(), sound_tags={"language": "fre"}, sound_rate=16_000
     )
-    mux(path, tmp_path / f"out{suffix}", keep="mix")
+    mux(path, tmp_path / f"out{suffix}", track=Track(keep="mix"))
     with av.open(str(tmp_path / f"out{suffix}")) as output:
         assert output.streams.audio[0].metadata["language"] == written
 
@@ -251,7 +252,7 @@ def test_a_header_that_cannot_be_written_is_no_unsupported_codec(tmp_path, monke
 
 def test_surround_audio_is_mixed_beneath_as_stereo(tmp_path):
     clip = make_surround_video(tmp_path / "clip.mov", tmp_path)
-    mux_audio(clip, torch.zeros(1, 16_000), 16_000, tmp_path / "out.mp4", keep="mix")
+    mux_audio(clip, torch.zeros(1, 16_000), 16_000, tmp_path / "out.mp4", track=Track(keep="mix"))
     mixed = read_audio(tmp_path / "out.mp4", 16_000, mono=False)
     assert mixed.duration_s == pytest.approx(1.0, abs=1e-3)
     left, right = mixed.waveform[:, 1000:15_000]  # the tone is in the front left channel alone

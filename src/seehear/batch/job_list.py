@@ -19,7 +19,10 @@ from seehear.pipeline.task import TASKS, TaskName
 
 _OLD_NAMES = {new: old for old, new in NEW_NAMES.items()}  # of ledgers
 # Version 0.1.0 did not have these fields. A ledger without them goes on while they have defaults.
-_NEW_FIELDS = {"lufs": None, "reencode": False, "negative": None, "veto": None, "like": None}
+_NEW_FIELDS: dict[str, Any] = {
+    "lufs": None, "reencode": False, "negative": None, "veto": None, "like": None,
+    "gain": 0.0, "duck": 0.0, "stereo": False, "pcm": False, "audio_rate": None,
+}  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -195,7 +198,8 @@ def _entry(
     if "seed" not in row:
         request = replace(request, seed=seed_of(common.seed, name))
     try:
-        request.preset_settings()  # refuse an unknown preset before the batch starts
+        # Refuse them before the batch starts.
+        _ = request.track, request.preset_settings()
     except SeehearError as error:
         raise SettingsError(f"{where}: {error}") from error
     return Entry(id=name, request=request, output=output)

@@ -59,6 +59,7 @@ _InputPath = Annotated[str, AfterValidator(_of_a_path)]
 _Prompt = Annotated[str | None, Field(max_length=MAX_PROMPT_CHARACTERS)]
 _Word = Annotated[str | None, Field(max_length=100)]
 _Rate = Annotated[float | None, Field(ge=0, le=1e6)]
+_Level = Annotated[float | None, Field(ge=-60, le=60)]
 _Seconds = Annotated[float | None, Field(gt=0, le=1e6)]
 
 
@@ -93,6 +94,13 @@ class JobRecord(BaseModel):
     lufs: _Word = Field(None, description="text: a loudness in LUFS, or off")
     duration_s: _Seconds = Field(None, description="a number of seconds above 0, at most 1e6")
     mix: bool | None = Field(None, description="true or false")
+    gain: _Level = Field(None, description="a number of decibels from -60 to 60")
+    duck: _Level = Field(None, description="a number of decibels from 0 to 60")
+    stereo: bool | None = Field(None, description="true or false")
+    pcm: bool | None = Field(None, description="true or false")
+    audio_rate: Annotated[int | None, Field(ge=8000, le=192_000)] = Field(
+        None, description="a whole number of hertz from 8000 to 192000"
+    )
     reencode: bool | None = Field(None, description="true or false")
     upscale: Annotated[int | None, Field(ge=1, le=64)] = Field(
         None, description="a whole number from 1 to 64"
@@ -101,8 +109,9 @@ class JobRecord(BaseModel):
 
 
 COLUMNS = tuple(JobRecord.model_fields)
-_INTEGERS = ("seed", "steps", "upscale")
-_NUMBERS = ("lr", "sync", "duration_s", "max_duration_s")
+_INTEGERS = ("seed", "steps", "upscale", "audio_rate")
+_NUMBERS = ("lr", "sync", "duration_s", "max_duration_s", "gain", "duck")
+_FLAGS = ("mix", "reencode", "stereo", "pcm")
 
 
 def problem_in(values: Mapping[str, Any]) -> str | None:
@@ -132,4 +141,4 @@ def value_of_cell(name: str, cell: str) -> Any:
             return float(cell)
         except ValueError:
             return cell
-    return _BOOLEANS.get(cell.strip().lower(), cell) if name in ("mix", "reencode") else cell
+    return _BOOLEANS.get(cell.strip().lower(), cell) if name in _FLAGS else cell

@@ -38,7 +38,7 @@ class RequestMaker:
             save_output(
                 result,
                 folder / entry.output,
-                is_mix=request.mix,
+                track=request.track,
                 is_reencoded=request.reencode,
                 upscale=request.upscale,
             )

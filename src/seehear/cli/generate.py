@@ -140,7 +140,7 @@ def _generate(
     _, manifest = save_output(
         result,
         target,
-        is_mix=request.mix,
+        track=request.track,
         is_reencoded=request.reencode,
         upscale=request.upscale,
     )

@@ -82,6 +82,44 @@ Mix = Annotated[
         help="Mix the new audio with the clip's own audio instead of replacing it.",
     ),
 ]  # fmt: skip
+Gain = Annotated[
+    float,
+    typer.Option(
+        "--gain", min=-60.0, max=60.0, metavar="DB", callback=finite, rich_help_panel=_OUTPUT,
+        help="With --mix: gain of the new audio in the mix. Without --mix, use --lufs.",
+    ),
+]  # fmt: skip
+Duck = Annotated[
+    float,
+    typer.Option(
+        "--duck", min=0.0, max=60.0, metavar="DB", callback=finite, rich_help_panel=_OUTPUT,
+        help="With --mix: lower the new audio by up to this much while the clip's own audio, such "
+        "as speech, is above -40 dBFS.",
+    ),
+]  # fmt: skip
+Stereo = Annotated[
+    bool,
+    typer.Option(
+        "--stereo", rich_help_panel=_OUTPUT,
+        help="Write mono audio as two equal channels.",
+    ),
+]  # fmt: skip
+Pcm = Annotated[
+    bool,
+    typer.Option(
+        "--pcm", rich_help_panel=_OUTPUT,
+        help="Write 24-bit PCM audio instead of a lossy codec, in .mov, .mkv, .wav, .aif or .flac "
+        "files (.flac compresses without loss).",
+    ),
+]  # fmt: skip
+AudioRate = Annotated[
+    int | None,
+    typer.Option(
+        "--audio-rate", min=8000, max=192_000, metavar="HZ", show_default="the model's",
+        rich_help_panel=_OUTPUT,
+        help="Sample rate of audio files, such as 48000. Audio in videos has 48 kHz.",
+    ),
+]  # fmt: skip
 Reencode = Annotated[
     bool,
     typer.Option(
@@ -212,9 +250,9 @@ def preset_option(task: Task) -> Any:
     panel, _ = _generated_by(task)
     if not task.makes_video:
         text = (
-            "Guidance settings: default (weak), wordless (strong), latents (strong, no prompt "
-            "tuning), authors (as in the authors' code), equations (as in the paper). `seehear "
-            "presets` lists them."
+            "Guidance settings: default (weak), fast (weak, hardly slower than unguided), wordless "
+            "(strong), latents (strong, no prompt tuning), authors (as in the authors' code), "
+            "equations (as in the paper). `seehear presets` lists them."
         )
     else:
         ours = "default (weak), wordless (strong)"
@@ -335,8 +373,7 @@ LatentEncodersOption = Annotated[
         "--latent-encoders", metavar="FOLDER", rich_help_panel=_MODELS,
         show_default=False,
         help="Folder with the encoders of noisy latents that `seehear distill` wrote for these "
-        "models. Only presets with latent_encoder=True use them. Such presets can be made only in "
-        "Python.",
+        "models. Only the preset fast uses them.",
     ),
 ]  # fmt: skip
 CaptionerOption = Annotated[

@@ -15,11 +15,12 @@ from seehear.cli.load_models import check_device
 from seehear.cli.paths import check_target, pair_outputs
 from seehear.cli.progress import step_progress
 from seehear.errors import SettingsError
+from seehear.media.track import Track
 from seehear.models.foreign import foreign_models
 from seehear.models.load_options import LoadOptions
 from seehear.pipeline.manifest import locate_input, read_manifest
 from seehear.pipeline.replay import differences, hashes_of, recorded_job, unreadable
-from seehear.pipeline.run_request import save_output
+from seehear.pipeline.run_request import recorded_track, save_output
 from seehear.pipeline.studio import load_studio
 from seehear.pipeline.task import TASKS
 
@@ -56,6 +57,7 @@ def replayed(
             "repeat it in Python"
         )
     compared = hashes_of(record, manifest_path)
+    track = _recorded_track(record, manifest_path)
     load_options = _load_options(record, manifest_path, device)
     if not is_trusted:
         _ask_about_models(load_options, manifest_path)
@@ -81,7 +83,7 @@ def replayed(
         save_output(
             result,
             target,
-            is_mix=bool(record["settings"].get("mix")),
+            track=track,
             is_reencoded=bool(record["settings"].get("reencode")),
             upscale=int(record.get("upscale", {}).get("factor", 1)),
         )
@@ -99,6 +101,13 @@ def replayed(
         if not is_same and not differing:
             out.print("  versions, weights and threads are the same; the machine may differ")
     return 0 if is_same else 1
+
+
+def _recorded_track(record: Mapping[str, Any], manifest_path: Path) -> Track:
+    try:
+        return recorded_track(record["settings"])
+    except TypeError as error:
+        raise unreadable(manifest_path, error) from error
 
 
 def _ask_about_models(options: LoadOptions, manifest_path: Path) -> None:

@@ -50,7 +50,7 @@ def run_inputs(inputs: Sequence[str], output: str, options: RunOptions) -> int:
         The exit code: 0, or 2 if any input failed; the others are generated all the same.
     """
     task, fail = TASKS[options.request.task], Failures()
-    _check_references(options.request)
+    _check_files(options.request)
     _warn_if_unguided(options)
     sources = expand_inputs(inputs, task.reads, fail)
     todo: list[InputOutput] = []
@@ -106,7 +106,7 @@ def run_joint(prompt: str | None, output: str, options: RunOptions) -> int:
     request = replace(request, prompt=prompt)
     if request.source is not None:
         existing_file(request.source)
-    _check_references(request)
+    _check_files(request)
     count, seed = options.output.count, request.seed
     targets = [_joint_target(output, None if count == 1 else seed + k) for k in range(count)]
     for target in targets:
@@ -140,8 +140,9 @@ def _refuse_own_prompts(request: Request) -> None:
         )
 
 
-def _check_references(request: Request) -> None:
-    """Refuse references that are no readable files, before models are loaded."""
+def _check_files(request: Request) -> None:
+    """Refuse settings of the track, and references that are no readable files, before loading."""
+    _ = request.track
     if request.like is not None:
         existing_file(request.like)
     if request.veto and is_media_name(request.veto):

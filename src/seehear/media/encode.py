@@ -29,7 +29,7 @@ class Container:
 
     format: str  # FFmpeg's name
     audio_codec: str
-    bit_rate_per_channel: int
+    bit_rate_per_channel: int  # 0: the codec is lossless
     video_codec: str = ""  # for new frames, an existing video stream is copied; empty: audio only
     can_hide_frames: bool = False  # supports edit lists
     options: tuple[tuple[str, str], ...] = ()
@@ -108,7 +108,8 @@ def add_audio_track(output: OutputContainer, kind: Container, num_channels: int)
     """Add an empty audio track to an open output container."""
     stream = output.add_stream(kind.audio_codec, rate=AUDIO_RATE, layout=_LAYOUTS[num_channels])
     assert isinstance(stream, AudioStream)
-    stream.bit_rate = kind.bit_rate_per_channel * num_channels
+    if kind.bit_rate_per_channel:
+        stream.bit_rate = kind.bit_rate_per_channel * num_channels
     return stream
 
 
@@ -127,9 +128,9 @@ def audio_packets(
 
 
 def resample_for_track(
-    waveform: Float32[np.ndarray, "channels samples"], sample_rate: int
+    waveform: Float32[np.ndarray, "channels samples"], sample_rate: int, rate: int = AUDIO_RATE
 ) -> Float32[np.ndarray, "channels new_samples"]:
-    """Resample to 48 kHz, the rate of every audio track that is written.
+    """Resample to 48 kHz, the rate of every audio track of a video, or to another `rate`.
 
     Raises:
         ValueError: not mono or stereo, or a sample is NaN or infinite.
@@ -138,13 +139,13 @@ def resample_for_track(
         raise ValueError(f"expected shape (1 or 2 channels, samples), got {waveform.shape}")
     if not np.isfinite(waveform).all():
         raise ValueError("expected finite samples, got a waveform with NaN or inf")
-    if sample_rate == AUDIO_RATE or not waveform.shape[1]:
+    if sample_rate == rate or not waveform.shape[1]:
         return waveform
-    resampler = AudioResampler(format="fltp", layout=_LAYOUTS[len(waveform)], rate=AUDIO_RATE)
+    resampler = AudioResampler(format="fltp", layout=_LAYOUTS[len(waveform)], rate=rate)
     frame = AudioFrame.from_ndarray(np.ascontiguousarray(waveform), "fltp", _LAYOUTS[len(waveform)])
     frame.sample_rate = sample_rate
     parts = [part.to_ndarray() for part in (*resampler.resample(frame), *resampler.resample(None))]
-    length = round(Fraction(waveform.shape[1] * AUDIO_RATE, sample_rate))
+    length = round(Fraction(waveform.shape[1] * rate, sample_rate))
     return pad_or_trim(np.concatenate(parts, axis=1), length)
 
 
@@ -166,7 +167,7 @@ def limit_peak(
     limit = 10 ** (max_dbfs / 20)
     peak = float(np.abs(waveform).max(initial=0))
     gain = min(1.0, limit / peak) if peak else 1.0
-    for _ in range(8):
+    for _ in range(8 if kind.bit_rate_per_channel else 0):
         decoded = _decoded_peak(waveform * np.float32(gain), kind)
         if decoded <= limit:
             break

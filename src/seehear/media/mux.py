@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, Literal
+from typing import Any
 
 import av
 import numpy as np
@@ -33,6 +33,7 @@ from seehear.media.encode import (
 from seehear.media.folders import reason_of
 from seehear.media.frames import frame_rate, stream_frames
 from seehear.media.isolated import isolatable
+from seehear.media.mixing import container_of, in_stereo, mixed
 from seehear.media.opening import (
     audio_stream,
     check_decoder,
@@ -42,6 +43,7 @@ from seehear.media.opening import (
 )
 from seehear.media.packet_times import PacketTimes, packets_of, read_packet_times
 from seehear.media.read import read_audio
+from seehear.media.track import Track
 from seehear.media.write import encode_video, replacing
 
 logger = logging.getLogger("seehear.media")
@@ -63,8 +65,7 @@ def mux_audio(
     sample_rate: int,
     out_path: str | Path,
     *,
-    keep: Literal["replace", "mix"] = "replace",
-    mix_gain_db: float = 0.0,
+    track: Track = Track(),  # noqa: B008 - frozen
     max_dbfs: float = -1.0,
     reencode: bool = False,
 ) -> None:
@@ -72,8 +73,8 @@ def mux_audio(
 
     Video packets and the rotation flag are copied without re-encoding. The first frame moves to
     time 0. The audio starts at time 0 and is trimmed or padded with silence to the exact duration
-    of the video. Title, chapters, the tags of the video track and, with `keep="mix"`, the language
-    of the audio are kept; other audio tracks, subtitles and data are dropped. The file appears
+    of the video. Title, chapters, the tags of the video track and, in a mix, the language of the
+    audio are kept; other audio tracks, subtitles and data are dropped. The file appears
     only when it is complete and the first and the last packets of both tracks decode.
 
     Args:
@@ -81,9 +82,8 @@ def mux_audio(
         waveform: Mono or stereo audio in [-1, 1].
         sample_rate: Sample rate of `waveform`. The track is written at 48 kHz.
         out_path: .mp4, .mov, .m4v (AAC), .mkv or .webm (Opus). An existing file is replaced.
-        keep: "replace" the existing audio, or "mix" the new audio with it. Without existing audio,
-            both write the new audio alone.
-        mix_gain_db: Gain of the new audio in the mix.
+        track: Whether the existing audio is replaced or mixed with the new audio, levels, channels
+            and codec. Without existing audio, both write the new audio alone.
         max_dbfs: The track is attenuated until its peak after decoding is at most this.
         reencode: Encode the frames again (H.264, or VP9 in .webm) at a constant frame rate, for
             codecs that the container does not support. Frames above 4K are scaled down.
@@ -95,7 +95,7 @@ def mux_audio(
         ValueError: not mono or stereo, or a sample is NaN or infinite.
     """
     video_path, out_path = Path(video_path), Path(out_path)
-    kind = container_for(out_path)
+    kind = container_of(out_path, track)
     if out_path.exists() and video_path.exists() and out_path.samefile(video_path):
         raise MediaError(f"{out_path}: is the input itself; choose another name for the output")
     clock = read_packet_times(video_path)
@@ -106,14 +106,16 @@ def mux_audio(
         )
     audio = resample_for_track(waveform.detach().cpu().float().numpy(), sample_rate)
     language = None
-    if keep == "mix":
-        audio = _mix(video_path, audio, 10 ** (mix_gain_db / 20))
+    if track.keep == "mix":
+        audio = _mix(video_path, audio, track)
         language = _audio_language(video_path)
+    if track.is_stereo:
+        audio = in_stereo(audio)
     audio = limit_peak(pad_or_trim(audio, round(clock.duration * AUDIO_RATE)), kind, max_dbfs)
     _warn_of_lost_alpha(video_path, out_path, reencode)
     with replacing(out_path) as temporary:
         if reencode:
-            _encode_again(video_path, temporary, audio)
+            _encode_again(video_path, temporary, audio, kind)
             return
         _copy(video_path, clock, temporary, kind, audio, out_path, language)
         check_copy(video_path, temporary, out_path)
@@ -160,22 +162,20 @@ def _copy_first_frame(video_path: Path, written: Path, kind: Container) -> None:
 
 
 def _mix(
-    path: Path, audio: Float32[np.ndarray, "channels samples"], gain: float
+    path: Path, audio: Float32[np.ndarray, "channels samples"], track: Track
 ) -> Float32[np.ndarray, "new_channels new_samples"]:
-    """Mix the audio of the file with `gain` times the new audio, at 48 kHz; stereo if either is."""
+    """Mix the audio of the file with the new audio, at 48 kHz; stereo if either is."""
     with open_media(path) as source:
-        if audio_stream(source) is None:
-            return audio * np.float32(gain)
-    old = read_audio(path, AUDIO_RATE, mono=False).waveform.numpy()
-    num_channels, length = max(len(old), len(audio)), max(old.shape[1], audio.shape[1])
-    shape = (num_channels, length)
-    return np.broadcast_to(pad_or_trim(old, length), shape) + np.float32(gain) * np.broadcast_to(
-        pad_or_trim(audio, length), shape
-    )
+        has_audio = audio_stream(source) is not None
+    old = read_audio(path, AUDIO_RATE, mono=False).waveform.numpy() if has_audio else 0 * audio
+    return mixed(old, audio, track)
 
 
 def _encode_again(
-    path: Path, temporary: Path, audio: Float32[np.ndarray, "channels samples"]
+    path: Path,
+    temporary: Path,
+    audio: Float32[np.ndarray, "channels samples"],
+    kind: Container,
 ) -> None:
     """Write the frames upright, at the video's frame rate, with `audio`."""
     with open_media(path) as source:
@@ -183,7 +183,7 @@ def _encode_again(
         assert stream is not None
         fps = min(max(frame_rate(stream), _MIN_FPS), _MAX_FPS)
     frames = stream_frames(path, frames_per_s=float(fps), short_side=_LARGEST_SIDE)
-    encode_video(temporary, (frame for _, frame in frames), fps, audio)
+    encode_video(temporary, (frame for _, frame in frames), fps, audio, kind=kind)
 
 
 def _copy(
@@ -203,15 +203,15 @@ def _copy(
         with av.open(str(temporary), "w", format=kind.format, options=options) as output:
             try:
                 video, needs_fourcc = _add_copied_track(output, kind, stream)
-                track = add_audio_track(output, kind, len(audio))
+                audio_track = add_audio_track(output, kind, len(audio))
                 if language is not None:
-                    track.metadata["language"] = _language_in(kind, language)
+                    audio_track.metadata["language"] = _language_in(kind, language)
                 output.metadata.update(source.metadata)
                 output.set_chapters(_chapters(source, clock))
                 output.start_encoding()
             except (ValueError, av.FFmpegError) as error:
                 raise _cannot_hold(out_path, stream, error) from error
-            _interleave(source, stream, clock, output, video, audio_packets(track, audio))
+            _interleave(source, stream, clock, output, video, audio_packets(audio_track, audio))
         if needs_fourcc:
             fourcc.write_fourcc(temporary, stream)
 

@@ -23,6 +23,7 @@ from seehear.errors import MediaError
 from seehear.media.encode import (
     AUDIO_CONTAINERS,
     AUDIO_RATE,
+    Container,
     add_audio_track,
     audio_packets,
     container_for,
@@ -32,7 +33,9 @@ from seehear.media.encode import (
     resample_for_track,
 )
 from seehear.media.folders import check_folder_of, reason_of
+from seehear.media.mixing import container_of, in_stereo
 from seehear.media.suffixes import AUDIO_OUTPUTS
+from seehear.media.track import Track
 
 # soundfile format and subtype of each suffix that it writes.
 AUDIO_FORMATS = {
@@ -70,18 +73,23 @@ def replacing(path: str | Path) -> Iterator[Path]:
 
 
 def write_audio(
-    path: str | Path, waveform: Float[Tensor, "channels samples"], sample_rate: int
+    path: str | Path,
+    waveform: Float[Tensor, "channels samples"],
+    sample_rate: int,
+    *,
+    is_24_bit: bool = False,
 ) -> float:
     """Write audio as .wav, .flac, .aif (16 bits), .ogg, .mp3, .m4a, .aac or .opus.
 
-    The last four are resampled to 48 kHz. Decoders of .aac cannot know the exact length, so up to
+    With `is_24_bit`, the lossless formats have 24 bits. The last four are resampled to 48 kHz.
+    Decoders of .aac cannot know the exact length, so up to
     0.1 s of silence surrounds the audio.
 
     Returns:
         The applied gain: 1.0, or less if the waveform exceeds full scale.
 
     Raises:
-        MediaError: another suffix, a missing folder, or a write error.
+        MediaError: another suffix, a lossy format with 24 bits, a missing folder, or a write error.
         ValueError: a sample is NaN or infinite.
     """
     path = Path(path)
@@ -92,6 +100,10 @@ def write_audio(
         )
     if not waveform.isfinite().all():
         raise ValueError("expected finite samples, got a waveform with NaN or inf")
+    file_format, subtype = AUDIO_FORMATS.get(path.suffix.lower(), ("", ""))
+    if is_24_bit:
+        check_pcm(path)
+        subtype = "PCM_24"
     samples = waveform.detach().cpu().float().numpy().T
     full_scale = 1 - 2**-15  # the largest positive number in 16 bits
     peak = float(np.abs(samples).max(initial=0))
@@ -99,7 +111,6 @@ def write_audio(
     if path.suffix.lower() in AUDIO_CONTAINERS:
         _encode_audio(path, samples.T * np.float32(gain), sample_rate)
         return gain
-    file_format, subtype = AUDIO_FORMATS[path.suffix.lower()]
     with (
         replacing(path) as temporary,
         soundfile.SoundFile(
@@ -110,6 +121,15 @@ def write_audio(
         for first in range(0, len(samples), sample_rate):
             file.write(samples[first : first + sample_rate] * np.float32(gain))
     return gain
+
+
+def check_pcm(path: Path) -> None:
+    """Raise MediaError if the suffix is that of a lossy audio format."""
+    if AUDIO_FORMATS.get(path.suffix.lower(), ("", ""))[1] != "PCM_16":
+        raise MediaError(
+            f"{path}: expected .wav, .aif or .flac for PCM audio, got {path.suffix}; choose "
+            "another suffix, or drop --pcm"
+        )
 
 
 def _encode_audio(
@@ -132,6 +152,7 @@ def write_video(
     waveform: Float[Tensor, "channels samples"] | None = None,
     sample_rate: int | None = None,
     *,
+    track: Track = Track(),  # noqa: B008 - frozen
     max_dbfs: float = -1.0,
     comment: str | None = None,
     crf: int = 18,
@@ -140,7 +161,8 @@ def write_video(
 
     The codecs are H.264 with AAC in .mp4, .mov and .m4v, H.264 with Opus in .mkv, and VP9 with
     Opus in .webm. Odd widths and heights grow by one pixel. The audio starts with the first frame
-    and is trimmed or padded with silence to n / fps seconds. `comment` is written to the metadata.
+    and is trimmed or padded with silence to n / fps seconds. `track` sets its channels and codec.
+    `comment` is written to the metadata.
     `crf` is the constant rate factor of the encoder: 18 is visually lossless, 30 gives much smaller
     files.
 
@@ -149,7 +171,7 @@ def write_video(
         ValueError: no frames, or a waveform without sample rate.
     """
     path = Path(path)
-    kind = container_for(path)
+    kind = container_of(path, track)
     if not len(frames):
         raise ValueError("expected at least one frame, got none")
     rate = Fraction(fps).limit_denominator(1001)
@@ -158,10 +180,14 @@ def write_video(
         if sample_rate is None:
             raise ValueError("expected a sample_rate with the waveform, got None")
         audio = resample_for_track(waveform.detach().cpu().float().numpy(), sample_rate)
+        if track.is_stereo:
+            audio = in_stereo(audio)
         num_samples = round(len(frames) / rate * AUDIO_RATE)
         audio = limit_peak(pad_or_trim(audio, num_samples), kind, max_dbfs)
     with replacing(path) as temporary:
-        encode_video(temporary, frames.cpu().numpy(), rate, audio, comment=comment, crf=crf)
+        encode_video(
+            temporary, frames.cpu().numpy(), rate, audio, kind=kind, comment=comment, crf=crf
+        )
 
 
 def encode_video(
@@ -170,11 +196,15 @@ def encode_video(
     rate: Fraction,
     audio: Float32[np.ndarray, "channels samples"] | None = None,
     *,
+    kind: Container | None = None,
     comment: str | None = None,
     crf: int = 18,
 ) -> None:
-    """Encode frames one by one, and 48 kHz audio, into a file; the arguments of `write_video`."""
-    kind = container_for(path)
+    """Encode frames one by one, and 48 kHz audio, into a file; the arguments of `write_video`.
+
+    `kind` is the container; None: that of the suffix.
+    """
+    kind = kind or container_for(path)
     with av.open(str(path), "w", format=kind.format, options=dict(kind.options)) as output:
         if comment is not None:
             output.metadata["comment"] = comment
@@ -184,12 +214,12 @@ def encode_video(
         video = output.add_stream(kind.video_codec, rate=rate, options=options)
         assert isinstance(video, VideoStream)
         video.width, video.height, video.pix_fmt = first.width, first.height, "yuv420p"
-        track = None if audio is None else add_audio_track(output, kind, len(audio))
+        audio_track = None if audio is None else add_audio_track(output, kind, len(audio))
         for frame in chain([first], converted):
             output.mux(video.encode(frame))
         output.mux(video.encode(None))
-        if track is not None and audio is not None:
-            output.mux(list(audio_packets(track, audio)))
+        if audio_track is not None and audio is not None:
+            output.mux(list(audio_packets(audio_track, audio)))
 
 
 def write_image(

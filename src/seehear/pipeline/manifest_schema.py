@@ -92,6 +92,16 @@ class ReferenceRecord(_Record):
     input: InputRecord | None = None
 
 
+class TrackRecord(_Record):
+    """Settings of the audio track, which `Track` checks."""
+
+    gain_db: float = 0.0
+    duck_db: float = 0.0
+    is_stereo: bool = False
+    is_pcm: bool = False
+    sample_rate: int | None = None
+
+
 class SettingsRecord(_Record):
     """Settings of a run. `presets.preset_from_json` checks the preset."""
 
@@ -108,6 +118,7 @@ class SettingsRecord(_Record):
     windows_s: list[list[float]] = []
     preset: dict[str, Any] | None = None
     mix: bool = False
+    track: TrackRecord | None = None
     reencode: bool = False
 
 

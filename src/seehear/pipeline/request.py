@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from seehear.errors import SettingsError
+from seehear.media.track import Track
 from seehear.pipeline.presets import Preset, with_overrides
 from seehear.pipeline.task import TaskName
 
@@ -28,9 +29,30 @@ class Request:
     lufs: str | None = None  # loudness of the audio in LUFS, or "off"
     duration_s: float | None = None  # for tasks with `Task.has_duration`
     mix: bool = False  # keep the video's own audio under the new audio
+    gain: float = 0.0  # of the new audio in a mix, in dB
+    duck: float = 0.0  # most that it is lowered while the video's own audio is loud, in dB
+    stereo: bool = False  # write two equal channels
+    pcm: bool = False  # write 24-bit PCM
+    audio_rate: int | None = None  # of audio files, in Hz; None: the model's
     reencode: bool = False  # encode the video's frames again instead of copying its packets
     upscale: int | None = 1  # enlargement of saved frames; None: 4 below 128 pixels, else 1
     max_duration_s: float = 600.0  # longer inputs are refused
+
+    @property
+    def track(self) -> Track:
+        """The settings of the output's audio track.
+
+        Raises:
+            SettingsError: A level or rate out of range, or levels of a mix without one.
+        """
+        return Track(
+            keep="mix" if self.mix else "replace",
+            gain_db=self.gain,
+            duck_db=self.duck,
+            is_stereo=self.stereo,
+            is_pcm=self.pcm,
+            sample_rate=self.audio_rate,
+        )
 
     def preset_settings(self) -> Preset:
         """The task's preset with the request's changes.

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float, UInt8
@@ -21,7 +21,9 @@ from seehear.media import (
     write_video,
 )
 from seehear.media.encode import CONTAINERS
+from seehear.media.mixing import of_file
 from seehear.media.suffixes import AUDIO_OUTPUTS
+from seehear.media.track import Track
 from seehear.media.write import IMAGE_FORMATS
 from seehear.pipeline.manifest import frames_sha256, manifest, samples_sha256, write_json
 
@@ -91,7 +93,7 @@ class Result:
         self,
         path: str | Path,
         *,
-        keep: Literal["replace", "mix"] = "replace",
+        track: Track = Track(),  # noqa: B008 - frozen
         reencode: bool = False,
         upscale: int | None = 1,
     ) -> tuple[Path, Path]:
@@ -99,7 +101,7 @@ class Result:
 
         An audio suffix (as in `write_audio`) writes the audio alone, an image suffix (.png, .jpg,
         .webp) the first frame. A video suffix muxes the audio with the unchanged input video
-        (`keep` and `reencode` as in `mux_audio`) or with the generated frames. `upscale` is the
+        (`track` and `reencode` as in `mux_audio`) or with the generated frames. `upscale` is the
         integer factor by which frames are enlarged; None enlarges small frames only. File and
         manifest record it.
 
@@ -114,7 +116,7 @@ class Result:
         if upscale is None:
             is_small = self.frames is not None and max(self.frames.shape[-2:]) < SMALL
             upscale = TIMES if is_small else 1
-        self._write_media(path, keep, reencode, upscale)
+        self._write_media(path, track, reencode, upscale)
         manifest_path = path.with_suffix(".json")
         record = self.manifest([path])
         if self.frames is not None:
@@ -122,9 +124,7 @@ class Result:
         write_json(manifest_path, record)
         return path, manifest_path
 
-    def _write_media(
-        self, path: Path, keep: Literal["replace", "mix"], reencode: bool, upscale: int
-    ) -> None:
+    def _write_media(self, path: Path, track: Track, reencode: bool, upscale: int) -> None:
         suffix = path.suffix.lower()
         comment = "made by seehear"
         if upscale > 1:
@@ -132,7 +132,8 @@ class Result:
         if suffix in AUDIO_OUTPUTS:
             if self.waveform is None or self.sample_rate is None:
                 raise SettingsError(f"{path}: this result has no audio; choose a video suffix")
-            write_audio(path, self.waveform, self.sample_rate)
+            waveform, rate = of_file(self.waveform, self.sample_rate, track)
+            write_audio(path, waveform, rate, is_24_bit=track.is_pcm)
         elif suffix in IMAGE_FORMATS:
             if self.frames is None:
                 raise SettingsError(f"{path}: this result has no frames; choose an audio suffix")
@@ -145,10 +146,13 @@ class Result:
         elif self.frames is not None and self.fps is not None:
             write_video(
                 path, upscaled(self.frames, upscale), self.fps, self.waveform, self.sample_rate,
-                comment=comment,
+                track=track, comment=comment,
             )  # fmt: skip
         elif self.input_frames is not None and self.input_fps:
-            write_video(path, self.input_frames, self.input_fps, self.waveform, self.sample_rate)
+            write_video(
+                path, self.input_frames, self.input_fps, self.waveform, self.sample_rate,
+                track=track,
+            )  # fmt: skip
         elif self.video_path is None:
             raise SettingsError(
                 f"{path}: this result has no frames; choose one of {', '.join(AUDIO_OUTPUTS)}"
@@ -157,8 +161,9 @@ class Result:
             assert self.waveform is not None
             assert self.sample_rate is not None
             mux_audio(
-                self.video_path, self.waveform, self.sample_rate, path, keep=keep, reencode=reencode
-            )
+                self.video_path, self.waveform, self.sample_rate, path, track=track,
+                reencode=reencode,
+            )  # fmt: skip
 
     def manifest(self, outputs: Sequence[Path] = ()) -> dict[str, Any]:
         """The record of the run as JSON data."""

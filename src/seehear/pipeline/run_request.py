@@ -1,13 +1,18 @@
 """Run a request with loaded models: its job, its result and its files."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Literal
+from typing import Any
 
 from seehear.media import check_container, ensure_folder
-from seehear.media.suffixes import VIDEO_OUTPUTS, is_media_name
+from seehear.media.mixing import container_of
+from seehear.media.suffixes import AUDIO_OUTPUTS, VIDEO_OUTPUTS, is_media_name
+from seehear.media.track import Track
+from seehear.media.write import check_pcm
 from seehear.pipeline.inputs import Media, read_reference, read_source
 from seehear.pipeline.job import Job, OnStep
+from seehear.pipeline.manifest import to_json
 from seehear.pipeline.presets import Preset
 from seehear.pipeline.request import Request
 from seehear.pipeline.result import Result
@@ -58,22 +63,40 @@ def run_request(studio: Studio, request: Request, on_step: OnStep | None = None)
 
 
 def check_output(request: Request, target: Path) -> None:
-    """Raise MediaError if `target` cannot contain the request's video. Call it before sampling."""
+    """Refuse an output that could not be written. Call it before sampling.
+
+    Raises:
+        MediaError: `target` cannot contain the request's video or PCM audio.
+        SettingsError: As `Request.track`.
+    """
+    track, suffix = request.track, target.suffix.lower()
+    if track.is_pcm and suffix in VIDEO_OUTPUTS:
+        container_of(target, track)
+    if track.is_pcm and suffix in AUDIO_OUTPUTS:
+        check_pcm(target)
     is_copied = TASKS[request.task].input_kind == "video" and not request.reencode
     if is_copied and request.source is not None and target.suffix.lower() in VIDEO_OUTPUTS:
         check_container(request.source, target)
 
 
 def save_output(
-    result: Result, target: Path, *, is_mix: bool, is_reencoded: bool, upscale: int | None
+    result: Result, target: Path, *, track: Track, is_reencoded: bool, upscale: int | None
 ) -> tuple[Path, Path]:
     """Write media and manifest, in a folder that is created if needed; errors as `Result.save`.
 
-    The manifest records whether the video's own audio was kept and whether the video was encoded
-    again.
+    The manifest records the settings of the track and whether the video was encoded again.
     """
     ensure_folder(target.parent)
-    options = {"mix": is_mix} | ({"reencode": True} if is_reencoded else {})
+    options: dict[str, Any] = {"mix": track.keep == "mix"}
+    if is_reencoded:
+        options["reencode"] = True
+    if track != Track(keep=track.keep):
+        options["track"] = {k: v for k, v in to_json(track).items() if k != "keep"}
     result = replace(result, settings={**result.settings, **options})
-    keep: Literal["replace", "mix"] = "mix" if is_mix else "replace"
-    return result.save(target, keep=keep, reencode=is_reencoded, upscale=upscale)
+    return result.save(target, track=track, reencode=is_reencoded, upscale=upscale)
+
+
+def recorded_track(settings: Mapping[str, Any]) -> Track:
+    """The settings of the track in a manifest's settings; errors as `Track`."""
+    known = settings.get("track") or {}
+    return Track(keep="mix" if settings.get("mix") else "replace", **known)

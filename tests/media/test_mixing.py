@@ -1,0 +1,117 @@
+"""Settings of the audio track: gain, ducking, channels, PCM and sample rate."""
+
+import math
+
+import av
+import numpy as np
+import pytest
+import soundfile
+import torch
+from tests.media_files import make_video, packet_hashes
+
+from seehear.errors import MediaError, SettingsError
+from seehear.media import mux_audio, read_audio, write_audio
+from seehear.media.encode import AUDIO_RATE
+from seehear.media.mixing import ducked, mixed, of_file
+from seehear.media.track import Track
+
+SECOND = AUDIO_RATE
+
+
+def tone(seconds: float, peak: float = 0.3, rate: int = AUDIO_RATE) -> np.ndarray:
+    t = np.arange(round(seconds * rate)) / rate
+    return (peak * np.sin(2 * math.pi * 440 * t)).astype(np.float32)[None]
+
+
+def change_db(after: np.ndarray, before: np.ndarray) -> float:
+    return 10 * math.log10(float(np.square(after).mean() / np.square(before).mean()))
+
+
+def test_new_audio_is_lowered_only_while_the_other_audio_is_loud():
+    new, other = tone(4.0), np.zeros((1, 4 * SECOND), np.float32)
+    rng = np.random.default_rng(0)
+    other[:, SECOND : 2 * SECOND] = 0.2 * rng.standard_normal(SECOND)
+    low = ducked(new, other, 12.0)
+    assert low.shape == new.shape
+
+    def change(first_s, last_s):
+        part = np.s_[:, round(first_s * SECOND) : round(last_s * SECOND)]
+        return change_db(low[part], new[part])
+
+    assert change(0.0, 0.9) == pytest.approx(0, abs=0.1)
+    assert -12 <= change(1.2, 1.9) < -9
+    assert change(3.0, 4.0) == pytest.approx(0, abs=0.5)  # 300 ms to recover
+
+
+def test_quiet_audio_does_not_duck():
+    new, other = tone(1.0), tone(1.0, peak=0.002)
+    assert change_db(ducked(new, other, 20.0), new) == pytest.approx(0, abs=0.1)
+
+
+def test_a_mix_is_the_sum_with_a_gain_and_as_long_as_the_longer_part():
+    old, new = tone(0.5, 0.1), np.repeat(tone(1.0, 0.2), 2, axis=0)
+    found, half = mixed(old, new, Track(keep="mix", gain_db=-6.0206)), old.shape[1]
+    assert found.shape == new.shape
+    np.testing.assert_allclose(found[:, :half], old + 0.5 * new[:, :half], atol=1e-5)
+    np.testing.assert_allclose(found[:, half:], 0.5 * new[:, half:], atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({"gain_db": 3.0}, "expected a mix"),
+        ({"duck_db": 3.0}, "expected a mix"),
+        ({"keep": "mix", "gain_db": 61.0}, "a gain of at most 60 dB"),
+        ({"keep": "mix", "gain_db": math.nan}, "a gain of at most 60 dB"),
+        ({"keep": "mix", "duck_db": -1.0}, "ducking of 0 to 60 dB"),
+        ({"sample_rate": 100}, "a sample rate of 8000"),
+    ],
+)
+def test_settings_out_of_range_are_refused(changes, expected):
+    with pytest.raises(SettingsError, match=expected):
+        Track(**changes)
+
+
+@pytest.mark.parametrize("suffix", [".mov", ".mkv"])
+def test_pcm_in_a_video_keeps_24_bits_and_the_frames(tmp_path, suffix):
+    clip, out = make_video(tmp_path / "a.mp4"), tmp_path / f"out{suffix}"
+    sound = torch.from_numpy(tone(1.0, 1e-3, 48_000))
+    mux_audio(clip, sound, 48_000, out, track=Track(is_pcm=True, is_stereo=True))
+    with av.open(str(out)) as file:
+        stream = file.streams.audio[0]
+        assert (stream.codec_context.name, stream.codec_context.channels) == ("pcm_s24le", 2)
+    assert packet_hashes(out) == packet_hashes(clip)
+    got = read_audio(out, 48_000, mono=False).waveform
+    assert got.shape == (2, 48_000)
+    assert (got - sound).abs().max() < 2**-22  # 16 bits would be off by up to 2^-16
+
+
+def test_pcm_of_a_loud_mix_stays_below_the_limit(tmp_path):
+    clip, out = make_video(tmp_path / "a.mp4", sound=tone(1.0, 0.9)), tmp_path / "out.mov"
+    track = Track(keep="mix", is_pcm=True, gain_db=6.0)
+    mux_audio(clip, torch.from_numpy(tone(1.0, 0.9)), 48_000, out, track=track)
+    peak = read_audio(out, 48_000).waveform.abs().max()
+    assert peak == pytest.approx(10 ** (-1 / 20), abs=1e-3)
+
+
+@pytest.mark.parametrize("name", ["out.mp4", "out.webm"])
+def test_pcm_is_refused_where_players_do_not_expect_it(tmp_path, name):
+    clip = make_video(tmp_path / "a.mp4")
+    with pytest.raises(MediaError, match=r"expected \.mov or \.mkv for PCM"):
+        mux_audio(clip, torch.zeros(1, 100), 16_000, tmp_path / name, track=Track(is_pcm=True))
+    with pytest.raises(MediaError, match=r"expected \.wav, \.aif or \.flac for PCM"):
+        write_audio(tmp_path / "a.mp3", torch.zeros(1, 100), 16_000, is_24_bit=True)
+
+
+@pytest.mark.parametrize("suffix", [".wav", ".aif", ".flac"])
+def test_an_audio_file_has_the_wanted_rate_channels_and_bits(tmp_path, suffix):
+    sound = torch.from_numpy(tone(0.37, 0.3, 16_000))
+    track = Track(sample_rate=48_000, is_stereo=True, is_pcm=True)
+    waveform, rate = of_file(sound, 16_000, track)
+    write_audio(tmp_path / f"a{suffix}", waveform, rate, is_24_bit=True)
+    info = soundfile.info(tmp_path / f"a{suffix}")
+    assert (info.samplerate, info.channels, info.subtype) == (48_000, 2, "PCM_24")
+    assert info.frames == 3 * sound.shape[1]
+    got = read_audio(tmp_path / f"a{suffix}", 16_000, mono=False).waveform
+    inside = slice(400, sound.shape[1] - 400)
+    assert (got[:, inside] - sound[:, inside]).abs().max() < 0.01
