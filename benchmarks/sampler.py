@@ -133,6 +133,11 @@ def _made(
         terms=(batch.sync,) if batch.sync else (),
         references=_references(batch, family),
         samplers=samplers,
+        latent_encoders={
+            s: family.latent_encoder(part, latents[s])
+            for s, part in TASKS[batch.task].makes.items()
+            if preset.latent_encoder
+        },
         views=AugmentedViews(
             preset.image_augmentation, preset.mel_augmentation, 1000 + batch.first
         ),

@@ -41,6 +41,9 @@ values and comments there.
 """
 AUDIO_NOTE = """\
 - `default` guides weakly. It needs a prompt or an automatic caption.
+- `fast` guides weakly by an encoder of noisy latents, so that a guided step costs hardly more
+  than an unguided one. It needs the encoder of the pocket models or one from `seehear distill`.
+  It excludes `--sync`.
 - `wordless` guides strongly and also tunes the prompt. It works without a prompt, and it can
   override a wrong prompt.
 - `latents` is `wordless` without prompt tuning. Use it for runs without a prompt.

@@ -15,7 +15,10 @@ from seehear.guidance.sampling import sample
 from seehear.guidance.settings import AlignerConfig, SamplingSettings
 from seehear.guidance.sync import SyncTerm
 from seehear.models import latent_encoder
+from seehear.models.families import load_family
 from seehear.models.latent_encoder import LatentEncoder, LatentEncoderConfig, log_snr_of
+from seehear.models.load_options import LoadOptions
+from seehear.models.shipped import POCKET
 from seehear.pipeline.distill import SAMPLES_FILE, DistillSettings, distill, generate_samples
 from seehear.pipeline.presets import PRESETS, with_overrides
 
@@ -145,6 +148,14 @@ def test_a_preset_with_a_gradient_through_the_denoiser_is_refused(changes):
 def test_a_family_without_an_encoder_says_how_to_get_one(family):
     with pytest.raises(SettingsError, match="seehear distill"):
         family.latent_encoder("audio", torch.zeros(1, 4, 8, 8))
+
+
+def test_the_encoder_of_a_family_belongs_to_its_own_models(tmp_path):
+    assert load_family().latent_encoders == POCKET / "latent_encoders"
+    other = load_family(LoadOptions(audio=write_small(tmp_path)))
+    assert other.latent_encoders is None
+    with pytest.raises(SettingsError, match="use another preset"):
+        other.latent_encoder("audio", torch.zeros(1, 4, 8, 8))
 
 
 @pytest.mark.long

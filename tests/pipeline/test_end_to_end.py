@@ -55,6 +55,22 @@ def _guided(result):
     return [step for step in result.trace if step["is_guided"]]
 
 
+def test_the_fast_preset_guides_without_decoding(studio, judge, monkeypatch):
+    audio = studio.family.audio
+    calls = []
+    predict = type(audio).predict
+    monkeypatch.setattr(type(audio), "predict", lambda *a: calls.append(1) or predict(*a))
+    result = studio.video_to_audio(SAMPLE, seed=0, preset="fast")
+    num_steps = len(result.trace)
+    assert len(calls) == num_steps  # no further prediction in a guided step
+    losses = [sum(step["losses"].values()) for step in _guided(result)]
+    assert len(losses) >= 20
+    assert losses[-1] < 0.8 * losses[0]
+    assert "rooster" in named(judge, result.waveform)
+    names = {weight["name"] for weight in result.weights}
+    assert "latent_encoders/audio/model.safetensors" in names
+
+
 @pytest.mark.long
 def test_prompts_are_heard(studio, judge):
     """Without any picture: of 16 prompts, most are among the judge's first three of 56 names."""

@@ -9,7 +9,7 @@ from seehear.pipeline.presets import JOINT_PRESETS, PRESETS, Preset, preset_for
 
 
 def test_presets_go_by_their_own_names():
-    assert list(PRESETS) == ["default", "wordless", "latents", "authors", "equations"]
+    assert list(PRESETS) == ["default", "fast", "wordless", "latents", "authors", "equations"]
     assert all(preset.name == name for name, preset in PRESETS.items())
 
 

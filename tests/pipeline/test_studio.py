@@ -186,7 +186,7 @@ def test_every_step_is_told_and_can_be_the_last(studio):
     assert told[2].preview()["audio"].shape[0] == 1
 
 
-@pytest.mark.parametrize("preset", sorted(PRESETS))
+@pytest.mark.parametrize("preset", sorted(PRESETS.keys() - {"fast"}))  # it needs an encoder
 def test_every_preset_makes_a_sound_on_an_audioldm(studio, preset):
     quick = with_overrides(preset, num_steps=3)
     sound = studio.video_to_audio(moving_frames(), "rain", fps=25.0, preset=quick).audio
@@ -205,7 +205,7 @@ def test_manifests_from_before_latents_were_moved_are_replayed_without(studio):
 
 
 def test_unknown_presets_are_refused_with_the_known_ones(studio):
-    with pytest.raises(SettingsError, match="default, wordless, latents, authors, equations"):
+    with pytest.raises(SettingsError, match="default, fast, wordless, latents"):
         studio.video_to_audio(moving_frames(), fps=25.0, preset="best")
 
 

@@ -57,7 +57,11 @@ def main() -> None:
     training = commands.add_parser("train", help="train the heads on the cached features")
     training.add_argument("--out", type=Path, default=DATA / "binder" / "heads.safetensors")
     training.add_argument("--kinds", nargs="+", default=["pictures", "sounds"])
-    for name, after in (("ear", "training.audio.copies"), ("eye", "training.video.copies")):
+    for name, after in (
+        ("ear", "training.audio.copies"),
+        ("eye", "training.video.copies"),
+        ("latents", "training.audio.unet"),
+    ):
         sense = commands.add_parser(name, help=f"train the {name}; after {after}")
         sense.add_argument("--minutes", type=float, default=12)
         sense.add_argument("--threads", type=int, default=2)
@@ -76,6 +80,11 @@ def main() -> None:
 
         torch.set_num_threads(options.threads)
         train_eye(options.minutes, EyeTraining(lr=options.lr), options.beginning)
+    elif options.command == "latents":
+        from training.binder.latents import LatentTraining, train_latent_encoder
+
+        torch.set_num_threads(options.threads)
+        train_latent_encoder(options.minutes, LatentTraining(lr=options.lr), options.beginning)
     else:
         from training.binder.train import train
 

@@ -43,8 +43,8 @@ def distill(
 
     The audio or video model generates clips for random phrases, without guidance. The encoder
     learns to predict the binder's embeddings of these clips from their latents at every noise
-    level. No data are needed. Presets with latent_encoder=True, which are set in Python, use the
-    encoder instead of decoder and binder.
+    level. No data are needed. The preset fast uses the encoder instead of decoder and binder. For
+    the pocket audio model, such an encoder is part of the package.
 
     For example:
 

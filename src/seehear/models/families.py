@@ -192,14 +192,15 @@ def load_family(options: LoadOptions | None = None) -> Family:
         sources={part: str(place) for part, place in sources.items()}
         | ({} if source is None else {"binder": source.name}),
         commercial=options.commercial,
-        latent_encoders=_latent_encoders(options),
+        latent_encoders=_latent_encoders(row, options),
     )
 
 
-def _latent_encoders(options: LoadOptions) -> Path | None:
-    """The caller's folder. No family has encoders of its own."""
+def _latent_encoders(row: "FamilyRow", options: LoadOptions) -> Path | None:
+    """The caller's folder, else the family's, which belongs to the family's own models."""
     if options.latent_encoders is None:
-        return None
+        others = (options.audio, options.video, options.motion, options.binder, options.backbone)
+        return row.latent_encoders if all(other is None for other in others) else None
     folder = Path(options.latent_encoders)
     if not folder.is_dir():
         raise WeightsError(
@@ -219,6 +220,7 @@ class FamilyRow:
     motion: str | None = None  # motion adapter; None if `video` contains one
     binder_source: Path | None = None  # None: the file of the catalogue entry `binder`
     binder_parts: tuple[str, ...] = ()  # folders of `binder_source` whose weights are recorded
+    latent_encoders: Path | None = None  # for these models; None: no encoders
 
 
 FAMILIES: Mapping[str, FamilyRow] = {
@@ -231,6 +233,7 @@ FAMILIES: Mapping[str, FamilyRow] = {
             binder_parts=("binder", "text"),
             audio=POCKET / "audio",
             video=POCKET / "video",
+            latent_encoders=POCKET / "latent_encoders",
         ),
         FamilyRow(
             name="paper",
