@@ -581,7 +581,13 @@ def test_references_are_recorded_and_replayed(workplace, capsys):
     assert "its content differs" in " ".join(capsys.readouterr().err.split())
 
 
-def test_a_veto_that_names_a_file_is_read_from_it(workplace, capsys):
+def test_references_are_read_from_their_files(workplace, capsys):
+    media.write_audio("a.wav", 0.1 * torch.randn(1, 8000), 16_000)
+    run("v2a", "clip.mp4", "-o", "start.wav", "--like", "a.wav", "--like-strength", 0.5, *QUICK)
+    like = read_manifest("start.json")["settings"]["references"]["like"]
+    assert (like["input"]["file"], like["strength"]) == ("a.wav", 0.5)
+    run("replay", "start.json")
+    assert "same samples, bit for bit" in capsys.readouterr().out
     run("v2a", "clip.mp4", "-o", "out.wav", "--veto", "photo.jpg", *QUICK)
     veto = read_manifest("out.json")["settings"]["references"]["veto"]
     assert veto["input"]["file"] == "photo.jpg"

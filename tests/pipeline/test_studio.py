@@ -1,6 +1,7 @@
 """The Python interface: arrays and files in, sounds of the right length out, the same each time."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import PIL.Image
@@ -67,6 +68,50 @@ def test_a_negative_prompt_needs_classifier_free_guidance(studio):
         moving_frames(), "rain", fps=25.0, preset=QUICK, negative="music"
     )
     assert result.settings["negative"] == "music"
+
+
+EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
+
+
+def recording(num_samples=8000):
+    t = np.arange(num_samples) / 16_000
+    return seehear.Audio(
+        waveform=torch.from_numpy((0.5 * np.sin(2764.6 * t)).astype(np.float32))[None],
+        sample_rate=16_000,
+    )
+
+
+def test_a_run_that_starts_from_a_recording_skips_steps_and_keeps_more_of_it(studio):
+    preset, latents = with_overrides(QUICK, num_steps=10), {}
+    for strength in (0.0, 0.5, 0.9):
+        job = studio.job(
+            "i2a", seehear.Image(pixels=torch.zeros(3, 8, 8, dtype=torch.uint8)), prompt="rain",
+            preset=preset, duration_s=1.0, like=recording(), like_strength=strength,
+        )  # fmt: skip
+        sampled = studio.sample(job)
+        assert [step.i for step in sampled.trace] == list(range(int(10 * strength), 10))
+        latents[strength] = sampled.latents["audio"]
+    clean = studio.family.audio.latents_from_waveform(recording(20_480).waveform)
+    length = min(clean.shape[2], latents[0.0].shape[2])
+
+    def distance(strength):
+        return float((latents[strength] - clean)[:, :, :length].square().mean())
+
+    assert distance(0.9) < 0.5 * distance(0.5)
+    assert distance(0.5) < distance(0.0)
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({"like_strength": 0.5}, "only with a recording"),
+        ({"like": recording(), "like_strength": 1.0}, "from 0 to below 1"),
+        ({"like": EXAMPLES / "rooster.jpg", "like_strength": 0.5}, "expected an audio file"),
+    ],
+)
+def test_a_start_without_a_recording_is_refused(studio, changes, expected):
+    with pytest.raises(SettingsError, match=expected):
+        studio.video_to_audio(moving_frames(), "rain", fps=25.0, preset=QUICK, **changes)
 
 
 def test_one_seed_gives_one_sound_bit_for_bit_and_another_seed_another(studio):

@@ -21,7 +21,8 @@ _OLD_NAMES = {new: old for old, new in NEW_NAMES.items()}  # of ledgers
 # Version 0.1.0 did not have these fields. A ledger without them goes on while they have defaults.
 _NEW_FIELDS: dict[str, Any] = {
     "lufs": None, "reencode": False, "negative": None, "veto": None, "like": None,
-    "gain": 0.0, "duck": 0.0, "stereo": False, "pcm": False, "audio_rate": None,
+    "like_strength": 0.0, "gain": 0.0, "duck": 0.0, "stereo": False, "pcm": False,
+    "audio_rate": None,
 }  # fmt: skip
 
 

@@ -82,6 +82,9 @@ class JobRecord(BaseModel):
     negative: _Prompt = Field(None, description="text, as the prompt")
     veto: _Prompt = Field(None, description="text, or the name of a media file,")
     like: _InputPath | None = Field(None, description="a path, as the input,")
+    like_strength: Annotated[float | None, Field(ge=0, lt=1)] = Field(
+        None, description="a number from 0 to below 1"
+    )
     seed: Annotated[int | None, Field(ge=0, le=MAX_SEED)] = Field(
         None, description=f"a whole number from 0 to {MAX_SEED}"
     )
@@ -110,7 +113,7 @@ class JobRecord(BaseModel):
 
 COLUMNS = tuple(JobRecord.model_fields)
 _INTEGERS = ("seed", "steps", "upscale", "audio_rate")
-_NUMBERS = ("lr", "sync", "duration_s", "max_duration_s", "gain", "duck")
+_NUMBERS = ("lr", "sync", "duration_s", "max_duration_s", "gain", "duck", "like_strength")
 _FLAGS = ("mix", "reencode", "stereo", "pcm")
 
 

@@ -131,8 +131,9 @@ def batch(
     --seed.
 
     Columns of a job file: input, output, id, task, prompt, audio_prompt, video_prompt, negative,
-    veto, like, seed, preset, steps, lr, sync, lufs, duration_s, mix, gain, duck, stereo, pcm,
-    audio_rate, reencode, upscale, max_duration_s. Only input is required, or prompt for joint.
+    veto, like, like_strength, seed, preset, steps, lr, sync, lufs, duration_s, mix, gain, duck,
+    stereo, pcm, audio_rate, reencode, upscale, max_duration_s. Only input is required, or prompt
+    for joint.
 
     For example:
 

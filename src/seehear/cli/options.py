@@ -482,6 +482,15 @@ Negative = Annotated[
         help="Negative prompt: what the output should not contain, such as 'music, speech'.",
     ),
 ]  # fmt: skip
+LikeStrength = Annotated[
+    float,
+    typer.Option(
+        "--like-strength", min=0.0, max=0.99, metavar="FRACTION", callback=finite,
+        rich_help_panel=_AUDIO,
+        help="Start from the recording of --like instead of from noise, and skip this fraction of "
+        "the steps. 0: start from noise. The higher, the more of the recording is kept.",
+    ),
+]  # fmt: skip
 Veto = Annotated[
     str | None,
     typer.Option(

@@ -77,6 +77,10 @@ def rows_for(task: Task) -> tuple[Row, ...]:
         (True, Row("negative", "request", declared.Negative)),
         (True, Row("veto", "request", declared.Veto)),
         (True, Row("like", "request", declared.Like)),
+        (
+            task.makes_audio and not makes_video,
+            Row("like_strength", "request", declared.LikeStrength, 0.0),
+        ),
         (True, Row("seed", "request", declared.Seed, 0)),
         (True, Row("steps", "request", declared.Steps)),
         (True, Row("preset", "request", declared.preset_option(task), "default")),

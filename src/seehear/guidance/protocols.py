@@ -99,6 +99,15 @@ class HasConditionNoise(Protocol):
 
 
 @runtime_checkable
+class EncodesAudio(Protocol):
+    """An audio model that can also start from a recording."""
+
+    def latents_from_waveform(self, waveform: Float[Tensor, "batch samples"]) -> Tensor:
+        """Clean latents of mono waveforms at the model's sample rate; the inverse of `decode`."""
+        ...
+
+
+@runtime_checkable
 class HasSolver(Protocol):
     """A backbone that chooses how the loop goes from one noise level to the next."""
 

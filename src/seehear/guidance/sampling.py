@@ -48,6 +48,7 @@ def sample(
     settings: SamplingSettings,
     on_step: Callable[[StepProgress], None] | None = None,
     generator: torch.Generator | None = None,
+    first_step: int = 0,
 ) -> SamplingResult:
     """Denoise latents of one or more streams under guidance: Algorithm 1.
 
@@ -59,6 +60,7 @@ def sample(
         settings: Steps, classifier-free guidance scale and alignment.
         on_step: Called after every step. An exception that it raises ends the run.
         generator: Draws the fresh noise of solvers that need it; None: one with the seed 0.
+        first_step: Skip the steps before it. `latents` then have the noise level of this step.
 
     Raises:
         SettingsError: The arguments name different streams.
@@ -77,7 +79,8 @@ def sample(
     guide = Guide(settings.aligner, objective, num_steps, settings.shifts_at)
     now = LoopState(backbones, levels, scales, dict(latents), dict(prompts))
     traces: list[StepTrace] = []
-    for i, loop_step in enumerate(step_schedule(num_steps, steps, settings.spans)):  # Algorithm 1
+    schedule = tuple(enumerate(step_schedule(num_steps, steps, settings.spans)))
+    for i, loop_step in schedule[first_step:]:  # Algorithm 1
         began = time.perf_counter()
         now.begin(i, loop_step)
         guide.before_step(now)  # Eqs. 13 and 17, through the denoiser

@@ -99,6 +99,10 @@ def sample_job(family: Family, job: Job, on_step: OnStep | None = None) -> Sampl
         for s, b in job.backbones.items()
     }
     objective = _objective(family, job, latents)
+    first_step, like = 0, job.references.get("like")
+    if like is not None and like.strength:
+        audio, num_steps = job.backbones["audio"], job.preset.settings.num_steps
+        latents["audio"], first_step = like.start(latents["audio"], audio, num_steps)
     return sample(
         backbones,
         latents,
@@ -107,6 +111,7 @@ def sample_job(family: Family, job: Job, on_step: OnStep | None = None) -> Sampl
         job.preset.settings,
         on_step,
         generator,
+        first_step,
     )
 
 

@@ -90,6 +90,7 @@ class ReferenceRecord(_Record):
 
     text: Text | None = None
     input: InputRecord | None = None
+    strength: Annotated[float, Field(ge=0, lt=1)] = 0.0
 
 
 class TrackRecord(_Record):

@@ -66,7 +66,8 @@ def _references(
     found: dict[ReferenceName, ReferenceInput] = {}
     for name, reference in recorded.items():
         if reference.get("input"):
-            found[name] = reference_input(locate_input(reference["input"], manifest))
+            path = locate_input(reference["input"], manifest)
+            found[name] = reference_input(path, reference.get("strength", 0.0))
         elif reference.get("text"):
             found[name] = reference_input(reference["text"])
         else:

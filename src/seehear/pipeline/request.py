@@ -21,6 +21,7 @@ class Request:
     negative: str | None = None  # what the output should not contain
     veto: str | None = None  # what guidance avoids: text, or a file with a known suffix
     like: str | None = None  # a file that the output should resemble
+    like_strength: float = 0.0  # how much of the recording `like` to keep, from 0 to below 1
     seed: int = 0
     preset: str = "default"
     steps: int | None = None  # None: the preset's, as for the two below

@@ -45,6 +45,7 @@ def job_for(studio: Studio, request: Request, preset: Preset | None = None) -> J
         negative=request.negative or "",
         veto=_veto_of(request.veto, request.max_duration_s),
         like=None if request.like is None else _reference(request.like, request.max_duration_s),
+        like_strength=request.like_strength,
     )
 
 

@@ -1,16 +1,21 @@
 """What an output should and should not contain, besides the input and the prompt."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, TypedDict
 
 import torch
+from jaxtyping import Float
 from torch import Tensor
 
+from seehear.dsp.resample import resample
+from seehear.errors import SettingsError
 from seehear.guidance.conditions import AudioCondition, VideoCondition, embed_whole
-from seehear.guidance.protocols import Binder
+from seehear.guidance.protocols import Backbone, Binder, EncodesAudio
 from seehear.guidance.references import Reference
+from seehear.guidance.windows import WindowedBackbone
 from seehear.pipeline.inputs import Media, check_text, condition_of, read_reference
 from seehear.pipeline.manifest import describe_input
 from seehear.pipeline.presets import Preset
@@ -39,6 +44,12 @@ class Steering(Avoiding, total=False):
 
     like: str | Path | Media | None
     """An audio file, an image or a video that the output should resemble in the binder's space."""
+    like_strength: float
+    """Start from the recording `like` instead of from noise: 0 (only noise) to below 1.
+
+    This fraction of the steps is skipped, so the higher it is, the more the audio keeps of the
+    recording (Meng et al. 2022, SDEdit, arXiv:2108.01073).
+    """
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -48,6 +59,13 @@ class ReferenceInput:
     text: str = ""
     media: VideoCondition | AudioCondition | None = None  # None: only text
     path: Path | None = None  # of the media, if they came from a file
+    strength: float = 0.0  # fraction of the steps that are skipped, to start from the recording
+
+    def __post_init__(self):
+        if not 0 <= self.strength < 1:
+            raise SettingsError(f"expected like_strength from 0 to below 1, got {self.strength:g}")
+        if self.strength and not isinstance(self.media, AudioCondition):
+            raise SettingsError("expected an audio file as `like` to start from with like_strength")
 
     @torch.no_grad()
     def embed(self, binder: Binder) -> Tensor:
@@ -60,21 +78,52 @@ class ReferenceInput:
         """The record in a manifest. Media without a file have an empty one."""
         if self.media is None:
             return {"text": self.text}
-        return {} if self.path is None else {"input": describe_input(self.path)}
+        record = {} if self.path is None else {"input": describe_input(self.path)}
+        return record | ({"strength": self.strength} if self.strength else {})
+
+    def start(
+        self, noise: Tensor, backbone: Backbone, num_steps: int
+    ) -> tuple[Float[Tensor, "batch channels time bands"], int]:
+        """Noisy latents of the recording, and the step that starts from them.
+
+        Args:
+            noise: Standard normal latents of the output.
+            backbone: The audio model.
+            num_steps: Steps of a run from noise alone.
+
+        Raises:
+            SettingsError: The model cannot encode audio.
+        """
+        model = backbone.backbone if isinstance(backbone, WindowedBackbone) else backbone
+        if not isinstance(model, EncodesAudio):
+            raise SettingsError(
+                "expected an audio model that can encode recordings, for like_strength; drop it"
+            )
+        assert isinstance(self.media, AudioCondition)
+        rate = int(backbone.sample_rate)
+        waveform = resample(self.media.waveform[None], self.media.sample_rate, rate)
+        wanted = math.ceil(noise.shape[backbone.time_axis] / backbone.latents_per_s * rate)
+        waveform = waveform.repeat(1, math.ceil(wanted / waveform.shape[1]))[:, :wanted]
+        with torch.no_grad():
+            clean = model.latents_from_waveform(waveform.to(noise))
+        clean = clean.narrow(backbone.time_axis, 0, noise.shape[backbone.time_axis])
+        first = int(self.strength * num_steps)
+        level = backbone.levels(num_steps)[first]
+        return level.alpha * clean + level.sigma * noise, first
 
 
-def reference_input(value: str | Path | Media) -> ReferenceInput:
+def reference_input(value: str | Path | Media, strength: float = 0.0) -> ReferenceInput:
     """Text, or media that are read from their file if needed.
 
     Raises:
         MediaError: The file cannot be read.
-        SettingsError: The text is not Unicode.
+        SettingsError: The text is not Unicode, or `strength` is out of range or without audio.
     """
     if isinstance(value, str):
         check_text(value)
-        return ReferenceInput(text=value.strip())
+        return ReferenceInput(text=value.strip(), strength=strength)
     media = read_reference(value) if isinstance(value, Path) else value
-    return ReferenceInput(media=condition_of(media), path=media.path)
+    return ReferenceInput(media=condition_of(media), path=media.path, strength=strength)
 
 
 def references_of(

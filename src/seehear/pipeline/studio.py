@@ -539,6 +539,7 @@ class Studio:
         negative: str = "",
         veto: str | Path | Media | None = None,
         like: str | Path | Media | None = None,
+        like_strength: float = 0.0,
     ) -> Job:
         """Resolve all settings of an output without sampling: condition, prompts, windows, sync.
 
@@ -555,6 +556,7 @@ class Studio:
             negative: As in `Steering`.
             veto: As in `Steering`.
             like: As in `Steering`; a joint model has its reference as `media` instead.
+            like_strength: As in `Steering`; only for tasks that generate nothing but audio.
 
         Raises:
             MediaError: The input is shorter than 0.1 s, or a reference cannot be read.
@@ -572,7 +574,11 @@ class Studio:
             _check_negative(chosen, row)
         if row.needs_joint_model and like is not None:
             raise SettingsError("expected the reference of a joint model as its input, got `like`")
-        references = _references(like, veto, chosen)
+        if like_strength and (like is None or tuple(row.makes) != ("audio",)):
+            raise SettingsError(
+                "expected like_strength only with a recording as like, for v2a and i2a"
+            )
+        references = _references(like, veto, chosen, like_strength)
         prompts: dict[Stream, str] | None = None
         condition: Condition
         if row.needs_joint_model:
@@ -758,7 +764,10 @@ def _check_negative(preset: Preset, task: Task) -> None:
 
 
 def _references(
-    like: str | Path | Media | None, veto: str | Path | Media | None, preset: Preset
+    like: str | Path | Media | None,
+    veto: str | Path | Media | None,
+    preset: Preset,
+    like_strength: float = 0.0,
 ) -> dict[ReferenceName, ReferenceInput]:
     """The references of a job, read from their files.
 
@@ -768,11 +777,13 @@ def _references(
     """
     found: dict[ReferenceName, ReferenceInput] = {}
     if like is not None:
-        found["like"] = reference_input(Path(like) if isinstance(like, str) else like)
+        source = Path(like) if isinstance(like, str) else like
+        found["like"] = reference_input(source, like_strength)
     if veto is not None and not (isinstance(veto, str) and not veto.strip()):
         found["veto"] = reference_input(veto)
     aligner, num_steps = preset.settings.aligner, preset.settings.num_steps
-    if found and not any(aligner.is_guided(i, num_steps) for i in range(num_steps)):
+    is_guided = any(aligner.is_guided(i, num_steps) for i in range(num_steps))
+    if found and not (is_guided or like_strength):
         raise SettingsError(
             f"expected no {' and no '.join(found)}, because no step is guided; drop "
             f"{'them' if len(found) > 1 else 'it'}, or use more steps and a rate above 0"
