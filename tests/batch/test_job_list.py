@@ -127,6 +127,10 @@ def test_settings_of_the_track_are_columns(tmp_path):
     assert [Entry.from_json_line(entry.to_json_line()) for entry in (a, b)] == [a, b]
     with pytest.raises(SettingsError, match="expected a mix"):
         listed(tmp_path, "input,gain\na.mp4,3\n")
+    with pytest.raises(SettingsError, match="needs a video output"):
+        listed(tmp_path, "input,output,mix\na.mp4,a.wav,yes\n")
+    with pytest.raises(SettingsError, match="only with a recording"):
+        listed(tmp_path, "input,like_strength\na.mp4,0.5\n")
     with pytest.raises(SettingsError, match="from -60 to 60"):
         listed(tmp_path, "input,mix,gain\na.mp4,yes,99\n")
 

@@ -556,11 +556,17 @@ def test_settings_of_the_track_are_recorded_and_replayed(workplace, capsys):
     ("options", "expected"),
     [
         (("--gain", "3"), "expected a mix"),
-        (("--pcm",), "expected .mov or .mkv for PCM"),
+        (("--pcm",), "expected .mov, .mkv"),
+        (("--pcm", "--dry-run"), "expected .mov, .mkv"),
+        (("--audio-rate", "44100"), "has 48 kHz"),
+        (("--like-strength", "0.5"), "only with a recording as --like"),
+        (("--veto", "a" * 5000, "--pcm"), "expected .mov, .mkv"),
+        (("--like", "clip.mp4", "--veto", "notes.txt"), "is a file, but not one of the kinds"),
         (("--audio-rate", "100"), "greater than or equal to"),
     ],
 )
 def test_settings_of_the_track_that_contradict_are_refused(workplace, capsys, options, expected):
+    Path("notes.txt").write_text("x")
     assert main(["v2a", "clip.mp4", "-o", "out.mp4", *options]) == 2
     assert expected in " ".join(capsys.readouterr().err.split())
     assert not Path("out.mp4").exists()
@@ -588,14 +594,20 @@ def test_references_are_read_from_their_files(workplace, capsys):
     assert (like["input"]["file"], like["strength"]) == ("a.wav", 0.5)
     run("replay", "start.json")
     assert "same samples, bit for bit" in capsys.readouterr().out
+    start = ("--like", "a.wav", "--like-strength", 0.9)
+    run("v2a", "clip.mp4", "-o", "start.wav", *start, "--dry-run", "--overwrite", *QUICK)
+    assert main(["v2a", "clip.mp4", "-o", "a.wav", "--like", "a.wav", "--overwrite"]) == 2
+    assert "is the reference itself" in " ".join(capsys.readouterr().err.split())
     run("v2a", "clip.mp4", "-o", "out.wav", "--veto", "photo.jpg", *QUICK)
     veto = read_manifest("out.json")["settings"]["references"]["veto"]
     assert veto["input"]["file"] == "photo.jpg"
     for option in ("--veto", "--like"):
         assert main(["v2a", "clip.mp4", "-o", "no.wav", option, "missing.wav"]) == 2
         assert "no such file" in " ".join(capsys.readouterr().err.split())
-    assert main(["v2a", "clip.mp4", "-o", "no.wav", "--veto", "wind", "--lr", "0"]) == 2
-    assert "no step is guided" in " ".join(capsys.readouterr().err.split())
+    without = ["v2a", "clip.mp4", "-o", "no.wav", "--veto", "wind"]
+    for added in (["--lr", "0"], ["--like", "a.wav", "--like-strength", "0.9"]):
+        assert main([*without, *added]) == 2
+        assert "no veto, because no step is guided" in " ".join(capsys.readouterr().err.split())
     assert not Path("no.wav").exists()
 
 

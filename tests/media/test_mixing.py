@@ -65,11 +65,37 @@ def test_a_mix_is_the_sum_with_a_gain_and_as_long_as_the_longer_part():
         ({"keep": "mix", "gain_db": math.nan}, "a gain of at most 60 dB"),
         ({"keep": "mix", "duck_db": -1.0}, "ducking of 0 to 60 dB"),
         ({"sample_rate": 100}, "a sample rate of 8000"),
+        ({"sample_rate": 96_001}, "a sample rate of 8000"),
     ],
 )
 def test_settings_out_of_range_are_refused(changes, expected):
     with pytest.raises(SettingsError, match=expected):
         Track(**changes)
+
+
+def test_two_equal_channels_are_as_loud_as_one():
+    sound = torch.from_numpy(tone(3.0))
+    stereo, _ = of_file(sound, AUDIO_RATE, Track(is_stereo=True))
+    assert stereo.shape[0] == 2
+    one, two = (10 * math.log10(float(s.square().mean(1).sum())) for s in (sound, stereo))
+    assert two == pytest.approx(one, abs=1e-3)  # R128 adds the channels' power
+
+
+@pytest.mark.parametrize(
+    ("track", "suffix"),
+    [
+        (Track(keep="mix"), ".wav"),
+        (Track(is_pcm=True), ".mp4"),
+        (Track(is_pcm=True), ".MP3"),
+        (Track(sample_rate=44_100), ".mov"),
+        (Track(sample_rate=44_100), ".opus"),
+    ],
+)
+def test_settings_without_effect_in_a_format_are_refused(track, suffix):
+    with pytest.raises(SettingsError, match="drop --"):
+        track.check(suffix)
+    for fine in (Track(), Track(is_stereo=True)):
+        fine.check(suffix)
 
 
 @pytest.mark.parametrize("suffix", [".mov", ".mkv"])
@@ -83,7 +109,7 @@ def test_pcm_in_a_video_keeps_24_bits_and_the_frames(tmp_path, suffix):
     assert packet_hashes(out) == packet_hashes(clip)
     got = read_audio(out, 48_000, mono=False).waveform
     assert got.shape == (2, 48_000)
-    assert (got - sound).abs().max() < 2**-22  # 16 bits would be off by up to 2^-16
+    assert (got - sound / math.sqrt(2)).abs().max() < 2**-22  # 16 bits: up to 2^-16
 
 
 def test_pcm_of_a_loud_mix_stays_below_the_limit(tmp_path):
@@ -114,4 +140,4 @@ def test_an_audio_file_has_the_wanted_rate_channels_and_bits(tmp_path, suffix):
     assert info.frames == 3 * sound.shape[1]
     got = read_audio(tmp_path / f"a{suffix}", 16_000, mono=False).waveform
     inside = slice(400, sound.shape[1] - 400)
-    assert (got[:, inside] - sound[:, inside]).abs().max() < 0.01
+    assert (got[:, inside] - sound[:, inside] / math.sqrt(2)).abs().max() < 0.01

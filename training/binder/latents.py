@@ -1,4 +1,4 @@
-"""Train the encoder of noisy audio latents: they are pulled to the texts that name the audio.
+"""Train the encoder of noisy audio latents on the texts that name the audio.
 
 `seehear distill` trains such an encoder for any models, on their own samples. This one has more to
 learn from: the latents of all scenes and recordings, and the names of what they contain.
@@ -27,32 +27,32 @@ FOLDER = DATA / "latent_encoders" / "audio"
 
 @dataclass(frozen=True, kw_only=True)
 class LatentTraining:
-    """The mixture of one batch, and how it is changed for the worse; latents have unit variance."""
+    """The mixture of one batch and its adversarial perturbation; latents have unit variance."""
 
     batch: int = 96
     recorded: float = 0.25  # share of recordings
     dropout: float = 0.1
-    attack: float = 0.12  # largest rms of a white change that must be withstood
-    smooth_attack: float = 0.3  # the same for changes smooth over 4 by 4 positions
-    smooth: float = 0.6  # share of examples with such a change
+    white_rms: float = 0.12  # largest rms of a white perturbation
+    smooth_rms: float = 0.3  # the same for perturbations smooth over 4 by 4 positions
+    smooth: float = 0.6  # share of examples with a smooth perturbation
     lr: float = 2e-3
-    replays: int = 2  # steps that a batch is used for, each time changed for the worse
+    replays: int = 2  # steps that a batch is used for, each time with a larger perturbation
     watched: tuple[int, ...] = (100, 400, 600)  # timesteps of the held-out latents
     texts: HeadTraining = field(default_factory=HeadTraining)
 
 
 @dataclass(kw_only=True)
 class Batch:
-    """Noisy latents with their noise level and names, and how they have been changed so far."""
+    """Noisy latents with their noise level, names and perturbation."""
 
     z: Tensor
     log_snr: Tensor
     rows: Tensor  # [b] of `texts`
     texts: Tensor
     plain: Tensor
-    radius: Tensor  # largest rms of the change, [b, 1, 1, 1]
-    smooth: Tensor  # of the same shape, bool: the change is smooth
-    change: Tensor  # like `z`
+    radius: Tensor  # largest rms of the perturbation, [b, 1, 1, 1]
+    smooth: Tensor  # of the same shape, bool: the perturbation is smooth
+    change: Tensor  # the perturbation, like `z`
 
 
 def noisy(x0: Tensor, t: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
@@ -104,7 +104,7 @@ def train_latent_encoder(
         used, rows = names.with_others(torch.cat(concepts), settings.texts.distractors, generator)
         each = (len(z), 1, 1, 1)
         smooth = torch.rand(each, generator=generator) < settings.smooth
-        largest = torch.where(smooth, settings.smooth_attack, settings.attack)
+        largest = torch.where(smooth, settings.smooth_rms, settings.white_rms)
         return Batch(
             z=z,
             log_snr=log_snr,

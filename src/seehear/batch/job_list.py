@@ -200,7 +200,8 @@ def _entry(
         request = replace(request, seed=seed_of(common.seed, name))
     try:
         # Refuse them before the batch starts.
-        _ = request.track, request.preset_settings()
+        request.check(Path(output).suffix)
+        request.preset_settings()
     except SeehearError as error:
         raise SettingsError(f"{where}: {error}") from error
     return Entry(id=name, request=request, output=output)

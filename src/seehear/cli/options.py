@@ -101,7 +101,7 @@ Stereo = Annotated[
     bool,
     typer.Option(
         "--stereo", rich_help_panel=_OUTPUT,
-        help="Write mono audio as two equal channels.",
+        help="Write mono audio as two equal channels, each 3 dB lower, so that the loudness stays.",
     ),
 ]  # fmt: skip
 Pcm = Annotated[
@@ -117,7 +117,8 @@ AudioRate = Annotated[
     typer.Option(
         "--audio-rate", min=8000, max=192_000, metavar="HZ", show_default="the model's",
         rich_help_panel=_OUTPUT,
-        help="Sample rate of audio files, such as 48000. Audio in videos has 48 kHz.",
+        help="Sample rate of .wav, .flac, .aif and .ogg files, such as 48000. Other files have "
+        "48 kHz.",
     ),
 ]  # fmt: skip
 Reencode = Annotated[
@@ -495,8 +496,8 @@ Veto = Annotated[
     str | None,
     typer.Option(
         "--veto", metavar="TEXT|FILE", show_default=False, rich_help_panel=_GENERATION,
-        help="What guidance should avoid: text, or an audio file, an image or a video. It works "
-        "with models that read no prompts too.",
+        help="What guidance should avoid: text, or an audio file, an image or a video. Models "
+        "without prompts support it too.",
     ),
 ]  # fmt: skip
 AudioPrompt = Annotated[

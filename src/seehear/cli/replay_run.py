@@ -69,6 +69,7 @@ def replayed(
     if output is not None:
         (pair,) = pair_outputs([source], output, task.suffix_for)
         check_target(pair, task.writes, overwrite=overwrite)
+        track.check(pair.target.suffix)
         target = pair.target
 
     input_path = source if has_input else None

@@ -17,7 +17,7 @@ from seehear.cli.run_options import RunOptions
 from seehear.cli.stop_signals import raise_if_stopped
 from seehear.errors import MediaError, SeehearError, SettingsError
 from seehear.media.folders import check_folder_of, existing_file
-from seehear.media.suffixes import VIDEO_SUFFIXES, is_media_name
+from seehear.media.suffixes import is_media_name
 from seehear.pipeline.presets import PAPER_BACKBONES
 from seehear.pipeline.request import Request
 from seehear.pipeline.task import TASKS
@@ -141,8 +141,7 @@ def _refuse_own_prompts(request: Request) -> None:
 
 
 def _check_files(request: Request) -> None:
-    """Refuse settings of the track, and references that are no readable files, before loading."""
-    _ = request.track
+    """Refuse references that are no readable files, before models are loaded."""
     if request.like is not None:
         existing_file(request.like)
     if request.veto and is_media_name(request.veto):
@@ -176,8 +175,14 @@ def _check_target(paths: OutputPaths, allowed: Sequence[str], options: RunOption
             f"{paths.target}: --suffix {output.suffix} is for outputs in a folder; use that suffix "
             "in the output's name, or drop --suffix"
         )
-    if options.request.mix and suffix not in VIDEO_SUFFIXES:
-        raise MediaError(
-            f"{paths.target}: --mix keeps the video's own audio, so it needs a video output; end "
-            "the name in .mp4, or drop --mix"
-        )
+    options.request.check(suffix)
+    references = [options.request.like, options.request.veto]
+    for path in paths.written:
+        for reference in references:
+            if (
+                reference
+                and path.exists()
+                and Path(reference).exists()
+                and path.samefile(reference)
+            ):
+                raise MediaError(f"{path}: is the reference itself; choose another name")

@@ -20,7 +20,7 @@ from seehear.errors import MediaError
 # Every player supports 48 kHz, and Opus supports only that. One rate keeps one code path.
 AUDIO_RATE = 48_000
 _SMALL_FRAME = 1920 * 1080  # pixels
-_LAYOUTS = {1: "mono", 2: "stereo"}
+LAYOUTS = {1: "mono", 2: "stereo"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -106,7 +106,7 @@ def look_ahead(kind: Container, num_pixels: int) -> dict[str, str]:
 
 def add_audio_track(output: OutputContainer, kind: Container, num_channels: int) -> AudioStream:
     """Add an empty audio track to an open output container."""
-    stream = output.add_stream(kind.audio_codec, rate=AUDIO_RATE, layout=_LAYOUTS[num_channels])
+    stream = output.add_stream(kind.audio_codec, rate=AUDIO_RATE, layout=LAYOUTS[num_channels])
     assert isinstance(stream, AudioStream)
     if kind.bit_rate_per_channel:
         stream.bit_rate = kind.bit_rate_per_channel * num_channels
@@ -120,7 +120,7 @@ def audio_packets(
     block = AUDIO_RATE // 10
     for first in range(0, waveform.shape[1], block):
         samples = np.ascontiguousarray(waveform[:, first : first + block])
-        frame = AudioFrame.from_ndarray(samples, "fltp", _LAYOUTS[len(waveform)])
+        frame = AudioFrame.from_ndarray(samples, "fltp", LAYOUTS[len(waveform)])
         frame.sample_rate, frame.pts, frame.time_base = AUDIO_RATE, first, Fraction(1, AUDIO_RATE)
         yield from stream.encode(frame)
     # FLAC and some other encoders end with empty packets that carry only side data.
@@ -135,14 +135,14 @@ def resample_for_track(
     Raises:
         ValueError: not mono or stereo, or a sample is NaN or infinite.
     """
-    if waveform.ndim != 2 or len(waveform) not in _LAYOUTS:
+    if waveform.ndim != 2 or len(waveform) not in LAYOUTS:
         raise ValueError(f"expected shape (1 or 2 channels, samples), got {waveform.shape}")
     if not np.isfinite(waveform).all():
         raise ValueError("expected finite samples, got a waveform with NaN or inf")
     if sample_rate == rate or not waveform.shape[1]:
         return waveform
-    resampler = AudioResampler(format="fltp", layout=_LAYOUTS[len(waveform)], rate=rate)
-    frame = AudioFrame.from_ndarray(np.ascontiguousarray(waveform), "fltp", _LAYOUTS[len(waveform)])
+    resampler = AudioResampler(format="fltp", layout=LAYOUTS[len(waveform)], rate=rate)
+    frame = AudioFrame.from_ndarray(np.ascontiguousarray(waveform), "fltp", LAYOUTS[len(waveform)])
     frame.sample_rate = sample_rate
     parts = [part.to_ndarray() for part in (*resampler.resample(frame), *resampler.resample(None))]
     length = round(Fraction(waveform.shape[1] * rate, sample_rate))

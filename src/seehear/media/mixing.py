@@ -16,6 +16,7 @@ from torch import Tensor
 from seehear.errors import MediaError
 from seehear.media.encode import (
     AUDIO_RATE,
+    LAYOUTS,
     Container,
     container_for,
     pad_or_trim,
@@ -27,7 +28,6 @@ _PCM = "pcm_s24le"
 # Ducking starts when the other audio is above -40 dBFS. FFmpeg's sidechaincompress documents the
 # units: linear threshold, ratio, milliseconds.
 _DUCKING = {"threshold": "0.01", "ratio": "20", "attack": "20", "release": "300"}
-_LAYOUTS = {1: "mono", 2: "stereo"}
 
 
 def container_of(path: Path, track: Track) -> Container:
@@ -57,8 +57,9 @@ def of_file(
 def in_stereo(
     waveform: Float32[np.ndarray, "channels samples"],
 ) -> Float32[np.ndarray, "2 samples"]:
-    """Mono as two equal channels; stereo as it is."""
-    return np.broadcast_to(waveform, (2, waveform.shape[1]))
+    """Mono as two equal channels of the same total loudness; stereo as it is."""
+    # EBU R128 adds the power of the channels, so each one has half of it.
+    return waveform if len(waveform) == 2 else np.repeat(waveform * np.float32(0.5**0.5), 2, axis=0)
 
 
 def mixed(
@@ -82,7 +83,7 @@ def ducked(
 ) -> Float32[np.ndarray, "channels samples"]:
     """Lower audio at 48 kHz by up to `depth_db` while other audio of the same shape is loud."""
     graph = Graph()
-    layout = _LAYOUTS[len(waveform)]
+    layout = LAYOUTS[len(waveform)]
     parameters = {
         "sample_fmt": "fltp", "sample_rate": str(AUDIO_RATE), "channel_layout": layout,
         "time_base": f"1/{AUDIO_RATE}",

@@ -83,7 +83,7 @@ def mux_audio(
         sample_rate: Sample rate of `waveform`. The track is written at 48 kHz.
         out_path: .mp4, .mov, .m4v (AAC), .mkv or .webm (Opus). An existing file is replaced.
         track: Whether the existing audio is replaced or mixed with the new audio, levels, channels
-            and codec. Without existing audio, both write the new audio alone.
+            and codec. Without existing audio, both write the new audio alone, with its gain.
         max_dbfs: The track is attenuated until its peak after decoding is at most this.
         reencode: Encode the frames again (H.264, or VP9 in .webm) at a constant frame rate, for
             codecs that the container does not support. Frames above 4K are scaled down.

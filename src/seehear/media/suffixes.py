@@ -23,6 +23,10 @@ AUDIO_OUTPUTS = (
 )  # fmt: skip
 IMAGE_OUTPUTS = (".png", ".jpg", ".jpeg", ".webp")
 
+# Which of them can contain 24-bit PCM, and which have a sample rate other than 48 kHz.
+PCM_OUTPUTS = (".mov", ".mkv", ".wav", ".flac", ".aif", ".aiff")
+RATED_OUTPUTS = (".wav", ".flac", ".ogg", ".aif", ".aiff")
+
 
 def is_media_name(text: str) -> bool:
     """Whether text ends in the suffix of a media file."""

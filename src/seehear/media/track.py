@@ -4,8 +4,23 @@ from dataclasses import dataclass
 from typing import Literal
 
 from seehear.errors import SettingsError
+from seehear.media.suffixes import PCM_OUTPUTS, RATED_OUTPUTS, VIDEO_OUTPUTS
 
-MIN_RATE, MAX_RATE = 8000, 192_000
+# Every format that has a rate of its own supports these.
+RATES = (
+    8000,
+    11_025,
+    12_000,
+    16_000,
+    22_050,
+    24_000,
+    32_000,
+    44_100,
+    48_000,
+    88_200,
+    96_000,
+    192_000,
+)
 MAX_GAIN_DB, MAX_DUCK_DB = 60.0, 60.0
 
 
@@ -28,7 +43,29 @@ class Track:
             )
         if self.keep != "mix" and (self.gain_db or self.duck_db):
             raise SettingsError("expected a mix for a gain or ducking; add --mix, or use --lufs")
-        if self.sample_rate is not None and not MIN_RATE <= self.sample_rate <= MAX_RATE:
+        if self.sample_rate is not None and self.sample_rate not in RATES:
             raise SettingsError(
-                f"expected a sample rate of {MIN_RATE} to {MAX_RATE} Hz, got {self.sample_rate}"
+                f"expected a sample rate of {', '.join(map(str, RATES))} Hz, got {self.sample_rate}"
+            )
+
+    def check(self, suffix: str) -> None:
+        """Refuse settings that have no effect in a file with this suffix.
+
+        Raises:
+            SettingsError: A mix, PCM or a sample rate that the format does not have.
+        """
+        suffix = suffix.lower()
+        if self.keep == "mix" and suffix not in VIDEO_OUTPUTS:
+            raise SettingsError(
+                f"--mix keeps the video's own audio, so it needs a video output, got {suffix}; end "
+                "the name in .mp4, or drop --mix"
+            )
+        if self.is_pcm and suffix not in PCM_OUTPUTS:
+            raise SettingsError(
+                f"expected {', '.join(PCM_OUTPUTS)} for PCM audio, got {suffix}; drop --pcm"
+            )
+        if self.sample_rate is not None and suffix not in RATED_OUTPUTS:
+            raise SettingsError(
+                f"expected {', '.join(RATED_OUTPUTS)} for another sample rate, got {suffix}, which "
+                "has 48 kHz; drop --audio-rate"
             )

@@ -79,11 +79,11 @@ def write_audio(
     *,
     is_24_bit: bool = False,
 ) -> float:
-    """Write audio as .wav, .flac, .aif (16 bits), .ogg, .mp3, .m4a, .aac or .opus.
+    """Write audio as .wav, .flac, .aif, .ogg, .mp3, .m4a, .aac or .opus.
 
-    With `is_24_bit`, the lossless formats have 24 bits. The last four are resampled to 48 kHz.
-    Decoders of .aac cannot know the exact length, so up to
-    0.1 s of silence surrounds the audio.
+    .wav, .flac and .aif have 16 bits, or 24 with `is_24_bit`. .mp3, .m4a, .aac and .opus are
+    resampled to 48 kHz. Decoders of .aac cannot know the exact length, so up to 0.1 s of silence
+    surrounds the audio.
 
     Returns:
         The applied gain: 1.0, or less if the waveform exceeds full scale.

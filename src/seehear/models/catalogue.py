@@ -258,7 +258,7 @@ def refuse_non_commercial(weights: Iterable[Mapping[str, Any]]) -> None:
         if terms is not None:
             why = f"is under {terms.name}: {terms.permits}"
         elif part["licence"]:
-            why = f"is under {part['licence']!r}, which is not in the catalogue"
+            why = f"is under {part['licence']!r:.60}, which is not in the catalogue"
         else:
             why = "has no licence tag"
         instead = _INSTEAD.get(part["name"].split("/")[0], _OWN_MODEL)

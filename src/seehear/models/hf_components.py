@@ -28,6 +28,7 @@ from seehear.models.weights import Checkpoint
 _NO_CODE = {"trust_remote_code": False}
 MAX_SCALE = 1e6  # of latents, and its inverse
 MAX_TRAIN_STEPS = 10_000
+MAX_NUMBER = 10_000_000  # in a config.json; the largest vocabularies have a million entries
 # The scheduler's names of prediction types, and ours.
 _PREDICTION_KINDS: dict[str, PredictionKind] = {
     "epsilon": "eps",
@@ -115,7 +116,7 @@ def text_class(found: Checkpoint) -> type[PreTrainedModel]:
     kind = getattr(transformers, name, None)
     if not (isinstance(kind, type) and issubclass(kind, PreTrainedModel)):
         raise WeightsError(
-            f"{found.source}: expected a transformers model as text encoder, got {name!r}"
+            f"{found.source}: expected a transformers model as text encoder, got {name!r:.60}"
         )
     return kind
 
@@ -192,6 +193,7 @@ def _check_size(kind: Any, folder: Path) -> None:
     The network is built on the meta device, without memory, and only until the limit is reached:
     a number in config.json must not decide how much memory or time the loading takes.
     """
+    _check_numbers(folder)
     limit = sum(path.stat().st_size for path in weight_files(folder))
     if not limit:
         raise WeightsError(
@@ -218,6 +220,26 @@ def _check_size(kind: Any, folder: Path) -> None:
             _empty_network(kind, folder)
     finally:
         hook.remove()
+
+
+def _check_numbers(folder: Path) -> None:
+    """Raise WeightsError for a number in config.json that a library may use as a length of a list.
+
+    Such a list would be built before the first weight.
+    """
+    path = folder / "config.json"
+    values: list[Any] = [("", read_json(path))] if path.is_file() else []
+    while values:
+        name, value = values.pop()
+        if isinstance(value, dict):
+            values += value.items()
+        elif isinstance(value, list):
+            values += [(name, item) for item in value]
+        elif isinstance(value, int) and abs(value) > MAX_NUMBER:
+            raise WeightsError(
+                f"{folder}: expected numbers up to {MAX_NUMBER:,} in config.json, got "
+                f"{name:.60}={value!r:.60}; copy or download the folder again"
+            )
 
 
 def _empty_network(kind: Any, folder: Path) -> nn.Module:

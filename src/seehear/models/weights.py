@@ -63,8 +63,8 @@ class Checkpoint:
         if name not in self.index and name not in shared:
             listed = ", ".join(key for key in self.index if not key.startswith("_")) or "nothing"
             raise WeightsError(
-                f"{self.source}: expected a component {name!r} in model_index.json, got {listed}; "
-                "check that this is not a checkpoint of another model"
+                f"{self.source}: expected a component {name!r} in model_index.json, got "
+                f"{listed:.200}; check that this is not a checkpoint of another model"
             )
         if not folder.is_dir():
             raise WeightsError(

@@ -52,6 +52,16 @@ def ineffective_options(job: Job, captioner: Captioner | None = None) -> list[st
     if job.sync is not None and job.sync.onsets is not None and job.sync.onsets.is_flat():
         found.append("the audio has no onsets, so --sync has no effect")
     found += _cut_prompts(job)
+    settings, like = job.preset.settings, job.references.get("like")
+    first = 0 if like is None else like.first_step(settings.num_steps)
+    steps = range(settings.num_steps)
+    if any(settings.aligner.is_guided(i, settings.num_steps) for i in steps) and not any(
+        settings.aligner.is_guided(i, settings.num_steps) for i in steps[first:]
+    ):
+        found.append(
+            "--like-strength skips all guided steps, so only the recording and the prompt have an "
+            "effect"
+        )
     if captioner is not None and job.user_prompt is None and job.captioned_by is None:
         kind = "audio" if job.audio is not None else "image"
         name = type(captioner).__name__
@@ -62,15 +72,19 @@ def ineffective_options(job: Job, captioner: Captioner | None = None) -> list[st
 def _cut_prompts(job: Job) -> list[str]:
     """A message for every prompt that is longer than the text encoder of its model reads."""
     used = {}
-    for stream, prompt in job.prompts.items():
+    for stream, own in job.prompts.items():
         backbone = job.backbones[stream]
         backbone = backbone.backbone if isinstance(backbone, WindowedBackbone) else backbone
-        if isinstance(backbone, LimitsPrompts) and (part := backbone.used_prompt(prompt)) != prompt:
-            used[part] = stream
+        for kind, prompt in (("prompt", own), ("negative prompt", job.negative)):
+            if not isinstance(backbone, LimitsPrompts):
+                continue
+            part = backbone.used_prompt(prompt)
+            if part != prompt:
+                used[part] = stream, kind
     return [
-        f"the prompt is longer than the text encoder of the {stream} model reads, so only its "
+        f"the {kind} is longer than the text encoder of the {stream} model reads, so only its "
         f'start is used: "{part if len(part) <= 200 else "... " + part[-200:]}"'
-        for part, stream in used.items()
+        for part, (stream, kind) in used.items()
     ]
 
 

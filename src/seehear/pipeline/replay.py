@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +11,7 @@ from seehear.pipeline.manifest import locate_input
 from seehear.pipeline.presets import Preset, preset_from_json
 from seehear.pipeline.request import Request
 from seehear.pipeline.run_request import job_for
-from seehear.pipeline.steering import ReferenceInput, ReferenceName, reference_input
+from seehear.pipeline.steering import ReferenceName, References
 from seehear.pipeline.studio import Studio
 from seehear.pipeline.task import TASKS
 
@@ -55,26 +54,26 @@ def recorded_job(
         negative=record["settings"].get("negative"), seed=record["seed"],
         duration_s=duration_s, max_duration_s=math.inf,
     )  # fmt: skip
-    job = job_for(studio, request, preset)
-    return replace(job, references=_references(record["settings"].get("references", {}), manifest))
+    references = _references(record["settings"].get("references", {}), manifest)
+    return job_for(studio, request, preset, references)
 
 
 def _references(
     recorded: Mapping[ReferenceName, Mapping[str, Any]], manifest: str | Path
-) -> dict[ReferenceName, ReferenceInput]:
+) -> References:
     """The references that a manifest records; errors as `locate_input`."""
-    found: dict[ReferenceName, ReferenceInput] = {}
+    found = References()
     for name, reference in recorded.items():
         if reference.get("input"):
-            path = locate_input(reference["input"], manifest)
-            found[name] = reference_input(path, reference.get("strength", 0.0))
-        elif reference.get("text"):
-            found[name] = reference_input(reference["text"])
+            found[name] = locate_input(reference["input"], manifest)
+        elif reference.get("text") and name == "veto":
+            found[name] = reference["text"]
         else:
             raise SettingsError(
                 f"{manifest}: expected the {name} of a file or a text, got one with arrays in "
                 "Python; repeat it in Python"
             )
+    found["like_strength"] = recorded.get("like", {}).get("strength", 0.0)
     return found
 
 

@@ -4,9 +4,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from seehear.errors import SettingsError
+from seehear.media.suffixes import is_media_name
 from seehear.media.track import Track
 from seehear.pipeline.presets import Preset, with_overrides
-from seehear.pipeline.task import TaskName
+from seehear.pipeline.task import TASKS, TaskName
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,6 +56,25 @@ class Request:
             sample_rate=self.audio_rate,
         )
 
+    def check(self, suffix: str) -> None:
+        """Refuse settings that have no effect for the task, or in a file with this suffix.
+
+        Raises:
+            SettingsError: A setting has no effect, or a veto is no text.
+        """
+        task, track = TASKS[self.task], self.track
+        track.check(suffix)
+        if track.keep == "mix" and task.input_kind != "video":
+            raise SettingsError(f"expected no mix for {self.task}, whose input has no frames")
+        if task.makes_still and (track.is_pcm or track.is_stereo):
+            raise SettingsError(f"expected no --pcm and no --stereo for {self.task}, an image")
+        makes_only_audio = tuple(task.makes) == ("audio",)
+        if self.like_strength and (self.like is None or not makes_only_audio):
+            raise SettingsError(
+                "expected --like-strength only with a recording as --like, for v2a and i2a"
+            )
+        _check_veto(self.veto or "")
+
     def preset_settings(self) -> Preset:
         """The task's preset with the request's changes.
 
@@ -68,6 +88,28 @@ class Request:
         if self.sync is not None:
             preset = replace(preset, sync_weight=self.sync)
         return preset if self.lufs is None else replace(preset, lufs=_lufs_of(self.lufs))
+
+
+def _check_veto(veto: str) -> None:
+    """Refuse the name of a file that would be read as text, and text that is not UTF-8."""
+    if not is_media_name(veto) and _is_file(veto):
+        raise SettingsError(
+            f"{veto}: is a file, but not one of the kinds that a veto is read from; convert it to "
+            ".wav, .png or .mp4"
+        )
+    try:
+        veto.encode()
+    except UnicodeEncodeError:
+        raise SettingsError(
+            "expected a veto in UTF-8; rename the file, or correct the text"
+        ) from None
+
+
+def _is_file(text: str) -> bool:
+    try:
+        return bool(text) and Path(text).is_file()
+    except (OSError, ValueError):  # too long for a name, or not one
+        return False
 
 
 def _lufs_of(text: str) -> float | None:

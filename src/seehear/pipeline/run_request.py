@@ -6,33 +6,40 @@ from pathlib import Path
 from typing import Any
 
 from seehear.media import check_container, ensure_folder
-from seehear.media.mixing import container_of
-from seehear.media.suffixes import AUDIO_OUTPUTS, VIDEO_OUTPUTS, is_media_name
+from seehear.media.suffixes import VIDEO_OUTPUTS, is_media_name
 from seehear.media.track import Track
-from seehear.media.write import check_pcm
 from seehear.pipeline.inputs import Media, read_reference, read_source
 from seehear.pipeline.job import Job, OnStep
 from seehear.pipeline.manifest import to_json
 from seehear.pipeline.presets import Preset
 from seehear.pipeline.request import Request
 from seehear.pipeline.result import Result
+from seehear.pipeline.steering import References
 from seehear.pipeline.studio import Studio
 from seehear.pipeline.task import TASKS
 
 
-def job_for(studio: Studio, request: Request, preset: Preset | None = None) -> Job:
+def job_for(
+    studio: Studio,
+    request: Request,
+    preset: Preset | None = None,
+    references: References | None = None,
+) -> Job:
     """Read the request's input and resolve all other settings.
 
     Args:
         studio: Loaded models.
         request: The request.
         preset: Of `Request.preset_settings`, if the caller has it; None: computed here.
+        references: Instead of those of the request; None: read the request's.
 
     Raises:
         MediaError: The input cannot be read, or is too short or too long.
         SettingsError: A duration out of range, or no preset of that name.
     """
     source = request.source
+    if references is None:
+        references = _references_of(request)
     return studio.job(
         request.task,
         None if source is None else read_source(request.task, source, request.max_duration_s),
@@ -43,19 +50,22 @@ def job_for(studio: Studio, request: Request, preset: Preset | None = None) -> J
         audio_prompt=request.audio_prompt,
         video_prompt=request.video_prompt,
         negative=request.negative or "",
-        veto=_veto_of(request.veto, request.max_duration_s),
-        like=None if request.like is None else _reference(request.like, request.max_duration_s),
-        like_strength=request.like_strength,
+        **references,
     )
 
 
-def _veto_of(veto: str | None, max_duration_s: float) -> str | Media | None:
-    """Text; or media, if it is the name of a media file."""
-    return _reference(veto, max_duration_s) if veto and is_media_name(veto) else veto
+def _references_of(request: Request) -> References:
+    """The veto and the reference to resemble, read from their files."""
 
+    def read(name: str) -> Media:
+        return read_reference(Path(name), request.max_duration_s)
 
-def _reference(name: str, max_duration_s: float) -> Media:
-    return read_reference(Path(name), max_duration_s)
+    veto = request.veto
+    return References(
+        veto=read(veto) if veto and is_media_name(veto) else veto,
+        like=None if request.like is None else read(request.like),
+        like_strength=request.like_strength,
+    )
 
 
 def run_request(studio: Studio, request: Request, on_step: OnStep | None = None) -> Result:
@@ -67,14 +77,10 @@ def check_output(request: Request, target: Path) -> None:
     """Refuse an output that could not be written. Call it before sampling.
 
     Raises:
-        MediaError: `target` cannot contain the request's video or PCM audio.
-        SettingsError: As `Request.track`.
+        MediaError: `target` cannot contain the request's video.
+        SettingsError: As `Request.check`.
     """
-    track, suffix = request.track, target.suffix.lower()
-    if track.is_pcm and suffix in VIDEO_OUTPUTS:
-        container_of(target, track)
-    if track.is_pcm and suffix in AUDIO_OUTPUTS:
-        check_pcm(target)
+    request.check(target.suffix)
     is_copied = TASKS[request.task].input_kind == "video" and not request.reencode
     if is_copied and request.source is not None and target.suffix.lower() in VIDEO_OUTPUTS:
         check_container(request.source, target)

@@ -26,12 +26,6 @@ ReferenceName = Literal["like", "veto"]
 class Avoiding(TypedDict, total=False):
     """Further keyword arguments of `Studio.joint_model`."""
 
-    negative: str
-    """A negative prompt: what the output should not contain, such as "music, speech".
-
-    It replaces the empty prompt in classifier-free guidance. So the model must read prompts, and
-    the preset's guidance scale must be above 1.
-    """
     veto: str | Path | Media | None
     """What guidance avoids in the binder's space: text, or a file or media, as `Path` or `Media`.
 
@@ -39,8 +33,8 @@ class Avoiding(TypedDict, total=False):
     """
 
 
-class Steering(Avoiding, total=False):
-    """Further keyword arguments of `Studio.video_to_audio` and the methods of the other tasks."""
+class References(Avoiding, total=False):
+    """The keyword arguments that compare the output with something else."""
 
     like: str | Path | Media | None
     """An audio file, an image or a video that the output should resemble in the binder's space."""
@@ -49,6 +43,17 @@ class Steering(Avoiding, total=False):
 
     This fraction of the steps is skipped, so the higher it is, the more the audio keeps of the
     recording (Meng et al. 2022, SDEdit, arXiv:2108.01073).
+    """
+
+
+class Steering(References, total=False):
+    """Further keyword arguments of `Studio.video_to_audio` and the methods of the other tasks."""
+
+    negative: str
+    """A negative prompt: what the output should not contain, such as "music, speech".
+
+    It replaces the empty prompt in classifier-free guidance. So the model must read prompts, and
+    the preset's guidance scale must be above 1.
     """
 
 
@@ -81,6 +86,10 @@ class ReferenceInput:
         record = {} if self.path is None else {"input": describe_input(self.path)}
         return record | ({"strength": self.strength} if self.strength else {})
 
+    def first_step(self, num_steps: int) -> int:
+        """The first of `num_steps` steps that is not skipped."""
+        return int(self.strength * num_steps)
+
     def start(
         self, noise: Tensor, backbone: Backbone, num_steps: int
     ) -> tuple[Float[Tensor, "batch channels time bands"], int]:
@@ -104,12 +113,23 @@ class ReferenceInput:
         waveform = resample(self.media.waveform[None], self.media.sample_rate, rate)
         wanted = math.ceil(noise.shape[backbone.time_axis] / backbone.latents_per_s * rate)
         waveform = waveform.repeat(1, math.ceil(wanted / waveform.shape[1]))[:, :wanted]
-        with torch.no_grad():
-            clean = model.latents_from_waveform(waveform.to(noise))
+        clean = _encoded(model, waveform.to(noise), backbone)
         clean = clean.narrow(backbone.time_axis, 0, noise.shape[backbone.time_axis])
-        first = int(self.strength * num_steps)
+        first = self.first_step(num_steps)
         level = backbone.levels(num_steps)[first]
         return level.alpha * clean + level.sigma * noise, first
+
+
+@torch.no_grad()
+def _encoded(
+    model: EncodesAudio, waveform: Float[Tensor, "batch samples"], backbone: Backbone
+) -> Float[Tensor, "batch channels time bands"]:
+    """Clean latents of a waveform of any length, encoded in parts of the model's own length."""
+    positions = max(1, round(backbone.native_duration_s * backbone.latents_per_s))
+    samples = round(positions / backbone.latents_per_s * backbone.sample_rate)
+    parts = [model.latents_from_waveform(part) for part in waveform.split(samples, dim=1)]
+    whole = [part.narrow(backbone.time_axis, 0, positions) for part in parts[:-1]]
+    return torch.cat([*whole, parts[-1]], dim=backbone.time_axis)
 
 
 def reference_input(value: str | Path | Media, strength: float = 0.0) -> ReferenceInput:

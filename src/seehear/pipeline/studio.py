@@ -576,7 +576,7 @@ class Studio:
             raise SettingsError("expected the reference of a joint model as its input, got `like`")
         if like_strength and (like is None or tuple(row.makes) != ("audio",)):
             raise SettingsError(
-                "expected like_strength only with a recording as like, for v2a and i2a"
+                "expected like_strength only with a recording as `like`, for v2a and i2a"
             )
         references = _references(like, veto, chosen, like_strength)
         prompts: dict[Stream, str] | None = None
@@ -756,7 +756,9 @@ def _check_negative(preset: Preset, task: Task) -> None:
     """Refuse a negative prompt that has no effect, because nothing is extrapolated from it."""
     scale = preset.settings.guidance_scale
     scales = scale.values() if isinstance(scale, Mapping) else (scale,)
-    if task.needs_joint_model or all(value == 1 for value in scales):
+    if task.needs_joint_model:
+        raise SettingsError("expected no negative prompt for a joint model, which reads no prompt")
+    if all(value == 1 for value in scales):
         raise SettingsError(
             "expected no negative prompt, because the preset has no classifier-free guidance "
             f"(guidance_scale={scale}); drop it"
@@ -782,11 +784,14 @@ def _references(
     if veto is not None and not (isinstance(veto, str) and not veto.strip()):
         found["veto"] = reference_input(veto)
     aligner, num_steps = preset.settings.aligner, preset.settings.num_steps
-    is_guided = any(aligner.is_guided(i, num_steps) for i in range(num_steps))
-    if found and not (is_guided or like_strength):
+    first = int(like_strength * num_steps)
+    is_guided = any(aligner.is_guided(i, num_steps) for i in range(first, num_steps))
+    useless = [name for name in found if not (is_guided or (name == "like" and like_strength))]
+    if useless:
         raise SettingsError(
-            f"expected no {' and no '.join(found)}, because no step is guided; drop "
-            f"{'them' if len(found) > 1 else 'it'}, or use more steps and a rate above 0"
+            f"expected no {' and no '.join(useless)}, because no step is guided; drop "
+            f"{'them' if len(useless) > 1 else 'it'}, or use more steps, a rate above 0 or a "
+            "smaller like_strength"
         )
     return found
 

@@ -15,7 +15,7 @@ from torch import Tensor
 from seehear.media import probe, read_audio, read_image, read_video, write_audio, write_video
 from seehear.media.drawing import pil_image, shrink
 from seehear.media.kinds import Kind
-from seehear.media.opening import open_media, video_stream
+from seehear.media.opening import audio_stream, open_media, video_stream
 
 OUTPUT_BYTES, INPUT_BYTES = 1_500_000, 600_000  # embedding limit per file
 PREVIEW_FPS, PREVIEW_SIDE, PREVIEW_CRF = 12.5, 240, 30  # pixels of the shorter side
@@ -32,6 +32,7 @@ _TYPES: dict[str, str] = {
     ".gif": "image/gif",
 }  # fmt: skip
 _CODECS = frozenset({"h264", "vp8", "vp9", "av1", "dav1d"})
+_AUDIO_CODECS = frozenset({"aac", "mp3", "mp3float", "opus", "vorbis", "flac"})
 _PIXELS = frozenset({"yuv420p", "yuvj420p"})
 
 
@@ -138,7 +139,7 @@ def _jpeg(pixels: UInt8[Tensor, "3 height width"], quality: int) -> bytes:
 def _type_in_browsers(path: Path) -> str:
     """The media type of a file that browsers play, else "".
 
-    Videos need a common codec with 8-bit 4:2:0 pixels.
+    Videos need a common codec with 8-bit 4:2:0 pixels, and a common audio codec.
     """
     media_type = _TYPES.get(path.suffix.lower(), "")
     if not media_type.startswith("video/"):
@@ -148,7 +149,12 @@ def _type_in_browsers(path: Path) -> str:
         if stream is None:
             return media_type
         codec = stream.codec_context
-        is_playable = codec.name.removeprefix("lib") in _CODECS and codec.pix_fmt in _PIXELS
+        audio = audio_stream(container)
+        is_playable = (
+            codec.name.removeprefix("lib") in _CODECS
+            and codec.pix_fmt in _PIXELS
+            and (audio is None or audio.codec_context.name.removeprefix("lib") in _AUDIO_CODECS)
+        )
         return media_type if is_playable else ""
 
 

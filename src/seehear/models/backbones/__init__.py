@@ -93,5 +93,5 @@ def name_for(source: str | Path) -> str:
         known += pipelines
     raise WeightsError(
         f"{source}: expected a checkpoint of {', '.join(sorted(known))}, model_index.json has "
-        f"{kind!r}; pass another checkpoint, or install a package with a backbone for it"
+        f"{kind!r:.60}; pass another checkpoint, or install a package with a backbone for it"
     )

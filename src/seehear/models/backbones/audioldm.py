@@ -23,8 +23,8 @@ from torch.utils.checkpoint import checkpoint as recompute
 from transformers import AutoTokenizer, PreTrainedModel, SpeechT5HifiGan
 
 from seehear.dsp.griffin_lim import refine_phase
-from seehear.dsp.mel import log_mel_from_waveform
-from seehear.errors import WeightsError
+from seehear.dsp.mel import HOP_SAMPLES, NUM_MELS, SAMPLE_RATE, log_mel_from_waveform
+from seehear.errors import SettingsError, WeightsError
 from seehear.guidance.diffusion import (
     NoiseLevel,
     Prediction,
@@ -262,7 +262,17 @@ class AudioLDM:
     def latents_from_waveform(
         self, waveform: Float[Tensor, "batch samples"]
     ) -> Float[Tensor, "batch channels time bands"]:
-        """Encode a mono waveform at `sample_rate` to the mean of its latents."""
+        """Encode a mono waveform at `sample_rate` to the mean of its latents.
+
+        Raises:
+            SettingsError: The model was not trained on AudioLDM's log mels.
+        """
+        front_end = (self.sample_rate, self.hop_samples, self.num_mels)
+        if front_end != (SAMPLE_RATE, HOP_SAMPLES, NUM_MELS):
+            raise SettingsError(
+                f"expected an audio model of {NUM_MELS} mel bands at {SAMPLE_RATE} Hz to encode a "
+                f"recording, got {self.num_mels} bands at {self.sample_rate} Hz; drop like_strength"
+            )
         return self.latents_from_mel(log_mel_from_waveform(waveform))
 
 

@@ -58,7 +58,7 @@ def load(
     if kind not in _BY_TYPE:
         raise WeightsError(
             f"{source}: expected a captioner with the model_type {', '.join(_BY_TYPE)}, got "
-            f"{kind!r}; pass another model with --captioner"
+            f"{kind!r:.60}; pass another model with --captioner"
         )
     module = import_module(f"{__name__}.{_BY_TYPE[kind]}")
     with matching_parts(source):
