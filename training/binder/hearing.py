@@ -13,7 +13,7 @@ from torch.nn import functional
 from seehear.dsp.mel import log_mel_from_waveform
 from seehear.models.binders.pocket.mel_encoder import MelEncoder
 from training.binder.extra import NAMES, extra_sound
-from training.binder.sense import Batch, Names, SenseTraining, train_sense
+from training.binder.sense import Batch, Names, SenseTraining, named_batch, train_sense
 from training.binder.sounds import cut, recordings, varied
 from training.world.cached import load
 from training.world.pictures import CACHE
@@ -118,18 +118,7 @@ def train_ear(minutes: float, settings: EarTraining, beginning: Path | None = No
         mel, concept = torch.cat(parts), torch.cat(picked)
         shuffled = torch.randperm(len(mel), generator=generator)
         mel, concept = varied_mels(mel[shuffled], generator), concept[shuffled]
-        used, rows = concepts.with_others(concept, settings.texts.distractors, generator)
-        smooth = torch.rand(len(mel), 1, 1, generator=generator) < settings.smooth
-        largest = torch.where(smooth, settings.smooth_attack, settings.attack)
-        return Batch(
-            examples=mel,
-            rows=rows,
-            texts=concepts.texts.drawn(generator)[used],
-            plain=concepts.plain[used],
-            radius=largest * torch.rand(len(mel), 1, 1, generator=generator),
-            smooth=smooth,
-            change=torch.zeros_like(mel),
-        )
+        return named_batch(mel, concept, concepts, settings, generator)
 
     return train_sense(
         "ear", ear, concepts, drawn_batch, held_out, concepts.rows_of(val_notes),

@@ -4,7 +4,7 @@
 learn from: the latents of all scenes and recordings, and the names of what they contain.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -14,10 +14,8 @@ from torch import Tensor
 from seehear.models import latent_encoder
 from seehear.models.latent_encoder import WIDTH, LatentEncoder, LatentEncoderConfig
 from training.audio.unet import CROPS, real_examples, scenes, scheduler
-from training.binder.sense import Names
-from training.binder.train import HeadTraining, to_texts
-from training.binder.worst import worse
-from training.loop import Run, fast_arithmetic, train
+from training.binder.sense import Batch, Names, SenseTraining, adversarial_loss, named_batch
+from training.loop import Run, train
 from training.towers import DATA
 from training.world.cached import load
 from training.world.recorded import entries
@@ -26,38 +24,18 @@ FOLDER = DATA / "latent_encoders" / "audio"
 
 
 @dataclass(frozen=True, kw_only=True)
-class LatentTraining:
-    """The mixture of one batch and its adversarial perturbation; latents have unit variance."""
+class LatentTraining(SenseTraining):
+    """The mixture of one batch and its perturbations; latents have unit variance."""
 
-    batch: int = 96
     recorded: float = 0.25  # share of recordings
-    dropout: float = 0.1
-    white_rms: float = 0.12  # largest rms of a white perturbation
-    smooth_rms: float = 0.3  # the same for perturbations smooth over 4 by 4 positions
-    smooth: float = 0.6  # share of examples with a smooth perturbation
-    lr: float = 2e-3
-    replays: int = 2  # steps that a batch is used for, each time with a larger perturbation
+    attack: float = 0.12
+    smooth_attack: float = 0.3
+    replays: int = 2
     watched: tuple[int, ...] = (100, 400, 600)  # timesteps of the held-out latents
-    texts: HeadTraining = field(default_factory=HeadTraining)
 
 
-@dataclass(kw_only=True)
-class Batch:
-    """Noisy latents with their noise level, names and perturbation."""
-
-    z: Tensor
-    log_snr: Tensor
-    rows: Tensor  # [b] of `texts`
-    texts: Tensor
-    plain: Tensor
-    radius: Tensor  # largest rms of the perturbation, [b, 1, 1, 1]
-    smooth: Tensor  # of the same shape, bool: the perturbation is smooth
-    change: Tensor  # the perturbation, like `z`
-
-
-def noisy(x0: Tensor, t: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-    """Latents at timesteps t [b], and log(alpha² / sigma²) [b]."""
-    kept = scheduler().alphas_cumprod[t]
+def noisy(x0: Tensor, kept: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+    """Noisy latents and log(alpha² / sigma²) [b]; `kept` [b] is alpha²."""
     alpha, sigma = (part.sqrt()[:, None, None, None] for part in (kept, 1 - kept))
     z = alpha * x0 + sigma * torch.randn(x0.shape, generator=generator)
     return z, (kept / (1 - kept)).log()
@@ -73,10 +51,13 @@ def train_latent_encoder(
     names = Names("heard")
     world, real, val = scenes("train"), real_examples("train"), scenes("val")
     recorded = [e["thing"] for e in entries() if e["split"] == "train" and e["thing"]]
+    of_recordings = torch.tensor([names.rows[t] for t in recorded for _ in range(CROPS)])
+    of_scenes = torch.tensor(names.rows_of(load("train")[2]))
     sources = (
-        (settings.recorded, real.latents, [names.rows[t] for t in recorded for _ in range(CROPS)]),
-        (1 - settings.recorded, world.latents, names.rows_of(load("train")[2])),
+        (settings.recorded, real.latents, of_recordings),
+        (1 - settings.recorded, world.latents, of_scenes),
     )
+    alphas = scheduler().alphas_cumprod
     held_out_rows = names.rows_of(load("val")[2])
     things = torch.tensor(sorted(set(held_out_rows)))
     answers = torch.searchsorted(things, torch.tensor(held_out_rows))
@@ -96,52 +77,28 @@ def train_latent_encoder(
             count = round(share * settings.batch)
             picks = torch.randint(0, len(latents), (count,), generator=generator)
             parts.append(latents[picks].float())
-            concepts.append(torch.tensor(rows)[picks])
+            concepts.append(rows[picks])
         x0 = torch.cat(parts)
         x0 = torch.roll(x0, int(torch.randint(0, x0.shape[2], (1,), generator=generator)), 2)
         t = torch.randint(20, 990, (len(x0),), generator=generator)
-        z, log_snr = noisy(x0, t, generator)
-        used, rows = names.with_others(torch.cat(concepts), settings.texts.distractors, generator)
-        each = (len(z), 1, 1, 1)
-        smooth = torch.rand(each, generator=generator) < settings.smooth
-        largest = torch.where(smooth, settings.smooth_rms, settings.white_rms)
-        return Batch(
-            z=z,
-            log_snr=log_snr,
-            rows=rows,
-            texts=names.texts.drawn(generator)[used],
-            plain=names.plain[used],
-            radius=largest * torch.rand(each, generator=generator),
-            smooth=smooth,
-            change=torch.zeros_like(z),
-        )
+        z, log_snr = noisy(x0, alphas[t], generator)
+        return named_batch(z, torch.cat(concepts), names, settings, generator, log_snr)
 
-    batch: Batch | None = None
-
-    def loss_of(step: int) -> dict[str, Tensor]:
-        nonlocal batch
-        if batch is None or step % settings.replays == 0:
-            batch = drawn_batch(step // settings.replays)
-        elif batch.change.grad is not None:
-            batch.change = worse(
-                batch.change, batch.change.grad, batch.radius, batch.smooth, settings.replays - 1
-            )
-        batch.change.requires_grad_(True)
-        with fast_arithmetic():
-            e = encoder(batch.z + batch.change, batch.log_snr).float()
-        return {"texts": to_texts(e, batch.rows, batch.texts, batch.plain, settings.texts)}
+    def embed(batch: Batch) -> Tensor:
+        return encoder(batch.examples + batch.change, batch.log_snr)
 
     def evaluate(model: LatentEncoder) -> dict[str, float]:
         found = {}
         for t in settings.watched:
             generator = torch.Generator().manual_seed(1)
-            z, log_snr = noisy(val.latents.float(), torch.full((len(answers),), t), generator)
+            z, log_snr = noisy(val.latents.float(), alphas[t].expand(len(answers)), generator)
             with torch.no_grad():
                 right = (model(z, log_snr) @ names.plain[things].T).argmax(1) == answers
             found[f"val_top1_{t}"] = float(right.float().mean())
         return found
 
     run = Run(name="latent_encoder", minutes=minutes, lr=settings.lr, average=0.998, seed=31)
+    loss_of = adversarial_loss(embed, drawn_batch, settings)
     encoder = train(run, encoder, loss_of, evaluate)
     print(evaluate(encoder))
     latent_encoder.save(encoder, FOLDER)

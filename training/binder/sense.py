@@ -22,7 +22,6 @@ class SenseTraining:
     """The mixture of one batch, and how it is changed for the worse."""
 
     batch: int = 96
-    copies: float  # share of examples that the generator has rendered
     dropout: float = 0.1
     attack: float  # largest rms of a white change that must be withstood, as examples count
     smooth_attack: float  # the same for changes smooth over 4 by 4 cells or pixels
@@ -43,6 +42,7 @@ class Batch:
     radius: Tensor  # broadcasts over the examples: largest rms of the change
     smooth: Tensor  # of the same shape, bool: the change is smooth
     change: Tensor  # like the examples
+    log_snr: Tensor | None = None  # [b], of noisy latents
 
 
 class Names:
@@ -66,6 +66,73 @@ class Names:
         others = torch.randperm(len(self.plain), generator=generator)[:count]
         used, index = torch.unique(torch.cat([concept, others]), return_inverse=True)
         return used, index[: len(concept)]
+
+
+def named_batch(
+    examples: Tensor,
+    concept: Tensor,
+    names: Names,
+    settings: SenseTraining,
+    generator: torch.Generator,
+    log_snr: Tensor | None = None,
+) -> Batch:
+    """A batch with the texts to compare with, not yet perturbed.
+
+    Args:
+        examples: Batch first.
+        concept: [b], their rows in `names`.
+        names: The texts.
+        settings: How many other texts, and the largest perturbations.
+        generator: Draws them.
+        log_snr: [b], of noisy latents.
+    """
+    used, rows = names.with_others(concept, settings.texts.distractors, generator)
+    each = (len(examples), *[1] * (examples.ndim - 1))
+    smooth = torch.rand(each, generator=generator) < settings.smooth
+    largest = torch.where(smooth, settings.smooth_attack, settings.attack)
+    return Batch(
+        examples=examples,
+        rows=rows,
+        texts=names.texts.drawn(generator)[used],
+        plain=names.plain[used],
+        radius=largest * torch.rand(each, generator=generator),
+        smooth=smooth,
+        change=torch.zeros_like(examples),
+        log_snr=log_snr,
+    )
+
+
+def adversarial_loss(
+    embed: Callable[[Batch], Tensor],
+    drawn_batch: Callable[[int], Batch],
+    settings: SenseTraining,
+) -> Callable[[int], dict[str, Tensor]]:
+    """The loss of a step, for batches that are used several times and perturbed each time.
+
+    The backward pass that trains also gives the gradient for the perturbation: worst cases for the
+    price of plain training (Shafahi et al. 2019, arXiv:1904.12843).
+
+    Args:
+        embed: Unit vectors of a batch's perturbed examples.
+        drawn_batch: The batch of a number, the same every time.
+        settings: How often a batch is used.
+    """
+    batch: Batch | None = None
+
+    def loss_of(step: int) -> dict[str, Tensor]:
+        nonlocal batch
+        if batch is None or step % settings.replays == 0:
+            batch = drawn_batch(step // settings.replays)
+        elif batch.change.grad is not None:
+            batch.change = worse(
+                batch.change, batch.change.grad, batch.radius, batch.smooth, settings.replays - 1
+            )
+        batch.change.requires_grad_(True)
+        with fast_arithmetic():
+            e = embed(batch).float()
+        return {"texts": to_texts(e, batch.rows, batch.texts, batch.plain, settings.texts)}
+
+    return loss_of
 
 
 def train_sense(
@@ -100,22 +167,6 @@ def train_sense(
     if beginning is not None:
         sense.load_state_dict(load_file(beginning))
     sense.dropout.p = settings.dropout
-    batch: Batch | None = None
-
-    def loss_of(step: int) -> dict[str, Tensor]:
-        # The backward pass that trains also tells how to make the batch harder: worst cases for
-        # the price of plain training (Shafahi et al. 2019, arXiv:1904.12843).
-        nonlocal batch
-        if batch is None or step % settings.replays == 0:
-            batch = drawn_batch(step // settings.replays)
-        elif batch.change.grad is not None:
-            batch.change = worse(
-                batch.change, batch.change.grad, batch.radius, batch.smooth, settings.replays - 1
-            )
-        batch.change.requires_grad_(True)
-        with fast_arithmetic():
-            e = sense(batch.examples + batch.change).float()
-        return {"texts": to_texts(e, batch.rows, batch.texts, batch.plain, settings.texts)}
 
     def top1(model: nn.Module, examples: Tensor) -> float:
         scores = torch.cat([model(part) for part in examples.split(112)]) @ names.plain[things].T
@@ -139,6 +190,7 @@ def train_sense(
             return {key: top1(model, examples) for key, examples in found.items()}
 
     run = Run(name=name, minutes=minutes, lr=settings.lr, seed=seed)
+    loss_of = adversarial_loss(lambda b: sense(b.examples + b.change), drawn_batch, settings)
     sense = train(run, sense, loss_of, evaluate)
     print(evaluate(sense))
     state = {key: tensor.half().contiguous() for key, tensor in sense.state_dict().items()}
