@@ -598,6 +598,9 @@ def test_references_are_read_from_their_files(workplace, capsys):
     run("v2a", "clip.mp4", "-o", "start.wav", *start, "--dry-run", "--overwrite", *QUICK)
     assert main(["v2a", "clip.mp4", "-o", "a.wav", "--like", "a.wav", "--overwrite"]) == 2
     assert "is the reference itself" in " ".join(capsys.readouterr().err.split())
+    assert media.read_audio("a.wav").waveform.shape == (1, 8000)
+    text = "wind " * 1000  # longer than the name of a file may be
+    run("v2a", "clip.mp4", "-o", "start.wav", "--veto", text, "--overwrite", *QUICK)
     run("v2a", "clip.mp4", "-o", "out.wav", "--veto", "photo.jpg", *QUICK)
     veto = read_manifest("out.json")["settings"]["references"]["veto"]
     assert veto["input"]["file"] == "photo.jpg"

@@ -19,11 +19,10 @@ from seehear.pipeline.task import TASKS, TaskName
 
 _OLD_NAMES = {new: old for old, new in NEW_NAMES.items()}  # of ledgers
 # Version 0.1.0 did not have these fields. A ledger without them goes on while they have defaults.
-_NEW_FIELDS: dict[str, Any] = {
-    "lufs": None, "reencode": False, "negative": None, "veto": None, "like": None,
-    "like_strength": 0.0, "gain": 0.0, "duck": 0.0, "stereo": False, "pcm": False,
-    "audio_rate": None,
-}  # fmt: skip
+_NEW_FIELDS = (
+    "lufs", "reencode", "negative", "veto", "like", "like_strength", "gain", "duck", "stereo",
+    "pcm", "audio_rate",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,8 +39,9 @@ class Entry:
             "source": self.request.source and str(self.request.source)
         }
         request = {_OLD_NAMES.get(name, name): value for name, value in request.items()}
-        for name, default in _NEW_FIELDS.items():
-            if request[name] == default:
+        defaults = {field.name: field.default for field in fields(Request)}
+        for name in _NEW_FIELDS:
+            if request[name] == defaults[name]:
                 del request[name]
         return json.dumps({"id": self.id, "output": self.output, "order": request}, sort_keys=True)
 
@@ -106,7 +106,8 @@ def entries_of(path: Path, common: Request, suffix: str | None = None) -> list[E
     _refuse_repeated(rows)
     folder = path if path.is_dir() else path.parent
     names = _names(rows)
-    common = _with_absolute_references(common)
+    # A resumed batch may start in another folder.
+    common = replace(common, **_absolute(common.like, common.veto, Path()))
     entries = [
         _entry(where, row, name, folder, common, suffix)
         for (where, row), name in zip(rows, names, strict=True)
@@ -115,14 +116,12 @@ def entries_of(path: Path, common: Request, suffix: str | None = None) -> list[E
     return entries
 
 
-def _with_absolute_references(common: Request) -> Request:
-    """The common values; a resumed batch may start in another folder."""
-    like, veto = common.like, common.veto
-    if like is not None:
-        like = str(Path(like).absolute())
+def _absolute(like: str | None, veto: str | None, folder: Path) -> dict[str, Any]:
+    """The fields that name reference files in a folder, with absolute paths."""
+    found = {} if like is None else {"like": like}
     if veto is not None and is_media_name(veto):
-        veto = str(Path(veto).absolute())
-    return replace(common, like=like, veto=veto)
+        found["veto"] = veto
+    return {name: str((folder / path).absolute()) for name, path in found.items()}
 
 
 def _rows_of_folder(folder: Path, task: TaskName) -> Iterator[Row]:
@@ -180,10 +179,7 @@ def _entry(
     settings = {f.name: row[f.name] for f in fields(Request) if f.name in row}
     if "input" in row:
         settings["source"] = (folder / row["input"]).absolute()
-    if "like" in row:
-        settings["like"] = str((folder / row["like"]).absolute())
-    if is_media_name(row.get("veto", "")):
-        settings["veto"] = str((folder / row["veto"]).absolute())
+    settings |= _absolute(row.get("like"), row.get("veto"), folder)
     request = replace(common, **settings)
     if task.reads_file and request.source is None:
         raise SettingsError(f"{where}: {named} needs an input file; set the column input")

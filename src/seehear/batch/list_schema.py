@@ -10,6 +10,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 
 from seehear.media.folders import MAX_STEM_BYTES
 from seehear.media.suffixes import AUDIO_OUTPUTS, IMAGE_OUTPUTS, VIDEO_OUTPUTS
+from seehear.media.track import MAX_DUCK_DB, MAX_GAIN_DB, RATES
 from seehear.pipeline.manifest_schema import MAX_SEED
 
 MAX_NAME_BYTES, MAX_PATH_CHARACTERS, MAX_PROMPT_CHARACTERS = 255, 4096, 100_000
@@ -59,7 +60,8 @@ _InputPath = Annotated[str, AfterValidator(_of_a_path)]
 _Prompt = Annotated[str | None, Field(max_length=MAX_PROMPT_CHARACTERS)]
 _Word = Annotated[str | None, Field(max_length=100)]
 _Rate = Annotated[float | None, Field(ge=0, le=1e6)]
-_Level = Annotated[float | None, Field(ge=-60, le=60)]
+_Gain = Annotated[float | None, Field(ge=-MAX_GAIN_DB, le=MAX_GAIN_DB)]
+_Duck = Annotated[float | None, Field(ge=0, le=MAX_DUCK_DB)]
 _Seconds = Annotated[float | None, Field(gt=0, le=1e6)]
 
 
@@ -97,11 +99,11 @@ class JobRecord(BaseModel):
     lufs: _Word = Field(None, description="text: a loudness in LUFS, or off")
     duration_s: _Seconds = Field(None, description="a number of seconds above 0, at most 1e6")
     mix: bool | None = Field(None, description="true or false")
-    gain: _Level = Field(None, description="a number of decibels from -60 to 60")
-    duck: _Level = Field(None, description="a number of decibels from 0 to 60")
+    gain: _Gain = Field(None, description="a number of decibels from -60 to 60")
+    duck: _Duck = Field(None, description="a number of decibels from 0 to 60")
     stereo: bool | None = Field(None, description="true or false")
     pcm: bool | None = Field(None, description="true or false")
-    audio_rate: Annotated[int | None, Field(ge=8000, le=192_000)] = Field(
+    audio_rate: Annotated[int | None, Field(ge=RATES[0], le=RATES[-1])] = Field(
         None, description="a whole number of hertz from 8000 to 192000"
     )
     reencode: bool | None = Field(None, description="true or false")

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 import typer
 
 from seehear.guidance.settings import MAX_STEPS
+from seehear.media.track import MAX_DUCK_DB, MAX_GAIN_DB, RATES
 from seehear.models.load_options import MAX_THREADS
 from seehear.pipeline.presets import presets_of
 from seehear.pipeline.task import TASKS, Task
@@ -85,14 +86,15 @@ Mix = Annotated[
 Gain = Annotated[
     float,
     typer.Option(
-        "--gain", min=-60.0, max=60.0, metavar="DB", callback=finite, rich_help_panel=_OUTPUT,
+        "--gain", min=-MAX_GAIN_DB, max=MAX_GAIN_DB, metavar="DB", callback=finite,
+        rich_help_panel=_OUTPUT,
         help="With --mix: gain of the new audio in the mix. Without --mix, use --lufs.",
     ),
 ]  # fmt: skip
 Duck = Annotated[
     float,
     typer.Option(
-        "--duck", min=0.0, max=60.0, metavar="DB", callback=finite, rich_help_panel=_OUTPUT,
+        "--duck", min=0.0, max=MAX_DUCK_DB, metavar="DB", callback=finite, rich_help_panel=_OUTPUT,
         help="With --mix: lower the new audio by up to this much while the clip's own audio, such "
         "as speech, is above -40 dBFS.",
     ),
@@ -115,7 +117,7 @@ Pcm = Annotated[
 AudioRate = Annotated[
     int | None,
     typer.Option(
-        "--audio-rate", min=8000, max=192_000, metavar="HZ", show_default="the model's",
+        "--audio-rate", min=RATES[0], max=RATES[-1], metavar="HZ", show_default="the model's",
         rich_help_panel=_OUTPUT,
         help="Sample rate of .wav, .flac, .aif and .ogg files, such as 48000. Other files have "
         "48 kHz.",

@@ -142,19 +142,23 @@ def _refuse_own_prompts(request: Request) -> None:
 
 def _check_files(request: Request) -> None:
     """Refuse references that are no readable files, before models are loaded."""
-    if request.like is not None:
-        existing_file(request.like)
-    if request.veto and is_media_name(request.veto):
-        existing_file(request.veto)
+    for path in _reference_files(request):
+        existing_file(path)
+
+
+def _reference_files(request: Request) -> list[Path]:
+    """The files that the request names besides its input. A veto may be text."""
+    veto = request.veto if request.veto and is_media_name(request.veto) else None
+    return [Path(name) for name in (request.like, veto) if name is not None]
 
 
 def _warn_if_unguided(options: RunOptions) -> None:
     """Warn if the preset guides, but this number of steps is too small for a guided step."""
     settings = options.request.preset_settings().settings
     aligner, num_steps = settings.aligner, settings.num_steps
-    if options.output.quiet or any(aligner.is_guided(i, num_steps) for i in range(num_steps)):
+    if options.output.quiet or aligner.num_guided(num_steps):
         return
-    if any(aligner.is_guided(i, 1000) for i in range(1000)):
+    if aligner.num_guided(1000):
         err.print(
             f"the preset guides no step when --steps is {num_steps}; the output depends on the "
             "prompt only. Increase --steps."
@@ -176,13 +180,7 @@ def _check_target(paths: OutputPaths, allowed: Sequence[str], options: RunOption
             "in the output's name, or drop --suffix"
         )
     options.request.check(suffix)
-    references = [options.request.like, options.request.veto]
+    references = [path for path in _reference_files(options.request) if path.exists()]
     for path in paths.written:
-        for reference in references:
-            if (
-                reference
-                and path.exists()
-                and Path(reference).exists()
-                and path.samefile(reference)
-            ):
-                raise MediaError(f"{path}: is the reference itself; choose another name")
+        if path.exists() and any(path.samefile(reference) for reference in references):
+            raise MediaError(f"{path}: is the reference itself; choose another name")

@@ -59,8 +59,6 @@ def time_dry_run(studio: Studio, job: Job) -> DryRun:
     # Every second step is guided: step 1, and step 3 if there are four.
     num_trials = 2 if len(job.windows_s) >= _LONG_JOB_WINDOWS else 4
     aligner = replace(settings.aligner, start=0.0, end=1.0, every=2)
-    like = job.references.get("like")
-    first_step = 0 if like is None else like.first_step(settings.num_steps)
     trial = replace(
         job,
         references={name: replace(given, strength=0.0) for name, given in job.references.items()},
@@ -96,12 +94,9 @@ def time_dry_run(studio: Studio, job: Job) -> DryRun:
         naming=job.naming,
         num_windows=len(job.windows_s),
         window_s=next(iter(job.backbones.values())).native_duration_s,
-        num_steps=settings.num_steps - first_step,
-        steps={s: settings.steps_of(s) - first_step for s in latents},
-        num_guided=sum(
-            settings.aligner.is_guided(i, settings.num_steps)
-            for i in range(first_step, settings.num_steps)
-        ),
+        num_steps=settings.num_steps - job.first_step,
+        steps={s: settings.steps_of(s) - job.first_step for s in latents},
+        num_guided=settings.aligner.num_guided(settings.num_steps, job.first_step),
         latents_shape={s: tuple(z.shape) for s, z in latents.items()},
         plain_s=sampled.trace[-2].seconds,
         guided_s=sampled.trace[-1].seconds,

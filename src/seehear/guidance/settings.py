@@ -155,6 +155,10 @@ class AlignerConfig:
         streams = _streams(self.start, self.end, self.lr_latents, self.lr_prompt)
         return bool(self.guided(i, num_steps, streams))
 
+    def num_guided(self, num_steps: int, first_step: int = 0) -> int:
+        """Guided steps of a run of `num_steps` that skips the steps before `first_step`."""
+        return sum(self.is_guided(i, num_steps) for i in range(first_step, num_steps))
+
     def guided(self, i: int, num_steps: int, streams: Sequence[Stream]) -> tuple[Stream, ...]:
         """The streams to guide at step i of `num_steps`. A stream with zero rates is not guided."""
 

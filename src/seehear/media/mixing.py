@@ -22,6 +22,7 @@ from seehear.media.encode import (
     pad_or_trim,
     resample_for_track,
 )
+from seehear.media.suffixes import PCM_OUTPUTS
 from seehear.media.track import Track
 
 _PCM = "pcm_s24le"
@@ -39,7 +40,7 @@ def container_of(path: Path, track: Track) -> Container:
     kind = container_for(path)
     if not track.is_pcm:
         return kind
-    if kind.format not in ("mov", "matroska"):
+    if path.suffix.lower() not in PCM_OUTPUTS:
         raise MediaError(f"{path}: expected .mov or .mkv for PCM audio, got {path.suffix}")
     return replace(kind, audio_codec=_PCM, bit_rate_per_channel=0)
 

@@ -34,7 +34,7 @@ from seehear.media.encode import (
 )
 from seehear.media.folders import check_folder_of, reason_of
 from seehear.media.mixing import container_of, in_stereo
-from seehear.media.suffixes import AUDIO_OUTPUTS
+from seehear.media.suffixes import AUDIO_OUTPUTS, PCM_OUTPUTS
 from seehear.media.track import Track
 
 # soundfile format and subtype of each suffix that it writes.
@@ -102,7 +102,11 @@ def write_audio(
         raise ValueError("expected finite samples, got a waveform with NaN or inf")
     file_format, subtype = AUDIO_FORMATS.get(path.suffix.lower(), ("", ""))
     if is_24_bit:
-        check_pcm(path)
+        if path.suffix.lower() not in PCM_OUTPUTS:
+            raise MediaError(
+                f"{path}: expected .wav, .aif or .flac for PCM audio, got {path.suffix}; choose "
+                "another suffix, or 16 bits"
+            )
         subtype = "PCM_24"
     samples = waveform.detach().cpu().float().numpy().T
     full_scale = 1 - 2**-15  # the largest positive number in 16 bits
@@ -121,15 +125,6 @@ def write_audio(
         for first in range(0, len(samples), sample_rate):
             file.write(samples[first : first + sample_rate] * np.float32(gain))
     return gain
-
-
-def check_pcm(path: Path) -> None:
-    """Raise MediaError if the suffix is that of a lossy audio format."""
-    if AUDIO_FORMATS.get(path.suffix.lower(), ("", ""))[1] != "PCM_16":
-        raise MediaError(
-            f"{path}: expected .wav, .aif or .flac for PCM audio, got {path.suffix}; choose "
-            "another suffix, or drop --pcm"
-        )
 
 
 def _encode_audio(

@@ -59,6 +59,12 @@ class Job:
         return next((term for term in self.terms if isinstance(term, SyncTerm)), None)
 
     @property
+    def first_step(self) -> int:
+        """The first step that is not skipped, because the run starts from a recording."""
+        like = self.references.get("like")
+        return 0 if like is None else like.first_step(self.preset.settings.num_steps)
+
+    @property
     def prompt(self) -> str:
         """The prompt that all streams are compared with."""
         return next(iter(dict.fromkeys(p for p in self.prompts.values() if p)), "")
@@ -99,10 +105,9 @@ def sample_job(family: Family, job: Job, on_step: OnStep | None = None) -> Sampl
         for s, b in job.backbones.items()
     }
     objective = _objective(family, job, latents)
-    first_step, like = 0, job.references.get("like")
-    if like is not None and like.strength:
+    if job.first_step:
         audio, num_steps = job.backbones["audio"], job.preset.settings.num_steps
-        latents["audio"], first_step = like.start(latents["audio"], audio, num_steps)
+        latents["audio"] = job.references["like"].start(latents["audio"], audio, num_steps)
     return sample(
         backbones,
         latents,
@@ -111,7 +116,7 @@ def sample_job(family: Family, job: Job, on_step: OnStep | None = None) -> Sampl
         job.preset.settings,
         on_step,
         generator,
-        first_step,
+        job.first_step,
     )
 
 

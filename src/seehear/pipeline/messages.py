@@ -52,12 +52,8 @@ def ineffective_options(job: Job, captioner: Captioner | None = None) -> list[st
     if job.sync is not None and job.sync.onsets is not None and job.sync.onsets.is_flat():
         found.append("the audio has no onsets, so --sync has no effect")
     found += _cut_prompts(job)
-    settings, like = job.preset.settings, job.references.get("like")
-    first = 0 if like is None else like.first_step(settings.num_steps)
-    steps = range(settings.num_steps)
-    if any(settings.aligner.is_guided(i, settings.num_steps) for i in steps) and not any(
-        settings.aligner.is_guided(i, settings.num_steps) for i in steps[first:]
-    ):
+    aligner, num_steps = job.preset.settings.aligner, job.preset.settings.num_steps
+    if aligner.num_guided(num_steps) and not aligner.num_guided(num_steps, job.first_step):
         found.append(
             "--like-strength skips all guided steps, so only the recording and the prompt have an "
             "effect"
@@ -75,11 +71,10 @@ def _cut_prompts(job: Job) -> list[str]:
     for stream, own in job.prompts.items():
         backbone = job.backbones[stream]
         backbone = backbone.backbone if isinstance(backbone, WindowedBackbone) else backbone
+        if not isinstance(backbone, LimitsPrompts):
+            continue
         for kind, prompt in (("prompt", own), ("negative prompt", job.negative)):
-            if not isinstance(backbone, LimitsPrompts):
-                continue
-            part = backbone.used_prompt(prompt)
-            if part != prompt:
+            if (part := backbone.used_prompt(prompt)) != prompt:
                 used[part] = stream, kind
     return [
         f"the {kind} is longer than the text encoder of the {stream} model reads, so only its "

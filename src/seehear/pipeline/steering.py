@@ -92,8 +92,8 @@ class ReferenceInput:
 
     def start(
         self, noise: Tensor, backbone: Backbone, num_steps: int
-    ) -> tuple[Float[Tensor, "batch channels time bands"], int]:
-        """Noisy latents of the recording, and the step that starts from them.
+    ) -> Float[Tensor, "batch channels time bands"]:
+        """Noisy latents of the recording, at the level of the first step that is not skipped.
 
         Args:
             noise: Standard normal latents of the output.
@@ -115,9 +115,8 @@ class ReferenceInput:
         waveform = waveform.repeat(1, math.ceil(wanted / waveform.shape[1]))[:, :wanted]
         clean = _encoded(model, waveform.to(noise), backbone)
         clean = clean.narrow(backbone.time_axis, 0, noise.shape[backbone.time_axis])
-        first = self.first_step(num_steps)
-        level = backbone.levels(num_steps)[first]
-        return level.alpha * clean + level.sigma * noise, first
+        level = backbone.levels(num_steps)[self.first_step(num_steps)]
+        return level.alpha * clean + level.sigma * noise
 
 
 @torch.no_grad()

@@ -784,8 +784,8 @@ def _references(
     if veto is not None and not (isinstance(veto, str) and not veto.strip()):
         found["veto"] = reference_input(veto)
     aligner, num_steps = preset.settings.aligner, preset.settings.num_steps
-    first = int(like_strength * num_steps)
-    is_guided = any(aligner.is_guided(i, num_steps) for i in range(first, num_steps))
+    first_step = found["like"].first_step(num_steps) if "like" in found else 0
+    is_guided = aligner.num_guided(num_steps, first_step) > 0
     useless = [name for name in found if not (is_guided or (name == "like" and like_strength))]
     if useless:
         raise SettingsError(
