@@ -67,15 +67,16 @@ def distance(real: Tensor, made: Tensor) -> dict:
 TIMES_NOTE = "Times were taken on one thread beside other work and are orders of magnitude. "
 
 
-def write(name: str, title: str, raw: dict, text: str) -> None:
-    """Save docs/results/<name>.json (raw, with provenance) and <name>.md (the tables)."""
+def write(name: str, title: str, raw: dict, text: str, *, of_pocket: bool = True) -> None:
+    """Save docs/results/<name>.json (raw, with provenance) and <name>.md (the tables).
+
+    `of_pocket`: whether the results depend on the weights of the pocket family.
+    """
     FOLDER.mkdir(parents=True, exist_ok=True)
     raw = raw | {"provenance": provenance()}
     (FOLDER / f"{name}.json").write_text(json.dumps(raw, indent=1) + "\n")
-    note = (
-        f"Written by `python -m benchmarks.{name}` with the weights `{weights_version()}`; raw "
-        f"numbers in `{name}.json`.\n"
-    )
+    weights = f" with the weights `{weights_version()}`" if of_pocket else ""
+    note = f"Written by `python -m benchmarks.{name}`{weights}; raw numbers in `{name}.json`.\n"
     (FOLDER / f"{name}.md").write_text(f"# {title}\n\n{text}\n{note}")
     print(text)
 

@@ -70,6 +70,16 @@ where there are any. Many values are those of the image and video presets with t
 was tuned for such a model.
 
 """
+PAPER_NOTE = """\
+`paper-v2a` and `paper-i2a` have the values of `authors`. A preset with the suffix `-fast` differs
+from the one without it in four values: `latent_encoder` is on, `through_denoiser` is off,
+`lr_prompt` is 0, and `level` is `matching`. So a guided step embeds the noisy latents directly, and
+runs neither decoder nor binder. It needs an encoder of these models' latents: train one with
+`seehear distill` and pass it with `--latent-encoders`. The FLOPs of both are in
+[results/guidance_flops.md](results/guidance_flops.md). The quality of these presets was not
+measured.
+
+"""
 _CONSTANTS = {  # of image and video presets, by name
     "default": "_IMAGE_VIDEO_DEFAULT",
     "wordless": "_IMAGE_VIDEO_WORDLESS",
@@ -216,8 +226,12 @@ def page() -> str:
     text += "\n## Presets of joint models (joint --backbone)\n\n" + JOINT_MODEL_NOTE
     text += side_by_side(of_task("joint-model", JOINT_MODEL_PRESETS), meanings)
     text += "\n## Presets of the paper's runs\n\n"
-    text += "`paper-v2a` and `paper-i2a` have the values of `authors`.\n\n"
-    paper = {preset.name: preset_for(task, preset) for task, preset in PAPER_PRESETS.items()}
+    text += PAPER_NOTE
+    paper = {
+        preset.name: preset_for(task, preset)
+        for task, presets in PAPER_PRESETS.items()
+        for preset in presets
+    }
     text += side_by_side(paper, meanings)
     for title, constant, preset in explained():
         values = values_of(preset)
@@ -243,7 +257,11 @@ def explained() -> list[tuple[str, str, Preset]]:
         (f"`{name}` for joint models", f"_JOINT_MODEL_{name.upper()}", JOINT_MODEL_PRESETS[name])
         for name in ("default", "wordless")
     ]
-    paper = [(f"`{p.name}`", p.name.upper().replace("-", "_"), p) for p in PAPER_PRESETS.values()]
+    paper = [
+        (f"`{preset.name}`", preset.name.upper().replace("-", "_"), preset)
+        for of_task in PAPER_PRESETS.values()
+        for preset in of_task
+    ]
     return own + visual + joint + paper
 
 

@@ -99,11 +99,13 @@ def test_version(capsys):
     assert capsys.readouterr().out == f"seehear {__version__}\n"
 
 
-def test_the_table_of_presets_tells_rules_and_rates(capsys):
+def test_the_table_of_presets_tells_rules_and_rates(capsys, monkeypatch):
+    monkeypatch.setattr(showing.out, "width", 120)
     run("presets")
     shown = capsys.readouterr().out
     assert [name for name in PRESETS if name in shown] == list(PRESETS)
     assert all(f"paper-{task}" in shown for task in ("v2a", "i2a", "a2v", "joint"))
+    assert all(f"paper-{task}-fast" in shown for task in ("v2a", "i2a", "a2v", "joint"))
     assert "fresh_adam" in shown
     assert "stale" in shown
     assert "\x1b" not in shown

@@ -68,6 +68,7 @@ def test_sizes_in_the_table_are_those_of_the_models():
 def test_a_recipe_has_known_checkpoints_and_its_tasks_preset(name):
     recipe = PAPER_RUNS[name]
     assert presets_of(recipe.task)[name] is recipe.preset
+    assert name.endswith("-fast") == recipe.preset.latent_encoder
     for source in (recipe.audio, recipe.video, recipe.motion):
         assert source is None or find_model(source) is not None
     steps = {"v2a": 30, "i2a": 30, "a2v": 25, "joint": 25}

@@ -19,6 +19,7 @@ from seehear.diagnostics.step_cost import (
     step_costs,
     weight_bytes,
 )
+from seehear.models import latent_encoder
 from seehear.models.backbones import animatediff, audioldm
 from seehear.models.binders import pocket
 from seehear.models.shipped import POCKET
@@ -80,6 +81,14 @@ def test_a_step_on_meta_costs_what_a_real_one_does(sound, binder, through_denois
     assert meta.guided_peak_bytes == pytest.approx(real.guided_peak_bytes, rel=0.2)
     assert meta.decode_peak_bytes == pytest.approx(real.decode_peak_bytes, rel=0.2)
     assert meta.weight_bytes == real.weight_bytes
+
+
+def test_a_step_with_a_latent_encoder_costs_hardly_more_than_an_unguided_one(sound, binder):
+    encoder = latent_encoder.load(POCKET / "latent_encoders" / "audio").to("meta")
+    meta = costs_on("meta", sound, binder, through_denoiser=False, latent_encoder=encoder)
+    assert [stage.name for stage in meta.stages] == ["encoder", "backward", "denoiser"]
+    assert meta.plain_flops < meta.guided_flops < 1.2 * meta.plain_flops
+    assert meta.weight_bytes["latent_encoder"] == 4 * sum(p.numel() for p in encoder.parameters())
 
 
 @pytest.mark.long

@@ -5,7 +5,14 @@ import pytest
 from seehear.errors import SettingsError
 from seehear.guidance.settings import SamplingSettings
 from seehear.guidance.streams import JOINT_OWN
-from seehear.pipeline.presets import JOINT_PRESETS, PRESETS, Preset, preset_for
+from seehear.pipeline.presets import (
+    JOINT_PRESETS,
+    PAPER_PRESETS,
+    PRESETS,
+    Preset,
+    preset_for,
+    presets_of,
+)
 
 
 def test_presets_go_by_their_own_names():
@@ -19,6 +26,16 @@ def test_authors_differ_from_the_equations_in_rule_level_and_denoiser_gradient()
     assert (authors.rule, authors.level, authors.through_denoiser) == ("fresh_adam", "stale", False)
     assert (equations.rule, equations.level) == ("descent", "matching")
     assert equations.through_denoiser
+
+
+@pytest.mark.parametrize("task", ["v2a", "i2a", "a2v", "joint"])
+def test_a_fast_paper_preset_differs_only_in_its_gradient(task):
+    full, fast = PAPER_PRESETS[task]
+    assert presets_of(task)[f"paper-{task}-fast"] is fast
+    aligner = full.settings.aligner
+    changed = replace(aligner, through_denoiser=False, lr_prompt=0.0, level="matching")
+    assert fast.settings == replace(full.settings, aligner=changed)
+    assert fast == replace(full, name=fast.name, settings=fast.settings, latent_encoder=True)
 
 
 def test_equations_for_both_have_the_papers_rate_of_either_stream():

@@ -28,15 +28,17 @@ def presets() -> None:
 
         seehear v2a clip.mp4 -o out.mp4 --preset authors
     """
-    for title, presets in (
+    of_paper = [preset for of_task in PAPER_PRESETS.values() for preset in of_task]
+    for title, known in (
         ("v2a and i2a", PRESETS),
         ("a2v and a2i", IMAGE_VIDEO_PRESETS),
         ("joint", JOINT_PRESETS),
         ("joint --backbone", JOINT_MODEL_PRESETS),
-        ("paper models", {preset.name: preset for preset in PAPER_PRESETS.values()}),
+        ("paper models", {p.name: p for p in of_paper if not p.latent_encoder}),
+        ("paper models", {p.name: p for p in of_paper if p.latent_encoder}),
     ):
-        table = Table(title, *presets, box=None, pad_edge=False)
-        columns = [_preset_rows(preset) for preset in presets.values()]
+        table = Table(title, *known, box=None, pad_edge=False)
+        columns = [_preset_rows(preset) for preset in known.values()]
         for name in columns[0]:
             table.add_row(name, *(column[name] for column in columns))
         out.print(table)
@@ -55,6 +57,7 @@ def _preset_rows(preset: Preset) -> dict[str, str]:
         "learning rate of latents (--lr)": _readable(aligner.lr_latents),
         "learning rate of the prompt": _readable(aligner.lr_prompt),
         "updates per step": str(aligner.num_updates),
+        "latent encoder": "yes" if preset.latent_encoder else "no",
         "gradient through the denoiser": "yes" if aligner.through_denoiser else "no",
         "noise level of the estimate": aligner.level,
         "guidance scale": _readable(settings.guidance_scale),

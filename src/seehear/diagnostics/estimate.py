@@ -93,6 +93,9 @@ def estimate_run(
             duration_s=backbone.native_duration_s,
             through_denoiser=aligner.through_denoiser,
             frames_per_step=recipe.preset.frames.per_step,
+            latent_encoder=random_models.latent_encoder(backbone, device="meta", dtype=plan.dtype)
+            if recipe.preset.latent_encoder
+            else None,
         )
         layout = layout_of(backbone, recipe.preset.overlap)
         length = positions_for(output_s, backbone.latents_per_s)
@@ -126,7 +129,7 @@ def estimate_lines(prediction: RunEstimate, flops_per_s: float | None = None) ->
     for stream, costs in prediction.streams.items():
         for stage in costs.stages:
             lines.append(
-                f"  {stream} {stage.name:9} {stage.flops / 1e12:7.2f} TFLOP  "
+                f"  {stream} {stage.name:9} {stage.flops / 1e12:7.3f} TFLOP  "
                 f"{stage.peak_bytes / 1e9:6.2f} GB without weights"
             )
     steps = f"{prediction.num_steps} steps, {prediction.num_guided} of them guided"

@@ -25,11 +25,13 @@ from transformers import (
 )
 
 from seehear.errors import SettingsError
+from seehear.guidance.protocols import Backbone
 from seehear.models.backbones.animatediff import ANIMATEDIFF_SCHEDULE, AnimateDiff
 from seehear.models.backbones.audioldm import AudioLDM
 from seehear.models.binders.imagebind import ImageBind, ImageBindConfig
-from seehear.models.binders.imagebind.state_dict_shapes import published_shapes
+from seehear.models.binders.imagebind.state_dict_shapes import OUT_DIM, published_shapes
 from seehear.models.binders.imagebind.towers import MODALITIES, Modality, towers_from_state
+from seehear.models.latent_encoder import WIDTH, LatentEncoder, LatentEncoderConfig
 
 AUDIOLDM_WIDTHS = {
     "s": (128, 256, 384, 640),
@@ -168,6 +170,19 @@ def imagebind(
         for key, shape in published_shapes(trunks).items()
     }
     return ImageBind(towers_from_state(state, trunks, dtype=dtype), config)
+
+
+def latent_encoder(
+    backbone: Backbone,
+    *,
+    device: str = "cpu",
+    dtype: torch.dtype = torch.float32,
+) -> LatentEncoder:
+    """An encoder of a backbone's noisy latents, as `seehear distill` trains it for ImageBind."""
+    z = backbone.prior(backbone.native_duration_s, 1, torch.Generator())
+    config = LatentEncoderConfig(channels=z.shape[1], outputs=OUT_DIM, width=WIDTH)
+    with _placed(device, dtype):
+        return LatentEncoder(config).eval().requires_grad_(False)
 
 
 def _small(

@@ -23,6 +23,7 @@ from seehear.diagnostics.gradient_paths import PathName, Segment, gradient_paths
 from seehear.guidance.diffusion import NoiseLevel
 from seehear.guidance.protocols import Backbone, Binder
 from seehear.models.frozen_layers import freeze
+from seehear.models.latent_encoder import LatentEncoder
 
 GUIDANCE_SCALE = 2.5  # any value except 1 denoises both halves of the prompt stack
 STEPS = 30  # the trial uses the noise level in the middle of this schedule
@@ -111,7 +112,7 @@ class StageCost:
 class Costs:
     """Costs of an unguided and a guided step, without weights."""
 
-    stages: tuple[StageCost, ...]  # of the guided step, in order; the last is the backward pass
+    stages: tuple[StageCost, ...]  # of the guided step, in order
     plain_flops: float
     plain_peak_bytes: int
     decode_flops: float  # of the finished latents
@@ -176,6 +177,7 @@ def step_costs(
     mel_bridge: bool = False,
     noisy_image_encoder: bool = False,
     frames_per_step: int = 2,
+    latent_encoder: LatentEncoder | None = None,
 ) -> Costs:
     """Cost of the steps that generate one window of audio or video.
 
@@ -188,13 +190,18 @@ def step_costs(
         mel_bridge: Embed mels instead of waveforms, if both models support it.
         noisy_image_encoder: Use the binder's encoder for noisy images, if it has one.
         frames_per_step: Number of embedded video frames per step.
+        latent_encoder: Guide by this encoder of noisy latents instead of decoder and binder.
     """
     level = backbone.levels(STEPS)[STEPS // 2]
     z = backbone.prior(duration_s, 1, torch.Generator().manual_seed(0)).to(y.device)
-    guided = stages_of(
-        backbone, binder, z, level, y, through_denoiser,
-        mel_bridge=mel_bridge, noisy_image_encoder=noisy_image_encoder,
-        frames_per_step=frames_per_step,
+    guided = (
+        latent_stages_of(backbone, latent_encoder, z, level, y)
+        if latent_encoder is not None
+        else stages_of(
+            backbone, binder, z, level, y, through_denoiser,
+            mel_bridge=mel_bridge, noisy_image_encoder=noisy_image_encoder,
+            frames_per_step=frames_per_step,
+        )
     )  # fmt: skip
 
     def unguided_step(read: Reading) -> None:
@@ -214,7 +221,8 @@ def step_costs(
         plain_peak_bytes=plain.peak_bytes,
         decode_flops=decode.flops,
         decode_peak_bytes=decode.peak_bytes,
-        weight_bytes=weight_bytes(backbone, binder),
+        weight_bytes=weight_bytes(backbone, binder)
+        | ({} if latent_encoder is None else {"latent_encoder": _bytes_of(latent_encoder)}),
     )
 
 
@@ -252,6 +260,25 @@ def stages_of(
     return guided
 
 
+def latent_stages_of(
+    backbone: Backbone, encoder: LatentEncoder, z: Tensor, level: NoiseLevel, y: Tensor
+) -> Callable[[Reading], None]:
+    """A step that an encoder of noisy latents guides; calls `read` after every stage."""
+
+    def guided(read: Reading) -> None:
+        leaf = z.clone().requires_grad_()
+        with torch.enable_grad():
+            value = encoder.embed_latents(leaf, level)
+            read("encoder")
+            value.float().pow(2).sum().backward()
+        read("backward")
+        with torch.no_grad():
+            backbone.predict(z, level, y, GUIDANCE_SCALE)
+        read("denoiser")
+
+    return guided
+
+
 def _chosen(
     paths: Mapping[PathName, tuple[Segment, ...]], mel_bridge: bool, noisy_image_encoder: bool
 ) -> tuple[Segment, ...]:
@@ -272,9 +299,12 @@ def weight_bytes(*owners: object) -> dict[str, int]:
         for name, network in members.items():
             if isinstance(network, nn.Module) and id(network) not in seen:
                 seen.add(id(network))
-                tensors = [*network.parameters(), *network.buffers()]
-                sizes[name] = sizes.get(name, 0) + sum(t.nbytes for t in tensors)
+                sizes[name] = sizes.get(name, 0) + _bytes_of(network)
     return sizes
+
+
+def _bytes_of(network: nn.Module) -> int:
+    return sum(t.nbytes for t in (*network.parameters(), *network.buffers()))
 
 
 def measured_rate(device: str, dtype: torch.dtype, seconds: float = 1.0) -> float:

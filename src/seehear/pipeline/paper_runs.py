@@ -8,7 +8,17 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from seehear.models.families import PAPER_AUDIO, PAPER_IMAGE, PAPER_MOTION
-from seehear.pipeline.presets import PAPER_A2V, PAPER_I2A, PAPER_JOINT, PAPER_V2A, Preset
+from seehear.pipeline.presets import (
+    PAPER_A2V,
+    PAPER_A2V_FAST,
+    PAPER_I2A,
+    PAPER_I2A_FAST,
+    PAPER_JOINT,
+    PAPER_JOINT_FAST,
+    PAPER_V2A,
+    PAPER_V2A_FAST,
+    Preset,
+)
 from seehear.pipeline.task import TASKS
 
 
@@ -32,7 +42,7 @@ class PaperRun:
     @property
     def task(self) -> str:
         """The name of the task."""
-        return self.name.removeprefix("paper-")
+        return self.name.removeprefix("paper-").removesuffix("-fast")
 
 
 # Inputs of ImageBind as in the released script: a clip of 1 s for every second of a 10 s window,
@@ -45,34 +55,34 @@ _FOR_VIDEOS: Mapping[str, Any] = {
     "clip_duration_s": 1.0, "num_clips": 2, "num_video_clips": 1, "crop": "squash"
 }  # fmt: skip
 
+_V2A = PaperRun(preset=PAPER_V2A, audio=PAPER_AUDIO, binder=_AS_RELEASED)
+_I2A = replace(
+    _V2A,
+    preset=PAPER_I2A,
+    duration_s=10.0,  # of VGGSound's clips, whose key frames are the paper's inputs
+)
+_A2V = PaperRun(
+    preset=PAPER_A2V,
+    video=PAPER_IMAGE,
+    motion=PAPER_MOTION,
+    # 224 pixels as ImageBind; 16 frames as AnimateDiff; 8 fps as AnimateDiff's scripts.
+    clip={"num_frames": 16, "fps": 8.0, "height": 224, "width": 224},
+    binder=_FOR_VIDEOS,
+    duration_s=2.0,  # 16 frames at 8 fps; AudioLDM generates any duration
+)
+_JOINT = replace(_A2V, preset=PAPER_JOINT, audio=PAPER_AUDIO)
+
 PAPER_RUNS: Mapping[str, PaperRun] = {
     run.name: run
     for run in (
-        PaperRun(preset=PAPER_V2A, audio=PAPER_AUDIO, binder=_AS_RELEASED),
-        PaperRun(
-            preset=PAPER_I2A,
-            audio=PAPER_AUDIO,
-            binder=_AS_RELEASED,
-            duration_s=10.0,  # of VGGSound's clips, whose key frames are the paper's inputs
-        ),
-        PaperRun(
-            preset=PAPER_A2V,
-            video=PAPER_IMAGE,
-            motion=PAPER_MOTION,
-            # 224 pixels as ImageBind; 16 frames as AnimateDiff; 8 fps as AnimateDiff's scripts.
-            clip={"num_frames": 16, "fps": 8.0, "height": 224, "width": 224},
-            binder=_FOR_VIDEOS,
-            duration_s=2.0,  # 16 frames at 8 fps
-        ),
-        PaperRun(
-            preset=PAPER_JOINT,
-            audio=PAPER_AUDIO,
-            video=PAPER_IMAGE,
-            motion=PAPER_MOTION,
-            clip={"num_frames": 16, "fps": 8.0, "height": 224, "width": 224},
-            binder=_FOR_VIDEOS,
-            duration_s=2.0,  # as above; AudioLDM generates any duration
-        ),
+        _V2A,
+        replace(_V2A, preset=PAPER_V2A_FAST),
+        _I2A,
+        replace(_I2A, preset=PAPER_I2A_FAST),
+        _A2V,
+        replace(_A2V, preset=PAPER_A2V_FAST),
+        _JOINT,
+        replace(_JOINT, preset=PAPER_JOINT_FAST),
     )
 }
 

@@ -441,10 +441,33 @@ PAPER_LANDSCAPE = Preset(
     ),
     frames=FrameSampling(per_step=2),  # ImageBind embeds pairs of frames
 )
-PAPER_PRESETS: dict[str, Preset] = {
-    "v2a": PAPER_V2A, "i2a": PAPER_I2A, "a2v": PAPER_A2V, "joint": PAPER_JOINT,
-    "joint-model": PAPER_LANDSCAPE,
-}  # fmt: skip
+
+
+def _with_latent_encoder(preset: Preset) -> Preset:
+    """A paper preset whose guided steps run neither decoder nor binder; not in the paper.
+
+    The rule and the learning rates of the latents stay the same.
+    """
+    settings = _tuned(
+        preset,
+        lr_prompt=0.0,  # the gradient does not pass the denoiser, so Eq. 17 does not apply
+        through_denoiser=False,  # a guided step costs one pass through the encoder
+        level="matching",  # the encoder embeds the latents before the step, at their own level
+    )
+    return replace(preset, name=f"{preset.name}-fast", latent_encoder=True, settings=settings)
+
+
+PAPER_V2A_FAST = _with_latent_encoder(PAPER_V2A)
+PAPER_I2A_FAST = _with_latent_encoder(PAPER_I2A)
+PAPER_A2V_FAST = _with_latent_encoder(PAPER_A2V)
+PAPER_JOINT_FAST = _with_latent_encoder(PAPER_JOINT)
+PAPER_PRESETS: Mapping[str, tuple[Preset, ...]] = {
+    "v2a": (PAPER_V2A, PAPER_V2A_FAST),
+    "i2a": (PAPER_I2A, PAPER_I2A_FAST),
+    "a2v": (PAPER_A2V, PAPER_A2V_FAST),
+    "joint": (PAPER_JOINT, PAPER_JOINT_FAST),
+    "joint-model": (PAPER_LANDSCAPE,),
+}
 
 # Presets that select the paper's binder and a joint model of `seehear.models.families`.
 PAPER_BACKBONES: Mapping[str, str] = {PAPER_LANDSCAPE.name: "mm-diffusion"}
@@ -459,9 +482,7 @@ def presets_of(task: str) -> Mapping[str, Preset]:
         known = dict(JOINT_PRESETS)
     else:
         known = dict(PRESETS if row.makes_audio else IMAGE_VIDEO_PRESETS)
-    if task in PAPER_PRESETS:
-        known[PAPER_PRESETS[task].name] = PAPER_PRESETS[task]
-    return known
+    return known | {preset.name: preset for preset in PAPER_PRESETS.get(task, ())}
 
 
 def preset_for(task: str, preset: str | Preset) -> Preset:

@@ -38,6 +38,8 @@ def fits(device: str, dtype: torch.dtype) -> list[Fit]:
     budget = int(HEADROOM * free)
     fits_found = []
     for recipe in PAPER_RUNS.values():
+        if recipe.preset.latent_encoder:
+            continue  # needs less than the same run without it
         estimate = estimate_run(recipe, MemoryPlan(dtype))
         advice = "it fits"
         if estimate.peak_bytes > budget:
