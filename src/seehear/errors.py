@@ -19,3 +19,12 @@ class SettingsError(SeehearError, ValueError):
 
 class Cancelled(SeehearError):  # noqa: N818 - the run was stopped on request and did not fail
     """A callback asked the sampler to stop."""
+
+
+def is_library_failure(error: BaseException) -> bool:
+    """Whether an error reports a failure, not a request to stop such as KeyboardInterrupt.
+
+    Libraries in Rust (tokenizers, safetensors) report a failed assumption about a file by a
+    PanicException, which is no Exception.
+    """
+    return isinstance(error, Exception) or type(error).__name__ == "PanicException"

@@ -16,10 +16,10 @@ import transformers
 from diffusers.schedulers.scheduling_ddim import DDIMScheduler
 from torch import nn
 from torch.nn.modules.module import register_module_parameter_registration_hook
-from transformers import AutoConfig, PreTrainedModel
+from transformers import AutoConfig, PreTrainedModel, PreTrainedTokenizerBase
 from transformers.utils import logging
 
-from seehear.errors import SettingsError, WeightsError
+from seehear.errors import SettingsError, WeightsError, is_library_failure
 from seehear.guidance.diffusion import NoiseLevel, PredictionKind, vp_levels
 from seehear.models.cache import read_json, weight_files
 from seehear.models.weights import Checkpoint
@@ -164,7 +164,10 @@ def read_component(kind: Any, folder: Path, **options: Any) -> Any:
     if _is_transformers(kind):
         options |= _NO_CODE
     with _reading(kind, folder), quiet_libraries():
-        return kind.from_pretrained(folder, local_files_only=True, **options)
+        component = kind.from_pretrained(folder, local_files_only=True, **options)
+        if isinstance(component, PreTrainedTokenizerBase):
+            component(["a sound"])  # some damage shows only when text is tokenized
+        return component
 
 
 def _is_transformers(kind: Any) -> bool:
@@ -179,7 +182,9 @@ def _reading(kind: Any, folder: Path) -> Iterator[None]:
     except WeightsError:
         raise
     # The libraries raise many unrelated errors for damaged files and files of another class.
-    except Exception as error:
+    except BaseException as error:
+        if not is_library_failure(error):
+            raise
         reason = " ".join(str(error).split())[:300]
         raise WeightsError(
             f"{folder}: expected {kind.__name__} files, could not read them "

@@ -14,7 +14,7 @@ from safetensors import safe_open
 from safetensors.torch import load_file
 from torch import Tensor
 
-from seehear.errors import SeehearError, WeightsError
+from seehear.errors import SeehearError, WeightsError, is_library_failure
 from seehear.hashes import file_sha256
 from seehear.models.cache import (
     CHECKPOINT_FILES,
@@ -159,8 +159,8 @@ def matching_parts(checkpoint: Checkpoint | str | Path | None) -> Iterator[None]
         yield
     except (SeehearError, OSError, MemoryError, torch.OutOfMemoryError):
         raise
-    except Exception as error:
-        if checkpoint is None:
+    except BaseException as error:
+        if checkpoint is None or not is_library_failure(error):
             raise
         source = checkpoint.source if isinstance(checkpoint, Checkpoint) else checkpoint
         reason = " ".join(str(error).split())[:300]
@@ -190,7 +190,9 @@ def read_state_dict(path: Path) -> dict[str, Tensor]:
     except WeightsError:
         raise
     # torch.load raises several unrelated errors for damaged files and forbidden pickles.
-    except Exception as error:
+    except BaseException as error:
+        if not is_library_failure(error):
+            raise
         raise WeightsError(
             f"{path}: expected a file of named tensors, could not read it "
             f"({type(error).__name__}); download it again"

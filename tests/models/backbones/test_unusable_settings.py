@@ -8,6 +8,11 @@ from tests.small_family import write_small, write_small_video
 
 from seehear.errors import WeightsError
 from seehear.models import backbones
+from seehear.models.weights import matching_parts
+
+
+class PanicException(BaseException):
+    """As Rust libraries raise it."""
 
 
 @pytest.fixture
@@ -83,6 +88,22 @@ def test_a_tokenizer_without_padding_is_refused_at_its_first_use(folders):
     model = backbones.load(folders["audio"], "audio")
     with pytest.raises(WeightsError, match="pad"):
         model.embed_prompt(["rain"])
+
+
+def test_a_tokenizer_that_panics_is_refused(folders):
+    path = folders["audio"] / "tokenizer" / "tokenizer.json"
+    processor = json.loads(path.read_text())["post_processor"]
+    change(path, post_processor=processor | {"special_tokens": {}})
+    with pytest.raises(WeightsError, match="tokenizer: expected"):
+        backbones.load(folders["audio"], "audio")
+
+
+@pytest.mark.parametrize("error", [ValueError("damaged"), PanicException("no entry for key")])
+def test_any_failure_of_a_library_is_reported_as_one(error):
+    with pytest.raises(WeightsError, match=type(error).__name__), matching_parts("models/audio"):
+        raise error
+    with pytest.raises(KeyboardInterrupt), matching_parts("models/audio"):
+        raise KeyboardInterrupt
 
 
 def test_a_denoiser_for_other_latents_is_refused_at_its_first_use(folders):

@@ -9,7 +9,7 @@ from jaxtyping import Int
 from torch import Tensor
 from transformers import CLIPTokenizer
 
-from seehear.errors import WeightsError
+from seehear.errors import WeightsError, is_library_failure
 
 CONTEXT_TOKENS = 77
 END_TOKEN = 49407
@@ -26,7 +26,9 @@ class Tokenizer:
         """
         try:
             self._tokenizer = CLIPTokenizer.from_pretrained(vocabulary, local_files_only=True)
-        except (OSError, ValueError, TypeError) as error:
+        except BaseException as error:
+            if not is_library_failure(error):
+                raise
             raise WeightsError(
                 f"{vocabulary}: expected a folder with CLIP's vocab.json and merges.txt, could "
                 f"not read them ({error})"
