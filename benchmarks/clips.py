@@ -57,7 +57,7 @@ def seams(waveform: Tensor, windows_s: list[list[float]]) -> tuple[int, int]:
 
 def measured(clip: Path, out: Path) -> dict:
     """Run `seehear v2a` in its own process and measure its output."""
-    seconds, peak_mb = run_seehear(["v2a", str(clip), "-o", str(out)])
+    seconds, _, peak_mb = run_seehear(["v2a", str(clip), "-o", str(out)])
     sound = read_audio(out, sample_rate=SAMPLE_RATE)
     manifest = json.loads(out.with_suffix(".json").read_text())
     borders, smooth = seams(sound.waveform, manifest["settings"]["windows_s"])

@@ -7,7 +7,7 @@ import time
 from collections import defaultdict
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import psutil
 
@@ -15,19 +15,29 @@ from seehear.diagnostics.dry_run import peak_resident_bytes
 
 # Run by a small process in between: a child's peak counts what its parent held when it began.
 WATCH = """
-import resource, subprocess, sys
+import json, resource, subprocess, sys, time
+began = time.monotonic()
 subprocess.run(sys.argv[1:], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)
+used = resource.getrusage(resource.RUSAGE_CHILDREN)
+print(json.dumps([time.monotonic() - began, used.ru_utime + used.ru_stime, used.ru_maxrss]))
 """
 
 
-def run_seehear(arguments: list[str]) -> tuple[float, float]:
-    """Run a command in a process of its own: seconds, start of Python included, and peak MB."""
+class CommandCost(NamedTuple):
+    """What a command took, starting Python included."""
+
+    seconds: float
+    cpu_seconds: float  # of all its processes
+    peak_mb: float
+
+
+def run_seehear(arguments: list[str]) -> CommandCost:
+    """Run a command in a process of its own."""
     command = [str(Path(sys.executable).with_name("seehear")), *arguments]
-    began = time.monotonic()
     watched = [sys.executable, "-c", WATCH, *command]
-    peak_kb = int(subprocess.run(watched, check=True, stdout=subprocess.PIPE, text=True).stdout)
-    return time.monotonic() - began, peak_kb / 1024
+    output = subprocess.run(watched, check=True, stdout=subprocess.PIPE, text=True).stdout
+    seconds, cpu_seconds, peak_kb = json.loads(output)
+    return CommandCost(seconds, cpu_seconds, peak_kb / 1024)
 
 
 def run_child(module: str, *words: str) -> dict[str, Any]:

@@ -47,7 +47,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         for k, (task, source, arguments) in enumerate(jobs):
             out = Path(folder) / f"{k}{TASKS[task].suffix_for(None)}"
-            seconds, peak_mb = run_seehear([task, *arguments, "-o", str(out)])
+            seconds, _, peak_mb = run_seehear([task, *arguments, "-o", str(out)])
             manifest = json.loads(out.with_suffix(".json").read_text())
             named = manifest["settings"]["prompt"] or manifest["caption"]
             cell = {"named": named, "seconds": seconds, "peak_mb": peak_mb, **made(out)}

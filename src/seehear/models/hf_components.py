@@ -3,6 +3,7 @@
 The backbones share this module. Code for one model is in the model's own file.
 """
 
+import os
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -26,6 +27,7 @@ from seehear.models.weights import Checkpoint
 
 # Without it, transformers asks on a terminal and runs the code of the folder after a "y".
 _NO_CODE = {"trust_remote_code": False}
+_STDERR = 2  # its file descriptor
 MAX_SCALE = 1e6  # of latents, and its inverse
 MAX_TRAIN_STEPS = 10_000
 MAX_NUMBER = 10_000_000  # in a config.json; the largest vocabularies have a million entries
@@ -166,8 +168,26 @@ def read_component(kind: Any, folder: Path, **options: Any) -> Any:
     with _reading(kind, folder), quiet_libraries():
         component = kind.from_pretrained(folder, local_files_only=True, **options)
         if isinstance(component, PreTrainedTokenizerBase):
-            component(["a sound"])  # some damage shows only when text is tokenized
+            with _quiet_stderr():  # a library in Rust prints a backtrace before it raises
+                component(["a sound"])  # some damage shows only when text is tokenized
         return component
+
+
+@contextmanager
+def _quiet_stderr() -> Iterator[None]:
+    """Discard what native code writes to the file descriptor of stderr."""
+    try:
+        saved = os.dup(_STDERR)
+    except OSError:  # the process has no stderr
+        yield
+        return
+    with open(os.devnull, "wb") as nowhere:
+        os.dup2(nowhere.fileno(), _STDERR)
+    try:
+        yield
+    finally:
+        os.dup2(saved, _STDERR)
+        os.close(saved)
 
 
 def _is_transformers(kind: Any) -> bool:

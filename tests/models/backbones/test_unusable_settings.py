@@ -90,12 +90,13 @@ def test_a_tokenizer_without_padding_is_refused_at_its_first_use(folders):
         model.embed_prompt(["rain"])
 
 
-def test_a_tokenizer_that_panics_is_refused(folders):
+def test_a_tokenizer_that_panics_is_refused(folders, capfd):
     path = folders["audio"] / "tokenizer" / "tokenizer.json"
     processor = json.loads(path.read_text())["post_processor"]
     change(path, post_processor=processor | {"special_tokens": {}})
     with pytest.raises(WeightsError, match="tokenizer: expected"):
         backbones.load(folders["audio"], "audio")
+    assert "panicked" not in capfd.readouterr().err
 
 
 @pytest.mark.parametrize("error", [ValueError("damaged"), PanicException("no entry for key")])
