@@ -257,3 +257,11 @@ def test_mutations_give_a_sentence_or_jobs(tmp_path, seed):
 def test_a_quote_that_is_not_closed_does_not_swallow_jobs(tmp_path):
     with pytest.raises(SettingsError, match=r"jobs\.csv"):
         listed(tmp_path, 'input,prompt\na.mp4,"a dog\nb.mp4,a cat\n')
+
+
+def test_a_job_can_have_a_region(tmp_path):
+    (entry,) = listed(tmp_path, "input,from_s,to_s\na.mov,0,2.5\n")
+    assert entry.request.region == (0.0, 2.5)
+    assert Entry.from_json_line(entry.to_json_line()) == entry
+    with pytest.raises(SettingsError, match="only for v2a"):
+        listed(tmp_path, "input,task,from_s\na.wav,a2v,1\n")

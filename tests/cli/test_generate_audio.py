@@ -738,3 +738,32 @@ def test_on_a_terminal_a_bar_shows_steps_and_the_falling_loss(workplace, monkeyp
     losses = [sum(step["losses"].values()) for step in trace if step["losses"]]
     assert (float(first), float(last)) == pytest.approx((losses[0], losses[-1]), abs=1e-3)
     assert "clip.mp4" in capsys.readouterr().err
+
+
+def test_a_region_is_generated_again_and_replays(workplace, capsys):
+    rng = np.random.default_rng(0)
+    sound = (0.1 * rng.standard_normal((1, 72_000))).astype(np.float32)
+    make_video(workplace / "take.mov", num_frames=38, sound=sound, sound_codec="pcm_s16le")
+    run("v2a", "take.mov", "-o", "out.wav", *QUICK, "-q", "--from", "0.5", "--to", "1")
+    old, new = (media.read_audio(name, None) for name in ("take.mov", "out.wav"))
+    is_same = (old.waveform == new.waveform[:, : old.waveform.shape[1]])[0]
+    assert is_same[:24_000].all()
+    assert not is_same[24_000:48_000].all()
+    assert is_same[48_000:].all()
+    run("replay", "out.json")
+    assert "same" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("extra", "expected"),
+    [
+        (("--from", "0.5", "--mix"), "expected no --mix with --from or --to"),
+        (("--to", "0.5", "--lufs", "-20"), "expected no --lufs with --from or --to"),
+        (("--from", "0.6", "--to", "0.5"), "expected --from before --to, got 0.6 and 0.5"),
+        (("--from", "0.5"), "expected a video with audio"),
+    ],
+)
+def test_a_region_that_cannot_be_kept_apart_is_refused(workplace, capsys, extra, expected):
+    run("v2a", "clip.mp4", "-o", "out.mp4", *QUICK, *extra, code=2)
+    assert expected in " ".join(capsys.readouterr().err.split())
+    assert files(workplace) == ["clip.mp4", "photo.jpg"]

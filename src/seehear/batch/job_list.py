@@ -21,7 +21,7 @@ _OLD_NAMES = {new: old for old, new in NEW_NAMES.items()}  # of ledgers
 # Version 0.1.0 did not have these fields. A ledger without them goes on while they have defaults.
 _NEW_FIELDS = (
     "lufs", "reencode", "negative", "veto", "like", "like_strength", "gain", "duck", "stereo",
-    "pcm", "audio_rate",
+    "pcm", "audio_rate", "from_s", "to_s",
 )  # fmt: skip
 
 

@@ -63,6 +63,7 @@ _Rate = Annotated[float | None, Field(ge=0, le=1e6)]
 _Gain = Annotated[float | None, Field(ge=-MAX_GAIN_DB, le=MAX_GAIN_DB)]
 _Duck = Annotated[float | None, Field(ge=0, le=MAX_DUCK_DB)]
 _Seconds = Annotated[float | None, Field(gt=0, le=1e6)]
+_Time = Annotated[float | None, Field(ge=0, le=1e6)]
 
 
 class JobRecord(BaseModel):
@@ -111,11 +112,15 @@ class JobRecord(BaseModel):
         None, description="a whole number from 1 to 64"
     )
     max_duration_s: _Seconds = Field(None, description="a number of seconds above 0, at most 1e6")
+    from_s: _Time = Field(None, description="a number of seconds from 0 to 1e6")
+    to_s: _Time = Field(None, description="a number of seconds from 0 to 1e6")
 
 
 COLUMNS = tuple(JobRecord.model_fields)
 _INTEGERS = ("seed", "steps", "upscale", "audio_rate")
-_NUMBERS = ("lr", "sync", "duration_s", "max_duration_s", "gain", "duck", "like_strength")
+_NUMBERS = (
+    "lr", "sync", "duration_s", "max_duration_s", "gain", "duck", "like_strength", "from_s", "to_s",
+)  # fmt: skip
 _FLAGS = ("mix", "reencode", "stereo", "pcm")
 
 

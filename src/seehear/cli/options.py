@@ -292,6 +292,22 @@ Sync = Annotated[
         "motion match.",
     ),
 ]  # fmt: skip
+From = Annotated[
+    float | None,
+    typer.Option(
+        "--from", min=0.0, metavar="SECONDS", callback=finite, show_default="start of the clip",
+        rich_help_panel=_AUDIO,
+        help="Generate only the audio from this time to --to, so that it continues the clip's own "
+        "audio before and after it. The rest of the clip's audio is kept sample by sample.",
+    ),
+]  # fmt: skip
+To = Annotated[
+    float | None,
+    typer.Option(
+        "--to", min=0.0, metavar="SECONDS", callback=finite, show_default="end of the clip",
+        rich_help_panel=_AUDIO, help="End of the region that starts at --from.",
+    ),
+]  # fmt: skip
 Lufs = Annotated[
     str | None,
     typer.Option(

@@ -90,7 +90,7 @@ def probe(path: str | Path, *, max_seconds: float = MAX_DECODE_S) -> Probe:
 @isolatable
 def read_audio(
     path: str | Path,
-    sample_rate: int = 16_000,
+    sample_rate: int | None = 16_000,
     *,
     mono: bool = True,
     max_duration_s: float = MAX_AUDIO_S,
@@ -102,7 +102,7 @@ def read_audio(
 
     Args:
         path: Any file with an audio track that FFmpeg can read.
-        sample_rate: Output sample rate.
+        sample_rate: Output sample rate; None: that of the file.
         mono: Average the channels into one. Otherwise there are one or two channels: more are
             mixed to stereo, see `downmixed`.
         max_duration_s: Longer files are rejected.
@@ -119,6 +119,7 @@ def read_audio(
         video = video_stream(container)
         zero = seconds(video.start_time, video.time_base) if video else None
         rate = stream.codec_context.sample_rate
+        sample_rate = sample_rate or rate
         num_samples, blocks = 0, []
         for block in _resampled(
             _samples_in_order(path, container, stream, zero), rate, sample_rate, mono

@@ -25,6 +25,7 @@ from seehear.media.loudness import normalise_loudness
 from seehear.models.captioners.phrase_bank import Naming
 from seehear.models.families import Family
 from seehear.pipeline.presets import Preset
+from seehear.pipeline.region import Region
 from seehear.pipeline.steering import ReferenceInput, ReferenceName, references_of
 from seehear.pipeline.task import TASKS, TaskName
 
@@ -51,6 +52,7 @@ class Job:
     distance: Distance = cosine_distance
     path: Path | None = None  # of the input, if it came from a file
     audio: Audio | None = None  # input audio, to mux with the frames
+    region: Region | None = None  # the only part of the clip to generate again
     user_prompt: str | None = None  # as requested; None: written by captioner or binder
 
     @property
@@ -63,6 +65,11 @@ class Job:
         """The first step that is not skipped, because the run starts from a recording."""
         like = self.references.get("like")
         return 0 if like is None else like.first_step(self.preset.settings.num_steps)
+
+    @property
+    def input_duration_s(self) -> float:
+        """Duration of the input, or of the output for a prompt."""
+        return self.duration_s if self.region is None else self.region.recording.duration_s
 
     @property
     def prompt(self) -> str:
@@ -105,9 +112,14 @@ def sample_job(family: Family, job: Job, on_step: OnStep | None = None) -> Sampl
         for s, b in job.backbones.items()
     }
     objective = _objective(family, job, latents)
-    if job.first_step:
-        audio, num_steps = job.backbones["audio"], job.preset.settings.num_steps
-        latents["audio"] = job.references["like"].start(latents["audio"], audio, num_steps)
+    num_steps, noise = job.preset.settings.num_steps, latents.get("audio")
+    if job.first_step and noise is not None:
+        latents["audio"] = job.references["like"].start(noise, job.backbones["audio"], num_steps)
+    if job.region is not None and noise is not None:
+        inpainted = job.region.inpainted(job.backbones["audio"], noise)
+        level = inpainted.levels(num_steps)[job.first_step]
+        latents["audio"] = inpainted.at_level(latents["audio"], level)
+        backbones["audio"] = inpainted
     return sample(
         backbones,
         latents,
@@ -198,7 +210,8 @@ def at_final_level(job: Job, waveform: Float[Tensor, " samples"]) -> Float[Tenso
     """A decoded waveform with faded ends, and with the preset's loudness or limited peak."""
     rate = int(job.backbones["audio"].sample_rate)
     finished = finish_level(waveform, rate)
-    lufs = job.preset.lufs
+    # A region keeps the level of the audio around it.
+    lufs = None if job.region is not None else job.preset.lufs
     return finished if lufs is None else normalise_loudness(finished, rate, lufs)
 
 

@@ -117,6 +117,7 @@ class SettingsRecord(_Record):
     captioned_by: Name | None = None
     duration_s: Seconds | None = None
     windows_s: list[list[float]] = []
+    region_s: Annotated[list[Seconds], Field(min_length=2, max_length=2)] | None = None
     preset: dict[str, Any] | None = None
     mix: bool = False
     track: TrackRecord | None = None

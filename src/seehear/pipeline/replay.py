@@ -47,12 +47,13 @@ def recorded_job(
         MediaError: The input cannot be read.
     """
     preset, duration_s = recorded_preset(record, manifest)
+    from_s, to_s = record["settings"].get("region_s") or (None, None)
     own = record["settings"].get("prompts", {}) if not TASKS[record["task"]].reads_file else {}
     request = Request(
         task=record["task"], source=source, prompt=record.get("caption") or "",
         audio_prompt=own.get("audio"), video_prompt=own.get("video"),
         negative=record["settings"].get("negative"), seed=record["seed"],
-        duration_s=duration_s, max_duration_s=math.inf,
+        duration_s=duration_s, from_s=from_s, to_s=to_s, max_duration_s=math.inf,
     )  # fmt: skip
     references = _references(record["settings"].get("references", {}), manifest)
     return job_for(studio, request, preset, references)

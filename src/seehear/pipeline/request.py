@@ -30,6 +30,8 @@ class Request:
     sync: float | None = None
     lufs: str | None = None  # loudness of the audio in LUFS, or "off"
     duration_s: float | None = None  # for tasks with `Task.has_duration`
+    from_s: float | None = None  # generate only this region of a clip's audio; None: its start
+    to_s: float | None = None  # end of the region; None: the end of the clip
     mix: bool = False  # keep the video's own audio under the new audio
     gain: float = 0.0  # of the new audio in a mix, in dB
     duck: float = 0.0  # most that it is lowered while the video's own audio is loud, in dB
@@ -39,6 +41,11 @@ class Request:
     reencode: bool = False  # encode the video's frames again instead of copying its packets
     upscale: int | None = 1  # enlargement of saved frames; None: 4 below 128 pixels, else 1
     max_duration_s: float = 600.0  # longer inputs are refused
+
+    @property
+    def region(self) -> tuple[float | None, float | None] | None:
+        """Start and end of the only region to generate, in seconds; None for the whole clip."""
+        return None if self.from_s is None and self.to_s is None else (self.from_s, self.to_s)
 
     @property
     def track(self) -> Track:
@@ -73,7 +80,22 @@ class Request:
             raise SettingsError(
                 "expected --like-strength only with a recording as --like, for v2a and i2a"
             )
+        if self.region is not None:
+            self._check_region()
         _check_veto(self.veto or "")
+
+    def _check_region(self) -> None:
+        if self.task != "v2a":
+            raise SettingsError(f"expected --from and --to only for v2a, got them for {self.task}")
+        if self.from_s is not None and self.to_s is not None and self.from_s >= self.to_s:
+            raise SettingsError(
+                f"expected --from before --to, got {self.from_s:g} and {self.to_s:g}"
+            )
+        if self.mix or self.lufs is not None:
+            raise SettingsError(
+                f"expected no {'--mix' if self.mix else '--lufs'} with --from or --to: the clip's "
+                "own audio is kept outside the region, and the region has its level"
+            )
 
     def preset_settings(self) -> Preset:
         """The task's preset with the request's changes.

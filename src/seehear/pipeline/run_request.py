@@ -50,6 +50,7 @@ def job_for(
         audio_prompt=request.audio_prompt,
         video_prompt=request.video_prompt,
         negative=request.negative or "",
+        region=request.region,
         **references,
     )
 

@@ -10,12 +10,13 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from seehear.dsp.resample import resample
 from seehear.errors import SettingsError
 from seehear.guidance.conditions import AudioCondition, VideoCondition, embed_whole
 from seehear.guidance.protocols import Backbone, Binder, EncodesAudio
 from seehear.guidance.references import Reference
 from seehear.guidance.windows import WindowedBackbone
+from seehear.media import Audio
+from seehear.media.encode import pad_or_trim, resample_for_track
 from seehear.pipeline.inputs import Media, check_text, condition_of, read_reference
 from seehear.pipeline.manifest import describe_input
 from seehear.pipeline.presets import Preset
@@ -103,32 +104,48 @@ class ReferenceInput:
         Raises:
             SettingsError: The model cannot encode audio.
         """
-        model = backbone.backbone if isinstance(backbone, WindowedBackbone) else backbone
-        if not isinstance(model, EncodesAudio):
-            raise SettingsError(
-                "expected an audio model that can encode recordings, for like_strength; drop it"
-            )
         assert isinstance(self.media, AudioCondition)
-        rate = int(backbone.sample_rate)
-        waveform = resample(self.media.waveform[None], self.media.sample_rate, rate)
-        wanted = math.ceil(noise.shape[backbone.time_axis] / backbone.latents_per_s * rate)
-        waveform = waveform.repeat(1, math.ceil(wanted / waveform.shape[1]))[:, :wanted]
-        clean = _encoded(model, waveform.to(noise), backbone)
-        clean = clean.narrow(backbone.time_axis, 0, noise.shape[backbone.time_axis])
+        waveform = self.media.waveform[None]
+        wanted_s = noise.shape[backbone.time_axis] / backbone.latents_per_s
+        wanted = math.ceil(wanted_s * self.media.sample_rate)
+        repeated = waveform.repeat(1, math.ceil(wanted / waveform.shape[1]))[:, :wanted]
+        recording = Audio(waveform=repeated, sample_rate=self.media.sample_rate)
+        clean = encoded_audio(recording, backbone, noise)
         level = backbone.levels(num_steps)[self.first_step(num_steps)]
         return level.alpha * clean + level.sigma * noise
 
 
 @torch.no_grad()
-def _encoded(
-    model: EncodesAudio, waveform: Float[Tensor, "batch samples"], backbone: Backbone
+def encoded_audio(
+    audio: Audio, backbone: Backbone, noise: Tensor
 ) -> Float[Tensor, "batch channels time bands"]:
-    """Clean latents of a waveform of any length, encoded in parts of the model's own length."""
+    """Clean latents of audio, encoded in parts of the model's own length.
+
+    Args:
+        audio: At any sample rate; silence follows it if it is shorter than the latents.
+        backbone: The audio model.
+        noise: Latents of the output's shape, device and data type.
+
+    Raises:
+        SettingsError: The model cannot encode audio.
+    """
+    model = backbone.backbone if isinstance(backbone, WindowedBackbone) else backbone
+    if not isinstance(model, EncodesAudio):
+        raise SettingsError(
+            "expected an audio model that can encode recordings, for like_strength or a region; "
+            "drop it"
+        )
+    rate, length = int(backbone.sample_rate), noise.shape[backbone.time_axis]
+    mono = audio.waveform.mean(dim=0, keepdim=True).numpy()
+    samples = math.ceil(length / backbone.latents_per_s * rate)
+    resampled = pad_or_trim(resample_for_track(mono, audio.sample_rate, rate), samples)
+    waveform = torch.from_numpy(resampled).to(noise)
     positions = max(1, round(backbone.native_duration_s * backbone.latents_per_s))
-    samples = round(positions / backbone.latents_per_s * backbone.sample_rate)
-    parts = [model.latents_from_waveform(part) for part in waveform.split(samples, dim=1)]
+    part_samples = round(positions / backbone.latents_per_s * rate)
+    parts = [model.latents_from_waveform(part) for part in waveform.split(part_samples, dim=1)]
     whole = [part.narrow(backbone.time_axis, 0, positions) for part in parts[:-1]]
-    return torch.cat([*whole, parts[-1]], dim=backbone.time_axis)
+    clean = torch.cat([*whole, parts[-1]], dim=backbone.time_axis)
+    return clean.narrow(backbone.time_axis, 0, length)
 
 
 def reference_input(value: str | Path | Media, strength: float = 0.0) -> ReferenceInput:

@@ -56,6 +56,7 @@ from seehear.pipeline.job import (
 from seehear.pipeline.losses import JobContext, check_recordable, distance_of, terms_of
 from seehear.pipeline.manifest import describe_input, to_json
 from seehear.pipeline.presets import Preset, preset_for
+from seehear.pipeline.region import Region, frames_between, region_of
 from seehear.pipeline.result import Result
 from seehear.pipeline.steering import (
     Avoiding,
@@ -190,6 +191,7 @@ class Studio:
         *,
         preset: str | Preset = "default",
         fps: float | None = None,
+        region: tuple[float | None, float | None] | None = None,
         on_step: OnStep | None = None,
         **steering: Unpack[Steering],
     ) -> Result: ...
@@ -203,6 +205,7 @@ class Studio:
         *,
         preset: str | Preset = "default",
         fps: float | None = None,
+        region: tuple[float | None, float | None] | None = None,
         on_step: OnStep | None = None,
         **steering: Unpack[Steering],
     ) -> list[Result]: ...
@@ -215,6 +218,7 @@ class Studio:
         *,
         preset: str | Preset = "default",
         fps: float | None = None,
+        region: tuple[float | None, float | None] | None = None,
         on_step: OnStep | None = None,
         **steering: Unpack[Steering],
     ) -> Result | list[Result]:
@@ -227,6 +231,9 @@ class Studio:
                 `Result.agreement` ranks.
             preset: Settings of sampling and guidance.
             fps: Frames per second of frames in an array.
+            region: Start and end, in seconds, of the only region to generate, in a video file with
+                audio. The audio outside it is kept sample by sample, at its own rate and with its
+                channels. None instead of a time: the start or the end of the clip.
             on_step: Called after every step.
             **steering: See `Steering`.
 
@@ -235,14 +242,19 @@ class Studio:
             most -1 dBFS. `Result.save` muxes it with the untouched video.
 
         Raises:
-            MediaError: The video cannot be read, or is shorter than 0.1 s.
-            SettingsError: No preset of that name, or incompatible settings.
+            MediaError: The video cannot be read, or is shorter than 0.1 s, or has no audio around
+                the region.
+            SettingsError: No preset of that name, incompatible settings, or a region that is not
+                inside the clip.
         """
         chosen = preset_for("v2a", preset)
         # The sync loss cannot read more frames of an array later, so keep them now.
         dense = MOTION_FRAMES_PER_S if chosen.sync_weight else FRAMES_PER_S
         read = as_video(video, fps, dense if isinstance(video, Array) else FRAMES_PER_S)
-        job = self.job("v2a", read, prompt=prompt, seed=_first(seed), preset=chosen, **steering)
+        job = self.job(
+            "v2a", read, prompt=prompt, seed=_first(seed), preset=chosen, region=region,
+            **steering,
+        )  # fmt: skip
         frames = None if isinstance(video, str | Path) else all_frames(video, fps)
         return self._make_each(job, seed, on_step, frames)
 
@@ -540,6 +552,7 @@ class Studio:
         veto: str | Path | Media | None = None,
         like: str | Path | Media | None = None,
         like_strength: float = 0.0,
+        region: tuple[float | None, float | None] | None = None,
     ) -> Job:
         """Resolve all settings of an output without sampling: condition, prompts, windows, sync.
 
@@ -557,6 +570,7 @@ class Studio:
             veto: As in `Steering`.
             like: As in `Steering`; a joint model has its reference as `media` instead.
             like_strength: As in `Steering`; only for tasks that generate nothing but audio.
+            region: As in `video_to_audio`.
 
         Raises:
             MediaError: The input is shorter than 0.1 s, or a reference cannot be read.
@@ -593,6 +607,14 @@ class Studio:
         else:
             condition = condition_of(media)
         wanted_s = self._duration_s(row, media, duration_s)
+        part = self._region(media, region)
+        if part is not None:
+            assert isinstance(media, Video)
+            start_s, end_s = part.part_s
+            condition, wanted_s = (
+                condition_of(frames_between(media, start_s, end_s)),
+                end_s - start_s,
+            )
         backbones = with_conditioned_stream(
             row, backbones_for(task, self.family, chosen.overlap), media, seed
         )
@@ -624,13 +646,25 @@ class Studio:
                     media=media if row.reads_file else None,
                     backbones=backbones,
                     duration_s=wanted_s,
+                    start_s=0.0 if part is None else part.part_s[0],
                 ),
             ),
             distance=distance_of(self.family, chosen),
             path=None if media is None else media.path,
             audio=media if isinstance(media, Audio) and row.reads_file else None,
+            region=part,
             user_prompt=prompt,
         )
+
+    def _region(
+        self, media: Media | None, region: tuple[float | None, float | None] | None
+    ) -> Region | None:
+        """The region of a video to generate again; errors as `region_of`."""
+        if region is None:
+            return None
+        if not isinstance(media, Video):
+            raise SettingsError("expected a region only of a video, for v2a")
+        return region_of(media, *region, self.family.audio.native_duration_s)
 
     def _duration_s(self, row: Task, media: Media | None, duration_s: float | None) -> float:
         """The duration of the output: that of the input, or `duration_s`."""
@@ -712,6 +746,9 @@ class Studio:
         sample_rate = None
         if waveform is not None:
             waveform, sample_rate = waveform[None], int(job.backbones["audio"].sample_rate)
+            if job.region is not None:
+                waveform = job.region.spliced(waveform[0], sample_rate)
+                sample_rate = job.region.recording.sample_rate
         elif job.audio is not None and job.task == "a2v":
             waveform, sample_rate = job.audio.waveform, job.audio.sample_rate
         return Result(
@@ -735,9 +772,10 @@ class Studio:
                 "windows_s": job.windows_s,
                 "preset": _recorded(job.preset),
             }
+            | ({} if job.region is None else {"region_s": [job.region.start_s, job.region.end_s]})
             | _recorded_steering(job),
             trace=[to_json(step) for step in sampled.trace],
-            inputs=[describe_input(job.path, job.duration_s)] if job.path else [],
+            inputs=[describe_input(job.path, job.input_duration_s)] if job.path else [],
             weights=self.family.weights(
                 TASKS[job.task].makes.values(), with_latent_encoders=job.preset.latent_encoder
             ),
