@@ -10,7 +10,7 @@ from safetensors.torch import save_file
 from seehear.errors import WeightsError
 from seehear.hashes import file_sha256
 from seehear.models.cache import weight_files
-from seehear.models.weights import find_checkpoint, licence_of, read_state_dict
+from seehear.models.weights import Checkpoint, find_checkpoint, licence_of, read_state_dict
 
 
 def test_safetensors_and_pickled_tensors_read_alike(tmp_path):
@@ -63,6 +63,14 @@ def test_licence_is_read_from_the_cards_front_matter_alone(tmp_path):
     assert licence_of(tmp_path) is None
     card.write_text("---\nlicense: 'apache-2.0'\n---\n# Card\n")
     assert licence_of(tmp_path) == "apache-2.0"
+
+
+@pytest.mark.parametrize("path", ["x" * 300, "a" * 200_000, "\0", "\udcff"])
+def test_a_shared_path_that_no_file_system_has_is_refused(tmp_path, path):
+    checkpoint = Checkpoint(source="it", folder=tmp_path, index={"_shared": {"vae": path}})
+    with pytest.raises(WeightsError, match="expected") as caught:
+        checkpoint.component("vae")
+    assert len(str(caught.value)) < 500 + len(str(tmp_path))
 
 
 def test_a_shared_component_lies_where_the_index_says(tmp_path):

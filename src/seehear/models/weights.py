@@ -53,7 +53,7 @@ class Checkpoint:
                 `_shared` points outside.
         """
         shared = self.shared()
-        folder = (self.folder / shared.get(name, name)).resolve()
+        folder = self._resolved(shared.get(name, name))
         if name in shared and not _may_share(folder, self.folder):
             raise WeightsError(
                 f"{self.source}: expected the shared component {name!r} inside "
@@ -71,6 +71,17 @@ class Checkpoint:
                 f"{self.source}: expected the component {name!r} in {folder}, which does not "
                 "exist; copy or download the whole checkpoint again"
             )
+        return folder
+
+    def _resolved(self, name: str) -> Path:
+        try:
+            folder = (self.folder / name).resolve()
+            folder.is_dir()  # raises an OSError if a part of the path is too long
+        except (OSError, ValueError) as error:  # ValueError: a NUL or a surrogate
+            raise WeightsError(
+                f"{self.source}: expected _shared in model_index.json to map components to paths, "
+                f"got {name!r:.60} ({getattr(error, 'strerror', None) or error!s:.60})"
+            ) from error
         return folder
 
     def shared(self) -> dict[str, str]:
