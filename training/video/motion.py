@@ -67,6 +67,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--batch", type=int, default=4)
     parser.add_argument("--clips", type=int, default=1792)
+    parser.add_argument("--lr", type=float, default=1e-3)
     parser.add_argument("--beginning", help="folder of an adapter to go on from; none: new")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
@@ -98,7 +99,7 @@ def main() -> None:
             ]
         return {"val_v": float(torch.stack(losses).mean())}
 
-    run = Run(name="motion", minutes=options.minutes, lr=1e-3, average=0.998)
+    run = Run(name="motion", minutes=options.minutes, lr=options.lr, average=0.998)
     part = train(run, part, loss_of, evaluate)
     part.denoiser[0].save_motion_modules(FOLDER / "motion_adapter")
     print(json.dumps(evaluate(part)))

@@ -123,6 +123,7 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, default=40)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--batch", type=int, default=64)
+    parser.add_argument("--lr", type=float, default=1.5e-3)
     parser.add_argument("--beginning", help="folder of a UNet to go on from; none: random weights")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
@@ -153,7 +154,7 @@ def main() -> None:
             generator = torch.Generator().manual_seed(0)
             return {"val_v": float(v_loss_of(model, val_latents, val_y, generator))}
 
-    run = Run(name="picture_unet", minutes=options.minutes, lr=1.5e-3, average=0.9995)
+    run = Run(name="picture_unet", minutes=options.minutes, lr=options.lr, average=0.9995)
     unet = train(run, unet, loss_of, evaluate)
     unet.save_pretrained(FOLDER / "unet")
     schedule.save_pretrained(FOLDER / "scheduler")
