@@ -265,3 +265,15 @@ def test_a_job_can_have_a_region(tmp_path):
     assert Entry.from_json_line(entry.to_json_line()) == entry
     with pytest.raises(SettingsError, match="only for v2a"):
         listed(tmp_path, "input,task,from_s\na.wav,a2v,1\n")
+
+
+def test_a_list_of_shots_is_relative_to_the_job_file(tmp_path):
+    (tmp_path / "shots.csv").write_text("from,to\n0,1\n")
+    jobs = tmp_path / "jobs.csv"
+    jobs.write_text("input,shots\na.mp4,shots.csv\nb.mp4,auto\n")
+    first, second = entries_of(jobs, Request(task="v2a"))
+    assert first.request.shots == str(tmp_path / "shots.csv")
+    assert second.request.shots == "auto"
+    jobs.write_text("input,shots\na.mp4,none.csv\n")
+    with pytest.raises(SettingsError, match="line 2: .*cannot be read"):
+        entries_of(jobs, Request(task="v2a"))

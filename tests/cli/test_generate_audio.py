@@ -17,6 +17,7 @@ import PIL.Image
 import pytest
 import torch
 from small_family import moving_frames, small_family, write_small
+from tests.media.test_cuts import scene
 from tests.media_files import make_sound, make_video, packet_hashes
 
 from seehear import __version__, media
@@ -765,5 +766,44 @@ def test_a_region_is_generated_again_and_replays(workplace, capsys):
 )
 def test_a_region_that_cannot_be_kept_apart_is_refused(workplace, capsys, extra, expected):
     run("v2a", "clip.mp4", "-o", "out.mp4", *QUICK, *extra, code=2)
+    assert expected in " ".join(capsys.readouterr().err.split())
+    assert files(workplace) == ["clip.mp4", "photo.jpg"]
+
+
+def test_shots_are_listed_edited_generated_and_replayed(workplace, capsys):
+    frames = torch.cat([scene(0, 30), scene(1, 40)])
+    media.write_video(workplace / "film.mp4", frames, 25.0)
+    run("shots", "film.mp4", "-o", "shots.csv")
+    assert "shots.csv: 2 shots" in capsys.readouterr().out
+    rows = (workplace / "shots.csv").read_text().splitlines()
+    assert [row.split(",")[:2] for row in rows] == [
+        ["from", "to"], ["0.000", "1.200"], ["1.200", "2.800"],
+    ]  # fmt: skip
+    (workplace / "shots.csv").write_text("from,to,prompt,veto\n0,1.2,rain,\n1.2,2.8,,wind\n")
+    run("v2a", "film.mp4", "-o", "out.mp4", "--steps", "4", "--shots", "shots.csv")
+    printed = capsys.readouterr().out
+    assert "2 shots" in printed
+    assert '0.00 to 1.20 s: prompt "rain"' in printed
+    record = read_manifest("out.json")
+    assert [shot["from_s"] for shot in record["settings"]["shots"]] == [0, 1.2]
+    assert record["settings"]["shots"][1]["veto"] == {"text": "wind"}
+    run("replay", "out.json")
+    assert "same" in capsys.readouterr().out
+    run("v2a", "film.mp4", "-o", "dry.mp4", "--shots", "auto", "--dry-run", "--prompt", "rain")
+    assert "2.800 s" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("command", "expected"),
+    [
+        (("v2a", "clip.mp4", "-o", "out.mp4", "--shots", "none.csv"), "cannot be read"),
+        (("v2a", "clip.mp4", "-o", "out.mp4", "--shots", "auto", "--to", "1"), "without --from"),
+        (("shots", "clip.mp4", "-o", "shots.txt"), "expected the name of a list"),
+        (("shots", "clip.mp4", "-o", "no/shots.csv"), "there is no folder"),
+        (("shots", "photo.jpg", "-o", "shots.csv"), "expected a video"),
+    ],
+)
+def test_unusable_shots_are_refused(workplace, capsys, command, expected):
+    run(*command, code=2)
     assert expected in " ".join(capsys.readouterr().err.split())
     assert files(workplace) == ["clip.mp4", "photo.jpg"]

@@ -5,4 +5,4 @@ Each module of a kind has `cases(seed)`, an endless iterator of mutated inputs, 
 right answer. Everything else that is raised is a finding.
 """
 
-KINDS = ("media", "manifests", "lists", "ledgers", "checkpoints", "web_bodies")
+KINDS = ("media", "manifests", "lists", "ledgers", "checkpoints", "web_bodies", "shots")

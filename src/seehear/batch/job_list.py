@@ -15,13 +15,14 @@ from seehear.batch.list_schema import problem_in
 from seehear.errors import SeehearError, SettingsError
 from seehear.media.suffixes import is_media_name
 from seehear.pipeline.request import Request
+from seehear.pipeline.shot_list import AUTO
 from seehear.pipeline.task import TASKS, TaskName
 
 _OLD_NAMES = {new: old for old, new in NEW_NAMES.items()}  # of ledgers
 # Version 0.1.0 did not have these fields. A ledger without them goes on while they have defaults.
 _NEW_FIELDS = (
     "lufs", "reencode", "negative", "veto", "like", "like_strength", "gain", "duck", "stereo",
-    "pcm", "audio_rate", "from_s", "to_s",
+    "pcm", "audio_rate", "from_s", "to_s", "shots",
 )  # fmt: skip
 
 
@@ -107,7 +108,7 @@ def entries_of(path: Path, common: Request, suffix: str | None = None) -> list[E
     folder = path if path.is_dir() else path.parent
     names = _names(rows)
     # A resumed batch may start in another folder.
-    common = replace(common, **_absolute(common.like, common.veto, Path()))
+    common = replace(common, **_absolute(vars(common), Path()))
     entries = [
         _entry(where, row, name, folder, common, suffix)
         for (where, row), name in zip(rows, names, strict=True)
@@ -116,11 +117,13 @@ def entries_of(path: Path, common: Request, suffix: str | None = None) -> list[E
     return entries
 
 
-def _absolute(like: str | None, veto: str | None, folder: Path) -> dict[str, Any]:
-    """The fields that name reference files in a folder, with absolute paths."""
-    found = {} if like is None else {"like": like}
-    if veto is not None and is_media_name(veto):
-        found["veto"] = veto
+def _absolute(values: Mapping[str, Any], folder: Path) -> dict[str, Any]:
+    """The fields that name other files in a folder, with absolute paths."""
+    found = {name: values[name] for name in ("like", "veto", "shots") if values.get(name)}
+    if "veto" in found and not is_media_name(found["veto"]):
+        del found["veto"]
+    if found.get("shots") == AUTO:
+        del found["shots"]
     return {name: str((folder / path).absolute()) for name, path in found.items()}
 
 
@@ -179,7 +182,7 @@ def _entry(
     settings = {f.name: row[f.name] for f in fields(Request) if f.name in row}
     if "input" in row:
         settings["source"] = (folder / row["input"]).absolute()
-    settings |= _absolute(row.get("like"), row.get("veto"), folder)
+    settings |= _absolute(row, folder)
     request = replace(common, **settings)
     if task.reads_file and request.source is None:
         raise SettingsError(f"{where}: {named} needs an input file; set the column input")

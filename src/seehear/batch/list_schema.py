@@ -112,6 +112,7 @@ class JobRecord(BaseModel):
         None, description="a whole number from 1 to 64"
     )
     max_duration_s: _Seconds = Field(None, description="a number of seconds above 0, at most 1e6")
+    shots: _InputPath | None = Field(None, description="auto, or a path, as the input,")
     from_s: _Time = Field(None, description="a number of seconds from 0 to 1e6")
     to_s: _Time = Field(None, description="a number of seconds from 0 to 1e6")
 

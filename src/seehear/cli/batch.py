@@ -41,7 +41,7 @@ _OPTIONS = tuple(
     for row in rows_named(
         (
             "prompt", "no_prompt", "negative", "veto", "like", "seed", "steps", "preset", "lr",
-            "lufs", "duration", "suffix", "upscale", "quiet", "models", "audio", "video",
+            "lufs", "shots", "duration", "suffix", "upscale", "quiet", "models", "audio", "video",
             "motion", "binder", "backbone", "latent_encoders", "device", "dtype", "captioner",
             "commercial", "memory",
         ),

@@ -12,12 +12,14 @@ from seehear.cli.models import models_app
 from seehear.cli.presets import presets
 from seehear.cli.replay import replay
 from seehear.cli.report import report
+from seehear.cli.shots import shots
 from seehear.cli.web import web
 
 # In the order of `seehear --help`; groups of commands come after them.
 COMMANDS = {
     "v2a": v2a,
     "i2a": i2a,
+    "shots": shots,
     "replay": replay,
     "presets": presets,
     "a2v": a2v,

@@ -22,6 +22,7 @@ from seehear.pipeline.messages import (
     output_summary,
     prompt_note,
     ranking,
+    shot_notes,
 )
 from seehear.pipeline.presets import Preset
 from seehear.pipeline.request import Request
@@ -152,7 +153,11 @@ def _generate(
         err.print(f"{name}: {message}")
     if not output.quiet:
         note = prompt_note(job.naming, job.prompt, job.captioned_by)
+        if job.shots:
+            note = f"{len(job.shots)} shots"
         out.print(f"{target}: {output_summary(result)} in {took_s:.1f} s; {note}")
+        for line in shot_notes(job):
+            out.print(f"  {line}")
     return result
 
 

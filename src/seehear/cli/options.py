@@ -308,6 +308,15 @@ To = Annotated[
         rich_help_panel=_AUDIO, help="End of the region that starts at --from.",
     ),
 ]  # fmt: skip
+Shots = Annotated[
+    str | None,
+    typer.Option(
+        "--shots", metavar="auto|LIST.CSV", show_default=False, rich_help_panel=_AUDIO,
+        help="Generate audio for every shot by itself, with its own caption, and crossfade them at "
+        "the cuts: auto finds the cuts, a list has the columns from, to, prompt and veto. "
+        "`seehear shots` writes such a list.",
+    ),
+]  # fmt: skip
 Lufs = Annotated[
     str | None,
     typer.Option(

@@ -160,5 +160,11 @@ def check_page(path: Path, *, overwrite: bool) -> None:
     """
     if path.suffix.lower() not in (".html", ".htm"):
         raise MediaError(f"{path}: expected the name of a page to write, such as report.html")
+    check_new_file(path, overwrite=overwrite)
+
+
+def check_new_file(path: Path, *, overwrite: bool) -> None:
+    """Raise MediaError if a file could not be written, or exists and may not be replaced."""
+    check_folder_of(path)
     if path.exists() and not overwrite:
         raise MediaError(f"{path}: exists already; choose another name or give --overwrite")

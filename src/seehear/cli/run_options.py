@@ -92,6 +92,7 @@ def rows_for(task: Task) -> tuple[Row, ...]:
         (task.makes_audio, Row("lufs", "request", declared.Lufs)),
         (task.input_kind == "video", Row("start", "request", declared.From, None, "from_s")),
         (task.input_kind == "video", Row("end", "request", declared.To, None, "to_s")),
+        (task.input_kind == "video", Row("shots", "request", declared.Shots)),
         (is_joint, Row("count", "output", declared.Count, 1)),
         (not is_text, Row("takes", "output", declared.Takes, 1, "count")),
         (not is_text, Row("suffix", "output", declared.suffix_option(task))),

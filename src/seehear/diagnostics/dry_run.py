@@ -55,6 +55,8 @@ def time_dry_run(studio: Studio, job: Job) -> DryRun:
     The trial needs as much memory as the job, so the measured peak is that of the job. Nothing is
     written.
     """
+    if job.shots:
+        return _dry_run_of_shots(studio, job)
     settings = job.preset.settings
     # Every second step is guided: step 1, and step 3 if there are four.
     num_trials = 2 if len(job.windows_s) >= _LONG_JOB_WINDOWS else 4
@@ -106,6 +108,23 @@ def time_dry_run(studio: Studio, job: Job) -> DryRun:
         peak_device_bytes=torch.cuda.max_memory_allocated(device)
         if device.type == "cuda"
         else None,
+    )
+
+
+def _dry_run_of_shots(studio: Studio, job: Job) -> DryRun:
+    """Time the longest shot; the others take as long by window."""
+    longest = max((part.job for part in job.shots), key=lambda own: own.duration_s)
+    plan = time_dry_run(studio, longest)
+    ratio = len(job.windows_s) / plan.num_windows
+    return replace(
+        plan,
+        duration_s=job.duration_s,
+        prompt=job.prompt,
+        naming=None,
+        num_windows=len(job.windows_s),
+        plain_s=ratio * plan.plain_s,
+        guided_s=ratio * plan.guided_s,
+        other_s=ratio * plan.other_s,
     )
 
 

@@ -67,7 +67,7 @@ def read_video(
     """
     _check_sampling(frames_per_s, short_side)
     with open_media(path) as container, decoding(path):
-        stream = _require_video(path, container)
+        stream = require_video(path, container)
         has_audio = audio_stream(container) is not None
         fps = float(frame_rate(stream))
         grid = _Grid(path, container, stream, frames_per_s, short_side, max_duration_s)
@@ -112,7 +112,7 @@ def sampled_frames(
     """Decode the frames of `stream_frames` in this process."""
     _check_sampling(frames_per_s, short_side)
     with open_media(path) as container, decoding(path):
-        stream = _require_video(path, container)
+        stream = require_video(path, container)
         grid = _Grid(path, container, stream, frames_per_s, short_side, max_duration_s)
         for k, frame in enumerate(grid):
             yield Frame(time_s=k / frames_per_s, pixels=torch.from_numpy(frame))
@@ -158,7 +158,7 @@ class _Grid:
         )
         k, kept = 0, None
         current: VideoFrame | None = None
-        for start, end, frame in _clocked_frames(self.path, self.container, self.stream):
+        for start, end, frame in clocked_frames(self.path, self.container, self.stream):
             check_duration(self.path, start, self.max_duration_s)
             # A frame that is shown too long, at the end too, is a damaged timestamp like a gap.
             check_gap(self.path, max(start - self.duration, end - start))
@@ -198,7 +198,8 @@ class _Grid:
         return np.ascontiguousarray(_rotated(scaled.to_ndarray(), self.matrix).transpose(2, 0, 1))
 
 
-def _require_video(path: str | Path, container: InputContainer) -> VideoStream:
+def require_video(path: str | Path, container: InputContainer) -> VideoStream:
+    """The video stream of a container; raises MediaError if there is none that can be read."""
     stream = video_stream(container)
     if stream is None:
         raise MediaError(f"{path}: expected a video, got {content_of(container)}")
@@ -213,7 +214,7 @@ def frame_rate(stream: VideoStream) -> Fraction:
     return stream.average_rate or stream.guessed_rate or _FALLBACK_FPS
 
 
-def _clocked_frames(
+def clocked_frames(
     path: str | Path, container: InputContainer, stream: VideoStream
 ) -> Iterator[tuple[Fraction, Fraction, VideoFrame]]:
     """Yield (on, off, frame) with times in seconds after the first frame, non-decreasing."""

@@ -29,7 +29,7 @@ logger = logging.getLogger("seehear.media")
 P = ParamSpec("P")
 R = TypeVar("R")
 # The server imports these once; its children are forks of it and start in milliseconds.
-PRELOADED = tuple(f"seehear.media.{name}" for name in ("read", "images", "frames", "mux"))
+PRELOADED = tuple(f"seehear.media.{name}" for name in ("read", "images", "frames", "cuts", "mux"))
 _START = (
     "import json, sys; sys.path[:] = json.loads(sys.argv[2]); "
     "from seehear.media.fork_server import serve; serve(int(sys.argv[1]), sys.argv[3:])"

@@ -1,7 +1,7 @@
 """A job: one output with all settings resolved, and its sampling and decoding."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import torch
@@ -26,10 +26,20 @@ from seehear.models.captioners.phrase_bank import Naming
 from seehear.models.families import Family
 from seehear.pipeline.presets import Preset
 from seehear.pipeline.region import Region
+from seehear.pipeline.shot_list import Shot
+from seehear.pipeline.shots import seed_of_shot
 from seehear.pipeline.steering import ReferenceInput, ReferenceName, references_of
 from seehear.pipeline.task import TASKS, TaskName
 
 OnStep = Callable[[StepProgress], None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ShotJob:
+    """A shot of a video, and the job of its audio."""
+
+    shot: Shot
+    job: "Job"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,6 +63,7 @@ class Job:
     path: Path | None = None  # of the input, if it came from a file
     audio: Audio | None = None  # input audio, to mux with the frames
     region: Region | None = None  # the only part of the clip to generate again
+    shots: tuple[ShotJob, ...] = ()  # sampled one by one and joined, instead of this job
     user_prompt: str | None = None  # as requested; None: written by captioner or binder
 
     @property
@@ -73,8 +84,17 @@ class Job:
 
     @property
     def prompt(self) -> str:
-        """The prompt that all streams are compared with."""
+        """The prompt that all streams are compared with; of shots, all of them."""
+        if self.shots:
+            return "; ".join(dict.fromkeys(s.job.prompt for s in self.shots if s.job.prompt))
         return next(iter(dict.fromkeys(p for p in self.prompts.values() if p)), "")
+
+    def with_seed(self, seed: int) -> "Job":
+        """The same job with another seed."""
+        shots = tuple(
+            replace(s, job=s.job.with_seed(seed_of_shot(seed, k))) for k, s in enumerate(self.shots)
+        )
+        return replace(self, seed=seed, shots=shots)
 
 
 def backbones_for(task: str, family: Family, overlap: float) -> dict[Stream, Backbone]:

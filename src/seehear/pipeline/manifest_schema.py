@@ -93,6 +93,18 @@ class ReferenceRecord(_Record):
     strength: Annotated[float, Field(ge=0, lt=1)] = 0.0
 
 
+class ShotRecord(_Record):
+    """A shot of a video, which has audio of its own."""
+
+    from_s: Seconds
+    to_s: Seconds
+    prompt: Text
+    veto: ReferenceRecord | None = None
+    named: list[MatchRecord] = []
+    is_sure: bool | None = None
+    captioned_by: Name | None = None
+
+
 class TrackRecord(_Record):
     """Settings of the audio track, which `Track` checks."""
 
@@ -118,6 +130,7 @@ class SettingsRecord(_Record):
     duration_s: Seconds | None = None
     windows_s: list[list[float]] = []
     region_s: Annotated[list[Seconds], Field(min_length=2, max_length=2)] | None = None
+    shots: Annotated[list[ShotRecord], Field(max_length=1000)] = []
     preset: dict[str, Any] | None = None
     mix: bool = False
     track: TrackRecord | None = None

@@ -37,6 +37,15 @@ def prompt_note(naming: Naming | None, prompt: str, captioned_by: str | None = N
     return f"recognised: {best.phrase} ({best.score:.2f}), also: {others}"
 
 
+def shot_notes(job: Job) -> list[str]:
+    """The times and the prompt of every shot, one line each."""
+    lines = []
+    for part in job.shots:
+        note = prompt_note(part.job.naming, part.job.prompt, part.job.captioned_by)
+        lines.append(f"{part.shot.start_s:.2f} to {part.shot.end_s:.2f} s: {note}")
+    return lines
+
+
 def ineffective_options(job: Job, captioner: Captioner | None = None) -> list[str]:
     """Options that have no effect for this input, or only in part, one message each.
 
@@ -44,6 +53,12 @@ def ineffective_options(job: Job, captioner: Captioner | None = None) -> list[st
         job: The job, before it is sampled.
         captioner: The studio's.
     """
+    if job.shots:
+        return [
+            f"shot {k}: {message}"
+            for k, part in enumerate(job.shots, 1)
+            for message in ineffective_options(part.job, captioner)
+        ]
     found = []
     if job.audio is not None and peak_dbfs(job.audio.waveform) < SILENT_DBFS:
         found.append("the audio is silent, so it cannot guide the video")

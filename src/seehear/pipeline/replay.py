@@ -11,6 +11,7 @@ from seehear.pipeline.manifest import locate_input
 from seehear.pipeline.presets import Preset, preset_from_json
 from seehear.pipeline.request import Request
 from seehear.pipeline.run_request import job_for
+from seehear.pipeline.shot_list import Shot
 from seehear.pipeline.steering import ReferenceName, References
 from seehear.pipeline.studio import Studio
 from seehear.pipeline.task import TASKS
@@ -56,7 +57,19 @@ def recorded_job(
         duration_s=duration_s, from_s=from_s, to_s=to_s, max_duration_s=math.inf,
     )  # fmt: skip
     references = _references(record["settings"].get("references", {}), manifest)
-    return job_for(studio, request, preset, references)
+    shots = [_shot(entry, manifest) for entry in record["settings"].get("shots") or ()]
+    return job_for(studio, request, preset, references, shots or None)
+
+
+def _shot(recorded: Mapping[str, Any], manifest: str | Path) -> Shot:
+    """A shot that a manifest records; errors as `_references`."""
+    veto = recorded.get("veto")
+    return Shot(
+        start_s=float(recorded["from_s"]),
+        end_s=float(recorded["to_s"]),
+        prompt=recorded["prompt"],
+        veto=None if veto is None else _reference("veto", veto, manifest),
+    )
 
 
 def _references(
@@ -65,17 +78,23 @@ def _references(
     """The references that a manifest records; errors as `locate_input`."""
     found = References()
     for name, reference in recorded.items():
-        if reference.get("input"):
-            found[name] = locate_input(reference["input"], manifest)
-        elif reference.get("text") and name == "veto":
-            found[name] = reference["text"]
-        else:
-            raise SettingsError(
-                f"{manifest}: expected the {name} of a file or a text, got one with arrays in "
-                "Python; repeat it in Python"
-            )
+        found[name] = _reference(name, reference, manifest)
     found["like_strength"] = recorded.get("like", {}).get("strength", 0.0)
     return found
+
+
+def _reference(
+    name: ReferenceName, recorded: Mapping[str, Any], manifest: str | Path
+) -> str | Path:
+    """The text or the file of a reference."""
+    if recorded.get("input"):
+        return locate_input(recorded["input"], manifest)
+    if recorded.get("text") and name == "veto":
+        return str(recorded["text"])
+    raise SettingsError(
+        f"{manifest}: expected the {name} of a file or a text, got one with arrays in Python; "
+        "repeat it in Python"
+    )
 
 
 def hashes_of(record: Mapping[str, Any], manifest: str | Path) -> list[str]:

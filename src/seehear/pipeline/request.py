@@ -7,6 +7,7 @@ from seehear.errors import SettingsError
 from seehear.media.suffixes import is_media_name
 from seehear.media.track import Track
 from seehear.pipeline.presets import Preset, with_overrides
+from seehear.pipeline.shot_list import AUTO, read_shots
 from seehear.pipeline.task import TASKS, TaskName
 
 
@@ -32,6 +33,7 @@ class Request:
     duration_s: float | None = None  # for tasks with `Task.has_duration`
     from_s: float | None = None  # generate only this region of a clip's audio; None: its start
     to_s: float | None = None  # end of the region; None: the end of the clip
+    shots: str | None = None  # generate every shot by itself: "auto", or the path of a list
     mix: bool = False  # keep the video's own audio under the new audio
     gain: float = 0.0  # of the new audio in a mix, in dB
     duck: float = 0.0  # most that it is lowered while the video's own audio is loud, in dB
@@ -82,6 +84,8 @@ class Request:
             )
         if self.region is not None:
             self._check_region()
+        if self.shots is not None:
+            self._check_shots()
         _check_veto(self.veto or "")
 
     def _check_region(self) -> None:
@@ -96,6 +100,12 @@ class Request:
                 f"expected no {'--mix' if self.mix else '--lufs'} with --from or --to: the clip's "
                 "own audio is kept outside the region, and the region has its level"
             )
+
+    def _check_shots(self) -> None:
+        if self.task != "v2a" or self.region is not None:
+            raise SettingsError("expected --shots only for v2a, without --from and --to")
+        if self.shots and self.shots != AUTO:
+            read_shots(self.shots)
 
     def preset_settings(self) -> Preset:
         """The task's preset with the request's changes.

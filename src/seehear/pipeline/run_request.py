@@ -1,6 +1,6 @@
 """Run a request with loaded models: its job, its result and its files."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ from seehear.pipeline.manifest import to_json
 from seehear.pipeline.presets import Preset
 from seehear.pipeline.request import Request
 from seehear.pipeline.result import Result
+from seehear.pipeline.shot_list import Shot
 from seehear.pipeline.steering import References
 from seehear.pipeline.studio import Studio
 from seehear.pipeline.task import TASKS
@@ -24,6 +25,7 @@ def job_for(
     request: Request,
     preset: Preset | None = None,
     references: References | None = None,
+    shots: Sequence[Shot] | None = None,
 ) -> Job:
     """Read the request's input and resolve all other settings.
 
@@ -32,6 +34,7 @@ def job_for(
         request: The request.
         preset: Of `Request.preset_settings`, if the caller has it; None: computed here.
         references: Instead of those of the request; None: read the request's.
+        shots: Instead of those of the request; None: the request's.
 
     Raises:
         MediaError: The input cannot be read, or is too short or too long.
@@ -51,6 +54,7 @@ def job_for(
         video_prompt=request.video_prompt,
         negative=request.negative or "",
         region=request.region,
+        shots=request.shots if shots is None else shots,
         **references,
     )
 

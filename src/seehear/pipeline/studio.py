@@ -20,6 +20,7 @@ from seehear.guidance.conditions import (
     pixels_of,
 )
 from seehear.guidance.frame_sampling import evenly_spaced_indices
+from seehear.guidance.objective import LossTerm
 from seehear.guidance.protocols import CaptionsAudio, CaptionsImages
 from seehear.guidance.sampling import SamplingResult
 from seehear.guidance.streams import JOINT, JOINT_OWN, Pair, Stream
@@ -46,6 +47,8 @@ from seehear.pipeline.inputs import (
 from seehear.pipeline.job import (
     Job,
     OnStep,
+    ShotJob,
+    at_final_level,
     backbones_for,
     decode_audio,
     decode_frames,
@@ -58,6 +61,8 @@ from seehear.pipeline.manifest import describe_input, to_json
 from seehear.pipeline.presets import Preset, preset_for
 from seehear.pipeline.region import Region, frames_between, region_of
 from seehear.pipeline.result import Result
+from seehear.pipeline.shot_list import ShotList
+from seehear.pipeline.shots import frames_of, joined, parts_of, shots_of
 from seehear.pipeline.steering import (
     Avoiding,
     ReferenceInput,
@@ -192,6 +197,7 @@ class Studio:
         preset: str | Preset = "default",
         fps: float | None = None,
         region: tuple[float | None, float | None] | None = None,
+        shots: ShotList | None = None,
         on_step: OnStep | None = None,
         **steering: Unpack[Steering],
     ) -> Result: ...
@@ -206,6 +212,7 @@ class Studio:
         preset: str | Preset = "default",
         fps: float | None = None,
         region: tuple[float | None, float | None] | None = None,
+        shots: ShotList | None = None,
         on_step: OnStep | None = None,
         **steering: Unpack[Steering],
     ) -> list[Result]: ...
@@ -219,6 +226,7 @@ class Studio:
         preset: str | Preset = "default",
         fps: float | None = None,
         region: tuple[float | None, float | None] | None = None,
+        shots: ShotList | None = None,
         on_step: OnStep | None = None,
         **steering: Unpack[Steering],
     ) -> Result | list[Result]:
@@ -234,6 +242,10 @@ class Studio:
             region: Start and end, in seconds, of the only region to generate, in a video file with
                 audio. The audio outside it is kept sample by sample, at its own rate and with its
                 channels. None instead of a time: the start or the end of the clip.
+            shots: Generate audio for every shot by itself, with its own caption, and crossfade
+                them at the cuts: "auto" finds the cuts, a path is a list that `seehear shots`
+                writes, or a list of `seehear.pipeline.shot_list.Shot`. Between shots of a list that
+                are apart, there is silence.
             on_step: Called after every step.
             **steering: See `Steering`.
 
@@ -244,8 +256,8 @@ class Studio:
         Raises:
             MediaError: The video cannot be read, or is shorter than 0.1 s, or has no audio around
                 the region.
-            SettingsError: No preset of that name, incompatible settings, or a region that is not
-                inside the clip.
+            SettingsError: No preset of that name, incompatible settings, or a region or a shot
+                that is not inside the clip.
         """
         chosen = preset_for("v2a", preset)
         # The sync loss cannot read more frames of an array later, so keep them now.
@@ -253,7 +265,7 @@ class Studio:
         read = as_video(video, fps, dense if isinstance(video, Array) else FRAMES_PER_S)
         job = self.job(
             "v2a", read, prompt=prompt, seed=_first(seed), preset=chosen, region=region,
-            **steering,
+            shots=shots, **steering,
         )  # fmt: skip
         frames = None if isinstance(video, str | Path) else all_frames(video, fps)
         return self._make_each(job, seed, on_step, frames)
@@ -530,7 +542,7 @@ class Studio:
         is_list = isinstance(seed, Sequence)
 
         def make(number: int) -> Result:
-            result = self.make(replace(job, seed=int(number)), on_step, with_agreement=is_list)
+            result = self.make(job.with_seed(int(number)), on_step, with_agreement=is_list)
             if frames is None:
                 return result
             return replace(result, input_frames=frames[0], input_fps=frames[1])
@@ -553,6 +565,7 @@ class Studio:
         like: str | Path | Media | None = None,
         like_strength: float = 0.0,
         region: tuple[float | None, float | None] | None = None,
+        shots: ShotList | None = None,
     ) -> Job:
         """Resolve all settings of an output without sampling: condition, prompts, windows, sync.
 
@@ -571,6 +584,7 @@ class Studio:
             like: As in `Steering`; a joint model has its reference as `media` instead.
             like_strength: As in `Steering`; only for tasks that generate nothing but audio.
             region: As in `video_to_audio`.
+            shots: As in `video_to_audio`.
 
         Raises:
             MediaError: The input is shorter than 0.1 s, or a reference cannot be read.
@@ -582,6 +596,13 @@ class Studio:
         row = TASKS[task]
         chosen = preset_for(task, preset)
         check_recordable(chosen)
+        if shots is not None:
+            if task != "v2a" or not isinstance(media, Video) or region is not None:
+                raise SettingsError("expected shots only of a whole video, for v2a")
+            steering = Steering(
+                negative=negative, veto=veto, like=like, like_strength=like_strength
+            )
+            return self._job_of_shots(media, shots, prompt, seed, chosen, steering)
         for text in (prompt, audio_prompt, video_prompt, negative):
             check_text(text)
         if negative:
@@ -618,10 +639,9 @@ class Studio:
         backbones = with_conditioned_stream(
             row, backbones_for(task, self.family, chosen.overlap), media, seed
         )
-        needs_caption = prompt is None and prompts is None
-        caption = self.caption(condition) if needs_caption else None
-        naming = self.name(condition) if needs_caption and caption is None else None
-        text = naming.caption if naming else prompt or caption or ""
+        text, naming, captioned_by = prompt or "", None, None
+        if prompt is None and prompts is None:
+            text, naming, captioned_by = self.captioned(condition)
         is_text_to_video = not row.reads_file
         return Job(
             task=task,
@@ -638,7 +658,7 @@ class Studio:
             negative=negative.strip(),
             references=references,
             naming=naming,
-            captioned_by=None if caption is None else type(self.captioner).__name__,
+            captioned_by=captioned_by,
             terms=terms_of(
                 chosen,
                 JobContext(
@@ -655,6 +675,61 @@ class Studio:
             region=part,
             user_prompt=prompt,
         )
+
+    def _job_of_shots(
+        self,
+        video: Video,
+        shots: ShotList,
+        prompt: str | None,
+        seed: int,
+        preset: Preset,
+        steering: Steering,
+    ) -> Job:
+        """A job with one job for every shot, each with its own frames, caption and seed."""
+        parts, found = [], shots_of(video, shots)
+        whole = self._terms(video, preset)
+        for shot, part_s in zip(found, parts_of(found), strict=True):
+            own = Steering(**steering)
+            if shot.veto is not None:
+                own["veto"] = shot.veto
+            job = self.job(
+                "v2a",
+                frames_of(video, shot, part_s),
+                prompt=prompt if shot.prompt is None else shot.prompt,
+                preset=replace(preset, sync_weight=0.0, terms={}),
+                **own,
+            )
+            # The terms read the whole video once, and not again for every shot.
+            terms = tuple(term.for_window(part_s[0]) for term in whole)
+            parts.append(ShotJob(shot=shot, job=replace(job, preset=preset, terms=terms)))
+        windows_s = [
+            (start_s + first_s, end_s + first_s)
+            for part, (first_s, _) in zip(parts, parts_of(found), strict=True)
+            for start_s, end_s in part.job.windows_s
+        ]
+        return replace(
+            parts[0].job,
+            condition=condition_of(video),
+            duration_s=video.duration_s,
+            prompts={"audio": ""},
+            windows_s=tuple(windows_s),
+            references={k: v for k, v in parts[0].job.references.items() if k != "veto"},
+            naming=None,
+            captioned_by=None,
+            user_prompt=prompt,
+            shots=tuple(parts),
+        ).with_seed(seed)
+
+    def _terms(self, video: Video, preset: Preset) -> tuple[LossTerm, ...]:
+        """The loss terms of v2a for a whole video."""
+        row = TASKS["v2a"]
+        context = JobContext(
+            task=row,
+            media=video,
+            backbones=backbones_for("v2a", self.family, preset.overlap),
+            duration_s=video.duration_s,
+        )
+        return terms_of(preset, context)
 
     def _region(
         self, media: Media | None, region: tuple[float | None, float | None] | None
@@ -685,6 +760,18 @@ class Studio:
                 f"{what}: expected {MIN_DURATION_S} to {MAX_DURATION_S:.0f} s, got {duration_s} s"
             )
         return duration_s
+
+    def captioned(self, condition: Condition) -> tuple[str, Naming | None, str | None]:
+        """The prompt for an input, with the binder's concepts or the captioner's class behind it.
+
+        Raises:
+            SettingsError: The condition has neither frames nor audio.
+        """
+        caption = self.caption(condition)
+        if caption is not None:
+            return caption, None, type(self.captioner).__name__
+        naming = self.name(condition)
+        return naming.caption, naming, None
 
     def caption(self, condition: Condition) -> str | None:
         """The captioner's caption of the input; None if it has none for this kind of input.
@@ -741,6 +828,8 @@ class Studio:
 
         With `with_agreement`, the binder also compares audio and video, to rank takes.
         """
+        if job.shots:
+            return self._make_shots(job, on_step, with_agreement)
         media, sampled = self.run(job, on_step)
         waveform, frames = media.get("audio"), media.get("video")
         sample_rate = None
@@ -760,20 +849,7 @@ class Studio:
             video_path=job.path if job.task == "v2a" else None,
             caption=job.prompt or None,
             seed=job.seed,
-            settings={
-                "models": self.family.name,
-                "loaded": self.options.to_json(),
-                "prompt": job.user_prompt,
-                "prompts": dict(job.prompts),
-                "named": [match._asdict() for match in job.naming.matches] if job.naming else [],
-                "is_sure": job.naming.is_sure if job.naming else None,
-                "captioned_by": job.captioned_by,
-                "duration_s": job.duration_s,
-                "windows_s": job.windows_s,
-                "preset": _recorded(job.preset),
-            }
-            | ({} if job.region is None else {"region_s": [job.region.start_s, job.region.end_s]})
-            | _recorded_steering(job),
+            settings=self._settings(job),
             trace=[to_json(step) for step in sampled.trace],
             inputs=[describe_input(job.path, job.input_duration_s)] if job.path else [],
             weights=self.family.weights(
@@ -781,6 +857,82 @@ class Studio:
             ),
             agreement=agreement(self.family.binder, job, media) if with_agreement else None,
         )
+
+    def _make_shots(self, job: Job, on_step: OnStep | None, with_agreement: bool) -> Result:
+        """The audio of every shot, joined; agreement is the mean of the shots."""
+        count = len(job.shots)
+        results = [
+            self.make(part.job, _of_shot(on_step, k, count), with_agreement=with_agreement)
+            for k, part in enumerate(job.shots)
+        ]
+        rate = int(job.backbones["audio"].sample_rate)
+        waveforms = [result.waveform[0] for result in results if result.waveform is not None]
+        shots = [part.shot for part in job.shots]
+        waveform = at_final_level(job, joined(waveforms, shots, rate, job.duration_s))
+        agreements = [result.agreement for result in results if result.agreement is not None]
+        first = results[0]
+        return replace(
+            first,
+            waveform=waveform[None],
+            caption=job.prompt or None,
+            seed=job.seed,
+            settings=self._settings(job),
+            trace=[
+                {**step, "i": k * len(result.trace) + n}
+                for k, result in enumerate(results)
+                for n, step in enumerate(result.trace)
+            ],
+            inputs=[describe_input(job.path, job.duration_s)] if job.path else [],
+            agreement=sum(agreements) / count if agreements else None,
+        )
+
+    def _settings(self, job: Job) -> dict[str, Any]:
+        """Everything that a manifest records of a job, besides its seed, input and weights."""
+        settings: dict[str, Any] = {
+            "models": self.family.name,
+            "loaded": self.options.to_json(),
+            "prompt": job.user_prompt,
+            "prompts": dict(job.prompts),
+            **_recorded_caption(job),
+            "duration_s": job.duration_s,
+            "windows_s": job.windows_s,
+            "preset": _recorded(job.preset),
+        }
+        if job.region is not None:
+            settings["region_s"] = [job.region.start_s, job.region.end_s]
+        if job.shots:
+            settings["shots"] = [_recorded_shot(part) for part in job.shots]
+        return settings | _recorded_steering(job)
+
+
+def _of_shot(on_step: OnStep | None, k: int, count: int) -> OnStep | None:
+    """A callback for the steps of shot k, which counts the steps of all shots."""
+    if on_step is None:
+        return None
+    return lambda step: on_step(
+        replace(step, i=k * step.num_steps + step.i, num_steps=count * step.num_steps)
+    )
+
+
+def _recorded_caption(job: Job) -> dict[str, Any]:
+    """The names that the binder found, or the model that wrote the caption, for a manifest."""
+    return {
+        "named": [match._asdict() for match in job.naming.matches] if job.naming else [],
+        "is_sure": job.naming.is_sure if job.naming else None,
+        "captioned_by": job.captioned_by,
+    }
+
+
+def _recorded_shot(part: ShotJob) -> dict[str, Any]:
+    """A shot for a manifest."""
+    veto = part.job.references.get("veto")
+    return {
+        "from_s": part.shot.start_s,
+        "to_s": part.shot.end_s,
+        "prompt": part.job.prompt,
+        **({} if veto is None else {"veto": veto.to_json()}),
+        **_recorded_caption(part.job),
+    }
 
 
 def _text_condition(prompts: Mapping[Stream, str]) -> tuple[TextCondition, tuple[Pair, ...]]:

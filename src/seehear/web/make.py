@@ -76,8 +76,8 @@ class RunJob:
     def _on_step(self, k: int, title: str, job: Job, tell: Tell) -> OnStep:
         """A callback for the steps of output k; all outputs have equally many steps."""
         losses: list[float] = []
-        num_steps = job.preset.settings.num_steps
-        every = max(1, min(PREVIEW_EVERY, num_steps // 3))
+        num_steps = job.preset.settings.num_steps * max(1, len(job.shots))
+        every = max(1, min(PREVIEW_EVERY, job.preset.settings.num_steps // 3))
 
         def on_step(step: StepProgress) -> None:
             self.run.check()
