@@ -275,5 +275,5 @@ def test_a_list_of_shots_is_relative_to_the_job_file(tmp_path):
     assert first.request.shots == str(tmp_path / "shots.csv")
     assert second.request.shots == "auto"
     jobs.write_text("input,shots\na.mp4,none.csv\n")
-    with pytest.raises(SettingsError, match="line 2: .*cannot be read"):
+    with pytest.raises(SettingsError, match=r"line 2: .*cannot be read"):
         entries_of(jobs, Request(task="v2a"))

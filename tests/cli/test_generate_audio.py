@@ -807,3 +807,24 @@ def test_unusable_shots_are_refused(workplace, capsys, command, expected):
     run(*command, code=2)
     assert expected in " ".join(capsys.readouterr().err.split())
     assert files(workplace) == ["clip.mp4", "photo.jpg"]
+
+
+def test_stems_and_markers_are_written_beside_the_video(workplace):
+    run("v2a", "clip.mp4", "-o", "out.mp4", *QUICK, "-q", "--mix", "--stems", "--markers")
+    assert files(workplace) == [
+        "clip.mp4", "out.json", "out.mp4", "out_effects.wav", "out_markers.txt",
+        "out_original.wav", "photo.jpg",
+    ]  # fmt: skip
+    for line in (workplace / "out_markers.txt").read_text().splitlines():
+        assert re.fullmatch(r"\d+\.\d{6}\t\d+\.\d{6}\t(audio|motion) onset", line)
+    run("replay", "out.json", "-o", "again.mp4")
+    assert not (workplace / "again_effects.wav").exists()
+
+
+def test_stems_are_not_replaced_without_leave(workplace, capsys):
+    (workplace / "out_effects.wav").write_text("mine")
+    run("v2a", "clip.mp4", "-o", "out.mp4", *QUICK, "--stems", code=2)
+    assert "out_effects.wav: exists already" in " ".join(capsys.readouterr().err.split())
+    run("v2a", "clip.mp4", "-o", "other.wav", *QUICK, "--stems", code=2)
+    assert "--stems writes the parts" in " ".join(capsys.readouterr().err.split())
+    assert (workplace / "out_effects.wav").read_text() == "mine"

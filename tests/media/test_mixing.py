@@ -12,8 +12,8 @@ from tests.media_files import make_video, packet_hashes
 from seehear.errors import MediaError, SettingsError
 from seehear.media import mux_audio, read_audio, write_audio
 from seehear.media.encode import AUDIO_RATE
-from seehear.media.mixing import ducked, mixed, of_file
-from seehear.media.track import Track
+from seehear.media.mixing import ducked, mix_parts, of_file
+from seehear.media.track import Track, stem_paths
 
 SECOND = AUDIO_RATE
 
@@ -50,7 +50,8 @@ def test_quiet_audio_does_not_duck():
 
 def test_a_mix_is_the_sum_with_a_gain_and_as_long_as_the_longer_part():
     old, new = tone(0.5, 0.1), np.repeat(tone(1.0, 0.2), 2, axis=0)
-    found, half = mixed(old, new, Track(keep="mix", gain_db=-6.0206)), old.shape[1]
+    parts, half = mix_parts(old, new, Track(keep="mix", gain_db=-6.0206)), old.shape[1]
+    found = parts[0] + parts[1]
     assert found.shape == new.shape
     np.testing.assert_allclose(found[:, :half], old + 0.5 * new[:, :half], atol=1e-5)
     np.testing.assert_allclose(found[:, half:], 0.5 * new[:, half:], atol=1e-5)
@@ -141,3 +142,41 @@ def test_an_audio_file_has_the_wanted_rate_channels_and_bits(tmp_path, suffix):
     got = read_audio(tmp_path / f"a{suffix}", 16_000, mono=False).waveform
     inside = slice(400, sound.shape[1] - 400)
     assert (got[:, inside] - sound[:, inside] / math.sqrt(2)).abs().max() < 0.01
+
+
+@pytest.mark.parametrize("peak", [0.2, 0.9])  # the second is attenuated
+def test_the_stems_of_a_mix_add_up_to_it(tmp_path, peak):
+    clip = make_video(tmp_path / "clip.mp4", num_frames=50, sound=tone(2.0, peak))
+    track = Track(keep="mix", gain_db=3.0, duck_db=6.0, is_pcm=True, is_stereo=True, has_stems=True)
+    new = torch.from_numpy(tone(2.0, peak, rate=16_000))
+    mux_audio(clip, new, 16_000, tmp_path / "out.mov", track=track)
+    stems = stem_paths(tmp_path / "out.mov", track)
+    assert [path.name for path in stems] == ["out_effects.wav", "out_original.wav"]
+    parts = [soundfile.read(path, dtype="float32", always_2d=True)[0].T for path in stems]
+    assert all(part.shape == (2, 2 * SECOND) for part in parts)
+    mix = read_audio(tmp_path / "out.mov", AUDIO_RATE, mono=False).waveform.numpy()
+    error = mix - (parts[0] + parts[1])
+    assert 20 * math.log10(np.abs(error).max() / np.abs(mix).max()) < -90
+    assert not list(tmp_path.glob(".*"))
+
+
+def test_without_a_mix_the_only_stem_is_the_new_audio(tmp_path):
+    clip = make_video(tmp_path / "clip.mp4", num_frames=25, sound=tone(1.0))
+    track = Track(has_stems=True)
+    mux_audio(clip, torch.from_numpy(tone(1.0)), AUDIO_RATE, tmp_path / "out.mp4", track=track)
+    found = soundfile.read(tmp_path / "out_effects.wav", dtype="float32")[0]
+    np.testing.assert_array_equal(found, tone(1.0)[0])
+    assert not (tmp_path / "out_original.wav").exists()
+    with pytest.raises(SettingsError, match="--stems writes the parts of a video's audio track"):
+        track.check(".wav")
+
+
+def test_a_failed_mix_leaves_no_stems(tmp_path):
+    clip = make_video(tmp_path / "clip.mp4", num_frames=25)
+    (tmp_path / "out.mp4").mkdir()
+    with pytest.raises(MediaError, match="got a folder"):
+        mux_audio(
+            clip, torch.from_numpy(tone(1.0)), AUDIO_RATE, tmp_path / "out.mp4",
+            track=Track(has_stems=True),
+        )  # fmt: skip
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["clip.mp4", "out.mp4"]

@@ -16,6 +16,7 @@ from seehear.diagnostics.dry_run import time_dry_run
 from seehear.errors import Cancelled, SeehearError
 from seehear.media import probe
 from seehear.pipeline.inputs import check_kind
+from seehear.pipeline.markers import labels_text, markers_of
 from seehear.pipeline.messages import (
     guidance_failures,
     ineffective_options,
@@ -149,6 +150,9 @@ def _generate(
     if output.report:
         pages = _pages()
         pages.write_page(pages.read_run(manifest), target.with_suffix(".html"))
+    if output.markers:
+        labels = target.with_name(f"{target.stem}_markers.txt")
+        labels.write_text(labels_text(markers_of(result)), encoding="utf-8")
     for message in guidance_failures(result):
         err.print(f"{name}: {message}")
     if not output.quiet:

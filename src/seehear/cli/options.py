@@ -114,6 +114,23 @@ Pcm = Annotated[
         "files (.flac compresses without loss).",
     ),
 ]  # fmt: skip
+Stems = Annotated[
+    bool,
+    typer.Option(
+        "--stems", rich_help_panel=_OUTPUT,
+        help="Also write the parts of the audio track as .wav files of 32-bit floats, whose sum is "
+        "the track: out_effects.wav with the new audio and, with --mix, out_original.wav with the "
+        "video's own.",
+    ),
+]  # fmt: skip
+Markers = Annotated[
+    bool,
+    typer.Option(
+        "--markers", rich_help_panel=_OUTPUT,
+        help="Also write the times of audio onsets, motion onsets and shots as a label track that "
+        "Audacity and other editors import: out_markers.txt.",
+    ),
+]  # fmt: skip
 AudioRate = Annotated[
     int | None,
     typer.Option(

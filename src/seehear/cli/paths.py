@@ -27,9 +27,14 @@ class OutputPaths:
         return self.target.with_suffix(".html")
 
     @property
+    def markers(self) -> Path:
+        """The label track beside the target, for --markers."""
+        return self.target.with_name(f"{self.target.stem}_markers.txt")
+
+    @property
     def written(self) -> tuple[Path, ...]:
         """All of them, for messages."""
-        return self.target, self.manifest, self.page
+        return self.target, self.manifest, self.page, self.markers
 
 
 @dataclass(frozen=True)
@@ -120,9 +125,19 @@ def pair_outputs(
 
 
 def check_target(
-    paths: OutputPaths, allowed: Iterable[str], *, overwrite: bool, with_page: bool = False
+    paths: OutputPaths,
+    allowed: Iterable[str],
+    *,
+    overwrite: bool,
+    beside: Iterable[Path] = (),
 ) -> None:
     """Refuse an output that could not be written, before anything is computed.
+
+    Args:
+        paths: The output.
+        allowed: Suffixes of the target.
+        overwrite: Whether files may be replaced.
+        beside: What else is written, besides the target and the manifest.
 
     Raises:
         MediaError: Another suffix, a folder that is missing or not writable, the input itself, or
@@ -136,7 +151,7 @@ def check_target(
             f"{target}: cannot write {target.suffix or 'a file without suffix'!r} here; choose "
             f"one of {', '.join(allowed)}{folders}"
         )
-    for path in (target, paths.manifest, *([paths.page] if with_page else [])):
+    for path in (target, paths.manifest, *beside):
         if not path.exists():
             continue
         if path.is_dir():

@@ -18,6 +18,7 @@ from seehear.cli.stop_signals import raise_if_stopped
 from seehear.errors import MediaError, SeehearError, SettingsError
 from seehear.media.folders import check_folder_of, existing_file
 from seehear.media.suffixes import is_media_name
+from seehear.media.track import stem_paths
 from seehear.pipeline.presets import PAPER_BACKBONES
 from seehear.pipeline.request import Request
 from seehear.pipeline.task import TASKS
@@ -168,9 +169,10 @@ def _warn_if_unguided(options: RunOptions) -> None:
 def _check_target(paths: OutputPaths, allowed: Sequence[str], options: RunOptions) -> None:
     """Refuse media, a manifest or a report that could not be written."""
     output = options.output
-    check_target(
-        paths, allowed, overwrite=output.overwrite or output.dry_run, with_page=output.report
-    )
+    beside = stem_paths(paths.target, options.request.track)
+    beside += [paths.page] if output.report else []
+    beside += [paths.markers] if output.markers else []
+    check_target(paths, allowed, overwrite=output.overwrite or output.dry_run, beside=beside)
     if output.report and paths.page.name.lower() == GALLERY:
         raise MediaError(f"{paths.page}: {GALLERY} is the name of the gallery; choose another name")
     suffix = paths.target.suffix.lower()

@@ -26,6 +26,7 @@ class OutputOptions:
     report: bool = False  # an HTML page beside every output, and a gallery of several
     previews: Path | None = None  # folder for preview images
     overwrite: bool = False
+    markers: bool = False  # a label track beside every output
     dry_run: bool = False
     count: int = 1  # outputs of each input, with consecutive seeds
     quiet: bool = False
@@ -101,6 +102,8 @@ def rows_for(task: Task) -> tuple[Row, ...]:
         (task.input_kind == "video", Row("duck", "request", declared.Duck, 0.0)),
         (not task.makes_still, Row("stereo", "request", declared.Stereo, False)),
         (not task.makes_still, Row("pcm", "request", declared.Pcm, False)),
+        (task.input_kind == "video", Row("stems", "request", declared.Stems, False)),
+        (task.makes_audio, Row("markers", "output", declared.Markers, False)),
         (
             task.makes_audio and not makes_video,
             Row("audio_rate", "request", declared.AudioRate),

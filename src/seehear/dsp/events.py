@@ -150,3 +150,25 @@ def motion_starts(motion: Curve) -> Curve:
     before = torch.cat([minimum, smooth[:, :-back]], dim=1)
     # Leaky, so that the gradient is not zero where motion decreases.
     return Curve(functional.leaky_relu(smooth - before, 0.1), motion.times_s)
+
+
+def peak_times(curve: Curve, *, share: float = 0.2, gap_s: float = 0.1) -> list[float]:
+    """Times of the peaks of the curve of one clip, in seconds.
+
+    Args:
+        curve: The curve, with one element in the batch.
+        share: Height of the lowest peak, as a share of the highest.
+        gap_s: Of peaks that are closer to each other, only the highest one is kept.
+    """
+    values = curve.values[0]
+    if len(values) < 3 or curve.is_flat():
+        return []
+    middle = values[1:-1]
+    is_peak = (middle > values[:-2]) & (middle >= values[2:]) & (middle >= share * values.max())
+    places = (is_peak.nonzero()[:, 0] + 1).tolist()
+    kept: list[float] = []
+    for place in sorted(places, key=lambda k: -float(values[k])):
+        at_s = float(curve.times_s[place])
+        if all(abs(at_s - other) >= gap_s for other in kept):
+            kept.append(at_s)
+    return sorted(kept)

@@ -63,18 +63,24 @@ def in_stereo(
     return waveform if len(waveform) == 2 else np.repeat(waveform * np.float32(0.5**0.5), 2, axis=0)
 
 
-def mixed(
+def mix_parts(
     old: Float32[np.ndarray, "channels samples"],
     new: Float32[np.ndarray, "new_channels new_samples"],
     track: Track,
-) -> Float32[np.ndarray, "most_channels most_samples"]:
-    """The sum of two recordings at 48 kHz; stereo if either is, as long as the longer one."""
+) -> tuple[
+    Float32[np.ndarray, "most_channels most_samples"],
+    Float32[np.ndarray, "most_channels most_samples"],
+]:
+    """The two recordings whose sum is a mix, at 48 kHz: the old audio, and the new at its level.
+
+    Both are stereo if either is, and as long as the longer one.
+    """
     channels, length = max(len(old), len(new)), max(old.shape[1], new.shape[1])
     old, new = (
         np.broadcast_to(pad_or_trim(part, length), (channels, length)) for part in (old, new)
     )
     new = np.float32(10 ** (track.gain_db / 20)) * new
-    return old + (ducked(new, old, track.duck_db) if track.duck_db else new)
+    return old, ducked(new, old, track.duck_db) if track.duck_db else new
 
 
 def ducked(

@@ -3,6 +3,7 @@
 import io
 import logging
 from collections.abc import Iterator
+from contextlib import ExitStack
 from fractions import Fraction
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -33,7 +34,7 @@ from seehear.media.encode import (
 from seehear.media.folders import reason_of
 from seehear.media.frames import frame_rate, stream_frames
 from seehear.media.isolated import isolatable
-from seehear.media.mixing import container_of, in_stereo, mixed
+from seehear.media.mixing import container_of, in_stereo, mix_parts
 from seehear.media.opening import (
     audio_stream,
     check_decoder,
@@ -43,8 +44,8 @@ from seehear.media.opening import (
 )
 from seehear.media.packet_times import PacketTimes, packets_of, read_packet_times
 from seehear.media.read import read_audio
-from seehear.media.track import Track
-from seehear.media.write import encode_video, replacing
+from seehear.media.track import Track, stem_paths
+from seehear.media.write import encode_video, replacing, write_stem
 
 logger = logging.getLogger("seehear.media")
 # Tags of a video track that the muxer writes itself.
@@ -82,6 +83,8 @@ def mux_audio(
         waveform: Mono or stereo audio in [-1, 1].
         sample_rate: Sample rate of `waveform`. The track is written at 48 kHz.
         out_path: .mp4, .mov, .m4v (AAC), .mkv or .webm (Opus). An existing file is replaced.
+            With `track.has_stems`, the parts of the track are written beside it, see `stem_paths`:
+            32-bit float .wav files whose sum is the track before it is encoded.
         track: Whether the existing audio is replaced or mixed with the new audio, levels, channels
             and codec. Without existing audio, both write the new audio alone, with its gain.
         max_dbfs: The track is attenuated until its peak after decoding is at most this.
@@ -104,16 +107,22 @@ def mux_audio(
             f"{out_path}: the start of {video_path.name} is hidden by an edit list, which "
             f"{out_path.suffix} does not support; choose .mp4 or .mov"
         )
-    audio = resample_for_track(waveform.detach().cpu().float().numpy(), sample_rate)
+    stems = [resample_for_track(waveform.detach().cpu().float().numpy(), sample_rate)]
     language = None
     if track.keep == "mix":
-        audio = _mix(video_path, audio, track)
+        stems = _mix_parts(video_path, stems[0], track)
         language = _audio_language(video_path)
     if track.is_stereo:
-        audio = in_stereo(audio)
-    audio = limit_peak(pad_or_trim(audio, round(clock.duration * AUDIO_RATE)), kind, max_dbfs)
+        stems = [in_stereo(stem) for stem in stems]
+    stems = [pad_or_trim(stem, round(clock.duration * AUDIO_RATE)) for stem in stems]
+    unlimited = np.sum(stems, axis=0)
+    audio = limit_peak(unlimited, kind, max_dbfs)
     _warn_of_lost_alpha(video_path, out_path, reencode)
-    with replacing(out_path) as temporary:
+    with ExitStack() as stack:
+        gain = _gain_between(unlimited, audio)
+        for stem, path in zip(stems, stem_paths(out_path, track), strict=track.has_stems):
+            write_stem(stack.enter_context(replacing(path)), gain * stem, AUDIO_RATE)
+        temporary = stack.enter_context(replacing(out_path))
         if reencode:
             _encode_again(video_path, temporary, audio, kind)
             return
@@ -161,14 +170,23 @@ def _copy_first_frame(video_path: Path, written: Path, kind: Container) -> None:
             fourcc.write_fourcc(written, stream)
 
 
-def _mix(
+def _gain_between(
+    before: Float32[np.ndarray, "channels samples"], after: Float32[np.ndarray, "channels samples"]
+) -> np.float32:
+    """The factor that `limit_peak` has applied."""
+    peak = float(np.abs(before).max(initial=0))
+    return np.float32(float(np.abs(after).max()) / peak) if peak else np.float32(1)
+
+
+def _mix_parts(
     path: Path, audio: Float32[np.ndarray, "channels samples"], track: Track
-) -> Float32[np.ndarray, "new_channels new_samples"]:
-    """Mix the audio of the file with the new audio, at 48 kHz; stereo if either is."""
+) -> list[Float32[np.ndarray, "new_channels new_samples"]]:
+    """The new audio and that of the file, to be added, at 48 kHz; stereo if either is."""
     with open_media(path) as source:
         has_audio = audio_stream(source) is not None
     old = read_audio(path, AUDIO_RATE, mono=False).waveform.numpy() if has_audio else 0 * audio
-    return mixed(old, audio, track)
+    old, new = mix_parts(old, audio, track)
+    return [new, old]
 
 
 def _encode_again(

@@ -1,6 +1,7 @@
 """Settings of the audio track of an output. This module does not import PyTorch."""
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
 from seehear.errors import SettingsError
@@ -22,6 +23,15 @@ RATES = (
     192_000,
 )
 MAX_GAIN_DB, MAX_DUCK_DB = 60.0, 60.0
+EFFECTS, ORIGINAL = "_effects.wav", "_original.wav"  # ends of the names of stems
+
+
+def stem_paths(path: Path, track: "Track") -> list[Path]:
+    """The stems of a video output: the new audio and, in a mix, the video's own audio."""
+    if not track.has_stems:
+        return []
+    ends = (EFFECTS, ORIGINAL) if track.keep == "mix" else (EFFECTS,)
+    return [path.with_name(path.stem + end) for end in ends]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,6 +44,7 @@ class Track:
     is_stereo: bool = False  # two equal channels instead of one
     is_pcm: bool = False  # 24-bit PCM: in .mov, .mkv, .wav, .aif and .flac
     sample_rate: int | None = None  # of audio files in Hz; None: the model's. Videos have 48 kHz.
+    has_stems: bool = False  # also write the parts of the track, see `stem_paths`
 
     def __post_init__(self):
         if not abs(self.gain_db) <= MAX_GAIN_DB or not 0 <= self.duck_db <= MAX_DUCK_DB:
@@ -59,6 +70,11 @@ class Track:
             raise SettingsError(
                 f"--mix keeps the video's own audio, so it needs a video output, got {suffix}; end "
                 "the name in .mp4, or drop --mix"
+            )
+        if self.has_stems and suffix not in VIDEO_OUTPUTS:
+            raise SettingsError(
+                f"--stems writes the parts of a video's audio track, so it needs a video output, "
+                f"got {suffix}; end the name in .mp4, or drop --stems"
             )
         if self.is_pcm and suffix not in PCM_OUTPUTS:
             raise SettingsError(

@@ -19,7 +19,7 @@ from av.video.stream import VideoStream
 from jaxtyping import Float, Float32, UInt8
 from torch import Tensor
 
-from seehear.errors import MediaError
+from seehear.errors import MediaError, SettingsError
 from seehear.media.encode import (
     AUDIO_CONTAINERS,
     AUDIO_RATE,
@@ -127,6 +127,13 @@ def write_audio(
     return gain
 
 
+def write_stem(
+    path: Path, samples: Float32[np.ndarray, "channels samples"], sample_rate: int
+) -> None:
+    """Write a .wav file of 32-bit floats, which may exceed full scale."""
+    soundfile.write(path, samples.T, sample_rate, format="WAV", subtype="FLOAT")
+
+
 def _encode_audio(
     path: Path, samples: Float32[np.ndarray, "channels samples"], sample_rate: int
 ) -> None:
@@ -167,6 +174,8 @@ def write_video(
     """
     path = Path(path)
     kind = container_of(path, track)
+    if track.has_stems:
+        raise SettingsError(f"{path}: expected stems only for a video file as input")
     if not len(frames):
         raise ValueError("expected at least one frame, got none")
     rate = Fraction(fps).limit_denominator(1001)

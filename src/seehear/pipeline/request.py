@@ -39,6 +39,7 @@ class Request:
     duck: float = 0.0  # most that it is lowered while the video's own audio is loud, in dB
     stereo: bool = False  # write two equal channels
     pcm: bool = False  # write 24-bit PCM
+    stems: bool = False  # also write the parts of the audio track
     audio_rate: int | None = None  # of audio files, in Hz; None: the model's
     reencode: bool = False  # encode the video's frames again instead of copying its packets
     upscale: int | None = 1  # enlargement of saved frames; None: 4 below 128 pixels, else 1
@@ -63,6 +64,7 @@ class Request:
             is_stereo=self.stereo,
             is_pcm=self.pcm,
             sample_rate=self.audio_rate,
+            has_stems=self.stems,
         )
 
     def check(self, suffix: str) -> None:

@@ -102,8 +102,9 @@ def save_output(
     options: dict[str, Any] = {"mix": track.keep == "mix"}
     if is_reencoded:
         options["reencode"] = True
-    if track != Track(keep=track.keep):
-        options["track"] = {k: v for k, v in to_json(track).items() if k != "keep"}
+    recorded = {k: v for k, v in to_json(track).items() if k not in ("keep", "has_stems")}
+    if track != Track(keep=track.keep, has_stems=track.has_stems):
+        options["track"] = recorded
     result = replace(result, settings={**result.settings, **options})
     return result.save(target, track=track, reencode=is_reencoded, upscale=upscale)
 
