@@ -1,12 +1,13 @@
 import itertools
 import os
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 
 import pytest
 from tests.fuzz import lists
 
 from seehear.batch.job_list import Entry, entries_of, seed_of
+from seehear.batch.list_schema import COLUMNS
 from seehear.errors import SettingsError
 from seehear.media.track import Track
 from seehear.pipeline.request import Request
@@ -277,3 +278,17 @@ def test_a_list_of_shots_is_relative_to_the_job_file(tmp_path):
     jobs.write_text("input,shots\na.mp4,none.csv\n")
     with pytest.raises(SettingsError, match=r"line 2: .*cannot be read"):
         entries_of(jobs, Request(task="v2a"))
+
+
+def test_stems_have_names_of_their_own(tmp_path):
+    jobs = tmp_path / "jobs.csv"
+    jobs.write_text("input,output,stems\ndog.mp4,dog.mp4,true\nb.mp4,dog_effects.mp4,\n")
+    with pytest.raises(SettingsError, match="would both write dog_effects"):
+        entries_of(jobs, Request(task="v2a"))
+    jobs.write_text("input,output,stems\ndog.mp4,dog.mp4,true\nb.mp4,dog_original.mp4,\n")
+    assert entries_of(jobs, Request(task="v2a"))[0].request.track.has_stems
+
+
+def test_every_field_of_a_request_is_read_from_the_ledger_again():
+    names = {field.name for field in fields(Request)} - {"source"}
+    assert names <= set(COLUMNS)

@@ -10,6 +10,7 @@ from typing import Protocol, runtime_checkable
 from seehear.batch.ledger import is_alive, owner_name
 from seehear.batch.ledger_check import WORK, is_owner
 from seehear.hashes import file_sha256
+from seehear.media.track import EFFECTS, ORIGINAL
 
 _PREFIX = "seehear-"  # of temporary folders
 
@@ -43,6 +44,8 @@ def run_in_work_folder(folder: Path, owner: str, spec: str, make: MakesJob) -> s
         make(spec, work)
         files = sorted(work.iterdir(), key=lambda path: (path.suffix == ".json", path.name))
         media = [path for path in files if path.suffix != ".json"] or files
+        # Stems are larger than the video that they are parts of.
+        media = [path for path in media if not path.name.endswith((EFFECTS, ORIGINAL))] or media
         digest = file_sha256(max(media, key=lambda path: path.stat().st_size)) if media else ""
         for path in files:
             path.replace(folder / path.name)

@@ -14,6 +14,7 @@ from seehear.batch.list_rows import NEW_NAMES, Row, rows_of_file
 from seehear.batch.list_schema import problem_in
 from seehear.errors import SeehearError, SettingsError
 from seehear.media.suffixes import is_media_name
+from seehear.media.track import stem_paths
 from seehear.pipeline.request import Request
 from seehear.pipeline.shot_list import AUTO
 from seehear.pipeline.task import TASKS, TaskName
@@ -23,6 +24,7 @@ _OLD_NAMES = {new: old for old, new in NEW_NAMES.items()}  # of ledgers
 _NEW_FIELDS = (
     "lufs", "reencode", "negative", "veto", "like", "like_strength", "gain", "duck", "stereo",
     "pcm", "audio_rate", "from_s", "to_s", "shots",
+    "stems",
 )  # fmt: skip
 
 
@@ -214,10 +216,17 @@ def _check_names(entries: Iterable[Entry]) -> None:
             raise SettingsError(f"two jobs have the id {entry.id}; set different ids")
         ids.add(entry.id)
         # The manifest shares the stem of the media, so stems must differ, not only file names.
-        stem = Path(entry.output).stem.casefold()
-        other = files.setdefault(stem, entry.id)
-        if other != entry.id:
-            raise SettingsError(
-                f"the jobs {other} and {entry.id} would both write {Path(entry.output).stem}.json; "
-                "set different outputs"
-            )
+        manifest = Path(entry.output).with_suffix(".json")
+        beside = [path.with_suffix(".json") for path in _stems(entry)]
+        for path in (manifest, *beside):
+            other = files.setdefault(path.name.casefold(), entry.id)
+            if other != entry.id:
+                raise SettingsError(
+                    f"the jobs {other} and {entry.id} would both write {path.stem}; set different "
+                    "outputs"
+                )
+
+
+def _stems(entry: Entry) -> list[Path]:
+    """The names of the stems that a job writes beside its output."""
+    return stem_paths(Path(entry.output), entry.request.track)

@@ -104,6 +104,7 @@ class JobRecord(BaseModel):
     duck: _Duck = Field(None, description="a number of decibels from 0 to 60")
     stereo: bool | None = Field(None, description="true or false")
     pcm: bool | None = Field(None, description="true or false")
+    stems: bool | None = Field(None, description="true or false")
     audio_rate: Annotated[int | None, Field(ge=RATES[0], le=RATES[-1])] = Field(
         None, description="a whole number of hertz from 8000 to 192000"
     )
@@ -122,7 +123,7 @@ _INTEGERS = ("seed", "steps", "upscale", "audio_rate")
 _NUMBERS = (
     "lr", "sync", "duration_s", "max_duration_s", "gain", "duck", "like_strength", "from_s", "to_s",
 )  # fmt: skip
-_FLAGS = ("mix", "reencode", "stereo", "pcm")
+_FLAGS = ("mix", "reencode", "stereo", "pcm", "stems")
 
 
 def problem_in(values: Mapping[str, Any]) -> str | None:
