@@ -87,13 +87,23 @@ def outcomes():
     return dict(json.loads(line) for line in done.stdout.splitlines())
 
 
+def with_tolerance(values):
+    """Nested values of JSON, with numbers that may differ by 0.05."""
+    if isinstance(values, dict):
+        return {key: with_tolerance(value) for key, value in values.items()}
+    if isinstance(values, list):
+        return [with_tolerance(value) for value in values]
+    return pytest.approx(values, abs=0.05) if isinstance(values, float) else values
+
+
 @pytest.mark.parametrize("path", sorted(DAMAGED.iterdir()), ids=lambda path: path.name)
 def test_a_damaged_file_is_read_or_refused_in_bounded_time_and_memory(outcomes, path):
     found = outcomes[str(path)]
     assert found["mb"] < 700
     assert found["s"] < 60
     # The originals last 2 s with 24 frames (GIF: 2 or 3), and 1 s with audio.
-    assert found["ops"] == EXPECTED[path.name]
+    # How much of a damaged file decodes depends on the version of FFmpeg.
+    assert with_tolerance(found["ops"]) == EXPECTED[path.name]
 
 
 @pytest.mark.parametrize("channels", [8, 9, 16, 32])

@@ -28,6 +28,7 @@ from seehear.media.opening import (
     declared_duration,
     decodable_frames,
     decoding,
+    exact,
     is_still,
     open_media,
     seconds,
@@ -211,7 +212,7 @@ def require_video(path: str | Path, container: InputContainer) -> VideoStream:
 
 def frame_rate(stream: VideoStream) -> Fraction:
     """Frames per second according to the file; 25 for raw streams without a clock."""
-    return stream.average_rate or stream.guessed_rate or _FALLBACK_FPS
+    return exact(stream.average_rate or stream.guessed_rate) or _FALLBACK_FPS
 
 
 def clocked_frames(
@@ -238,17 +239,17 @@ def clocked_frames(
 
 def _pixel_aspect(stream: VideoStream) -> Fraction:
     """Pixel aspect ratio (width / height); 1 if unknown or outside [0.1, 10]."""
-    aspect = stream.sample_aspect_ratio or _ONE
+    aspect = exact(stream.sample_aspect_ratio) or _ONE
     return aspect if Fraction(1, 10) <= aspect <= 10 else _ONE
 
 
 def _display_matrix(frame: VideoFrame) -> _Matrix:
     """Display matrix (a, b, c, d): x' = a x + c y, y' = b x + d y for a stored point (x, y)."""
-    for data in frame.side_data:
-        if data.type == SideDataType.DISPLAYMATRIX:  # type: ignore[attr-defined]
-            a, b, _, c, d = np.frombuffer(bytes(data)[:20], np.int32).tolist()  # type: ignore
-            return a, b, c, d
-    return 1, 0, 0, 1
+    data = frame.side_data.get(SideDataType.DISPLAYMATRIX)  # type: ignore[call-overload]
+    if data is None:
+        return 1, 0, 0, 1
+    a, b, _, c, d = np.frombuffer(bytes(data)[:20], np.int32).tolist()
+    return a, b, c, d
 
 
 def _rotated(

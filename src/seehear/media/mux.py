@@ -39,7 +39,9 @@ from seehear.media.opening import (
     audio_stream,
     check_decoder,
     decoding,
+    exact,
     open_media,
+    seconds,
     video_stream,
 )
 from seehear.media.packet_times import PacketTimes, packets_of, read_packet_times
@@ -247,9 +249,8 @@ def _interleave(
     times = zip(clock.pts, clock.dts, clock.durations, strict=True)
     for packet, (pts, dts, duration) in zip(packets_of(source, stream), times, strict=True):
         # Interleave in time: the muxer buffers packets of a stream that is ahead.
-        while pending is not None and (pending.dts or 0) * pending.time_base <= (
-            (dts - clock.start) * clock.time_base
-        ):
+        now_s = (dts - clock.start) * clock.time_base
+        while pending is not None and (seconds(pending.dts, pending.time_base) or 0) <= now_s:
             output.mux(pending)
             pending = next(audio, None)
         packet.pts, packet.dts, packet.duration = pts - clock.start, dts - clock.start, duration
@@ -314,7 +315,7 @@ def _chapters(source: InputContainer, clock: PacketTimes) -> list[Any]:
     start = clock.start * clock.time_base
     chapters = source.chapters()
     for chapter in chapters:
-        shift = round(start / (chapter["time_base"] or clock.time_base))
+        shift = round(start / (exact(chapter["time_base"]) or clock.time_base))
         chapter["start"] = max(0, chapter["start"] - shift)
         chapter["end"] = max(chapter["start"], chapter["end"] - shift)
     return chapters

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import av
 from av.audio.stream import AudioStream
@@ -26,6 +26,11 @@ DECODE_S, DECODE_S_PER_S = 30.0, 20.0
 # Demuxers that render text as video, or that open other files and URLs named in the file.
 _REFUSED_FORMATS = {"tty", "hls", "dash", "concat", "sdp", "rtsp", "ffmetadata", "imf"}
 
+# Metadata that are not UTF-8 are no error. Since version 19, PyAV has no option for it.
+_OPEN_OPTIONS: dict[str, Any] = (
+    {"metadata_errors": "replace"} if int(av.__version__.split(".")[0]) < 19 else {}
+)
+
 
 @contextmanager
 def open_media(path: str | Path) -> Iterator[InputContainer]:
@@ -37,7 +42,7 @@ def open_media(path: str | Path) -> Iterator[InputContainer]:
     path = existing_file(path)
     try:
         # Absolute path: FFmpeg would parse "a:b.mp4" as a URL with the protocol "a".
-        container = av.open(str(path.absolute()), metadata_errors="replace")
+        container = av.open(str(path.absolute()), **_OPEN_OPTIONS)
     except (av.FFmpegError, ValueError, UnicodeError) as error:
         raise MediaError(
             f"{path}: expected a video or audio file, but the content is neither or is truncated "
@@ -120,9 +125,26 @@ def check_decoder(path: str | Path, stream: VideoStream) -> None:
         raise MediaError(f"{path}: no decoder for the video track; convert it to H.264 in .mp4")
 
 
-def seconds(ticks: int | None, time_base: Fraction | None) -> Fraction | None:
+@runtime_checkable
+class _Rational(Protocol):
+    """Fractions of the standard library and, since PyAV 19, of PyAV."""
+
+    @property
+    def numerator(self) -> int: ...
+
+    @property
+    def denominator(self) -> int: ...
+
+
+def exact(value: _Rational | None) -> Fraction | None:
+    """A rate or a time base of PyAV as a fraction of the standard library; None if unknown."""
+    return Fraction(value.numerator, value.denominator) if value else None
+
+
+def seconds(ticks: int | None, time_base: _Rational | None) -> Fraction | None:
     """Convert ticks of a time base to exact seconds; None if either is unknown."""
-    return None if ticks is None or time_base is None else ticks * time_base
+    unit = exact(time_base)
+    return None if ticks is None or unit is None else ticks * unit
 
 
 def declared_duration(
@@ -170,7 +192,8 @@ def decodable_frames(
             if packet is None:
                 break
             frames = packet.decode()
-        except av.FFmpegError:  # damaged data can raise every one of its subclasses
+        # Damaged data can raise every subclass, and an unknown codec a plain ValueError.
+        except (av.FFmpegError, ValueError):
             num_broken += 1
         spent_s += time.monotonic() - began
         decoded_s += sum(_length_s(frame) for frame in frames)

@@ -13,7 +13,14 @@ from av.video.stream import VideoStream
 
 from seehear.errors import MediaError
 from seehear.media.encode import AUDIO_RATE
-from seehear.media.opening import check_decoder, check_gap, decoding, open_media, video_stream
+from seehear.media.opening import (
+    check_decoder,
+    check_gap,
+    decoding,
+    exact,
+    open_media,
+    video_stream,
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,12 +40,13 @@ def read_packet_times(path: Path) -> PacketTimes:
     """Read the times of every packet without decoding."""
     with open_media(path) as source, decoding(path):
         stream = video_stream(source)
-        if stream is None or stream.time_base is None:
+        time_base = None if stream is None else exact(stream.time_base)
+        if stream is None or time_base is None:
             raise MediaError(f"{path}: expected a video, got a file without a video track")
         check_decoder(path, stream)
-        frame = 1 / (stream.average_rate or stream.guessed_rate or 25) / stream.time_base
+        frame = 1 / (exact(stream.average_rate or stream.guessed_rate) or 25) / time_base
         times = _joined_times(packets_of(source, stream), round(frame))
-        time_base, can_reorder = stream.time_base, stream.codec_context.has_b_frames
+        can_reorder = stream.codec_context.has_b_frames
     if not times:
         raise MediaError(
             f"{path}: expected video packets, got none; the file is damaged or truncated"

@@ -25,6 +25,7 @@ from seehear.media.opening import (
     declared_duration,
     decodable_frames,
     decoding,
+    exact,
     open_media,
     seconds,
     video_stream,
@@ -143,7 +144,7 @@ def _samples_in_order(
     Blocks have one or two channels.
     """
     rate = stream.codec_context.sample_rate
-    counts_samples = stream.time_base == Fraction(1, rate)
+    counts_samples = exact(stream.time_base) == Fraction(1, rate)
     to_float, accepted, num_channels = None, None, 0
     position = 0  # of the next sample, in samples after `zero`
     for frame in decodable_frames(container, stream):
