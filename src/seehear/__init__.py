@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from seehear import errors
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 if TYPE_CHECKING:
     from seehear.media import Audio, Image, Video
