@@ -42,10 +42,11 @@ suggests an alternative. Every manifest lists the licences of all models used. T
 table are a summary and not legal advice.
 
 A licence covers the weights, not the data they were trained on. The published models were trained
-on collections with material of many owners: AudioLDM on AudioSet, AudioCaps, Freesound and the BBC's
-sound effects, Stable Diffusion on LAION images, AnimateDiff on WebVid-10M, ImageBind on AudioSet
-and others. Whether their outputs may be used for a purpose is a question of your country's law. The
-training data of the pocket models are listed with their licences in the [model card](pocket.md).
+on collections with material of many owners: AudioLDM on AudioSet, AudioCaps, Freesound and the
+BBC's sound effects, Stable Diffusion on LAION images, AnimateDiff on WebVid-10M, ImageBind on
+AudioSet and others. Whether their outputs may be used for a purpose is a question of your country's
+law. The training data of the pocket models are listed with their licences in the [model
+card](pocket.md).
 
 ## Checkpoints
 
