@@ -828,3 +828,14 @@ def test_stems_are_not_replaced_without_leave(workplace, capsys):
     run("v2a", "clip.mp4", "-o", "other.wav", *QUICK, "--stems", code=2)
     assert "--stems writes the parts" in " ".join(capsys.readouterr().err.split())
     assert (workplace / "out_effects.wav").read_text() == "mine"
+
+
+def test_a_shell_completes_options(tmp_path):
+    environment = os.environ | {
+        "_SEEHEAR_COMPLETE": "complete_bash",
+        "COMP_WORDS": "seehear v2a clip.mp4 --sho",
+        "COMP_CWORD": "3",
+    }
+    command = [sys.executable, "-c", "from seehear.cli import main; main()"]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, cwd=tmp_path)
+    assert done.stdout.split() == ["--shots"]

@@ -156,6 +156,7 @@ def test_times_may_have_minutes_and_a_veto_may_be_a_file(tmp_path):
         ("", "expected the columns from, to, prompt, veto"),
         ("from,to,sound\n0,1,\n", "expected the columns"),
         ("from,to,to\n0,1,2\n", "expected the columns"),
+        ('from,to,"a\nb"\n', r"got 'from, to, a\nb'; correct"),
         ("from,to\n", "expected at least one shot"),
         ("from,to\n0,abc\n", "line 2: expected seconds or minutes:seconds in the column to"),
         ("from,to\n0,-1\n", "line 2: expected seconds"),

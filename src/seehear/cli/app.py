@@ -9,7 +9,6 @@ from seehear import __version__
 app = typer.Typer(
     name="seehear",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,  # a bug shows Python's own traceback
     context_settings={"help_option_names": ["-h", "--help"]},
 )

@@ -125,7 +125,7 @@ def _check_columns(path: str | Path, names: Sequence[str]) -> None:
     if unknown or not is_complete:
         raise SettingsError(
             f"{path}: expected the columns {', '.join(COLUMNS)} (the last two are optional), got "
-            f"{', '.join(names) or 'none':.200}; correct the first line"
+            f"{', '.join(names)!r:.200}; correct the first line"
         )
 
 
