@@ -179,7 +179,6 @@ def check_page(path: Path, *, overwrite: bool) -> None:
 
 
 def check_new_file(path: Path, *, overwrite: bool) -> None:
-    """Raise MediaError if a file could not be written, or exists and may not be replaced."""
-    check_folder_of(path)
+    """Raise MediaError if a file exists and may not be replaced."""
     if path.exists() and not overwrite:
         raise MediaError(f"{path}: exists already; choose another name or give --overwrite")

@@ -50,7 +50,7 @@ def shots(
     from seehear.cli.load_models import loaded_studio
     from seehear.cli.paths import check_new_file
     from seehear.errors import MediaError
-    from seehear.media import replacing
+    from seehear.media import check_folder_of, replacing
     from seehear.pipeline.inputs import as_video, check_kind, condition_of
     from seehear.pipeline.messages import prompt_note
     from seehear.pipeline.shot_list import AUTO, shots_text
@@ -58,6 +58,7 @@ def shots(
 
     if output.suffix.lower() != ".csv":
         raise MediaError(f"{output}: expected the name of a list to write, such as shots.csv")
+    check_folder_of(output)
     check_new_file(output, overwrite=overwrite)
     check_kind("v2a", clip)
     video = as_video(clip)
