@@ -131,7 +131,7 @@ def main() -> None:
         "",
         "One unguided and one guided run per task with the pocket family and seed 0. Runs without "
         "a prompt use the preset `latents`. Single runs are examples and do not measure quality: "
-        "[results/](results/) has scores on many held-out scenes. Frames are 64 pixels wide and "
+        "[results/](results/) has scores on many held-out scenes. Frames are 128 pixels wide and "
         "enlarged here. Spectrograms are log mels, 0 to 8 kHz from bottom to top.",
         "",
         "Written by `python scripts/write_tasks_page.py`.",

@@ -485,7 +485,7 @@ Upscale = Annotated[
     typer.Option(
         "--upscale", min=1, max=16, metavar="TIMES", rich_help_panel=_OUTPUT,
         show_default="4 if frames are smaller than 128 pixels, else 1",
-        help="Upscale saved frames by this factor (the pocket model generates 64 x 64 pixels). "
+        help="Upscale saved frames by this factor (the pocket model generates 128 x 128 pixels). "
         "Lanczos resampling adds no detail. The manifest and the metadata of the output record the "
         "factor.",
     ),
