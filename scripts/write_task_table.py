@@ -47,7 +47,7 @@ def table() -> str:
         raw = json.loads(path.read_text()) if path.exists() else {"cells": {}}
         cells = [raw["cells"].get(key) or {} for key in (unguided, guided)]
         counts = dict.fromkeys(c.get("count", raw.get("count")) for c in cells if c)
-        link = f"[{', '.join(map(str, counts))}](docs/results/{name}.md)"
+        link = f"[{', '.join(map(str, counts)) or 0}](docs/results/{name}.md)"
         values = [_with_interval(c, s) for s in ("outside_top1", score) for c in cells]
         text += f"| {' | '.join((task, what, *values, f'`{preset}`', link))} |\n"
     return text
