@@ -10,6 +10,7 @@ import av
 import numpy as np
 import PIL.Image
 import soundfile
+import torch
 from av.stream import Disposition
 from av.video.frame import VideoFrame
 
@@ -182,3 +183,12 @@ def make_surround_video(path: Path, folder: Path) -> Path:
                     packet.stream = track
                     output.mux(packet)
     return path
+
+
+def scene(seed: int, num_frames: int) -> torch.Tensor:
+    """A smooth random texture that moves by two pixels a frame."""
+    rng = np.random.default_rng(seed)
+    coarse = torch.from_numpy(rng.integers(0, 256, (1, 3, 6, 10)).astype(np.float32))
+    texture = torch.nn.functional.interpolate(coarse, size=(96, 160), mode="bicubic")[0]
+    frames = [texture.roll(2 * k, dims=2) for k in range(num_frames)]
+    return torch.stack(frames).clamp(0, 255).byte()

@@ -5,6 +5,7 @@ ComfyUI's types: IMAGE is a float tensor [frames, height, width, 3] in [0, 1]. A
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -14,7 +15,7 @@ import seehear
 from seehear.errors import Cancelled
 from seehear.guidance.sampling import StepProgress
 from seehear.media import Audio
-from seehear.pipeline.presets import presets_of
+from seehear.pipeline.presets import preset_for, presets_of
 from seehear.pipeline.result import Result
 from seehear.pipeline.studio import Studio
 
@@ -45,9 +46,12 @@ def _common_inputs(task: str) -> dict[str, tuple[Any, ...]]:
     }
 
 
-def _prompt(prompt: str, caption: bool) -> str | None:
-    """None: the studio writes the prompt."""
-    return None if caption and not prompt.strip() else prompt
+def _arguments(widgets: dict[str, Any]) -> dict[str, Any]:
+    """The values of `_prompt_inputs` or `_common_inputs` as arguments of a studio's method."""
+    arguments = {"on_step": _on_step(), **widgets}
+    if arguments.pop("caption", False) and not arguments["prompt"].strip():
+        arguments["prompt"] = None  # the studio writes it
+    return arguments
 
 
 def _frames(images: Tensor) -> Tensor:
@@ -144,25 +148,15 @@ class VideoToAudio:
         models: Studio,
         images: Tensor,
         fps: float,
-        prompt: str,
-        caption: bool,
-        negative: str,
-        preset: str,
-        seed: int,
         sync: float,
+        **widgets: Any,
     ) -> tuple[dict[str, Any], str]:
         """See `Studio.video_to_audio`."""
-        from dataclasses import replace
-
-        from seehear.pipeline.presets import preset_for
-
-        chosen = preset_for("v2a", preset)
+        arguments = _arguments(widgets)
         if sync:
-            chosen = replace(chosen, sync_weight=sync)
-        result = models.video_to_audio(
-            _frames(images), _prompt(prompt, caption), seed, fps=fps, preset=chosen,
-            negative=negative, on_step=_on_step(),
-        )  # fmt: skip
+            preset = preset_for("v2a", arguments["preset"])
+            arguments["preset"] = replace(preset, sync_weight=sync)
+        result = models.video_to_audio(_frames(images), fps=fps, **arguments)
         return _audio_of(result), result.caption or ""
 
 
@@ -189,17 +183,10 @@ class ImageToAudio:
         models: Studio,
         image: Tensor,
         seconds: float,
-        prompt: str,
-        caption: bool,
-        negative: str,
-        preset: str,
-        seed: int,
+        **widgets: Any,
     ) -> tuple[dict[str, Any], str]:
         """See `Studio.image_to_audio`. Of several images, the first one is used."""
-        result = models.image_to_audio(
-            _frames(image)[0], seconds, _prompt(prompt, caption), seed, preset=preset,
-            negative=negative, on_step=_on_step(),
-        )  # fmt: skip
+        result = models.image_to_audio(_frames(image)[0], seconds, **_arguments(widgets))
         return _audio_of(result), result.caption or ""
 
 
@@ -217,20 +204,10 @@ class AudioToVideo:
         }
 
     def generate(
-        self,
-        models: Studio,
-        audio: dict[str, Any],
-        prompt: str,
-        caption: bool,
-        negative: str,
-        preset: str,
-        seed: int,
+        self, models: Studio, audio: dict[str, Any], **widgets: Any
     ) -> tuple[Tensor, float, str]:
         """See `Studio.audio_to_video`."""
-        result = models.audio_to_video(
-            _waveform(audio), _prompt(prompt, caption), seed, preset=preset, negative=negative,
-            on_step=_on_step(),
-        )  # fmt: skip
+        result = models.audio_to_video(_waveform(audio), **_arguments(widgets))
         return _image_of(result), float(result.fps or 0), result.caption or ""
 
 
@@ -247,21 +224,9 @@ class AudioToImage:
             "required": {"models": (STUDIO,), "audio": ("AUDIO",), **_prompt_inputs("a2i")},
         }
 
-    def generate(
-        self,
-        models: Studio,
-        audio: dict[str, Any],
-        prompt: str,
-        caption: bool,
-        negative: str,
-        preset: str,
-        seed: int,
-    ) -> tuple[Tensor, str]:
+    def generate(self, models: Studio, audio: dict[str, Any], **widgets: Any) -> tuple[Tensor, str]:
         """See `Studio.audio_to_image`."""
-        result = models.audio_to_image(
-            _waveform(audio), _prompt(prompt, caption), seed, preset=preset, negative=negative,
-            on_step=_on_step(),
-        )  # fmt: skip
+        result = models.audio_to_image(_waveform(audio), **_arguments(widgets))
         return _image_of(result), result.caption or ""
 
 
@@ -284,12 +249,10 @@ class TextToBoth:
         }
 
     def generate(
-        self, models: Studio, prompt: str, seconds: float, negative: str, preset: str, seed: int
+        self, models: Studio, seconds: float, **widgets: Any
     ) -> tuple[Tensor, dict[str, Any], float]:
         """See `Studio.text_to_both`."""
-        result = models.text_to_both(
-            prompt, seed, duration_s=seconds, preset=preset, negative=negative, on_step=_on_step()
-        )
+        result = models.text_to_both(duration_s=seconds, **_arguments(widgets))
         return _image_of(result), _audio_of(result), float(result.fps or 0)
 
 
@@ -322,16 +285,12 @@ class AlignLatents:
         fps: float,
         audio: dict[str, Any],
         strength: float,
-        prompt: str,
-        caption: bool,
-        negative: str,
-        preset: str,
-        seed: int,
+        **widgets: Any,
     ) -> tuple[dict[str, Any], str]:
         """See `Studio.video_to_audio` with `like` and `like_strength`."""
         result = models.video_to_audio(
-            _frames(images), _prompt(prompt, caption), seed, fps=fps, preset=preset,
-            negative=negative, like=_waveform(audio), like_strength=strength, on_step=_on_step(),
+            _frames(images), fps=fps, like=_waveform(audio), like_strength=strength,
+            **_arguments(widgets),
         )  # fmt: skip
         return _audio_of(result), result.caption or ""
 

@@ -17,8 +17,7 @@ import PIL.Image
 import pytest
 import torch
 from small_family import moving_frames, small_family, write_small
-from tests.media.test_cuts import scene
-from tests.media_files import make_sound, make_video, packet_hashes
+from tests.media_files import make_sound, make_video, packet_hashes, scene
 
 from seehear import __version__, media
 from seehear.cli import console as showing

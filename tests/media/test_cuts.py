@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from tests.media_files import make_sound, make_video
+from tests.media_files import make_sound, make_video, scene
 
 from seehear.errors import MediaError
 from seehear.media import write_video
@@ -15,15 +15,6 @@ from seehear.media.isolated import isolated
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 FPS = 25.0
-
-
-def scene(seed: int, num_frames: int) -> torch.Tensor:
-    """A smooth random texture that moves by two pixels a frame."""
-    rng = np.random.default_rng(seed)
-    coarse = torch.from_numpy(rng.integers(0, 256, (1, 3, 6, 10)).astype(np.float32))
-    texture = torch.nn.functional.interpolate(coarse, size=(96, 160), mode="bicubic")[0]
-    frames = [texture.roll(2 * k, dims=2) for k in range(num_frames)]
-    return torch.stack(frames).clamp(0, 255).byte()
 
 
 def test_every_cut_is_found_to_the_frame(tmp_path):

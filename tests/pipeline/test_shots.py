@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 import torch
 from small_family import small_family, write_small
-from tests.media.test_cuts import FPS, scene
+from tests.media_files import scene
 
 from seehear.errors import SettingsError
 from seehear.media import peak_dbfs, write_video
@@ -17,6 +17,7 @@ from seehear.pipeline.shots import FADE_S, joined, parts_of, seed_of_shot, shots
 from seehear.pipeline.studio import Studio
 
 QUICK = with_overrides(DEFAULT, num_steps=4)
+FPS = 25.0
 LENGTHS = (30, 55, 20, 41, 64)
 RATE = 16_000
 

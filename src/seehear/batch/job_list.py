@@ -23,8 +23,7 @@ _OLD_NAMES = {new: old for old, new in NEW_NAMES.items()}  # of ledgers
 # Version 0.1.0 did not have these fields. A ledger without them goes on while they have defaults.
 _NEW_FIELDS = (
     "lufs", "reencode", "negative", "veto", "like", "like_strength", "gain", "duck", "stereo",
-    "pcm", "audio_rate", "from_s", "to_s", "shots",
-    "stems",
+    "pcm", "audio_rate", "from_s", "to_s", "shots", "stems",
 )  # fmt: skip
 
 
@@ -121,12 +120,13 @@ def entries_of(path: Path, common: Request, suffix: str | None = None) -> list[E
 
 def _absolute(values: Mapping[str, Any], folder: Path) -> dict[str, Any]:
     """The fields that name other files in a folder, with absolute paths."""
-    found = {name: values[name] for name in ("like", "veto", "shots") if values.get(name)}
-    if "veto" in found and not is_media_name(found["veto"]):
-        del found["veto"]
-    if found.get("shots") == AUTO:
-        del found["shots"]
-    return {name: str((folder / path).absolute()) for name, path in found.items()}
+    veto, shots = values.get("veto"), values.get("shots")
+    paths = {
+        "like": values.get("like"),
+        "veto": veto if veto and is_media_name(veto) else None,
+        "shots": None if shots == AUTO else shots,
+    }
+    return {name: str((folder / path).absolute()) for name, path in paths.items() if path}
 
 
 def _rows_of_folder(folder: Path, task: TaskName) -> Iterator[Row]:
@@ -217,16 +217,11 @@ def _check_names(entries: Iterable[Entry]) -> None:
         ids.add(entry.id)
         # The manifest shares the stem of the media, so stems must differ, not only file names.
         manifest = Path(entry.output).with_suffix(".json")
-        beside = [path.with_suffix(".json") for path in _stems(entry)]
-        for path in (manifest, *beside):
+        stems = stem_paths(Path(entry.output), entry.request.track)
+        for path in (manifest, *(stem.with_suffix(".json") for stem in stems)):
             other = files.setdefault(path.name.casefold(), entry.id)
             if other != entry.id:
                 raise SettingsError(
                     f"the jobs {other} and {entry.id} would both write {path.stem}; set different "
                     "outputs"
                 )
-
-
-def _stems(entry: Entry) -> list[Path]:
-    """The names of the stems that a job writes beside its output."""
-    return stem_paths(Path(entry.output), entry.request.track)

@@ -10,6 +10,7 @@ from typing import Any
 
 from seehear.batch.list_schema import problem_in, value_of_cell, with_floats
 from seehear.errors import SettingsError
+from seehear.pipeline.texts import read_text
 
 MAX_BYTES = 64_000_000
 MAX_JOBS = 250_000
@@ -30,7 +31,9 @@ def rows_of_file(path: Path) -> Iterator[Row]:
     suffix = path.suffix.lower()
     if suffix not in read:
         raise SettingsError(f"{path}: expected a .csv file, a .jsonl file or a folder of clips")
-    for count, (where, row) in enumerate(read[suffix](path, _text(path))):
+    for count, (where, row) in enumerate(
+        read[suffix](path, read_text(path, "a job file", MAX_BYTES))
+    ):
         if count == MAX_JOBS:
             raise SettingsError(
                 f"{path}: expected at most {MAX_JOBS} jobs, got more; split the file"
@@ -40,28 +43,6 @@ def rows_of_file(path: Path) -> Iterator[Row]:
         if problem is not None:
             raise SettingsError(f"{where}: {problem}")
         yield where, with_floats(values)
-
-
-def _text(path: Path) -> str:
-    try:
-        with path.open("rb") as file:
-            content = file.read(MAX_BYTES + 1)
-    except OSError as error:
-        raise SettingsError(
-            f"{path}: cannot be read ({error.strerror}); check its permissions"
-        ) from error
-    if len(content) > MAX_BYTES:
-        raise SettingsError(
-            f"{path}: expected a job file of at most {MAX_BYTES // 10**6} MB, got a larger one; "
-            "split the file"
-        )
-    try:
-        return content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise SettingsError(
-            f"{path}: expected a job file in UTF-8, got other bytes at {error.start}; save it as "
-            "UTF-8"
-        ) from error
 
 
 def _rows_of_csv(path: Path, text: str) -> Iterator[Row]:

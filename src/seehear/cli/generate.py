@@ -8,7 +8,7 @@ from types import ModuleType
 
 from seehear.cli.console import err, out
 from seehear.cli.load_models import estimate_text, loaded_studio, needing, paper_run_without_weights
-from seehear.cli.paths import InputOutput
+from seehear.cli.paths import InputOutput, OutputPaths
 from seehear.cli.progress import plan_text, saving_previews, step_progress
 from seehear.cli.run import Failures
 from seehear.cli.run_options import RunOptions
@@ -151,14 +151,14 @@ def _generate(
         pages = _pages()
         pages.write_page(pages.read_run(manifest), target.with_suffix(".html"))
     if output.markers:
-        labels = target.with_name(f"{target.stem}_markers.txt")
+        labels = OutputPaths(target).markers
         labels.write_text(labels_text(markers_of(result)), encoding="utf-8")
     for message in guidance_failures(result):
         err.print(f"{name}: {message}")
     if not output.quiet:
-        note = prompt_note(job.naming, job.prompt, job.captioned_by)
-        if job.shots:
-            note = f"{len(job.shots)} shots"
+        note = f"{len(job.shots)} shots"
+        if not job.shots:
+            note = prompt_note(job.naming, job.prompt, job.captioned_by)
         out.print(f"{target}: {output_summary(result)} in {took_s:.1f} s; {note}")
         for line in shot_notes(job):
             out.print(f"  {line}")

@@ -1,15 +1,13 @@
 """Cuts of a video: the times at which one shot ends and the next one starts."""
 
-from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
 
-import av
 from av.filter import Graph
 from av.filter.context import FilterContext
-from av.video.frame import VideoFrame
 from av.video.reformatter import VideoReformatter
 
+from seehear.media.filters import finished_frames
 from seehear.media.frames import clocked_frames, require_video
 from seehear.media.isolated import isolatable
 from seehear.media.opening import check_duration, check_gap, declared_duration, decoding, open_media
@@ -50,7 +48,7 @@ def shot_boundaries(path: str | Path, *, max_duration_s: float = 3600.0) -> list
             )
             small.pts, small.time_base = round(on * _TICKS), Fraction(1, _TICKS)
             source.push(small)
-            is_cut = any(True for _ in _pulled(sink))
+            is_cut = any(True for _ in finished_frames(sink))
             if is_cut and on - Fraction(boundaries[-1]) >= MIN_SHOT_S:
                 boundaries.append(float(on))
             duration = max(duration, off)
@@ -72,14 +70,3 @@ def _scene_filter() -> tuple[Graph, FilterContext, FilterContext]:
     select.link_to(sink)
     graph.configure()
     return graph, source, sink
-
-
-def _pulled(sink: FilterContext) -> Iterator[VideoFrame]:
-    """All frames that a filter graph has finished."""
-    while True:
-        try:
-            frame = sink.pull()
-        except (av.BlockingIOError, av.EOFError):
-            return
-        assert isinstance(frame, VideoFrame)
-        yield frame

@@ -159,7 +159,15 @@ def pad_or_trim(
 def limit_peak(
     waveform: Float32[np.ndarray, "channels samples"], kind: Container, max_dbfs: float
 ) -> Float32[np.ndarray, "channels samples"]:
-    """Attenuate audio until its peak is at most `max_dbfs` *after* encoding and decoding.
+    """Attenuate audio until its peak is at most `max_dbfs` *after* encoding and decoding."""
+    gain = peak_gain(waveform, kind, max_dbfs)
+    return waveform if gain == 1.0 else waveform * np.float32(gain)
+
+
+def peak_gain(
+    waveform: Float32[np.ndarray, "channels samples"], kind: Container, max_dbfs: float
+) -> float:
+    """The factor of `limit_peak`, at most 1.
 
     Lossy codecs overshoot by an amount that must be measured: AAC by under 0.1 dB on recordings,
     by 6 dB on a square wave that starts at full level. Audio below the limit is not changed.
@@ -172,7 +180,7 @@ def limit_peak(
         if decoded <= limit:
             break
         gain *= 0.995 * limit / decoded
-    return waveform if gain == 1.0 else waveform * np.float32(gain)
+    return gain
 
 
 def _decoded_peak(waveform: Float32[np.ndarray, "channels samples"], kind: Container) -> float:

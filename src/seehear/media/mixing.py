@@ -4,12 +4,10 @@ from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
-import av
 import numpy as np
 import torch
 from av.audio.frame import AudioFrame
 from av.filter import Graph
-from av.filter.context import FilterContext
 from jaxtyping import Float, Float32
 from torch import Tensor
 
@@ -22,6 +20,7 @@ from seehear.media.encode import (
     pad_or_trim,
     resample_for_track,
 )
+from seehear.media.filters import finished_frames
 from seehear.media.suffixes import PCM_OUTPUTS
 from seehear.media.track import Track
 
@@ -111,21 +110,9 @@ def ducked(
             frame.sample_rate, frame.pts = AUDIO_RATE, first
             frame.time_base = Fraction(1, AUDIO_RATE)
             source.push(frame)
-        parts += _pulled(sink)
+        parts += [frame.to_ndarray() for frame in finished_frames(sink)]
     for source in sources:
         source.push(None)
-    parts += _pulled(sink)
+    parts += [frame.to_ndarray() for frame in finished_frames(sink)]
     lowered = np.concatenate(parts, axis=1).astype(np.float32)  # the filter computes in float64
     return pad_or_trim(lowered, waveform.shape[1])
-
-
-def _pulled(sink: FilterContext) -> list[np.ndarray]:
-    """All frames that a filter graph has finished."""
-    found: list[np.ndarray] = []
-    while True:
-        try:
-            frame = sink.pull()
-        except (av.BlockingIOError, av.EOFError):
-            return found
-        assert isinstance(frame, AudioFrame)
-        found.append(frame.to_ndarray())

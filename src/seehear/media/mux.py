@@ -27,8 +27,8 @@ from seehear.media.encode import (
     add_audio_track,
     audio_packets,
     container_for,
-    limit_peak,
     pad_or_trim,
+    peak_gain,
     resample_for_track,
 )
 from seehear.media.folders import reason_of
@@ -117,18 +117,17 @@ def mux_audio(
     if track.is_stereo:
         stems = [in_stereo(stem) for stem in stems]
     stems = [pad_or_trim(stem, round(clock.duration * AUDIO_RATE)) for stem in stems]
-    unlimited = np.sum(stems, axis=0)
-    audio = limit_peak(unlimited, kind, max_dbfs)
+    mix = np.sum(stems, axis=0)
+    gain = np.float32(peak_gain(mix, kind, max_dbfs))
     _warn_of_lost_alpha(video_path, out_path, reencode)
     with ExitStack() as stack:
-        gain = _gain_between(unlimited, audio)
         for stem, path in zip(stems, stem_paths(out_path, track), strict=track.has_stems):
             write_stem(stack.enter_context(replacing(path)), gain * stem, AUDIO_RATE)
         temporary = stack.enter_context(replacing(out_path))
         if reencode:
-            _encode_again(video_path, temporary, audio, kind)
+            _encode_again(video_path, temporary, gain * mix, kind)
             return
-        _copy(video_path, clock, temporary, kind, audio, out_path, language)
+        _copy(video_path, clock, temporary, kind, gain * mix, out_path, language)
         check_copy(video_path, temporary, out_path)
 
 
@@ -170,14 +169,6 @@ def _copy_first_frame(video_path: Path, written: Path, kind: Container) -> None:
                 output.mux(packet)
         if needs_fourcc:
             fourcc.write_fourcc(written, stream)
-
-
-def _gain_between(
-    before: Float32[np.ndarray, "channels samples"], after: Float32[np.ndarray, "channels samples"]
-) -> np.float32:
-    """The factor that `limit_peak` has applied."""
-    peak = float(np.abs(before).max(initial=0))
-    return np.float32(float(np.abs(after).max()) / peak) if peak else np.float32(1)
 
 
 def _mix_parts(

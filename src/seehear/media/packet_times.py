@@ -13,6 +13,7 @@ from av.video.stream import VideoStream
 
 from seehear.errors import MediaError
 from seehear.media.encode import AUDIO_RATE
+from seehear.media.frames import frame_rate
 from seehear.media.opening import (
     check_decoder,
     check_gap,
@@ -44,7 +45,7 @@ def read_packet_times(path: Path) -> PacketTimes:
         if stream is None or time_base is None:
             raise MediaError(f"{path}: expected a video, got a file without a video track")
         check_decoder(path, stream)
-        frame = 1 / (exact(stream.average_rate or stream.guessed_rate) or 25) / time_base
+        frame = 1 / frame_rate(stream) / time_base
         times = _joined_times(packets_of(source, stream), round(frame))
         can_reorder = stream.codec_context.has_b_frames
     if not times:

@@ -236,17 +236,6 @@ def read_reference(source: Path, max_duration_s: float = MAX_AUDIO_S) -> Media:
     return as_audio(source, max_duration_s=max_duration_s)
 
 
-def check_text(prompt: str | None) -> None:
-    """Raise SettingsError if a prompt is no Unicode text, as from a terminal without UTF-8."""
-    try:
-        (prompt or "").encode()
-    except UnicodeEncodeError as error:
-        raise SettingsError(
-            f"expected a prompt in UTF-8, got a byte that is not at position {error.start + 1}; "
-            "check the encoding of the terminal or file"
-        ) from error
-
-
 def check_kind(task: str, source: Path, name: str | None = None) -> None:
     """Refuse a file of a kind that the task does not read, before models are loaded.
 

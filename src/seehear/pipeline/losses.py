@@ -37,7 +37,6 @@ class JobContext:
     media: Media | None  # input; None for a prompt
     backbones: Mapping[Stream, Backbone]
     duration_s: float  # of the output
-    start_s: float = 0.0  # of the output in the input, if only a part is generated
 
 
 @runtime_checkable
@@ -62,8 +61,7 @@ class SyncFactory:
         if task.makes_still or isinstance(media, Image):
             return None
         if isinstance(media, Video):
-            term = SyncTerm(starts=motion_starts(motion_curve(media)), weight=weight)
-            return term.for_window(context.start_s)
+            return SyncTerm(starts=motion_starts(motion_curve(media)), weight=weight)
         if frames_for(context.backbones["video"], context.duration_s) < 2:
             raise SettingsError(
                 f"--sync needs at least 2 video frames; {context.duration_s:.3f} s gives 1. Use a "

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from seehear.errors import SettingsError
 from seehear.media.suffixes import is_media_name
+from seehear.pipeline.texts import check_text, read_text
 
 AUTO = "auto"  # instead of a list: find the cuts
 COLUMNS = ("from", "to", "prompt", "veto")
@@ -35,8 +36,7 @@ class Shot:
                 f"{self.start_s:g} to {self.end_s:g} s"
             )
         for text in (self.prompt or "", str(self.veto or "")):
-            if not text.isprintable() and any("\ud800" <= c <= "\udfff" for c in text):
-                raise SettingsError(f"expected text in Unicode for a shot, got {text!r:.60}")
+            check_text(text)
             if len(text) > MAX_CHARACTERS:
                 raise SettingsError(
                     f"expected at most {MAX_CHARACTERS} characters for a shot, got {len(text)}"
@@ -78,7 +78,9 @@ def read_shots(path: str | Path) -> list[Shot]:
     Raises:
         SettingsError: The file cannot be read, is too large, or has another format.
     """
-    rows = csv.DictReader(io.StringIO(_text(path), newline=""), strict=True)
+    rows = csv.DictReader(
+        io.StringIO(read_text(path, "a list of shots", MAX_BYTES), newline=""), strict=True
+    )
     shots: list[Shot] = []
     try:
         _check_columns(path, rows.fieldnames or ())
@@ -95,28 +97,6 @@ def read_shots(path: str | Path) -> list[Shot]:
     except csv.Error as error:
         raise SettingsError(f"{path}: expected a CSV file, got another format; {error}") from error
     return shots
-
-
-def _text(path: str | Path) -> str:
-    try:
-        with Path(path).open("rb") as file:
-            content = file.read(MAX_BYTES + 1)
-    except (OSError, ValueError) as error:  # ValueError: a NUL in the name
-        raise SettingsError(
-            f"{path!s:.300}: expected a list of shots, which cannot be read "
-            f"({getattr(error, 'strerror', None) or error}); pass a CSV file, or {AUTO}"
-        ) from error
-    if len(content) > MAX_BYTES:
-        raise SettingsError(
-            f"{path}: expected a list of shots of at most {MAX_BYTES // 10**6} MB, got a larger one"
-        )
-    try:
-        return content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise SettingsError(
-            f"{path}: expected a list of shots in UTF-8, got other bytes at {error.start}; save it "
-            "as UTF-8"
-        ) from error
 
 
 def _check_columns(path: str | Path, names: Sequence[str]) -> None:

@@ -17,9 +17,10 @@ from seehear.guidance.references import Reference
 from seehear.guidance.windows import WindowedBackbone
 from seehear.media import Audio
 from seehear.media.encode import pad_or_trim, resample_for_track
-from seehear.pipeline.inputs import Media, check_text, condition_of, read_reference
+from seehear.pipeline.inputs import Media, condition_of, read_reference
 from seehear.pipeline.manifest import describe_input
 from seehear.pipeline.presets import Preset
+from seehear.pipeline.texts import check_text
 
 ReferenceName = Literal["like", "veto"]
 

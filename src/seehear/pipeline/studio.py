@@ -20,7 +20,6 @@ from seehear.guidance.conditions import (
     pixels_of,
 )
 from seehear.guidance.frame_sampling import evenly_spaced_indices
-from seehear.guidance.objective import LossTerm
 from seehear.guidance.protocols import CaptionsAudio, CaptionsImages
 from seehear.guidance.sampling import SamplingResult
 from seehear.guidance.streams import JOINT, JOINT_OWN, Pair, Stream
@@ -40,7 +39,6 @@ from seehear.pipeline.inputs import (
     as_audio,
     as_image,
     as_video,
-    check_text,
     condition_of,
     read_reference,
 )
@@ -71,6 +69,7 @@ from seehear.pipeline.steering import (
     reference_input,
 )
 from seehear.pipeline.task import TASKS, Task, TaskName
+from seehear.pipeline.texts import check_text
 
 NAMING_FRAMES = 16  # evenly spaced frames to caption a video from
 MIN_DURATION_S = 0.1  # shorter audio is too short for binders
@@ -632,16 +631,25 @@ class Studio:
         if part is not None:
             assert isinstance(media, Video)
             start_s, end_s = part.part_s
-            condition, wanted_s = (
-                condition_of(frames_between(media, start_s, end_s)),
-                end_s - start_s,
-            )
+            condition = condition_of(frames_between(media, start_s, end_s))
+            wanted_s = end_s - start_s
         backbones = with_conditioned_stream(
             row, backbones_for(task, self.family, chosen.overlap), media, seed
         )
         text, naming, captioned_by = prompt or "", None, None
         if prompt is None and prompts is None:
             text, naming, captioned_by = self.captioned(condition)
+        terms = terms_of(
+            chosen,
+            JobContext(
+                task=row,
+                media=media if row.reads_file else None,
+                backbones=backbones,
+                duration_s=wanted_s,
+            ),
+        )
+        if part is not None:
+            terms = tuple(term.for_window(part.part_s[0]) for term in terms)
         is_text_to_video = not row.reads_file
         return Job(
             task=task,
@@ -659,16 +667,7 @@ class Studio:
             references=references,
             naming=naming,
             captioned_by=captioned_by,
-            terms=terms_of(
-                chosen,
-                JobContext(
-                    task=row,
-                    media=media if row.reads_file else None,
-                    backbones=backbones,
-                    duration_s=wanted_s,
-                    start_s=0.0 if part is None else part.part_s[0],
-                ),
-            ),
+            terms=terms,
             distance=distance_of(self.family, chosen),
             path=None if media is None else media.path,
             audio=media if isinstance(media, Audio) and row.reads_file else None,
@@ -687,7 +686,18 @@ class Studio:
     ) -> Job:
         """A job with one job for every shot, each with its own frames, caption and seed."""
         parts, found = [], shots_of(video, shots)
-        whole = self._terms(video, preset)
+        # Terms and reference read their files once, and not again for every shot.
+        context = JobContext(
+            task=TASKS["v2a"],
+            media=video,
+            backbones=backbones_for("v2a", self.family, preset.overlap),
+            duration_s=video.duration_s,
+        )
+        whole = terms_of(preset, context)
+        like = steering.get("like")
+        if isinstance(like, str | Path):
+            steering = Steering(**steering)
+            steering["like"] = read_reference(Path(like))
         for shot, part_s in zip(found, parts_of(found), strict=True):
             own = Steering(**steering)
             if shot.veto is not None:
@@ -699,7 +709,6 @@ class Studio:
                 preset=replace(preset, sync_weight=0.0, terms={}),
                 **own,
             )
-            # The terms read the whole video once, and not again for every shot.
             terms = tuple(term.for_window(part_s[0]) for term in whole)
             parts.append(ShotJob(shot=shot, job=replace(job, preset=preset, terms=terms)))
         windows_s = [
@@ -719,17 +728,6 @@ class Studio:
             user_prompt=prompt,
             shots=tuple(parts),
         ).with_seed(seed)
-
-    def _terms(self, video: Video, preset: Preset) -> tuple[LossTerm, ...]:
-        """The loss terms of v2a for a whole video."""
-        row = TASKS["v2a"]
-        context = JobContext(
-            task=row,
-            media=video,
-            backbones=backbones_for("v2a", self.family, preset.overlap),
-            duration_s=video.duration_s,
-        )
-        return terms_of(preset, context)
 
     def _region(
         self, media: Media | None, region: tuple[float | None, float | None] | None
@@ -828,9 +826,7 @@ class Studio:
 
         With `with_agreement`, the binder also compares audio and video, to rank takes.
         """
-        if job.shots:
-            return self._make_shots(job, on_step, with_agreement)
-        media, sampled = self.run(job, on_step)
+        media, trace, agreed = self._generated(job, on_step, with_agreement)
         waveform, frames = media.get("audio"), media.get("video")
         sample_rate = None
         if waveform is not None:
@@ -850,40 +846,35 @@ class Studio:
             caption=job.prompt or None,
             seed=job.seed,
             settings=self._settings(job),
-            trace=[to_json(step) for step in sampled.trace],
+            trace=trace,
             inputs=[describe_input(job.path, job.input_duration_s)] if job.path else [],
             weights=self.family.weights(
                 TASKS[job.task].makes.values(), with_latent_encoders=job.preset.latent_encoder
             ),
-            agreement=agreement(self.family.binder, job, media) if with_agreement else None,
+            agreement=agreed,
         )
 
-    def _make_shots(self, job: Job, on_step: OnStep | None, with_agreement: bool) -> Result:
-        """The audio of every shot, joined; agreement is the mean of the shots."""
-        count = len(job.shots)
-        results = [
-            self.make(part.job, _of_shot(on_step, k, count), with_agreement=with_agreement)
+    def _generated(
+        self, job: Job, on_step: OnStep | None, with_agreement: bool
+    ) -> tuple[dict[str, Tensor], list[dict[str, Any]], float | None]:
+        """Media by stream, the trace, and the agreement if it is wanted; of shots, their mean."""
+        if not job.shots:
+            media, sampled = self.run(job, on_step)
+            agreed = agreement(self.family.binder, job, media) if with_agreement else None
+            return media, [to_json(step) for step in sampled.trace], agreed
+        count, rate = len(job.shots), int(job.backbones["audio"].sample_rate)
+        parts = [
+            self._generated(part.job, _of_shot(on_step, k, count), with_agreement)
             for k, part in enumerate(job.shots)
         ]
-        rate = int(job.backbones["audio"].sample_rate)
-        waveforms = [result.waveform[0] for result in results if result.waveform is not None]
-        shots = [part.shot for part in job.shots]
+        waveforms, shots = [media["audio"] for media, _, _ in parts], [s.shot for s in job.shots]
         waveform = at_final_level(job, joined(waveforms, shots, rate, job.duration_s))
-        agreements = [result.agreement for result in results if result.agreement is not None]
-        first = results[0]
-        return replace(
-            first,
-            waveform=waveform[None],
-            caption=job.prompt or None,
-            seed=job.seed,
-            settings=self._settings(job),
-            trace=[
-                {**step, "i": k * len(result.trace) + n}
-                for k, result in enumerate(results)
-                for n, step in enumerate(result.trace)
-            ],
-            inputs=[describe_input(job.path, job.duration_s)] if job.path else [],
-            agreement=sum(agreements) / count if agreements else None,
+        steps = [step for _, trace, _ in parts for step in trace]
+        agreements = [agreed for _, _, agreed in parts if agreed is not None]
+        return (
+            {"audio": waveform},
+            [{**step, "i": i} for i, step in enumerate(steps)],
+            sum(agreements) / count if agreements else None,
         )
 
     def _settings(self, job: Job) -> dict[str, Any]:
